@@ -1,0 +1,3 @@
+"""The engine: releases assignments, grades untrusted submissions, writes reports."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,220 @@
+"""What a course is: its assignments, its policies, and every path, each computed here and nowhere else."""
+
+from __future__ import annotations
+
+import runpy
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from enum import Enum
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+CONFIG_NAME = "course_config.py"
+
+
+class CourseError(Exception):
+    """A mistake in the course that its instructor can mend; the text says what, where and what to do."""
+
+
+class Reveal(Enum):
+    """How much of a hidden check's data a report shows."""
+
+    NOTHING = "nothing"
+    INPUT = "input"
+    EXPECTED = "input and expected"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one submission may use. A check that needs more names it in its assignment."""
+
+    check_cpu_s: float = 20.0
+    """processor seconds of one check, all its examples together"""
+    check_wall_s: float = 60.0
+    """seconds one check may take by the clock; generous, because machines are shared"""
+    cell_wall_s: float = 30.0
+    """seconds one notebook cell may run before it is interrupted"""
+    notebook_wall_s: float = 120.0
+    """seconds the whole notebook may run before the worker is killed"""
+    memory_bytes: int = 2 << 30
+    """memory a worker may allocate above what the warm process already holds"""
+    file_bytes: int = 64 << 20
+    """size of one file that a submission may write"""
+    output_bytes: int = 1 << 20
+    """what all cells together may print or display"""
+    notebook_bytes: int = 20 << 20
+    """size of a submitted file; a larger one is refused unread"""
+
+
+@dataclass(frozen=True)
+class Late:
+    """Points lost per day begun after the deadline, as a share of the score, after a grace period."""
+
+    per_day: float = 0.0
+    at_most: float = 1.0
+    grace_minutes: float = 10.0
+
+    def penalty(self, score: float, seconds_late: float) -> float:
+        """The points to subtract from `score` for a submission that is `seconds_late` late."""
+        late = seconds_late - 60 * self.grace_minutes
+        if late <= 0:
+            return 0.0
+        days_begun = -(-late // 86400)
+        return score * min(self.per_day * days_begun, self.at_most)
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One notebook of the course. `slug` names its files in every folder."""
+
+    slug: str
+    title: str
+    due: str | None = None
+    """local time in the course's time zone, as `YYYY-MM-DD HH:MM`"""
+    data: tuple[str, ...] = ()
+    """files of `source/data/` that the notebook reads"""
+    limits: Limits | None = None
+
+
+@dataclass(frozen=True)
+class AssignmentPaths:
+    """Where everything about one assignment lies."""
+
+    root: Path
+    slug: str
+
+    @property
+    def source(self) -> Path:
+        return self.root / "source" / f"{self.slug}.py"
+
+    @property
+    def hidden_tests(self) -> Path:
+        return self.root / "hidden_tests" / self.slug
+
+    @property
+    def wrong(self) -> Path:
+        return self.hidden_tests / "wrong"
+
+    @property
+    def right(self) -> Path:
+        return self.hidden_tests / "right"
+
+    @property
+    def release(self) -> Path:
+        return self.root / "release" / self.slug
+
+    @property
+    def released_notebook(self) -> Path:
+        return self.release / f"{self.slug}.ipynb"
+
+    @property
+    def reports(self) -> Path:
+        return self.root / "reports" / self.slug
+
+    def report(self, student: str) -> Path:
+        return self.reports / f"{student}.json"
+
+    def submitted(self, student: str) -> Path:
+        return self.root / "submitted" / student / self.slug
+
+    def autograded(self, student: str) -> Path:
+        return self.root / "autograded" / student / self.slug
+
+    def feedback(self, student: str) -> Path:
+        return self.root / "feedback" / student / self.slug / f"{self.slug}.html"
+
+
+@dataclass(frozen=True)
+class Course:
+    """A course as `course_config.py` declares it."""
+
+    name: str
+    assignments: Sequence[Assignment]
+    seed: int = 0
+    """fixes every random draw of the grader, so that a regrade changes nothing"""
+    timezone: str = "UTC"
+    reveal: Reveal = Reveal.INPUT
+    late: Late = field(default_factory=Late)
+    limits: Limits = field(default_factory=Limits)
+    device: str = "auto"
+    """where submissions run unless the command line says otherwise: auto, cpu or cuda"""
+    root: Path = field(default_factory=Path.cwd)
+
+    def __post_init__(self) -> None:
+        slugs = [assignment.slug for assignment in self.assignments]
+        twice = sorted({slug for slug in slugs if slugs.count(slug) > 1})
+        if twice:
+            raise CourseError(f"{CONFIG_NAME}: assignment {twice[0]!r} is listed twice; give each its own slug")
+        for slug in slugs:
+            if not slug.isidentifier():
+                raise CourseError(f"{CONFIG_NAME}: slug {slug!r} must be letters, digits and underscores")
+        if self.device not in ("auto", "cpu", "cuda"):
+            raise CourseError(f"{CONFIG_NAME}: device is {self.device!r}; use 'auto', 'cpu' or 'cuda'")
+
+    @property
+    def slugs(self) -> list[str]:
+        return [assignment.slug for assignment in self.assignments]
+
+    @property
+    def gradebook_url(self) -> str:
+        return f"sqlite:///{self.root / 'gradebook.db'}"
+
+    @property
+    def stage(self) -> Path:
+        """Where notebooks made from `source/` wait for nbgrader."""
+        return self.root / "build" / "source"
+
+    def assignment(self, slug: str) -> Assignment:
+        """The assignment named `slug`; an unknown name is a CourseError with the nearest ones."""
+        for assignment in self.assignments:
+            if assignment.slug == slug:
+                return assignment
+        near = get_close_matches(slug, self.slugs, n=3) or self.slugs
+        raise CourseError(f"no assignment {slug!r} in {CONFIG_NAME}; did you mean {', '.join(near)}?")
+
+    def paths(self, slug: str) -> AssignmentPaths:
+        return AssignmentPaths(self.root, self.assignment(slug).slug)
+
+    def limits_of(self, slug: str) -> Limits:
+        return self.assignment(slug).limits or self.limits
+
+    def due(self, slug: str) -> datetime | None:
+        """The deadline in UTC, or None."""
+        due = self.assignment(slug).due
+        if due is None:
+            return None
+        try:
+            local = datetime.strptime(due, "%Y-%m-%d %H:%M").replace(tzinfo=ZoneInfo(self.timezone))
+        except ValueError as error:
+            raise CourseError(f"{CONFIG_NAME}: due date {due!r} of {slug!r}: write it as 2027-01-31 23:59") from error
+        return local.astimezone(UTC)
+
+
+def find_root(start: Path | None = None) -> Path:
+    """The nearest folder at or above `start` that holds a course_config.py."""
+    start = (start or Path.cwd()).resolve()
+    for folder in (start, *start.parents):
+        if (folder / CONFIG_NAME).is_file():
+            return folder
+    raise CourseError(f"no {CONFIG_NAME} in {start} or above it; run this inside a course folder")
+
+
+def load_course(root: Path | None = None) -> Course:
+    """Read COURSE from the course_config.py at `root` (default: found from the working folder)."""
+    from dataclasses import replace
+
+    root = find_root(root)
+    config = root / CONFIG_NAME
+    try:
+        course = runpy.run_path(str(config))["COURSE"]
+    except KeyError:
+        raise CourseError(f"{config}: defines no COURSE") from None
+    except CourseError:
+        raise
+    except Exception as error:
+        raise CourseError(f"{config}: {type(error).__name__}: {error}") from error
+    if not isinstance(course, Course):
+        raise CourseError(f"{config}: COURSE is a {type(course).__name__}, not a Course")
+    return replace(course, root=root)

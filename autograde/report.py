@@ -1,0 +1,127 @@
+"""The record of one graded submission. Gradebook, notebooks, pages and exports are derived from it alone.
+
+A report holds no time, host or path, so grading the same submission twice gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+SCHEMA = 1
+
+
+class Outcome(Enum):
+    """What became of a check. Only PASSED earns points."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    """the answer is wrong"""
+    CRASHED = "crashed"
+    """the submission raised, died, or sent what no answer is"""
+    TIMED_OUT = "timed out"
+    WAITING = "waiting"
+    """an earlier check must pass first"""
+    BROKEN = "broken"
+    """our fault: the report is withheld, nobody loses points"""
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """One check of one submission. All text is plain: whoever shows it escapes it."""
+
+    check: str
+    """the test's name, unique within its exercise"""
+    title: str
+    outcome: Outcome
+    points: float
+    max_points: float
+    reason: str = ""
+    """what was measured, in a sentence"""
+    hint: str = ""
+    """advice: the misconception's or the check's own words"""
+    misconception: str = ""
+    """name of the known wrong idea, if exactly one explains every number"""
+    replay: str = ""
+    """lines to paste under the submission that show the failure, as far as the course reveals it"""
+    traceback: str = ""
+    """where in the submission it crashed, by cell and line"""
+
+
+class ExerciseReport(msgspec.Struct, frozen=True, kw_only=True):
+    """All checks of one exercise, in the order of its test file."""
+
+    exercise: str
+    verdicts: list[Verdict]
+
+    @property
+    def score(self) -> float:
+        return sum(verdict.points for verdict in self.verdicts)
+
+    @property
+    def max_score(self) -> float:
+        return sum(verdict.max_points for verdict in self.verdicts)
+
+
+class CellRun(msgspec.Struct, frozen=True, kw_only=True):
+    """What one code cell did when the worker ran the notebook."""
+
+    cell: str
+    """the cell's id"""
+    outputs: list[dict[str, Any]] = []
+    """nbformat outputs, bounded, exactly as the submission made them: hostile until sanitized"""
+    error: str = ""
+    """one line, empty if the cell ran to its end"""
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the grader has to say about one submission."""
+
+    schema: int = SCHEMA
+    assignment: str
+    student: str
+    digest: str
+    """of the submission, the hidden tests, the reference, the engine and the policies: equal digest, equal report"""
+    problems: list[str] = []
+    """what was repaired or refused in the file, what the notebook run met; one sentence each"""
+    exercises: list[ExerciseReport] = []
+    cells: list[CellRun] = []
+    environment: dict[str, str] = {}
+    """device, torch version, confinement: what may explain a difference between two reports"""
+
+    @property
+    def verdicts(self) -> list[Verdict]:
+        return [verdict for exercise in self.exercises for verdict in exercise.verdicts]
+
+    @property
+    def score(self) -> float:
+        return sum(exercise.score for exercise in self.exercises)
+
+    @property
+    def max_score(self) -> float:
+        return sum(exercise.max_score for exercise in self.exercises)
+
+    @property
+    def withheld(self) -> bool:
+        """True when a fault of ours spoils the report: no grade may be taken from it."""
+        return any(verdict.outcome is Outcome.BROKEN for verdict in self.verdicts)
+
+
+def encode_report(report: Report) -> bytes:
+    """The report as indented JSON, keys in the order of the fields."""
+    return msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
+
+
+def decode_report(data: bytes) -> Report:
+    """Read back `encode_report`'s bytes; msgspec.ValidationError if they are anything else."""
+    return msgspec.json.decode(data, type=Report)
+
+
+def write_report(report: Report, path: Path) -> None:
+    """Write so that a reader sees the old report or the new one, never half of one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".json.tmp")
+    unfinished.write_bytes(encode_report(report))
+    unfinished.replace(path)
