@@ -7,23 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from enum import Enum
 from pathlib import Path
 from zoneinfo import ZoneInfo
+
+from autograde.report import Reveal
+
+__all__ = ["Assignment", "AssignmentPaths", "Course", "CourseError", "Late", "Limits", "Reveal", "find_root", "load_course"]
 
 CONFIG_NAME = "course_config.py"
 
 
 class CourseError(Exception):
     """A mistake in the course that its instructor can mend; the text says what, where and what to do."""
-
-
-class Reveal(Enum):
-    """How much of a hidden check's data a report shows."""
-
-    NOTHING = "nothing"
-    INPUT = "input"
-    EXPECTED = "input and expected"
 
 
 @dataclass(frozen=True)

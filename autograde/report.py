@@ -29,6 +29,14 @@ class Outcome(Enum):
     """our fault: the report is withheld, nobody loses points"""
 
 
+class Reveal(Enum):
+    """How much of a hidden check's data a report shows."""
+
+    NOTHING = "nothing"
+    INPUT = "input"
+    EXPECTED = "input and expected"
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """One check of one submission. All text is plain: whoever shows it escapes it."""
 

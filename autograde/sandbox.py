@@ -1,0 +1,281 @@
+"""The trusted side of the worker: starts the warm process, opens submissions in it, and makes sure they end.
+
+Nothing that comes back is trusted. Every wait has a deadline; every way for the worker to fail is one of three
+exceptions: WorkerCrashedError, WorkerTimeoutError (the submission's fault) or WarmProcessError (ours).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from autograde.course import Limits
+from autograde.report import CellRun
+from autograde.wire import Channel, DeadlineError, PeerGone, WireError
+
+START_S = 120.0
+ANSWER_S = 15.0
+WORKER_ENTRY = Path(__file__).parent / "worker" / "__main__.py"
+
+
+class WarmProcessError(Exception):
+    """The warm process did not start, died, or lost a submission: a fault of the grader or its machine."""
+
+
+class WorkerCrashedError(Exception):
+    """The submission's process died or sent what no answer is; the text says which."""
+
+
+class WorkerTimeoutError(Exception):
+    """The submission's process did not answer in time."""
+
+
+class WarmProcess:
+    """A process with torch imported that forks a worker per submission. Close it, or use it as a context."""
+
+    def __init__(self, modules: tuple[str, ...] = (), site_dirs: tuple[str, ...] | None = None) -> None:
+        """`modules` are imported once, before any fork. `site_dirs` is where submissions find their packages."""
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        sites = site_dirs or tuple(dict.fromkeys((sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))))
+        command = [sys.executable, "-I", "-S", str(WORKER_ENTRY), str(theirs.fileno()), ",".join(modules), *sites]
+        self.home = tempfile.TemporaryDirectory(prefix="course-warm-")
+        self.process = subprocess.Popen(
+            command,
+            env=_warm_environment(self.home.name),
+            cwd=self.home.name,
+            pass_fds=(theirs.fileno(),),
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is for the grader, which then ends this process itself
+        )
+        theirs.close()
+        self.ready = False
+
+    def wait_until_ready(self) -> None:
+        if self.ready:
+            return
+        self.control.settimeout(START_S)
+        try:
+            if self.control.recv(16) != b"ready":
+                raise WarmProcessError(f"the warm process ended while starting (status {self.process.wait()})")
+        except TimeoutError:
+            raise WarmProcessError(f"the warm process was not ready within {START_S:g} s") from None
+        self.ready = True
+
+    def close(self) -> None:
+        self.control.close()
+        try:
+            self.process.wait(ANSWER_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.home.cleanup()
+
+    def __enter__(self) -> WarmProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _warm_environment(home: str) -> dict[str, str]:
+    single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    # Without the NVML check torch would start CUDA in the warm process, and a fork cannot use CUDA after that.
+    cuda = {"PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
+    backend = {"MPLBACKEND": "module://matplotlib_inline.backend_inline", "MPLCONFIGDIR": home}
+    return {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": home, "TMPDIR": home, **single, **cuda, **backend}
+
+
+class RunningSubmission:
+    """One submission in the worker: its notebook has run, its checks can be asked. Close it, or use it as a context."""
+
+    def __init__(
+        self,
+        warm: socket.socket,
+        cells: list[tuple[str, str]],
+        *,
+        limits: Limits,
+        checks: int,
+        data: tuple[Path, ...] = (),
+        device: str = "cpu",
+        seed: int = 0,
+    ) -> None:
+        """Run `cells` (id, source) in a fresh worker that can then be forked for up to `checks` checks.
+
+        `warm` is the control socket of a WarmProcess that is ready; several graders may share it.
+        """
+        self.limits = limits
+        self.cells: list[CellRun] = []
+        self.problem = ""
+        """why no check can run, or empty"""
+        self.timed_out = False
+        self.scratch = tempfile.mkdtemp(prefix="course-scratch-")
+        for path in data:
+            shutil.copy(path, self.scratch)
+        self.open_fds: set[int] = set()
+        self.ended = False
+        request = {"scratch": self.scratch, "limits": _bounds(limits), "device": device, "seed": seed}
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.notebook, notebook_fds = self._pipes()
+        self.channels, check_fds = [], []
+        for _ in range(checks):
+            channel, worker_fds = self._pipes()
+            self.channels.append(channel)
+            check_fds += worker_fds
+        fds = [theirs.fileno(), *notebook_fds, *check_fds]
+        try:
+            socket.send_fds(warm, [msgspec.json.encode(request)], fds)
+        except OSError as error:
+            self.close()
+            raise WarmProcessError(f"the warm process is gone ({error})") from None
+        finally:
+            theirs.close()
+            for fd in [*notebook_fds, *check_fds]:
+                os.close(fd)
+        self._run_notebook(cells)
+
+    def _pipes(self) -> tuple[Channel, list[int]]:
+        """A channel for this side, and the descriptors of the other side: read, write."""
+        their_read, our_write = os.pipe2(os.O_CLOEXEC)
+        our_read, their_write = os.pipe2(os.O_CLOEXEC)
+        for fd in (our_read, our_write):
+            os.set_blocking(fd, False)
+            self.open_fds.add(fd)
+        return Channel(our_read, our_write), [their_read, their_write]
+
+    def _run_notebook(self, cells: list[tuple[str, str]]) -> None:
+        deadline = time.monotonic() + self.limits.notebook_wall_s
+        try:
+            self.notebook.send({"cells": [list(cell) for cell in cells]}, deadline=deadline)
+            self.cells = _cell_runs(self.notebook.receive(deadline), [name for name, _ in cells])
+        except DeadlineError:
+            self.timed_out = True
+            self.problem = f"the notebook did not finish within {self.limits.notebook_wall_s:g} s"
+            self._end()
+        except PeerGone:
+            self.problem = f"the notebook ended its own process {self._cause_of_death()}"
+        except WireError as error:
+            self.problem = f"the notebook disturbed the grader's connection: {error}"
+            self._end()
+        self._sweep()
+
+    @contextlib.contextmanager
+    def check(self, number: int) -> Iterator[Channel]:
+        """A channel to a fresh fork of the worker; whatever it leaves running is killed afterwards."""
+        if self.problem:
+            raise WorkerTimeoutError(self.problem) if self.timed_out else WorkerCrashedError(self.problem)
+        channel = self.channels[number]
+        try:
+            self._tell_session({"check": number})
+            yield channel
+        finally:
+            for fd in (channel.read_fd, channel.write_fd):
+                os.close(fd)
+                self.open_fds.discard(fd)
+            self._sweep()
+            self._await_session(number)
+
+    def _tell_session(self, command: dict[str, Any]) -> None:
+        try:
+            self.notebook.send(command, deadline=time.monotonic() + ANSWER_S)
+        except (PeerGone, DeadlineError):
+            self.problem = "the notebook's process ended before its checks"
+            raise WorkerCrashedError(self.problem) from None
+
+    def _await_session(self, number: int) -> None:
+        """After a check the session must be ready for the next; if it is not, no other check can run."""
+        if self.problem:
+            return
+        try:
+            if self.notebook.receive(time.monotonic() + ANSWER_S) == {"done": number}:
+                return
+            self.problem = "the notebook disturbed the grader's connection"
+        except (PeerGone, DeadlineError, WireError):
+            self.problem = "the notebook's process ended during a check"
+
+    def _sweep(self) -> None:
+        """Kill every process of the submission but the session itself."""
+        if self.ended:
+            return
+        self.control.settimeout(ANSWER_S)
+        try:
+            self.control.send(b"sweep")
+            if self.control.recv(16) != b"swept":
+                raise WarmProcessError("a submission's process could not be killed")
+        except (OSError, TimeoutError) as error:
+            raise WarmProcessError(f"the process that guards a submission is gone ({error})") from None
+
+    def _cause_of_death(self) -> str:
+        status = self._end()
+        if status is None or status == -1:
+            return "or closed its connection"
+        if os.WIFSIGNALED(status):
+            number = os.WTERMSIG(status)
+            if number in (signal.SIGXCPU, signal.SIGKILL):
+                self.timed_out = number == signal.SIGXCPU
+                return "by using more processor time or memory than the course allows"
+            return f"(killed by {signal.Signals(number).name})"
+        return f"(exit status {os.WEXITSTATUS(status)})"
+
+    def _end(self) -> int | None:
+        """Have everything killed, once; returns the session's wait status, -1 if it was still running."""
+        if self.ended:
+            return None
+        self.ended = True
+        self.control.settimeout(ANSWER_S)
+        try:
+            self.control.send(b"end")
+            ended = msgspec.json.decode(self.control.recv(1 << 10))
+            return int(ended["status"])
+        except (OSError, TimeoutError, msgspec.DecodeError):
+            return None
+
+    def close(self) -> None:
+        """Kill what is left, close every descriptor, remove the scratch folder."""
+        self._end()
+        self.control.close()
+        for fd in self.open_fds:
+            os.close(fd)
+        self.open_fds.clear()
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def __enter__(self) -> RunningSubmission:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _bounds(limits: Limits) -> dict[str, float]:
+    return {
+        "check_cpu_s": round(limits.check_cpu_s),
+        "notebook_cpu_s": round(max(limits.notebook_wall_s, limits.check_cpu_s)),
+        "cell_wall_s": limits.cell_wall_s,
+        "memory_bytes": limits.memory_bytes,
+        "file_bytes": limits.file_bytes,
+        "output_bytes": limits.output_bytes,
+    }
+
+
+def _cell_runs(reply: Any, names: list[str]) -> list[CellRun]:
+    """The worker's account of the run, in our shape; anything else is a WireError."""
+    try:
+        runs = msgspec.convert(reply["cells"], list[CellRun])
+        msgspec.json.encode(runs)  # only what a report can hold
+    except (msgspec.MsgspecError, TypeError, KeyError, ValueError, RecursionError):
+        raise WireError("an account of the notebook that makes no sense") from None
+    if [run.cell for run in runs] != names:
+        raise WireError("an account of other cells than were sent")
+    return runs

@@ -1,0 +1,87 @@
+"""What a submission has answered so far: the evidence from which a wrong idea is recognised.
+
+A hint is given only when exactly one known wrong idea explains every answer to the same function, right and wrong ones
+alike: an answer that was accepted rules out each idea that it contradicts.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_flatten, tree_map
+
+from autograde.testing.tolerance import SAFETY, ULPS, nudge
+
+KEPT = 40
+Idea = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One answer: the inputs, what came, and how far apart two right answers may be."""
+
+    transform: Callable[[Idea], Idea]
+    """what was asked of the function: its value, or its gradients"""
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    got: list[Any]
+    allowed: list[Tensor]
+
+
+@dataclass
+class Evidence:
+    """All observations of one submission, by the oracle and the submission's function they belong to."""
+
+    seen: dict[Any, deque[Observation]] = field(default_factory=lambda: defaultdict(lambda: deque(maxlen=KEPT)))
+
+    def add(self, key: Any, observation: Observation) -> None:
+        self.seen[key].append(observation)
+
+    def explanation(self, key: Any, ideas: list[Idea]) -> Idea | None:
+        """The only idea that explains all observations, or None."""
+        left = [idea for idea in ideas if all(explains(idea, seen) for seen in reversed(self.seen[key]))]
+        return left[0] if len(left) == 1 else None
+
+
+current: ContextVar[Evidence] = ContextVar("current", default=Evidence())
+"""The evidence of the submission that is being graded; the engine sets a new one for each."""
+
+
+def explains(idea: Idea, seen: Observation) -> bool:
+    """Does `idea`, run in the student's dtype, give the numbers that were seen?"""
+    asked = seen.transform(idea)
+    try:
+        wrong = tree_flatten(asked(*seen.args, **seen.kwargs))[0]
+        generator = torch.Generator().manual_seed(0)
+        nudged = tree_map(lambda leaf: nudge(leaf, generator), (seen.args, seen.kwargs))
+        moved = tree_flatten(asked(*nudged[0], **nudged[1]))[0]
+    except Exception:  # this idea has no answer to these inputs
+        return False
+    if len(wrong) != len(seen.got):
+        return False
+    allowed = seen.allowed if len(seen.allowed) == len(wrong) else [torch.zeros(())] * len(wrong)
+    return all(map(_same, wrong, moved, seen.got, allowed))
+
+
+def _same(wrong: Any, moved: Any, got: Any, allowed: Tensor) -> bool:
+    wrong, moved, got = torch.as_tensor(wrong), torch.as_tensor(moved), torch.as_tensor(got)
+    if wrong.shape != got.shape or wrong.dtype != got.dtype:
+        return False
+    if not wrong.is_floating_point():
+        return torch.equal(wrong, got)
+    wrong, moved, got = wrong.detach().double(), moved.detach().double(), got.detach().double()
+    if not torch.equal(wrong.isnan(), got.isnan()):
+        return False
+    spread = (moved - wrong).abs().nan_to_num(0.0, 0.0, 0.0)
+    spread = torch.maximum(spread, spread.mean() if spread.numel() else spread)
+    room = SAFETY * spread + ULPS * torch.finfo(torch.as_tensor(wrong).dtype).eps * wrong.abs().nan_to_num(0.0, 0.0, 0.0)
+    if allowed.shape == wrong.shape:
+        room = torch.maximum(room, allowed)
+    near = (wrong - got).abs() <= room
+    return bool((near | wrong.isnan() | (wrong == got)).all())

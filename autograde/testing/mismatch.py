@@ -1,0 +1,35 @@
+"""The one way for a check to say that an answer is wrong."""
+
+from __future__ import annotations
+
+from autograde.report import Reveal
+
+
+class Mismatch(AssertionError):  # noqa: N818 it reads as what it is in a test: raise Mismatch(...)
+    """The submission's answer is wrong. `reason` says what was measured, `hint` what to do about it.
+
+    `got` and `expected` are shown, behind the reason, only as far as the course reveals them.
+    """
+
+    def __init__(self, reason: str, hint: str = "", *, got: str = "", expected: str = "", misconception: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.hint = hint
+        self.got = got
+        self.expected = expected
+        self.misconception = misconception
+
+    def text(self, reveal: Reveal) -> str:
+        """The reason as a student may read it."""
+        shown = [self.reason]
+        if reveal is not Reveal.NOTHING and self.got:
+            shown.append(self.got)
+        if reveal is Reveal.EXPECTED and self.expected:
+            shown.append(self.expected)
+        return ": ".join([shown[0], ", ".join(shown[1:])]) if shown[1:] else shown[0]
+
+
+def expect(condition: bool, reason: str, hint: str = "") -> None:
+    """Raise Mismatch(reason, hint) unless `condition` holds."""
+    if not condition:
+        raise Mismatch(reason, hint)

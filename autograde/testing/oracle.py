@@ -1,0 +1,141 @@
+"""The oracle: the reference implementation run live, in float64, on the inputs that the submission got."""
+
+from __future__ import annotations
+
+import inspect
+from collections import OrderedDict
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_flatten
+
+from autograde.student import Function, RemoteObject
+from autograde.testing import evidence
+from autograde.testing.difference import difference
+from autograde.testing.mismatch import Mismatch
+from autograde.testing.tolerance import Part, measure
+
+CACHED = 4096
+Reference = Callable[..., Any]
+tamper: ContextVar[Callable[[list[Tensor], tuple[Any, ...]], list[Tensor]] | None] = ContextVar("tamper", default=None)
+"""Set by `course verify` to put a foolish answer in the place of a right one: every check must notice."""
+
+
+class Oracle:
+    """Compares answers with `reference`, and recognises known wrong ideas by their numbers."""
+
+    def __init__(self, reference: Reference) -> None:
+        self.reference = reference
+        self.misconceptions: list[Reference] = []
+        self._known: OrderedDict[Any, tuple[list[Part], Any]] = OrderedDict()
+
+    def misconception(self, idea: Reference) -> Reference:
+        """Register a formula that students really write; its docstring is the hint they read."""
+        if not (idea.__doc__ or "").strip():
+            raise ValueError(f"misconception {idea.__name__} has no docstring; it is the hint a student reads")
+        self.misconceptions.append(idea)
+        return idea
+
+    def compare(self, got: Any, *args: Any, **kwargs: Any) -> None:
+        """Raise Mismatch unless `got` is `reference(*args, **kwargs)` as far as rounding allows."""
+        self._compare(got, "the result", _as_it_is, args, kwargs)
+
+    def compare_gradients(self, target: Function | RemoteObject, *args: Any, **kwargs: Any) -> None:
+        """Raise Mismatch unless the vector–Jacobian product in every floating tensor argument is right."""
+        value = self.reference(*args, **kwargs)
+        cotangents = [exact_cotangent(torch.as_tensor(leaf)) for leaf in tree_flatten(value)[0]]
+        got_value, gradients = target._student.gradients(target, *args, cotangent=cotangents, **kwargs)
+        if gradients is None:
+            self.compare(got_value, *args, **kwargs)
+            raise Mismatch("the result has another shape than expected, so its gradient cannot be taken")
+        got = [gradients.get(index) for index in _floating(args)]
+        self._compare(got, "the gradient", lambda function: vjp_of(function, cotangents), args, kwargs)
+
+    def _compare(self, got: Any, what: str, asked: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        parts, answer = self._expected(asked, args, kwargs)
+        if (fool := tamper.get()) is not None:
+            got = _rebuilt(answer, fool([part.like for part in parts], args))
+        problem = difference(got, answer, parts, what, self._names(what, args))
+        leaves = tree_flatten(got)[0]
+        data = all(isinstance(leaf, (Tensor, int, float)) or leaf is None for leaf in leaves)
+        if data:
+            zeros = [torch.zeros_like(part.like) if leaf is None else leaf for leaf, part in zip(leaves, parts, strict=False)]
+            seen = evidence.Observation(asked, args, kwargs, zeros, [part.allowed for part in parts])
+            evidence.current.get().add(self._key(), seen)
+        if problem is None:
+            return
+        idea = evidence.current.get().explanation(self._key(), self.misconceptions) if data else None
+        if idea is not None:
+            problem.hint = inspect.cleandoc(idea.__doc__ or "")
+            problem.misconception = idea.__name__
+        raise problem
+
+    def _key(self) -> Any:
+        from autograde.student import last_target
+
+        return id(self), last_target.get()
+
+    def _expected(self, asked: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Part], Any]:
+        """Measured once for the same inputs: every submission of a course is asked the same questions."""
+        key = (asked is _as_it_is, _fingerprint(args), _fingerprint(kwargs))
+        if key not in self._known:
+            self._known[key] = measure(asked(self.reference), args, kwargs)
+            if len(self._known) > CACHED:
+                self._known.popitem(last=False)
+        return self._known[key]
+
+    def _names(self, what: str, args: tuple[Any, ...]) -> list[str]:
+        """What to call each part of the answer in a message."""
+        if what == "the result":
+            return []
+        names = list(inspect.signature(self.reference).parameters)
+        return [f"the gradient of `{names[index]}`" for index in _floating(args)]
+
+
+def _as_it_is(function: Reference) -> Reference:
+    return function
+
+
+def _floating(args: tuple[Any, ...]) -> list[int]:
+    return [index for index, arg in enumerate(args) if isinstance(arg, Tensor) and arg.is_floating_point()]
+
+
+def exact_cotangent(like: Tensor) -> Tensor:
+    """An upstream gradient of varied multiples of 1/8 in [-1, 1], which every floating dtype holds exactly."""
+    pattern = (torch.arange(like.numel()) * 7 + 3) % 17 - 8
+    return (pattern.to(torch.float64) / 8).reshape(like.shape).to(like.dtype if like.is_floating_point() else torch.float64)
+
+
+def vjp_of(function: Reference, cotangents: list[Tensor]) -> Reference:
+    """The function that maps the same arguments to the list of gradients of its floating tensor arguments."""
+
+    def gradients(*args: Any, **kwargs: Any) -> list[Tensor]:
+        where = _floating(args)
+        leaves = [arg.detach().clone().requires_grad_() if index in where else arg for index, arg in enumerate(args)]
+        outputs = [leaf for leaf in tree_flatten(function(*leaves, **kwargs))[0] if isinstance(leaf, Tensor)]
+        pairs = [(out, up.to(out.dtype)) for out, up in zip(outputs, cotangents, strict=True) if out.requires_grad]
+        wanted = [leaves[index] for index in where]
+        if not pairs:
+            return [torch.zeros_like(leaf) for leaf in wanted]
+        found = torch.autograd.grad([out for out, _ in pairs], wanted, [up for _, up in pairs], allow_unused=True)
+        return [torch.zeros_like(leaf) if grad is None else grad for leaf, grad in zip(wanted, found, strict=True)]
+
+    return gradients
+
+
+def _rebuilt(answer: Any, leaves: list[Tensor]) -> Any:
+    return torch.utils._pytree.tree_unflatten(leaves, tree_flatten(answer)[1])
+
+
+def _fingerprint(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        data = value.detach().contiguous().reshape(-1)
+        return value.dtype, tuple(value.shape), data.view(torch.uint8).numpy().tobytes() if data.numel() else b""
+    if isinstance(value, (list, tuple)):
+        return type(value).__name__, tuple(_fingerprint(item) for item in value)
+    if isinstance(value, dict):
+        return tuple((key, _fingerprint(item)) for key, item in value.items())
+    return repr(value) if not callable(value) else id(value)

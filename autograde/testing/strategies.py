@@ -1,0 +1,37 @@
+"""Random inputs that shrink to something a person can read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from hypothesis import strategies as st
+
+SIMPLE = 16
+"""Below this, a seed means small multiples of 1/4; 0, where shrinking ends, means 1, -2, 3, …"""
+
+
+@st.composite
+def tensors(
+    draw: Callable[[Any], Any],
+    shape: tuple[int, ...] | st.SearchStrategy[tuple[int, ...]],
+    *,
+    dtype: torch.dtype = torch.float32,
+    scale: float = 1.0,
+) -> torch.Tensor:
+    """A tensor of `shape` (or of a shape drawn from a strategy) with normal values times `scale`, in `dtype`.
+
+    Values come from a seed, so drawing costs the same for any size.
+    """
+    size = draw(shape) if isinstance(shape, st.SearchStrategy) else tuple(shape)
+    seed = draw(st.integers(0, 2**16))
+    count = torch.Size(size).numel()
+    generator = torch.Generator().manual_seed(seed)
+    if seed == 0:
+        values = torch.arange(1, count + 1, dtype=torch.float64) * torch.tensor([1.0, -1.0]).repeat(count)[:count] / 2
+    elif seed < SIMPLE:
+        values = torch.randint(-8, 9, (count,), generator=generator).double() / 4
+    else:
+        values = torch.randn(count, generator=generator, dtype=torch.float64)
+    return (values * scale).reshape(size).to(dtype)

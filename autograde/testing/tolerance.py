@@ -1,0 +1,91 @@
+"""How far a right answer may lie from the exact one: measured on the reference, never typed by hand.
+
+Three sources of error are measured for the very inputs of a check: the inputs themselves are rounded (the float64
+reference moves when they move by an ulp of the student's dtype); arithmetic in the student's dtype strays (the reference
+run in that dtype); and both together on nudged inputs, because autograd and cancellation can hide from the first two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_flatten, tree_map
+
+SAFETY = 8.0
+"""How many times the measured error a right program may use; right programs were seen to use at most half of it."""
+ULPS = 4.0
+"""Roundings of the result that every program is allowed: the last operations may be done in another order."""
+NUDGES = 3
+
+Function = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One tensor of the expected answer."""
+
+    exact: Tensor
+    """the float64 reference"""
+    like: Tensor
+    """the reference in the student's dtype: gives shape and dtype"""
+    allowed: Tensor
+    """per element, the largest error of a right program"""
+
+
+def measure(reference: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Part], Any]:
+    """The parts of `reference(*args, **kwargs)` with their tolerances, and the answer in the student's dtype."""
+    answer = reference(*args, **kwargs)
+    like, _ = tree_flatten(answer)
+    exact = _run(reference, args, kwargs, wide=True)
+    spreads = [_distance(near.double(), far) for near, far in zip(_run(reference, args, kwargs), exact, strict=True)]
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(NUDGES):
+        nudged = tree_map(lambda leaf: nudge(leaf, generator), (args, kwargs))
+        wide = _run(reference, *nudged, wide=True)
+        near = _run(reference, *nudged)
+        for index, (moved, rounded) in enumerate(zip(wide, near, strict=True)):
+            spread = torch.maximum(_distance(moved, exact[index]), _distance(rounded.double(), moved))
+            spreads[index] = torch.maximum(spreads[index], spread)
+    tensors = [torch.as_tensor(leaf) for leaf in like]
+    return [Part(*part) for part in zip(exact, tensors, map(_allowed, exact, tensors, spreads), strict=True)], answer
+
+
+def nudge(value: Any, generator: torch.Generator) -> Any:
+    """Move every float of a tensor by one ulp of its dtype, up or down at random; anything else stays."""
+    if not (isinstance(value, Tensor) and value.is_floating_point()):
+        return value
+    signs = torch.randint(0, 2, value.shape, generator=generator) * 2 - 1
+    step = signs.to(torch.float64) * torch.finfo(value.dtype).eps
+    moved = (value.double() * (1 + step)).to(value.dtype)
+    return torch.where(value.isfinite() & moved.isfinite(), moved, value)
+
+
+def widen(value: Any) -> Any:
+    """Floats in float64; anything else as it is."""
+    return value.double() if isinstance(value, Tensor) and value.is_floating_point() else value
+
+
+def _run(reference: Function, args: Any, kwargs: Any, wide: bool = False) -> list[Tensor]:
+    if wide:
+        args, kwargs = tree_map(widen, (args, kwargs))
+    leaves, _ = tree_flatten(reference(*args, **kwargs))
+    tensors = [torch.as_tensor(leaf) for leaf in leaves]
+    return [tensor.detach().double() if wide and not tensor.is_complex() else tensor.detach() for tensor in tensors]
+
+
+def _distance(one: Tensor, other: Tensor) -> Tensor:
+    """Absolute difference; zero where either is not finite, since there only equality counts."""
+    difference = (one - other).abs()
+    return torch.where(difference.isfinite(), difference, 0.0)
+
+
+def _allowed(exact: Tensor, like: Tensor, spread: Tensor) -> Tensor:
+    if not like.is_floating_point():
+        return torch.zeros_like(exact)
+    spread = torch.maximum(spread, spread.mean() if spread.numel() else spread)
+    finite = torch.where(exact.isfinite(), exact.abs(), 0.0)
+    return SAFETY * spread + ULPS * torch.finfo(like.dtype).eps * finite + torch.finfo(like.dtype).tiny

@@ -1,0 +1,93 @@
+"""The calls of one example as Python lines that a student can paste under their own notebook and run."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from typing import Any
+
+import torch
+
+MAX_NUMBERS = 64
+MAX_LINES = 12
+
+
+class Transcript:
+    """Records calls as they are made; `text()` writes them out."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str, tuple[Any, ...], dict[str, Any]]] = []
+        self.names = itertools.count(1)
+
+    def clear(self) -> None:
+        self.lines.clear()
+        self.names = itertools.count(1)
+
+    def note(self, name: str) -> None:
+        """The example looked at a global."""
+        self.lines.append(("", name, (), {"": None}))
+
+    def call(self, function: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.lines.append(("", function, args, kwargs))
+
+    def name_last(self, type_name: str) -> str:
+        """The last call made an object: give it a name that later lines use."""
+        word = re.sub(r"\W", "", type_name)[:30].lower() or "thing"
+        name = f"{word}_{next(self.names)}"
+        if self.lines:
+            self.lines[-1] = (name, *self.lines[-1][1:])
+        return name
+
+    def text(self) -> str:
+        """The last lines of the example; empty if it called nothing."""
+        return "\n".join(_line(*line) for line in self.lines[-MAX_LINES:])
+
+
+def _line(name: str, function: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    assigned = f"{name} = " if name else ""
+    if kwargs == {"": None}:
+        return f"{assigned}{function}"
+    parts = [literal(arg) for arg in args] + [f"{key}={literal(value)}" for key, value in kwargs.items()]
+    return f"{assigned}{function}({', '.join(parts)})"
+
+
+def literal(value: Any) -> str:
+    """Python that rebuilds `value`; a tensor too long to read is named by its shape."""
+    if isinstance(value, torch.Tensor):
+        return _tensor(value)
+    if isinstance(value, (list, tuple)):
+        inner = ", ".join(literal(item) for item in value)
+        return f"[{inner}]" if isinstance(value, list) else f"({inner},)" if len(value) == 1 else f"({inner})"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key!r}: {literal(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, float) and value != value or value in (float("inf"), float("-inf")):
+        return f"float({str(value)!r})"
+    if value is None or isinstance(value, (bool, int, float, str, bytes, torch.dtype)):
+        return repr(value)
+    return getattr(value, "_text", None) or f"<{type(value).__name__}>"
+
+
+def _tensor(tensor: torch.Tensor) -> str:
+    plain = {torch.float32: "", torch.int64: "", torch.bool: ""}
+    dtype = plain.get(tensor.dtype, f", dtype={tensor.dtype}")
+    if tensor.numel() > MAX_NUMBERS:
+        return f"torch.randn({', '.join(map(str, tensor.shape))})" + (f".to({tensor.dtype})" if dtype else "")
+    if tensor.numel() == 0:
+        return f"torch.zeros({tuple(tensor.shape)}{dtype})"
+    return f"torch.tensor({_numbers(tensor)}{dtype})"
+
+
+def _numbers(tensor: torch.Tensor) -> str:
+    if tensor.dim():
+        return "[" + ", ".join(_numbers(row) for row in tensor) + "]"
+    if not tensor.is_floating_point():
+        return repr(tensor.item())
+    value = tensor.item()
+    if value != value or abs(value) == float("inf"):
+        return f'float("{value}")'
+    # The shortest text that gives the same number back in this dtype.
+    for digits in range(1, 18):
+        text = f"{value:.{digits}g}"
+        if torch.tensor(float(text), dtype=tensor.dtype).item() == value:
+            break
+    return text if "." in text or "e" in text else f"{text}."

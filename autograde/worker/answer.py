@@ -1,0 +1,240 @@
+"""Answers the grader's requests inside one check: calls, attributes, gradients, costs.
+
+Runs beside student code, so what it says is a claim. The grader compares values itself; facts that only this side can
+see (was an input changed, where did a tensor live, what did it cost) are graded only as single facets.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+
+from autograde import wire
+from autograde.wire import CallbackId, Channel, Generator, Handle, WireTensor
+from autograde.worker.cost import counted
+from autograde.worker.session import seed_everything
+from autograde.worker.supplied import supplied
+
+CELL_PREFIX = "<cell "
+MAX_TEXT = 2000
+MAX_FRAMES = 8
+
+
+class MissingNameError(Exception):
+    """The submission does not define what the check asks for."""
+
+
+class Answerer:
+    """Holds what a check left behind in the worker: objects behind handles, names that the grader replaced."""
+
+    def __init__(self, channel: Channel, namespace: dict[str, Any], device: str, seed: int) -> None:
+        self.channel = channel
+        self.namespace = namespace
+        self.device = device
+        self.seed = seed
+        self.objects: dict[int, Any] = {}
+        self.replaced: dict[str, Any] = {}
+
+    def serve(self) -> None:
+        """Answer until the grader closes its end."""
+        operations: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+            "begin": self.begin, "call": self.call, "get": self.get, "supply": self.supply,
+            "gradients": self.gradients, "cost": self.cost, "on_meta": self.on_meta,
+        }  # fmt: skip
+        while True:
+            try:
+                request = self.channel.receive()
+            except wire.PeerGone:
+                return
+            try:
+                reply = wire.encode(operations[request["op"]](request), self.keep)
+            except BaseException as error:
+                reply = wire.encode({"error": describe(error)})
+            self.channel.send_frame(reply)
+
+    # What the grader may ask
+
+    def begin(self, request: dict[str, Any]) -> dict[str, Any]:
+        """A new example: forget its predecessor's objects, restore replaced names, draw the same random numbers."""
+        self.objects.clear()
+        self.namespace.update(self.replaced)
+        self.replaced.clear()
+        seed_everything(self.seed if request.get("seed") is None else request["seed"])
+        return {"value": None}
+
+    def call(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Call and report the value, which inputs changed, and which inputs share memory with the value."""
+        target, args, kwargs = self.prepared(request)
+        inputs = [*_tensors(args), *_tensors(kwargs)]
+        before = [tensor.detach().clone() for tensor in inputs]
+        value = target(*args, **kwargs)
+        changed = [_differs(old, new) for old, new in zip(before, inputs, strict=True)]
+        storages = {tensor.untyped_storage().data_ptr() for tensor in _tensors(value) if tensor.numel()}
+        shared = [tensor.numel() > 0 and tensor.untyped_storage().data_ptr() in storages for tensor in inputs]
+        return {"value": value, "changed": changed, "shared": shared}
+
+    def get(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The value of a global, or of an object's attribute; what is no data becomes a handle."""
+        return {"value": self.resolve(request)}
+
+    def supply(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Put the grader's function in place of a global of the submission, until the next example."""
+        name = request["name"]
+        self.replaced.setdefault(name, self.namespace.get(name))
+        self.namespace[name] = supplied(self.ask, request["callback"].number, self.received)
+        return {"value": None}
+
+    def gradients(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Vector–Jacobian products: of every floating tensor argument by position, of a module's parameters by name."""
+        target, args, kwargs = self.prepared(request)
+        leaves: dict[Any, torch.Tensor] = {}
+        for position, arg in [*enumerate(args), *kwargs.items()]:
+            if isinstance(arg, torch.Tensor) and arg.is_floating_point():
+                leaves[position] = arg.requires_grad_()
+        if isinstance(target, torch.nn.Module):
+            leaves |= dict(target.named_parameters())
+        value = target(*args, **kwargs)
+        outputs = [tensor for tensor in _tensors(value) if tensor.requires_grad]
+        if not outputs:
+            return {"value": value, "gradients": dict.fromkeys(leaves)}
+        cotangents = self.cotangents(request, value, outputs)
+        found = torch.autograd.grad(outputs, list(leaves.values()), cotangents, allow_unused=True)
+        return {"value": value, "gradients": dict(zip(leaves, found, strict=True))}
+
+    def cotangents(self, request: dict[str, Any], value: Any, outputs: list[torch.Tensor]) -> list[torch.Tensor]:
+        if request.get("cotangents") is None:
+            return [torch.ones_like(output) for output in outputs]
+        given = dict(zip([id(tensor) for tensor in _tensors(value)], self.received(request["cotangents"]), strict=True))
+        return [given[id(output)].to(output.dtype) for output in outputs]
+
+    def cost(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Call under counters: floating point operations, bytes alive at the worst moment, operators by name."""
+        target, args, kwargs = self.prepared(request)
+        return counted(lambda: target(*args, **kwargs))
+
+    def on_meta(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Call with everything moved to the meta device: a tensor made on a fixed device meets one that is not there."""
+        target, args, kwargs = self.prepared(request)
+        if isinstance(target, torch.nn.Module):
+            target = target.to("meta")
+        try:
+            value = target(*_on_meta(args), **_on_meta(kwargs))
+        except Exception as error:
+            return {"value": _text(error), "finished": False}
+        return {"value": [tensor.device.type for tensor in _tensors(value)], "finished": True}
+
+    # How values get in and out
+
+    def prepared(self, request: dict[str, Any]) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+        target = self.resolve(request)
+        args, kwargs = self.received(request["args"]), self.received(request["kwargs"])
+        if request.get("noncontiguous"):
+            args, kwargs = _spread(args), _spread(kwargs)
+        if not callable(target):
+            raise MissingNameError(f"`{request.get('attribute') or request['name']}` is a {type(target).__name__}, not a function")
+        return target, args, kwargs
+
+    def resolve(self, request: dict[str, Any]) -> Any:
+        if (handle := request.get("handle")) is not None:
+            found = self.objects[handle.number]
+        else:
+            name = request["name"]
+            if name not in self.namespace:
+                raise MissingNameError(f"the notebook defines no `{name}`")
+            found = self.namespace[name]
+        if (attribute := request.get("attribute")) is None:
+            return found
+        if not hasattr(found, attribute):
+            raise MissingNameError(f"`{type(found).__name__}` has no attribute `{attribute}`")
+        value = getattr(found, attribute)
+        return dict(value()) if attribute in ("named_parameters", "named_buffers") and not request.get("args") else value
+
+    def received(self, value: Any) -> Any:
+        """Wire data as the submission expects it: tensors on its device, objects for handles, functions for callbacks."""
+        if isinstance(value, WireTensor):
+            return value.tensor.to(self.device).requires_grad_(value.requires_grad)
+        if isinstance(value, Handle):
+            return self.objects[value.number]
+        if isinstance(value, CallbackId):
+            return lambda *args, **kwargs: self.received(self.ask(value.number, args, kwargs))
+        if isinstance(value, Generator):
+            return torch.Generator(device=self.device).manual_seed(value.seed)
+        if isinstance(value, (list, tuple)):
+            return type(value)(self.received(item) for item in value)
+        if isinstance(value, dict):
+            return {key: self.received(item) for key, item in value.items()}
+        return value
+
+    def keep(self, thing: Any) -> Handle:
+        number = len(self.objects)
+        self.objects[number] = thing
+        return Handle(number, type(thing).__name__)
+
+    def ask(self, number: int, args: Any, kwargs: Any, cotangents: Any = None) -> Any:
+        """Call the grader's function; its exception, if it raises, is raised here as a RuntimeError."""
+        question = {"callback": number, "args": tuple(args), "kwargs": dict(kwargs), "cotangents": cotangents}
+        self.channel.send(question, self.keep)
+        answer = self.channel.receive()
+        if "error" in answer:
+            raise RuntimeError(answer["error"])
+        return answer["value"]
+
+
+def describe(error: BaseException) -> dict[str, Any]:
+    """An exception as plain, bounded text, whatever its class does in `__str__`."""
+    names = [str(cls.__name__)[:80] for cls in type(error).__mro__][:20]
+    frames = []
+    for frame in traceback.extract_tb(error.__traceback__)[-200:]:
+        if frame.filename.startswith(CELL_PREFIX):
+            cell = frame.filename[len(CELL_PREFIX) : -1]
+            frames.append([cell[:80], frame.lineno or 0, (frame.line or "")[:200]])
+    missing = isinstance(error, MissingNameError)
+    return {"types": names, "message": _text(error), "frames": frames[-MAX_FRAMES:], "missing": missing}
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(str(error))[:MAX_TEXT]
+    except BaseException:
+        return "(its message could not be read)"
+
+
+def _tensors(value: Any) -> Iterator[torch.Tensor]:
+    """Every tensor in a value, depth first, in order."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _tensors(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _tensors(item)
+
+
+def _differs(old: torch.Tensor, new: torch.Tensor) -> bool:
+    same_kind = old.shape == new.shape and old.dtype == new.dtype
+    return not (same_kind and torch.equal(old.nan_to_num(nan=0.5), new.detach().nan_to_num(nan=0.5)))
+
+
+def _spread(value: Any) -> Any:
+    """The same numbers with every tensor laid out so that no two neighbours are neighbours in memory."""
+    if isinstance(value, torch.Tensor) and value.dim():
+        return value.unsqueeze(-1).repeat_interleave(2, -1)[..., 0]
+    if isinstance(value, (list, tuple)):
+        return type(value)(_spread(item) for item in value)
+    if isinstance(value, dict):
+        return {key: _spread(item) for key, item in value.items()}
+    return value
+
+
+def _on_meta(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        return value.detach().to("meta")
+    if isinstance(value, (list, tuple)):
+        return type(value)(_on_meta(item) for item in value)
+    if isinstance(value, dict):
+        return {key: _on_meta(item) for key, item in value.items()}
+    return value

@@ -1,0 +1,191 @@
+"""Runs a notebook's cells as Jupyter would (magics, top-level await, rich output, plots) and keeps what they put out."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import tempfile
+import traceback
+from typing import Any
+
+from IPython.core.compilerop import CachingCompiler
+from IPython.core.displayhook import DisplayHook
+from IPython.core.displaypub import DisplayPublisher
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+from autograde.worker.limits import Bounds
+
+CELL_FILE = "<cell {}>"
+CUT = "\n[output cut here: the notebook printed more than the course allows]\n"
+
+
+class CellTimeoutError(BaseException):
+    """Raised inside a cell that ran too long. Not an Exception, so that a bare retry loop does not swallow it."""
+
+
+class Outputs:
+    """The nbformat outputs of the running cell, and how many bytes the notebook may still put out."""
+
+    def __init__(self) -> None:
+        self.items: list[dict[str, Any]] = []
+        self.left = 0
+
+    def add(self, output: dict[str, Any]) -> None:
+        size = len(repr(output))
+        if size <= self.left:
+            self.left -= size
+            self.items.append(output)
+        elif self.left > 0:
+            self.left = 0
+            self.items.append({"output_type": "stream", "name": "stderr", "text": CUT})
+
+    def stream(self, name: str, text: str) -> None:
+        last = self.items[-1] if self.items else {}
+        if last.get("name") == name and len(text) <= self.left:
+            self.left -= len(text)
+            last["text"] += text
+        elif text:
+            kept = text[: self.left]
+            self.add({"output_type": "stream", "name": name, "text": kept + (CUT if kept != text else "")})
+
+
+class Stream:
+    """Stands for sys.stdout and sys.stderr."""
+
+    encoding = "utf-8"
+    errors = "replace"
+
+    def __init__(self, outputs: Outputs, name: str) -> None:
+        self.outputs = outputs
+        self.name = name
+
+    def write(self, text: str) -> int:
+        self.outputs.stream(self.name, str(text))
+        return len(text)
+
+    def writelines(self, lines: list[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def isatty(self) -> bool:
+        return False
+
+
+class CellCompiler(CachingCompiler):
+    """Names each cell's code after the cell, so that a traceback can say where."""
+
+    cell = ""
+
+    def get_code_name(self, raw_code: str, transformed_code: str, number: int) -> str:
+        return CELL_FILE.format(self.cell)
+
+
+class CapturingPublisher(DisplayPublisher):
+    """display(...) adds to the running cell's outputs."""
+
+    def publish(self, data: Any, metadata: Any = None, **_: Any) -> None:
+        shell: NotebookShell = self.shell
+        shell.outputs.add({"output_type": "display_data", "data": _plain(data), "metadata": {}})
+
+    def clear_output(self, wait: bool = False) -> None:
+        self.shell.outputs.items.clear()
+
+
+class CapturingHook(DisplayHook):
+    """A cell's last expression adds to its outputs."""
+
+    def write_output_prompt(self) -> None:
+        """No prompt: the notebook shows one of its own."""
+
+    def write_format_data(self, format_dict: dict[str, Any], md_dict: Any = None) -> None:
+        shell: NotebookShell = self.shell
+        output = {"output_type": "execute_result", "data": _plain(format_dict), "metadata": {}}
+        shell.outputs.add(output | {"execution_count": shell.execution_count})
+
+
+class NotebookShell(InteractiveShell):
+    """IPython without a terminal: everything shown ends up in `outputs`."""
+
+    compiler_class = CellCompiler
+    display_pub_class = CapturingPublisher
+    displayhook_class = CapturingHook
+
+    def __init__(self, **options: Any) -> None:
+        self.outputs = Outputs()
+        super().__init__(**options)
+
+    def init_virtualenv(self) -> None:
+        """The grader chose the packages; IPython shall not look for others."""
+
+    def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
+        value = _text(evalue)
+        lines = [f"{etype.__name__}: {value}"] if etype is CellTimeoutError else [str(line) for line in stb]
+        error = {"output_type": "error", "ename": etype.__name__, "evalue": value, "traceback": lines}
+        self.outputs.add(error)
+
+
+def new_shell() -> NotebookShell:
+    """A shell that writes no history and reads no profile; made once, in the warm process."""
+    config = Config()
+    config.HistoryManager.enabled = False
+    config.InteractiveShell.colors = "nocolor"
+    with tempfile.TemporaryDirectory() as folder:
+        shell: NotebookShell = NotebookShell.instance(config=config, ipython_dir=folder)
+    shell.enable_gui = lambda gui=None: None
+    return shell
+
+
+def run_cells(shell: NotebookShell, cells: list[Any], bounds: Bounds) -> list[dict[str, Any]]:
+    """Run (cell id, source) pairs in order; a cell that fails does not keep the next from running."""
+    shell.outputs.left = bounds.output_bytes
+    sys.stdout, sys.stderr = Stream(shell.outputs, "stdout"), Stream(shell.outputs, "stderr")  # type: ignore[assignment]
+    return [_run_cell(shell, cell, source, bounds.cell_wall_s) for cell, source in cells]
+
+
+def _run_cell(shell: NotebookShell, cell: str, source: str, wall_s: float) -> dict[str, Any]:
+    shell.outputs.items = outputs = []
+    shell.compile.cell = cell
+    signal.signal(signal.SIGALRM, _interrupt)
+    signal.setitimer(signal.ITIMER_REAL, wall_s)
+    try:
+        result = shell.run_cell(source, store_history=True)
+        error = result.error_before_exec or result.error_in_exec
+    except BaseException as raised:  # the timer, between IPython's own try blocks
+        error = raised
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    if isinstance(error, CellTimeoutError):
+        return {"cell": cell, "outputs": outputs, "error": f"stopped after {wall_s:g} s: the cell did not finish"}
+    return {"cell": cell, "outputs": outputs, "error": _describe(error, cell) if error is not None else ""}
+
+
+def _interrupt(signum: int, frame: Any) -> None:
+    raise CellTimeoutError("the cell ran longer than the course allows")
+
+
+def _describe(error: BaseException, cell: str) -> str:
+    line = error.lineno if isinstance(error, SyntaxError) else _last_line(error, cell)
+    return f"{type(error).__name__}{f' in line {line}' if line else ''}: {_text(error)}"[:500]
+
+
+def _last_line(error: BaseException, cell: str) -> int | None:
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == CELL_FILE.format(cell)]
+    return lines[-1] if lines else None
+
+
+def _plain(data: Any) -> dict[str, str]:
+    """MIME type to text: bytes as base64, as a notebook file holds them."""
+    from base64 import b64encode
+
+    return {str(kind): b64encode(part).decode() if isinstance(part, bytes) else str(part) for kind, part in data.items()}
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)[:2000]
+    except BaseException:
+        return "(its message could not be read)"

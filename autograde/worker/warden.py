@@ -1,0 +1,126 @@
+"""The trusted parent of one submission: it runs no student code and sees to it that nothing of the submission survives.
+
+The grader speaks to it over a socket that the submission never holds: `sweep` kills every process of the submission but
+the session, `end` (or silence: the grader is gone) kills all. The warden adopts orphans, so a daemon that detaches itself
+is still found. Not covered: a process that forks faster than it is killed; denying `fork` is the confinement's work.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from autograde.worker import limits, session
+
+if TYPE_CHECKING:
+    from autograde.worker.zygote import Request
+
+KILL_S = 5.0
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """How the session ended: its wait status, and whether every process of the submission is gone."""
+
+    status: int
+    all_gone: bool
+
+
+def watch(request: Request, fds: list[int], shell: Any) -> None:
+    """Fork the session, obey the grader, and leave nothing behind."""
+    control_fd, *session_fds = fds
+    limits.adopt_orphans()
+    limits.hide_memory()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.setsid()
+    warden = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        limits.die_with_parent(warden)
+        session.run(request, session_fds, shell)
+        os._exit(0)
+    for fd in session_fds:
+        os.close(fd)
+    control = socket.socket(fileno=control_fd)
+    status = _obey(control, pid)
+    all_gone = _kill_descendants(spare=None)
+    control.send(msgspec.json.encode(Ended(status, all_gone)))
+
+
+def _obey(control: socket.socket, session_pid: int) -> int:
+    """Answer the grader until it says `end` or goes away. Returns the session's wait status, -1 if it still ran."""
+    status = -1
+    poll = select.poll()
+    poll.register(control, select.POLLIN)
+    exited = os.pidfd_open(session_pid)
+    poll.register(exited, select.POLLIN)
+    while True:
+        for fd, _ in poll.poll():
+            if fd == exited:
+                _, status = os.waitpid(session_pid, 0)
+                poll.unregister(exited)
+            elif control.recv(16) == b"sweep":
+                gone = _kill_descendants(spare=session_pid if status == -1 else None)
+                control.send(b"swept" if gone else b"stuck")
+            else:
+                return status
+
+
+def _kill_descendants(spare: int | None) -> bool:
+    """Kill and reap everything below this process except `spare`; True when nothing else is left."""
+    deadline = time.monotonic() + KILL_S
+    while time.monotonic() < deadline:
+        doomed = [pid for pid in _descendants(os.getpid()) if pid != spare]
+        for pid in doomed:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        _reap(spare)
+        if not doomed:
+            return True
+    return False
+
+
+def _reap(spare: int | None) -> None:
+    for pid in _children(os.getpid()):
+        if pid != spare:
+            try:
+                os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                continue
+
+
+def _descendants(pid: int) -> list[int]:
+    """Every process below `pid`; a zombie that its own parent has still to reap does not count."""
+    found: list[int] = []
+    waiting = [pid]
+    while waiting:
+        children = [child for child in _children(waiting.pop()) if not _is_zombie(child)]
+        found += children
+        waiting += children
+    return found
+
+
+def _children(pid: int) -> list[int]:
+    children: list[int] = []
+    try:
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            children += map(int, (task / "children").read_text().split())
+    except OSError:  # it ended while we looked
+        pass
+    return children
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return True
+    return stat[stat.rindex(")") + 2] == "Z"

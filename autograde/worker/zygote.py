@@ -1,0 +1,76 @@
+"""The warm process: imports torch and IPython once, then forks a warden for every submission it is asked for.
+
+It is executed, never forked from the grader, so its memory never held a test, a reference or an expected value.
+It keeps to one thread: a fork from a process whose thread pool is in use can hang in the child.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import gc
+import importlib
+import os
+import signal
+import socket
+
+import msgspec
+import torch
+
+from autograde.worker import limits, notebook, warden
+
+MAX_REQUEST = 1 << 16
+MAX_FDS = 250
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What the grader asks for; with it come descriptors: warden control, notebook in and out, a pair per check."""
+
+    scratch: str
+    """an empty folder of the submission's own: its working folder and home"""
+    limits: limits.Bounds
+    device: str
+    seed: int
+
+
+def serve(control_fd: int, modules: list[str]) -> None:
+    """Fork a warden per request until the grader closes its end of the control socket."""
+    limits.die_with_parent(os.getppid())
+    limits.hide_memory()
+    torch.set_num_threads(1)
+    shell = notebook.new_shell()
+    for name in modules:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    _warm_up()
+    gc.collect()
+    gc.freeze()  # forks share these objects' pages as long as no collection touches them
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # wardens are reaped by the kernel
+    control = socket.socket(fileno=control_fd)
+    control.send(b"ready")
+    while True:
+        data, ancillary, _, _ = control.recvmsg(MAX_REQUEST, socket.CMSG_SPACE(4 * MAX_FDS))
+        if not data:
+            return
+        fds = _descriptors(ancillary)
+        if os.fork() == 0:
+            control.close()
+            warden.watch(msgspec.json.decode(data, type=Request), fds, shell)
+            os._exit(0)
+        for fd in fds:
+            os.close(fd)
+
+
+def _warm_up() -> None:
+    """Touch what torch sets up at first use, so that every submission finds it ready."""
+    with torch.random.fork_rng(devices=[]):
+        layer = torch.nn.Linear(2, 2)
+        layer(torch.ones(1, 2)).softmax(-1).sum().backward()  # type: ignore[no-untyped-call]
+
+
+def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
+    fds = array.array("i")
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
+    return list(fds)
