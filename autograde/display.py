@@ -1,0 +1,92 @@
+"""Makes what a submission put out safe to show: in Jupyter, in formgrader, on feedback pages.
+
+Covered: scripts, event handlers, styles, frames, links that run code, SVG, terminal codes, sheer size.
+Not covered: rude text.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from typing import Any
+
+import nbformat
+import nh3
+
+MAX_TEXT = 20_000
+MAX_IMAGE = 2 << 20
+MAX_OUTPUTS = 50
+ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+SURROGATE = re.compile("[\ud800-\udfff]")
+IMAGE_STARTS = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
+TAGS = {
+    "a", "b", "blockquote", "br", "caption", "code", "dd", "details", "div", "dl", "dt", "em", "h1", "h2", "h3", "h4",
+    "h5", "h6", "hr", "i", "kbd", "li", "ol", "p", "pre", "s", "small", "span", "strong", "sub", "summary", "sup",
+    "table", "tbody", "td", "tfoot", "th", "thead", "tr", "u", "ul",
+}  # fmt: skip
+ATTRIBUTES = {"a": {"href", "title"}, "td": {"colspan", "rowspan"}, "th": {"colspan", "rowspan", "scope"}}
+
+
+def plain(text: Any, limit: int = MAX_TEXT) -> str:
+    """Text without terminal codes and control characters, cut to `limit` characters."""
+    text = "".join(map(str, text)) if isinstance(text, list) else str(text)
+    clean = SURROGATE.sub("\ufffd", ANSI.sub("", text[: 2 * limit]))
+    return clean if len(clean) <= limit else clean[:limit] + "\n[cut here]"
+
+
+def safe_html(html: Any) -> str:
+    """HTML with only harmless tags; cut to a bounded size before parsing."""
+    cleaned: str = nh3.clean(plain(html), tags=TAGS, attributes=ATTRIBUTES, url_schemes={"http", "https", "mailto"})
+    return cleaned
+
+
+def inert_markdown(text: str) -> str:
+    """Markdown in which no HTML tag and no image is left: an invisible space keeps `<` from opening anything."""
+    return re.sub(r"!(?=\[)", "!\u200b", re.sub(r"<(?=[A-Za-z/!?])", "<\u200b", text))
+
+
+def safe_outputs(outputs: list[dict[str, Any]]) -> list[Any]:
+    """The worker's outputs, which are hostile, as valid and harmless nbformat outputs."""
+    safe = [_safe_output(output) for output in outputs[:MAX_OUTPUTS] if isinstance(output, dict)]
+    return [nbformat.from_dict(output) for output in safe if output]
+
+
+def _safe_output(output: dict[str, Any]) -> dict[str, Any] | None:
+    kind = output.get("output_type")
+    if kind == "stream":
+        name = "stderr" if output.get("name") == "stderr" else "stdout"
+        return {"output_type": "stream", "name": name, "text": plain(output.get("text", ""))}
+    if kind == "error":
+        lines = output.get("traceback")
+        return {
+            "output_type": "error",
+            "ename": plain(output.get("ename", ""), 200),
+            "evalue": plain(output.get("evalue", ""), 2000),
+            "traceback": plain("\n".join(map(str, lines)) if isinstance(lines, list) else "").split("\n"),
+        }
+    data = output.get("data")
+    if kind in ("display_data", "execute_result") and isinstance(data, dict):
+        return {"output_type": "display_data", "data": _safe_data(data), "metadata": {}}
+    return None
+
+
+def _safe_data(data: dict[str, Any]) -> dict[str, str]:
+    safe = {}
+    for kind, value in data.items():
+        if kind == "text/html":
+            safe[kind] = safe_html(value)
+        elif kind == "text/plain":
+            safe[kind] = plain(value)
+        elif kind in IMAGE_STARTS and _is_image(kind, value):
+            safe[kind] = value
+    return safe or {"text/plain": "[an output that cannot be shown safely was left out]"}
+
+
+def _is_image(kind: str, value: Any) -> bool:
+    if not isinstance(value, str) or len(value) > MAX_IMAGE:
+        return False
+    try:
+        return base64.b64decode(value, validate=False).startswith(IMAGE_STARTS[kind])
+    except (binascii.Error, ValueError):
+        return False

@@ -1,0 +1,94 @@
+"""What a student reads about one exercise, and the pages that nbgrader makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+import jinja2
+
+from autograde.course import Course, CourseError
+from autograde.display import plain
+from autograde.report import ExerciseReport, Outcome, Verdict
+
+__all__ = ["exercise_html", "exercise_text", "write_feedback"]
+
+WORDS = {
+    Outcome.PASSED: ("✓", "passed"),
+    Outcome.FAILED: ("✗", "failed"),
+    Outcome.CRASHED: ("‼", "crashed"),
+    Outcome.TIMED_OUT: ("⏱", "timed out"),
+    Outcome.WAITING: ("…", "waiting"),
+    Outcome.BROKEN: ("⚠", "our fault"),
+}
+NOTES = {
+    Outcome.WAITING: "Not run yet: it waits for an earlier check. Mend that one first.",
+    Outcome.BROKEN: "This check is broken. That is our fault, not yours, and it costs you nothing.",
+    Outcome.TIMED_OUT: "It did not finish in the time allowed.",
+}
+
+
+def exercise_html(exercise: ExerciseReport) -> str:
+    """The report of one exercise as HTML without scripts or styles; all its text is escaped."""
+    page: str = _template().render(
+        name=exercise.exercise,
+        score=_number(exercise.score),
+        max_score=_number(exercise.max_score),
+        broken=any(verdict.outcome is Outcome.BROKEN for verdict in exercise.verdicts),
+        verdicts=[_shown(verdict) for verdict in exercise.verdicts],
+    )
+    return page
+
+
+def exercise_text(exercise: ExerciseReport) -> str:
+    """The same as plain text, for terminals and for editors that show no HTML."""
+    lines = [f"{exercise.exercise}: {_number(exercise.score)} of {_number(exercise.max_score)} points"]
+    for verdict in exercise.verdicts:
+        shown = _shown(verdict)
+        lines.append(f"{shown['symbol']} {shown['word']:<9} {shown['title']} ({shown['points']}/{shown['max_points']})")
+        hint = f"Hint: {shown['hint']}" if shown["hint"] else ""
+        for text in (shown["note"], shown["reason"], hint, shown["replay"], shown["traceback"]):
+            lines += [f"    {line}" for line in text.splitlines()]
+    return "\n".join(lines)
+
+
+def write_feedback(course: Course, slug: str, students: Iterable[str] | None = None) -> dict[str, str]:
+    """feedback/<student>/<slug>/<slug>.html for these students (default: all graded): student -> error text."""
+    from autograde.gradebook import graded_students, run_feedback
+
+    chosen = graded_students(course, slug) if students is None else list(students)
+    if not chosen:
+        raise CourseError(f"no graded submission of {slug!r} in {course.root / 'autograded'}; run `course grade {slug}`")
+    return run_feedback(course, slug, chosen)
+
+
+@cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("autograde", "templates"), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    return environment.get_template("exercise.html.j2")
+
+
+def _shown(verdict: Verdict) -> dict[str, Any]:
+    """A verdict in words; every value is plain text without control characters."""
+    symbol, word = WORDS[verdict.outcome]
+    note = NOTES.get(verdict.outcome, "")
+    if verdict.outcome is Outcome.WAITING and verdict.reason:
+        note = ""  # the reason names the check it waits for
+    texts = {key: plain(getattr(verdict, key)) for key in ("title", "reason", "hint", "replay", "traceback")}
+    return {
+        **texts,
+        "symbol": symbol,
+        "word": word,
+        "note": note,
+        "title": texts["title"] or verdict.check,
+        "points": _number(verdict.points),
+        "max_points": _number(verdict.max_points),
+        "details": bool(note or any(texts[key] for key in ("reason", "hint", "replay", "traceback"))),
+    }
+
+
+def _number(points: float) -> str:
+    return f"{round(points, 2):g}"

@@ -1,0 +1,192 @@
+"""Writes grades and notebooks through nbgrader's own converters, for many students at once."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from nbgrader.api import get_alembic_version
+from nbgrader.converters import Autograde, GenerateFeedback
+from nbgrader.converters.base import NbGraderException
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.utils import parse_utc
+from traitlets.config import Config
+
+from autograde import nbgrader_hooks as hooks
+from autograde.course import Course, CourseError
+from autograde.nbgrader_run import quiet_logger
+
+__all__ = ["graded_students", "record", "students_submitted"]
+
+
+def students_submitted(course: Course, slug: str) -> list[str]:
+    """Everyone with a folder for this assignment in submitted/, even if it holds nothing readable; sorted."""
+    slug = course.assignment(slug).slug
+    return _students(course.root / "submitted", slug)
+
+
+def graded_students(course: Course, slug: str) -> list[str]:
+    """Everyone whose graded notebook of this assignment is in autograded/; sorted."""
+    folder = course.root / "autograded"
+    return [s for s in _students(folder, slug) if (course.paths(slug).autograded(s) / f"{slug}.ipynb").exists()]
+
+
+def _students(folder: Path, slug: str) -> list[str]:
+    if not folder.is_dir():
+        return []
+    return sorted(p.name for p in folder.iterdir() if not p.name.startswith(".") and (p / slug).is_dir())
+
+
+def record(course: Course, slug: str, students: Iterable[str]) -> dict[str, str]:
+    """Write autograded/ and the gradebook from these students' reports: student -> error text of those left out.
+
+    A student left out keeps the grade that the gradebook had. Manual marks are never touched.
+    """
+    check_gradebook(course, slug)
+    errors: dict[str, str] = {}
+    ready = []
+    for student in students:
+        try:
+            # Before nbgrader touches the gradebook: it enters a submission first and reads it later.
+            hooks.checked_report(course, slug, student)
+            _check_timestamp(course.paths(slug).submitted(student) / "timestamp.txt")
+            ready.append(student)
+        except Exception as error:  # noqa: BLE001 one student's trouble, whatever it is, must not stop the others
+            errors[student] = str(error) or type(error).__name__
+    if ready:
+        errors |= _run(_converter(Autograde, course, slug, _Recording), course, slug, ready)
+    return errors
+
+
+def _check_timestamp(path: Path) -> None:
+    """UngradedError if nbgrader could not read when the work was handed in."""
+    try:
+        parse_utc(path.read_text(encoding="utf-8").strip() or "2000-01-01")
+    except FileNotFoundError:
+        return
+    except (ValueError, OverflowError) as error:
+        raise hooks.UngradedError(f"{path}: not a time ({error}); write it as 2027-01-31 23:59:00 UTC") from None
+
+
+def run_feedback(course: Course, slug: str, students: list[str]) -> dict[str, str]:
+    """Write the feedback pages of these students: student -> error text."""
+    check_gradebook(course, slug)
+    return _run(_converter(GenerateFeedback, course, slug, _Feedback), course, slug, students)
+
+
+class _Chosen:
+    """Lets a converter work on a list of students, where nbgrader has only a pattern, and keeps each one's error."""
+
+    chosen: list[str]
+    slug: str
+    failures: dict[str, str]
+    current = ""
+
+    def init_notebooks(self) -> None:
+        self.notebooks: list[str] = []
+        self.assignments: dict[str, list[str]] = {}
+        for student in self.chosen:
+            folder = self._format_source(self.slug, student)  # type: ignore[attr-defined]
+            self.assignments[folder] = [str(Path(folder) / f"{self.slug}.ipynb")]
+
+    def init_assignment(self, assignment_id: str, student_id: str) -> None:
+        self.current = student_id
+        self._noting(super().init_assignment, assignment_id, student_id)  # type: ignore[misc]
+
+    def convert_single_notebook(self, notebook_filename: str) -> None:
+        self._noting(super().convert_single_notebook, notebook_filename)  # type: ignore[misc]
+
+    def _noting(self, step: Any, *arguments: str) -> None:
+        try:
+            step(*arguments)
+        except Exception as error:
+            self.failures[self.current] = str(error) or type(error).__name__
+            raise
+
+
+class _Recording(_Chosen, Autograde):  # type: ignore[misc]
+    """Autograde for chosen students; a .py submission counts as their notebook."""
+
+
+class _Feedback(_Chosen, GenerateFeedback):  # type: ignore[misc]
+    """GenerateFeedback for chosen students."""
+
+
+def _converter(stock: type[Any], course: Course, slug: str, ours: type[Any]) -> Any:
+    config = Config()
+    hooks.configure(config, course)
+    config.CourseDirectory.assignment_id = slug
+    # Traitlets finds settings by class name, and ours is another one.
+    config[ours.__name__] = config[stock.__name__]
+    logger, log = quiet_logger()
+    coursedir = CourseDirectory(config=config, log=logger)
+    converter = ours(coursedir=coursedir, config=config, log=logger)
+    converter.force, converter.slug, converter.failures, converter.messages = True, slug, {}, log.lines
+    return converter
+
+
+def _run(converter: Any, course: Course, slug: str, students: list[str]) -> dict[str, str]:
+    converter.chosen = students
+    try:
+        with _quiet():
+            converter.start()
+    except NbGraderException as error:
+        if not converter.failures:
+            raise CourseError(f"{slug}: nbgrader stopped: {error}") from error
+        if "database" in str(error):
+            raise CourseError(f"{course.root / 'gradebook.db'}: {error}") from error
+    failures: dict[str, str] = converter.failures
+    return failures
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps nbgrader's and its libraries' remarks off the screen while a converter runs."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            # nbgrader relies on an autoflush order that SQLAlchemy 2.1 remarks on; what it stores is right.
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+def check_gradebook(course: Course, slug: str) -> None:
+    """CourseError unless the gradebook is there, of this nbgrader's schema, free to write, and knows the assignment."""
+    slug = course.assignment(slug).slug
+    path = course.root / "gradebook.db"
+    if not path.exists():
+        raise CourseError(f"{path}: no gradebook yet; run `course release {slug}`")
+    try:
+        connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=5, isolation_level=None)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            version = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+            known = connection.execute("SELECT 1 FROM assignment WHERE name = ?", (slug,)).fetchone()
+            connection.execute("ROLLBACK")
+        finally:
+            connection.close()
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            raise CourseError(f"{path}: locked by another program; let it finish or close it, then try again") from error
+        raise CourseError(f"{path}: cannot be used ({error}); back it up, then run `nbgrader db upgrade`") from error
+    except sqlite3.DatabaseError as error:
+        raise CourseError(f"{path}: not a gradebook ({error}); restore it from a backup") from error
+    if version is None or version[0] != _schema():
+        raise CourseError(f"{path}: made by another version of nbgrader; back it up, then run `nbgrader db upgrade`")
+    if known is None:
+        raise CourseError(f"{path}: does not know {slug!r}; run `course release {slug}`")
+
+
+@cache
+def _schema() -> str:
+    version: str = get_alembic_version()
+    return version

@@ -1,0 +1,255 @@
+"""What nbgrader loads, so that its stock commands and formgrader use our reports.
+
+nbgrader's own grading fails open and runs students' code in the grader's account. Here no submitted code ever reaches
+its kernel: notebooks are read by `extract`, scores come from a `Report`, and what students made is shown sanitized.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbconvert.exporters import NotebookExporter
+from nbformat.notebooknode import NotebookNode
+from nbgrader.api import Gradebook
+from nbgrader.converters import GenerateAssignment
+from nbgrader.plugins import LateSubmissionPlugin
+from nbgrader.preprocessors import NbGraderPreprocessor
+from traitlets.config import Config
+
+from autograde.course import Course, CourseError, load_course
+from autograde.display import inert_markdown, safe_outputs
+from autograde.extract import Submission, read_submission
+from autograde.feedback import exercise_html, exercise_text
+from autograde.release import stage_if_stale
+from autograde.repair import is_locked
+from autograde.report import ExerciseReport, Outcome, Report, decode_report, write_report
+from autograde.source import CHECKS
+
+HERE = "autograde.nbgrader_hooks"
+_COURSES: dict[Path, Course] = {}
+
+
+class UngradedError(Exception):
+    """This submission gets no score now; the text says why. nbgrader logs it and goes on with the next student."""
+
+
+def configure(c: Config, course: Course) -> None:
+    """Set everything nbgrader must know about `course`; called by nbgrader_config.py."""
+    _COURSES[course.root.resolve()] = course
+    # nbgrader calls `alembic` by name.
+    binaries = str(Path(sys.executable).parent)
+    if binaries not in os.environ.get("PATH", "").split(os.pathsep):
+        os.environ["PATH"] = os.pathsep.join([binaries, os.environ.get("PATH", os.defpath)])
+    c.CourseDirectory.root = str(course.root.resolve())
+    c.CourseDirectory.course_id = course.name
+    c.CourseDirectory.db_url = course.gradebook_url
+    c.CourseDirectory.source_directory = str(course.stage.relative_to(course.root))
+    c.GenerateAssignment.preprocessors = release_steps()
+    # Written answers have mark schemes too; nbgrader allows them in task cells only.
+    c.ClearMarkScheme.enforce_metadata = False
+    c.Autograde.exporter_class = f"{HERE}.SubmissionExporter"
+    c.Autograde.sanitize_preprocessors = [
+        f"nbgrader.preprocessors.{name}" for name in ("ClearOutput", "OverwriteCells", "CheckCellMetadata")
+    ]
+    c.Autograde.autograde_preprocessors = [
+        f"{HERE}.SetDueDate",
+        f"{HERE}.IsolatedGrade",
+        *(f"nbgrader.preprocessors.{name}" for name in ("SaveAutoGrades", "AssignLatePenalties", "CheckCellMetadata")),
+        # Last: SaveAutoGrades must see the student's very words to tell an answer from an untouched stub.
+        f"{HERE}.NeutralizeMarkup",
+    ]
+    c.AssignLatePenalties.plugin_class = f"{HERE}.CourseLate"
+    c.GenerateFeedback.exporter_class = "autograde.inert.InertHTMLExporter"
+    c.GenerateFeedback.preprocessors = [
+        "nbgrader.preprocessors.GetGrades",
+        "nbgrader.preprocessors.ClearHiddenTests",
+        "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
+    ]
+    for slug in course.slugs:
+        try:
+            stage_if_stale(course, slug)
+        except CourseError as error:
+            # Other assignments, and commands that need no source, must go on working.
+            print(f"warning: {error}", file=sys.stderr)
+
+
+def release_steps() -> list[str]:
+    """nbgrader's own steps, then ours."""
+    names = [step.__name__ for step in GenerateAssignment.class_traits()["preprocessors"].default()]
+    # Before the checksums: one that covers a mark scheme never equals an untouched answer's, which then looks answered.
+    names.remove("ClearMarkScheme")
+    names.insert(names.index("ClearSolutions"), "ClearMarkScheme")
+    return [*(f"nbgrader.preprocessors.{name}" for name in names), f"{HERE}.SetDueDate", f"{HERE}.RefuseLeaks"]
+
+
+def here() -> Course:
+    """The course in whose root nbgrader's converters run."""
+    root = Path.cwd().resolve()
+    return _COURSES.get(root) or load_course(root)
+
+
+def submission_file(course: Course, slug: str, student: str) -> Path:
+    """The file a student handed in: the notebook, or the .py if there is no notebook."""
+    folder = course.paths(slug).submitted(student)
+    notebook, script = folder / f"{slug}.ipynb", folder / f"{slug}.py"
+    return script if script.exists() and not notebook.exists() else notebook
+
+
+def submission_of(course: Course, slug: str, student: str) -> Submission:
+    """Read what `student` handed in; SubmissionError if it cannot be read."""
+    file = submission_file(course, slug, student)
+    released = course.paths(slug).released_notebook
+    return read_submission(file, released, student, slug, course.limits_of(slug).notebook_bytes)
+
+
+def load_or_grade(course: Course, submission: Submission) -> Report:
+    """The stored report if it is about exactly this submission, tests and engine, else a fresh one."""
+    import msgspec
+
+    from autograde import grading
+
+    path = course.paths(submission.slug).report(submission.student)
+    try:
+        stored = decode_report(path.read_bytes())
+        if stored.digest == grading.digest_of(course, submission):
+            return stored
+    except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError):
+        pass
+    report = grading.grade_one(course, submission)
+    write_report(report, path)
+    return report
+
+
+class SubmissionExporter(NotebookExporter):
+    """Reads submissions through `extract`, so that no damaged file ever reaches nbformat or nbgrader."""
+
+    def from_filename(self, filename: str, resources: Any = None, **kwargs: Any) -> Any:
+        course, path = here(), Path(filename)
+        names = resources["nbgrader"]
+        slug, student = names["assignment"], names["student"]
+        if path.parent.resolve() != course.paths(slug).submitted(student).resolve():
+            return super().from_filename(filename, resources=resources, **kwargs)
+        submission = submission_of(course, slug, student)
+        exported = self.from_notebook_node(submission.notebook, resources=resources, **kwargs)  # type: ignore[no-untyped-call]
+        return exported
+
+
+def checked_report(course: Course, slug: str, student: str) -> Report:
+    """The student's report, if a grade may be taken from it; else SubmissionError or UngradedError."""
+    report = load_or_grade(course, submission_of(course, slug, student))
+    if report.withheld:
+        broken = next(verdict for verdict in report.verdicts if verdict.outcome is Outcome.BROKEN)
+        raise UngradedError(
+            f"{student}: the report is withheld because check {broken.check!r} is broken, which is our fault: "
+            f"{broken.reason or 'no reason given'}. Mend the check and grade again; no grade was changed."
+        )
+    return report
+
+
+class IsolatedGrade(NbGraderPreprocessor):  # type: ignore[misc]
+    """In place of nbgrader's Execute: puts scores and outputs from the Report into the notebook."""
+
+    def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
+        names = resources["nbgrader"]
+        fill(nb, checked_report(here(), names["assignment"], names["student"]))
+        return nb, resources
+
+
+def fill(notebook: NotebookNode, report: Report) -> None:
+    """Give each code cell its outputs: grade cells the score, others what the worker saw, sanitized."""
+    exercises = {exercise.exercise: exercise for exercise in report.exercises}
+    outputs = {cell.cell: cell.outputs for cell in report.cells}
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        metadata = cell.metadata.get("nbgrader", {})
+        if metadata.get("grade") and not metadata.get("solution"):
+            cell["outputs"] = grade_outputs(_exercise(metadata, exercises), float(metadata["points"]))
+        else:
+            cell["outputs"] = safe_outputs(outputs.get(cell.id, []))
+
+
+def grade_outputs(exercise: ExerciseReport, points: float) -> list[Any]:
+    """The two outputs of a graded cell: the report to read, and the score, which nbgrader takes."""
+    score = min(max(exercise.score, 0.0), points)
+    shown = {"text/html": exercise_html(exercise), "text/plain": exercise_text(exercise)}
+    return [
+        nbformat.from_dict({"output_type": "display_data", "data": shown, "metadata": {}}),
+        nbformat.from_dict(
+            {"output_type": "execute_result", "data": {"text/plain": repr(float(score))}, "metadata": {},
+             "execution_count": None}
+        ),
+    ]  # fmt: skip
+
+
+def _exercise(metadata: Any, exercises: dict[str, ExerciseReport]) -> ExerciseReport:
+    """The cell's part of the report. A cell without one must not be scored: nbgrader would give it full marks."""
+    name = metadata["grade_id"].removesuffix(CHECKS)
+    exercise = exercises.get(name)
+    if exercise is None or not exercise.verdicts:
+        raise UngradedError(f"the report holds no checks of exercise {name!r}; grade again with `course grade --force`")
+    if abs(exercise.max_score - float(metadata["points"])) > 1e-6:
+        raise UngradedError(
+            f"exercise {name!r}: its checks add up to {exercise.max_score:g} points, its cell says "
+            f"{float(metadata['points']):g}; make them equal in source/, release again, then grade again"
+        )
+    return exercise
+
+
+class NeutralizeMarkup(NbGraderPreprocessor):  # type: ignore[misc]
+    """Makes HTML in the student's prose show as text: formgrader renders it unsanitized, whatever it is told."""
+
+    def preprocess_cell(self, cell: NotebookNode, resources: Any, index: int) -> tuple[NotebookNode, Any]:
+        if cell.cell_type != "code" and not is_locked(cell):
+            cell["source"] = inert_markdown(cell.source)
+        return cell, resources
+
+
+class SetDueDate(NbGraderPreprocessor):  # type: ignore[misc]
+    """Keeps the gradebook's due date equal to the course's."""
+
+    def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
+        set_due_date(here(), resources["nbgrader"]["assignment"])
+        return nb, resources
+
+
+_DUE_WRITTEN: dict[tuple[str, str], Any] = {}
+
+
+def set_due_date(course: Course, slug: str) -> None:
+    """Write the due date to the gradebook, once per process and date."""
+    due = course.due(slug)
+    naive = due.replace(tzinfo=None) if due else None
+    key = (course.gradebook_url, slug)
+    if key in _DUE_WRITTEN and _DUE_WRITTEN[key] == naive:
+        return
+    with Gradebook(course.gradebook_url, course.name) as gradebook:
+        assignment = gradebook.find_assignment(slug)
+        if assignment.duedate != naive:
+            assignment.duedate = naive
+            gradebook.db.commit()
+    _DUE_WRITTEN[key] = naive
+
+
+class RefuseLeaks(NbGraderPreprocessor):  # type: ignore[misc]
+    """Last step of generate_assignment, so that the stock command cannot release a solution either."""
+
+    def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
+        from autograde.leaks import leaks_in
+
+        slug = resources["nbgrader"]["assignment"]
+        found = leaks_in(here(), slug, {f"{slug}.ipynb": "\n".join(cell.source for cell in nb.cells)})
+        if found:
+            raise CourseError(f"{slug} is not released: " + "; ".join(found[:5]))
+        return nb, resources
+
+
+class CourseLate(LateSubmissionPlugin):  # type: ignore[misc]
+    """The course's policy for late work."""
+
+    def late_submission_penalty(self, student_id: str, score: float, total_seconds_late: float) -> float | None:
+        return here().late.penalty(score, total_seconds_late) or None

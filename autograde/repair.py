@@ -1,0 +1,204 @@
+"""Puts a submitted notebook back into the shape of its release.
+
+Covered: locked cells edited, deleted, retyped or copied; nbgrader metadata damaged, missing, invented or raised.
+Not covered: the order of cells, which stays the student's: it is what "Run All" would have run.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat.notebooknode import NotebookNode
+
+from autograde.course import CourseError
+
+MAX_PROBLEMS = 40
+CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
+
+
+@dataclass(frozen=True)
+class RawCell:
+    """What a submission says about one cell, of the right types and otherwise unchecked."""
+
+    kind: str
+    source: str
+    id: str = ""
+    grade_id: str = ""
+    nbgrader: Any = None
+    attachments: bool = False
+    damage: str = ""
+
+
+@dataclass
+class Repaired:
+    """The notebook after repair, the ids of cells the worker must not run, and what was done, a sentence each."""
+
+    notebook: NotebookNode
+    not_run: set[str] = field(default_factory=set)
+    problems: list[str] = field(default_factory=list)
+
+    def note(self, problem: str) -> None:
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(problem)
+        elif len(self.problems) == MAX_PROBLEMS:
+            self.problems.append("More of the notebook was repaired than is listed here.")
+
+
+def release_notebook(path: Path) -> NotebookNode:
+    """The released notebook at `path`; CourseError if it is not there. Not to be changed: it is shared."""
+    try:
+        return _read(path, path.stat().st_mtime_ns)
+    except FileNotFoundError:
+        raise CourseError(f"{path}: not released yet; run `course release {path.stem}`") from None
+
+
+@lru_cache(maxsize=64)
+def _read(path: Path, modified_ns: int) -> NotebookNode:
+    try:
+        notebook: NotebookNode = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
+    except (ValueError, nbformat.ValidationError) as error:
+        raise CourseError(f"{path}: not a notebook ({error}); run `course release {path.stem}`") from error
+    return notebook
+
+
+def nbgrader_of(cell: NotebookNode) -> dict[str, Any]:
+    """The nbgrader metadata of a trusted cell; empty if it has none."""
+    metadata: dict[str, Any] = cell.metadata.get("nbgrader", {})
+    return metadata
+
+
+def is_locked(cell: NotebookNode) -> bool:
+    """True if the student may not change the trusted cell: any named cell that takes no answer."""
+    metadata = nbgrader_of(cell)
+    return not metadata.get("solution") and bool(metadata.get("grade") or metadata.get("locked"))
+
+
+def repaired(cells: list[RawCell], release: NotebookNode) -> Repaired:
+    """The cells as a notebook in which every locked cell of `release` stands once and as it was released."""
+    result = Repaired(nbformat.v4.new_notebook(metadata=copy.deepcopy(release.metadata)))
+    result.notebook.nbformat_minor = 5
+    released = {cell.id: cell for cell in release.cells}
+    claims = _claims(cells, release)
+    free = _free_ids(cells, released)
+    for index, cell in enumerate(cells):
+        _note_damage(result, cell, index, index in claims)
+        if index in claims:
+            result.notebook.cells.append(_restored(result, cell, released[claims[index]]))
+        else:
+            result.notebook.cells.append(_plain(result, cell, index, next(free), release))
+    _reinsert(result, release, set(claims.values()))
+    return result
+
+
+def _claims(cells: list[RawCell], release: NotebookNode) -> dict[int, str]:
+    """index of a submitted cell -> id of the released cell that it is.
+
+    A cell's own id decides, because an editor gives a copy a new id; then the grade_id, where the first cell wins.
+    """
+    by_grade_id = {nbgrader_of(cell).get("grade_id"): cell.id for cell in release.cells if nbgrader_of(cell)}
+    known = {cell.id for cell in release.cells}
+    claims: dict[int, str] = {}
+    taken: set[str] = set()
+    own_ids = [cell.id for cell in cells]
+    named_by_grade_id = [by_grade_id.get(cell.grade_id, "") for cell in cells]
+    for names in (own_ids, named_by_grade_id):
+        for index, wanted in enumerate(names):
+            if index not in claims and wanted in known and wanted not in taken:
+                claims[index] = wanted
+                taken.add(wanted)
+    return claims
+
+
+def _free_ids(cells: list[RawCell], released: dict[str, NotebookNode]) -> Any:
+    """Ids for cells that the release does not know: unlike any id in sight, the same on every reading."""
+    used = {cell.id for cell in cells} | set(released)
+    number = 0
+    while True:
+        number += 1
+        if (name := f"student-{number}") not in used:
+            yield name
+
+
+def _label(cell: RawCell, index: int) -> str:
+    name = cell.grade_id if CELL_ID.match(cell.grade_id) else ""
+    return f"Cell {name!r}" if name else f"Cell {index + 1}"
+
+
+def _note_damage(result: Repaired, cell: RawCell, index: int, known: bool) -> None:
+    if cell.damage:
+        result.note(f"{_label(cell, index)} {cell.damage}; what could be read of it was kept.")
+    if cell.attachments:
+        result.note(f"{_label(cell, index)} had files pasted into it; they were dropped.")
+    if cell.nbgrader is not None and not known and not cell.grade_id:
+        result.note(f"{_label(cell, index)} carried nbgrader metadata that names no cell; it was dropped.")
+
+
+def _plain(result: Repaired, cell: RawCell, index: int, free_id: str, release: NotebookNode) -> NotebookNode:
+    """A cell of the student's own: runs, earns nothing, keeps no metadata."""
+    if cell.grade_id:
+        known = any(nbgrader_of(other).get("grade_id") == cell.grade_id for other in release.cells)
+        why = "is a copy: it runs as an ordinary cell" if known else "is not in the release: its name was dropped"
+        result.note(f"{_label(cell, index)} (cell {index + 1}) {why}.")
+    return _new_cell(cell.kind, cell.source, free_id)
+
+
+def _restored(result: Repaired, cell: RawCell, released: NotebookNode) -> NotebookNode:
+    """The released cell with the student's text where the student may write."""
+    name, metadata = released.id, nbgrader_of(released)
+    if cell.kind != released.cell_type:
+        result.note(f"Cell {name!r} had become a {cell.kind} cell; it is a {released.cell_type} cell again.")
+    if metadata and not _same_metadata(cell.nbgrader, metadata):
+        result.note(f"Cell {name!r} had lost or changed its nbgrader metadata; the release's was put back.")
+    source = cell.source
+    if is_locked(released):
+        if source.strip() != released.source.strip():
+            result.note(f"Cell {name!r} is locked; what was changed in it was undone.")
+        source = released.source
+    return _new_cell(released.cell_type, source, name, copy.deepcopy(released.metadata))
+
+
+def _same_metadata(submitted: Any, released: dict[str, Any]) -> bool:
+    """Equal, leaving out what Jupyter and jupytext do not keep."""
+    if not isinstance(submitted, dict):
+        return False
+    checked = set(released) - {"checksum", "cell_type", "task"}
+    extra = set(submitted) - set(released) - {"checksum", "cell_type", "task"}
+    return not extra and all(
+        json.dumps(submitted.get(key), default=str) == json.dumps(released[key], default=str)
+        or (key == "points" and type(submitted.get(key)) in (int, float) and submitted[key] == released[key])
+        for key in checked
+    )
+
+
+def _reinsert(result: Repaired, release: NotebookNode, present: set[str]) -> None:
+    """Put deleted cells back behind the released cell that stood before them."""
+    cells = result.notebook.cells
+    position = 0
+    for released in release.cells:
+        metadata = nbgrader_of(released)
+        if released.id in present:
+            position = next(i for i, cell in enumerate(cells) if cell.id == released.id) + 1
+        elif is_locked(released) or metadata.get("grade") or metadata.get("task"):
+            cells.insert(position, _new_cell(released.cell_type, released.source, released.id, released.metadata))
+            position += 1
+            result.note(f"Cell {released.id!r} was missing; it was put back as released.")
+            if metadata.get("solution"):
+                # Its stub would overwrite what the student may have written in a cell of their own.
+                result.not_run.add(released.id)
+        elif metadata.get("solution"):
+            result.note(f"Cell {released.id!r}, where an answer belongs, is missing.")
+
+
+def _new_cell(kind: str, source: str, cell_id: str, metadata: Any = None) -> NotebookNode:
+    make: Any = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell}.get(
+        kind, nbformat.v4.new_raw_cell
+    )
+    cell: NotebookNode = make(source, id=cell_id, metadata=NotebookNode(copy.deepcopy(metadata or {})))
+    return cell

@@ -1,0 +1,100 @@
+"""What students read: complete, escaped, inert."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+import nbformat
+import pytest
+
+from autograde.course import Course
+from autograde.display import safe_html
+from autograde.feedback import exercise_html, exercise_text, write_feedback
+from autograde.gradebook import record
+from autograde.inert import inert
+from autograde.report import CellRun, ExerciseReport, Outcome, Verdict
+from autograde.tests.tiny_course import SLUG, FakeGrading, a_report, hand_in
+
+HOSTILE = (
+    "<script>alert(1)</script><img src=x onerror=alert(2)><style>*{display:none}</style>"
+    "<a href='javascript:alert(3)'>go</a><svg onload=alert(4)><script>5</script></svg><iframe src=//evil></iframe>"
+    "</body><script>alert(6)</script><a href='data:text/html,x'>d</a><form action=//evil><input></form>"
+)
+
+
+def verdict(outcome: Outcome, **texts: str) -> Verdict:
+    return Verdict(check="c", title=texts.pop("title", "a title"), outcome=outcome, points=0.0, max_points=2, **texts)
+
+
+class Danger(HTMLParser):
+    """Collects whatever in a page could act or load."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in {"script", "svg", "iframe", "form", "input", "object", "embed", "link", "base"}:
+            self.found.append(tag)
+        for name, value in attrs:
+            url = (value or "").strip().lower()
+            if name.startswith("on") or url.startswith(("javascript:", "data:text")) or name == "style":
+                self.found.append(f"{tag} {name}={value}")
+            if name == "src" and not url.startswith("data:image/"):
+                self.found.append(f"{tag} src={value}")
+
+
+def dangers(page: str) -> list[str]:
+    parser = Danger()
+    parser.feed(page)
+    return parser.found
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_every_outcome_is_told_in_words(outcome: Outcome) -> None:
+    report = ExerciseReport(exercise="scale", verdicts=[verdict(outcome, hint="Try *.", reason="It is 3.", replay="f(1)")])
+    for text in (exercise_html(report), exercise_text(report)):
+        for words in ("0 of 2 points", "a title", "Try *.", "It is 3.", "f(1)"):
+            assert words in text
+    if outcome is Outcome.BROKEN:
+        assert "our fault" in exercise_text(report)
+        assert "costs you nothing" in exercise_html(report)
+
+
+def test_all_text_is_escaped_and_survives_the_sanitizer() -> None:
+    fields = {name: HOSTILE + "\x1b[31m" for name in ("title", "reason", "hint", "replay", "traceback")}
+    page = exercise_html(ExerciseReport(exercise=HOSTILE, verdicts=[verdict(Outcome.CRASHED, **fields)]))
+    assert dangers(page) == []
+    assert "\x1b" not in page
+    assert "&lt;script&gt;" in safe_html(page)
+
+
+def test_feedback_pages_are_inert(released: Course, fake_grading: FakeGrading) -> None:
+    notebook = nbformat.read(released.paths(SLUG).released_notebook, 4)
+    notebook.cells[-1]["source"] = HOSTILE + "\n\n[go](javascript:alert(7)) ![x](http://evil/x.png)"
+    notebook.cells.append(nbformat.v4.new_markdown_cell(HOSTILE))
+    notebook.cells.append(nbformat.v4.new_raw_cell(HOSTILE))
+    hand_in(released, "ann", notebook)
+    outputs = [{"output_type": "display_data", "data": {"text/html": HOSTILE, "image/svg+xml": HOSTILE}}]
+    outputs.append({"output_type": "stream", "name": "stdout", "text": HOSTILE})
+    report = a_report(points=2.0, cells=[CellRun(cell="scale", outputs=outputs)])
+    fake_grading.reports["ann"] = report
+    assert record(released, SLUG, ["ann"]) == {}
+    graded = nbformat.read(released.paths(SLUG).autograded("ann") / f"{SLUG}.ipynb", 4)
+    # Formgrader renders these as they are.
+    assert all(dangers(cell.source) == [] for cell in graded.cells if cell.cell_type != "code")
+    assert write_feedback(released, SLUG) == {}
+    page = released.paths(SLUG).feedback("ann").read_text()
+    assert dangers(page) == []
+    assert "Content-Security-Policy" in page
+    assert "2 of 4 points" in page
+    assert page.count("</body>") == 1
+    body = page.partition("<body>")[2]
+    assert "<style" not in body
+
+
+def test_the_policy_forbids_scripts() -> None:
+    page = inert("<head><script>1</script><style>a{}</style></head><body><p>x</p></body>", "<t>")
+    assert "default-src 'none'" in page
+    assert "script-src" not in page
+    assert "&lt;t&gt;" in page

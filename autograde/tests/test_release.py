@@ -1,0 +1,132 @@
+"""Releasing: what reaches students, what must not, and how the instructor's mistakes are named."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from autograde.course import Course, CourseError
+from autograde.extract import from_notebook
+from autograde.release import assemble, draft, manual_points, points, read_program, release, stage
+from autograde.tests.tiny_course import SLUG, SOURCE, header
+
+
+def write(course: Course, text: str) -> None:
+    course.paths(SLUG).source.write_text(text)
+
+
+def test_a_release_holds_notebook_and_data_and_no_secret(released: Course) -> None:
+    folder = released.paths(SLUG).release
+    files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    assert files == [f"{SLUG}.ipynb", "data/numbers.txt"]
+    text = (folder / f"{SLUG}.ipynb").read_text()
+    assert "NotImplementedError" in text
+    assert not re.search("product_of_both|naming linearity|linear map|6.789|BEGIN", text)
+    assert (released.root / "gradebook.db").exists()
+
+
+def test_releasing_twice_gives_the_same_bytes(released: Course) -> None:
+    notebook = released.paths(SLUG).released_notebook
+    before = notebook.read_bytes()
+    release(released, [SLUG])
+    assert notebook.read_bytes() == before
+    assert [cell.id for cell in nbformat.read(notebook, 4).cells][-2:] == ["cell-05", "why"]
+
+
+def test_points_come_from_the_source(tiny_course: Course) -> None:
+    assert points(tiny_course, SLUG) == {"scale": 4.0}
+    assert manual_points(tiny_course, SLUG) == {"why": 2.0}
+
+
+def test_the_source_itself_is_never_staged(tiny_course: Course) -> None:
+    staged = stage(tiny_course, SLUG)
+    assert [path.name for path in staged.parent.rglob("*.py")] == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("    ### END SOLUTION\n", "", r"a01_scale.py:11: BEGIN SOLUTION without END"),
+        ("    ### BEGIN SOLUTION\n", "", r":13: END SOLUTION without BEGIN"),
+        ("    ### END SOLUTION\n", "    ### BEGIN SOLUTION\n    ### END SOLUTION\n", "inside the SOLUTION"),
+        ('"grade_id": "imports"', '"grade_id": "intro"', r":5: cell 'intro': also the name of the cell on line 1"),
+        ('"schema_version": 3, "solution": true', '"solution": true', "lacks schema_version"),
+        ("import math", "import math as", r":6: cell 'imports': not Python"),
+        ('"scale-checks"', '"double-checks"', r"no hidden test; write .*test_double.py"),
+        ('"points": 4', '"points": -4', "points of zero or more"),
+        ('"grade": true, "grade_id": "why"', '"grade": false, "grade_id": "why"', "written answer"),
+        ("return product_of_both", "return product_of_both )", r":13: cell 'scale': not Python"),
+    ],
+)
+def test_mistakes_are_named_with_file_line_and_cell(tiny_course: Course, old: str, new: str, words: str) -> None:
+    assert old in SOURCE
+    write(tiny_course, SOURCE.replace(old, new))
+    with pytest.raises(CourseError, match=words):
+        stage(tiny_course, SLUG)
+
+
+def test_a_hidden_test_without_a_cell_is_a_mistake(tiny_course: Course) -> None:
+    (tiny_course.paths(SLUG).hidden_tests / "test_other.py").write_text("")
+    with pytest.raises(CourseError, match="no cell 'other-checks'"):
+        stage(tiny_course, SLUG)
+
+
+def test_missing_data_and_unknown_slugs_are_mistakes(tiny_course: Course) -> None:
+    (tiny_course.root / "source" / "data" / "numbers.txt").unlink()
+    with pytest.raises(CourseError, match=r"data file 'numbers.txt' is not in"):
+        stage(tiny_course, SLUG)
+    with pytest.raises(CourseError, match="did you mean a01_scale"):
+        stage(tiny_course, "a01_scal")
+
+
+@pytest.mark.parametrize("secret", ["product_of_both = x * factor", "assert student.scale(1234.5, 6.789) == 1234.5 * 6.789"])
+def test_a_leak_stops_the_release(tiny_course: Course, secret: str) -> None:
+    (tiny_course.root / "source" / "data" / "numbers.txt").write_text(f"1\n{secret}\n")
+    with pytest.raises(CourseError, match=r"not released: data/numbers.txt contains a line of"):
+        release(tiny_course, [SLUG])
+    assert not tiny_course.paths(SLUG).release.exists()
+
+
+def test_a_hidden_test_shown_in_the_source_is_a_leak(tiny_course: Course) -> None:
+    shown = SOURCE.replace("assert scale(2, 3) == 6", "assert student.scale(1234.5, 6.789) == 1234.5 * 6.789")
+    write(tiny_course, shown)
+    with pytest.raises(CourseError, match="not released"):
+        draft(tiny_course, SLUG)
+
+
+def test_a_failed_release_leaves_the_old_one(released: Course) -> None:
+    before = released.paths(SLUG).released_notebook.read_bytes()
+    write(released, SOURCE.replace("    ### END SOLUTION\n", ""))
+    with pytest.raises(CourseError):
+        release(released, [SLUG])
+    assert released.paths(SLUG).released_notebook.read_bytes() == before
+
+
+def test_assembled_programs_are_clean_submissions(released: Course) -> None:
+    right = assemble(released, SLUG, {})
+    assert "product_of_both" in right.cells[2].source
+    assert "SOLUTION" not in right.cells[2].source
+    wrong = assemble(released, SLUG, {"scale": "def scale(x, factor): return x"})
+    submission = from_notebook(wrong, released.paths(SLUG).released_notebook, "wrong", SLUG)
+    assert ("scale", "def scale(x, factor): return x") in submission.cells
+    with pytest.raises(CourseError, match="no answer cell 'scal'; did you mean scale"):
+        assemble(released, SLUG, {"scal": ""})
+
+
+def test_programs_are_read_by_cell(tmp_path: Path) -> None:
+    path = tmp_path / "adds.py"
+    path.write_text('"""Adds."""\n\n# %% scale\ndef scale(x, factor):\n    return x + factor\n\n# %% [markdown] why\n# Just so.\n')
+    assert read_program(path) == ("Adds.", {"scale": "def scale(x, factor):\n    return x + factor", "why": "Just so."})
+    path.write_text("# %% scale\npass\n")
+    with pytest.raises(CourseError, match="begin with a docstring"):
+        read_program(path)
+
+
+def test_a_task_needs_points(tiny_course: Course) -> None:
+    task = f"\n# %% [markdown] nbgrader={header(grade_id='task', task=True)}\n# Draw it.\n"
+    write(tiny_course, SOURCE + task)
+    with pytest.raises(CourseError, match="cell 'task': a graded cell needs points"):
+        stage(tiny_course, SLUG)

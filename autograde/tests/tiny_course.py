@@ -1,0 +1,149 @@
+"""A real course of two cells to test the engine on: one function, one written answer."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from autograde.course import Assignment, Course, Late
+from autograde.extract import Submission
+from autograde.report import ExerciseReport, Outcome, Report, Verdict
+
+SLUG = "a01_scale"
+
+
+def header(**keys: Any) -> str:
+    return json.dumps({"grade": False, "locked": True, "schema_version": 3, "solution": False} | keys, sort_keys=True)
+
+
+SOURCE = f'''# %% [markdown] nbgrader={header(grade_id="intro")}
+# # Scale
+# Write `scale`.
+
+# %% nbgrader={header(grade_id="imports")}
+import math
+
+# %% nbgrader={header(grade_id="scale", locked=False, solution=True)}
+def scale(x, factor):
+    """x times factor"""
+    ### BEGIN SOLUTION
+    product_of_both = x * factor
+    return product_of_both
+    ### END SOLUTION
+
+# %% nbgrader={header(grade_id="scale-checks", grade=True, points=4)}
+assert scale(2, 3) == 6
+
+# %% [markdown]
+# Room for your notes.
+
+# %% [markdown] nbgrader={header(grade_id="why", grade=True, solution=True, locked=False, points=2)}
+# ### BEGIN SOLUTION
+# Because scaling is a linear map.
+# ### END SOLUTION
+# ### BEGIN MARK SCHEME
+# One point for naming linearity.
+# ### END MARK SCHEME
+'''
+
+HIDDEN_TEST = '''"""Hidden checks of scale."""
+
+def test_products(student):
+    """any number is scaled by any factor"""
+    assert student.scale(1234.5, 6.789) == 1234.5 * 6.789
+'''
+
+
+def make_course(root: Path) -> Course:
+    """Write a tiny course below `root`."""
+    (root / "source" / "data").mkdir(parents=True)
+    (root / "hidden_tests" / SLUG).mkdir(parents=True)
+    (root / "source" / f"{SLUG}.py").write_text(SOURCE)
+    (root / "source" / "data" / "numbers.txt").write_text("1 2 3\n")
+    (root / "hidden_tests" / SLUG / "test_scale.py").write_text(HIDDEN_TEST)
+    (root / "course_config.py").write_text(
+        "from autograde.course import Assignment, Course\n"
+        f"COURSE = Course(name='tiny', assignments=[Assignment({SLUG!r}, title='Scale', data=('numbers.txt',))])\n"
+    )
+    assignment = Assignment(SLUG, title="Scale", due="2027-01-31 23:59", data=("numbers.txt",))
+    return Course(name="tiny", assignments=[assignment], late=Late(per_day=0.1, at_most=0.5), root=root)
+
+
+def a_report(student: str = "ada", points: float = 4.0, **changes: Any) -> Report:
+    """A report that gives `points` of 4."""
+    outcome = Outcome.PASSED if points == 4 else Outcome.FAILED
+    verdict = Verdict(check="test_products", title="any number is scaled", outcome=outcome, points=points, max_points=4.0)
+    exercise = ExerciseReport(exercise="scale", verdicts=[verdict])
+    return Report(**({"assignment": SLUG, "student": student, "digest": "d", "exercises": [exercise]} | changes))
+
+
+def hand_in(course: Course, student: str, notebook: Any = None, *, name: str = f"{SLUG}.ipynb", when: str = "") -> Path:
+    """Write a submission: a notebook, or any bytes or text; by default the release untouched."""
+    folder = course.paths(SLUG).submitted(student)
+    folder.mkdir(parents=True, exist_ok=True)
+    if notebook is None:
+        notebook = course.paths(SLUG).released_notebook.read_bytes()
+    data = notebook if isinstance(notebook, bytes) else notebook.encode() if isinstance(notebook, str) else None
+    (folder / name).write_bytes(nbformat.writes(notebook).encode() if data is None else data)
+    if when:
+        (folder / "timestamp.txt").write_text(when)
+    return folder / name
+
+
+class FakeGrading:
+    """Stands for autograde.grading: reports by student, and who was graded."""
+
+    def __init__(self) -> None:
+        self.reports: dict[str, Report] = {}
+        self.graded: list[str] = []
+
+    def digest_of(self, course: Course, submission: Submission) -> str:
+        return submission.sha256
+
+    def grade_one(self, course: Course, submission: Submission) -> Report:
+        self.graded.append(submission.student)
+        report = self.reports.get(submission.student, a_report(submission.student))
+        import msgspec
+
+        return msgspec.structs.replace(report, digest=submission.sha256)
+
+
+@pytest.fixture
+def tiny_course(tmp_path: Path) -> Course:
+    """A course that has not released anything."""
+    return make_course(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def released_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A course released once for all tests: nbgrader takes a second to make a gradebook."""
+    from autograde.release import release
+
+    course = make_course(tmp_path_factory.mktemp("released"))
+    release(course, [SLUG])
+    return course.root
+
+
+@pytest.fixture
+def released(released_once: Path, tiny_course: Course) -> Course:
+    """A course that has released its assignment."""
+    shutil.copytree(released_once, tiny_course.root, dirs_exist_ok=True)
+    return tiny_course
+
+
+@pytest.fixture
+def fake_grading(monkeypatch: pytest.MonkeyPatch) -> FakeGrading:
+    """Replaces the worker and the hidden checks by ready reports."""
+    import sys
+
+    import autograde
+
+    fake = FakeGrading()
+    monkeypatch.setitem(sys.modules, "autograde.grading", fake)
+    monkeypatch.setattr(autograde, "grading", fake, raising=False)
+    return fake

@@ -1,0 +1,11 @@
+"""Masks a rectangle where it should raise a ValueError."""
+
+# %% attention_weights
+def attention_weights(q: Tensor, k: Tensor, causal: bool = False) -> Tensor:
+    """q: (..., seq_q, d_head), k: (..., seq_k, d_head) -> (..., seq_q, seq_k)"""
+    seq_q, seq_k = q.shape[-2], k.shape[-2]
+    scores = q.float() @ k.float().mT / math.sqrt(q.shape[-1])
+    if causal:
+        future = torch.ones(seq_q, seq_k, dtype=torch.bool, device=q.device).triu(diagonal=1)
+        scores = scores.masked_fill(future, -math.inf)
+    return scores.softmax(dim=-1).to(q.dtype)

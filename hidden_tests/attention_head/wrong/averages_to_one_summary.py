@@ -1,0 +1,6 @@
+"""Averages the outputs of all queries."""
+
+# %% attend
+def attend(weights: Tensor, v: Tensor) -> Tensor:
+    """weights: (..., seq_q, seq_k), v: (..., seq_k, d_v) -> (..., seq_q, d_v)"""
+    return (weights @ v).mean(dim=-2)

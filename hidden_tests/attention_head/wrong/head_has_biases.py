@@ -1,0 +1,16 @@
+"""Leaves the biases of nn.Linear on."""
+
+# %% head
+class AttentionHead(nn.Module):
+    """Causal self-attention with one head: (..., seq, d_model) -> (..., seq, d_head)."""
+
+    def __init__(self, d_model: int, d_head: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.query = nn.Linear(d_model, d_head)
+        self.key = nn.Linear(d_model, d_head)
+        self.value = nn.Linear(d_model, d_head)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        weights = attention_weights(self.query(x), self.key(x), causal=True)
+        return attend(self.dropout(weights), self.value(x))

@@ -1,0 +1,19 @@
+"""Makes the rows sum to one again after dropout."""
+
+# %% head
+class AttentionHead(nn.Module):
+    """Causal self-attention with one head: (..., seq, d_model) -> (..., seq, d_head)."""
+
+    def __init__(self, d_model: int, d_head: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.query = nn.Linear(d_model, d_head, bias=False)
+        self.key = nn.Linear(d_model, d_head, bias=False)
+        self.value = nn.Linear(d_model, d_head, bias=False)
+        self.dropout = dropout
+
+    def forward(self, x: Tensor) -> Tensor:
+        weights = attention_weights(self.query(x), self.key(x), causal=True)
+        if self.training:
+            weights = weights * (torch.rand_like(weights) >= self.dropout)
+            weights = weights / weights.sum(dim=-1, keepdim=True).clamp_min(1e-9)
+        return attend(weights, self.value(x))

@@ -1,0 +1,13 @@
+"""Sets later weights to zero after the softmax and does not renormalise."""
+
+# %% attention_weights
+def attention_weights(q: Tensor, k: Tensor, causal: bool = False) -> Tensor:
+    """q: (..., seq_q, d_head), k: (..., seq_k, d_head) -> (..., seq_q, seq_k)"""
+    seq_q, seq_k = q.shape[-2], k.shape[-2]
+    if causal and seq_q != seq_k:
+        raise ValueError("causal attention needs as many queries as keys")
+    scores = q.float() @ k.float().mT / math.sqrt(q.shape[-1])
+    weights = scores.softmax(dim=-1)
+    if causal:
+        weights = weights.tril()
+    return weights.to(q.dtype)

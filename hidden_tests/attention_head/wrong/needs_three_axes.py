@@ -1,0 +1,6 @@
+"""Works with exactly one leading axis."""
+
+# %% attend
+def attend(weights: Tensor, v: Tensor) -> Tensor:
+    """weights: (..., seq_q, seq_k), v: (..., seq_k, d_v) -> (..., seq_q, d_v)"""
+    return torch.bmm(weights, v)

@@ -1,0 +1,9 @@
+"""Sets the weights of padding to zero and divides by what is left."""
+
+# %% padding
+def padded_attention_weights(q: Tensor, k: Tensor, is_padding: Tensor) -> Tensor:
+    """q: (batch, seq_q, d_head), k: (batch, seq_k, d_head), is_padding: (batch, seq_k) -> (batch, seq_q, seq_k)"""
+    blocked = is_padding[:, None, :]
+    scores = q @ k.mT / math.sqrt(q.shape[-1])
+    left = scores.softmax(dim=-1).masked_fill(blocked, 0.0)
+    return left / left.sum(dim=-1, keepdim=True).clamp_min(1e-9)

@@ -1,0 +1,15 @@
+"""Scales q in place, so that the caller finds it changed."""
+
+# %% attention_weights
+def attention_weights(q: Tensor, k: Tensor, causal: bool = False) -> Tensor:
+    """q: (..., seq_q, d_head), k: (..., seq_k, d_head) -> (..., seq_q, seq_k)"""
+    seq_q, seq_k = q.shape[-2], k.shape[-2]
+    if causal and seq_q != seq_k:
+        raise ValueError("causal attention needs as many queries as keys")
+    with torch.no_grad():
+        q /= math.sqrt(q.shape[-1])
+    scores = q.float() @ k.float().mT
+    if causal:
+        future = torch.ones(seq_q, seq_k, dtype=torch.bool, device=q.device).triu(diagonal=1)
+        scores = scores.masked_fill(future, -math.inf)
+    return scores.softmax(dim=-1).to(q.dtype)

@@ -1,0 +1,6 @@
+"""Takes the weights by columns."""
+
+# %% attend
+def attend(weights: Tensor, v: Tensor) -> Tensor:
+    """weights: (..., seq_q, seq_k), v: (..., seq_k, d_v) -> (..., seq_q, d_v)"""
+    return weights.mT @ v

@@ -1,0 +1,123 @@
+"""Hidden checks for the exercise `rms_norm_backward`, the gradient of rms_norm by hand."""
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autograde.testing import Oracle, check, expect, tensors
+from reference_impl.norms import rms_norm, rms_norm_backward
+
+
+def reference_grad_x(grad_output, x, weight, eps):
+    return rms_norm_backward(grad_output, x, weight, eps)[0]
+
+
+def reference_grad_weight(grad_output, x, weight, eps):
+    return rms_norm_backward(grad_output, x, weight, eps)[1]
+
+
+oracle_x, oracle_weight = Oracle(reference_grad_x), Oracle(reference_grad_weight)
+
+
+@st.composite
+def backward_inputs(draw, *, dtype=torch.float32, scales=(1.0, 1e-3, 0.0)):
+    """(grad_output, x, weight, eps). No width 1: there both terms cancel and only rounding is left to compare."""
+    width = draw(st.sampled_from((3, 5, 8, 13)))
+    shape = (*draw(st.lists(st.integers(1, 4), max_size=2)), width)
+    x = draw(tensors(shape, dtype=dtype, scale=draw(st.sampled_from(scales))))
+    grad_output, weight = draw(tensors(shape, dtype=dtype)), draw(tensors((width,), dtype=dtype))
+    return grad_output, x, weight, draw(st.sampled_from([1e-5, 1e-6, 1e-3]))
+
+
+def gradients(student, inputs):
+    """What the submission returns, once it is known to be a pair."""
+    student.supply(rms_norm=rms_norm)
+    pair = student.rms_norm_backward(*inputs)
+    fits = isinstance(pair, (tuple, list)) and len(pair) == 2
+    expect(fits, "the result is not a pair of tensors", "Return the tuple (grad_x, grad_weight), in this order.")
+    return pair
+
+
+@check(points=2, examples=30)
+@given(backward_inputs())
+def test_grad_x(student, inputs):
+    """grad_x counts both ways in which x reaches the result, directly and through the root"""
+    oracle_x.compare(gradients(student, inputs)[0], *inputs)
+
+
+@check(points=2, examples=30)
+@given(backward_inputs())
+def test_grad_weight(student, inputs):
+    """grad_weight sums over every leading axis and has the shape of weight"""
+    oracle_weight.compare(gradients(student, inputs)[1], *inputs)
+
+
+@check(points=1, after=test_grad_x, examples=20)
+@given(backward_inputs(dtype=torch.float16, scales=(1e3,)))
+def test_half_precision(student, inputs):
+    """large float16 inputs do not overflow, and grad_x has the dtype of x"""
+    oracle_x.compare(gradients(student, inputs)[0], *inputs)
+
+
+def wide(x):
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def inverse(x, eps):
+    return torch.rsqrt(x.square().mean(dim=-1, keepdim=True) + eps)
+
+
+def both_terms(grad_output, x, weight, eps, power=3, sign=-1):
+    scaled, r = wide(grad_output) * weight, inverse(wide(x), eps)
+    return (r * scaled + sign * r**power * wide(x) * (scaled * wide(x)).mean(dim=-1, keepdim=True)).to(x.dtype)
+
+
+@oracle_x.misconception
+def backward_forgets_root(grad_output, x, weight, eps):
+    """You treat the root as a constant. It depends on x too: differentiate through it as well."""
+    return (wide(grad_output) * weight * inverse(wide(x), eps)).to(x.dtype)
+
+
+@oracle_x.misconception
+def backward_root_sum(grad_output, x, weight, eps):
+    """In the term through the root you sum where a mean belongs: the mean square brings a factor 1/n."""
+    scaled, r = wide(grad_output) * weight, inverse(wide(x), eps)
+    return (r * scaled - r**3 * wide(x) * (scaled * wide(x)).sum(dim=-1, keepdim=True)).to(x.dtype)
+
+
+@oracle_x.misconception
+def backward_root_sign(grad_output, x, weight, eps):
+    """You add the term through the root. A longer x makes the result smaller, so subtract it."""
+    return both_terms(grad_output, x, weight, eps, sign=1)
+
+
+@oracle_x.misconception
+def backward_forgets_weight(grad_output, x, weight, eps):
+    """grad_x lacks weight. Multiply grad_output by weight first; both terms need it."""
+    return both_terms(grad_output, x, torch.ones_like(weight), eps)
+
+
+@oracle_x.misconception
+def backward_in_half(grad_output, x, weight, eps):
+    """You square x in float16, where anything above 255 overflows. Compute in float32 and cast back at the end."""
+    scaled, r = grad_output * weight, inverse(x, eps)
+    return r * scaled - r**3 * x * (scaled * x).mean(dim=-1, keepdim=True)
+
+
+@oracle_weight.misconception
+def backward_weight_unsummed(grad_output, x, weight, eps):
+    """grad_weight still has the leading axes. Every vector uses the same weight, so sum over them."""
+    return (wide(grad_output) * wide(x) * inverse(wide(x), eps)).to(weight.dtype)
+
+
+@oracle_weight.misconception
+def backward_weight_averaged(grad_output, x, weight, eps):
+    """You average grad_weight over the leading axes. Gradients from several uses add up: sum them."""
+    per_vector = wide(grad_output) * wide(x) * inverse(wide(x), eps)
+    return per_vector.reshape(-1, x.shape[-1]).mean(dim=0).to(weight.dtype)
+
+
+@oracle_weight.misconception
+def backward_weight_raw_x(grad_output, x, weight, eps):
+    """You multiply grad_output by x itself. weight multiplies the normalised x, so grad_weight needs x / root."""
+    return (wide(grad_output) * wide(x)).reshape(-1, x.shape[-1]).sum(dim=0).to(weight.dtype)

@@ -1,0 +1,11 @@
+"""The weight is a plain tensor."""
+
+# %% rms_norm_module
+class RMSNorm(nn.Module):
+    def __init__(self, d_model: int, eps: float = 1e-6) -> None:
+        super().__init__()
+        self.weight = torch.ones(d_model)
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        return rms_norm(x, self.weight, self.eps)

@@ -1,0 +1,7 @@
+"""Leaves eps out."""
+
+# %% rms_norm
+def rms_norm(x: Tensor, weight: Tensor, eps: float = 1e-6) -> Tensor:
+    wide = x.float()
+    root = wide.square().mean(dim=-1, keepdim=True).sqrt()
+    return (wide / root * weight).to(x.dtype)

@@ -1,0 +1,72 @@
+"""Attention with one head:  softmax(q kᵀ / sqrt(d_head)) v.
+
+Every token asks a question (its query), carries a label (its key) and has something to say (its value). Each token gets
+an answer of its own: the average of all values, weighted by how well their keys fit its query.
+
+Scores and softmax are computed in float32 at least, because in half precision q·k overflows; results come back in the
+dtype of the input. A position that must not be seen gets the score -inf (or the lowest number there is) *before* the
+softmax, so that what is left still sums to one.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+def attention_scores(q: Tensor, k: Tensor) -> Tensor:
+    """q: (..., seq_q, d_head), k: (..., seq_k, d_head) -> (..., seq_q, seq_k), in float32 or wider."""
+    wide = torch.promote_types(q.dtype, torch.float32)
+    return q.to(wide) @ k.to(wide).mT / math.sqrt(q.shape[-1])
+
+
+def attention_weights(q: Tensor, k: Tensor, causal: bool = False) -> Tensor:
+    """q: (..., seq_q, d_head), k: (..., seq_k, d_head) -> (..., seq_q, seq_k); each row sums to one.
+
+    causal: position i sees the positions 0..i only; needs seq_q == seq_k.
+    """
+    scores = attention_scores(q, k)
+    if causal:
+        scores = scores.masked_fill(future(q.shape[-2], k.shape[-2], q.device), -math.inf)
+    return scores.softmax(dim=-1).to(q.dtype)
+
+
+def future(seq_q: int, seq_k: int, device: torch.device) -> Tensor:
+    """(seq, seq) of bool: True where key j comes after query i."""
+    if seq_q != seq_k:
+        raise ValueError(f"causal attention needs as many queries as keys, got {seq_q} and {seq_k}")
+    return torch.ones(seq_q, seq_k, dtype=torch.bool, device=device).triu(diagonal=1)
+
+
+def attend(weights: Tensor, v: Tensor) -> Tensor:
+    """weights: (..., seq_q, seq_k), v: (..., seq_k, d_head) -> (..., seq_q, d_head): one weighted sum per query."""
+    return weights @ v
+
+
+def padded_attention_weights(q: Tensor, k: Tensor, is_padding: Tensor) -> Tensor:
+    """q: (batch, seq_q, d_head), k: (batch, seq_k, d_head), is_padding: (batch, seq_k) of bool, True at padding.
+
+    Padding keys get weight exactly 0. Where all keys are padding, the row is 0, and so are its gradients.
+    """
+    blocked = is_padding.unsqueeze(-2)  # (batch, 1, seq_k)
+    scores = attention_scores(q, k)
+    # Finite, because a row of nothing but -inf would give nan, also in the gradient.
+    scores = scores.masked_fill(blocked, torch.finfo(scores.dtype).min)
+    return scores.softmax(dim=-1).masked_fill(blocked, 0.0).to(q.dtype)
+
+
+class AttentionHead(nn.Module):
+    """Causal self-attention with one head: (..., seq, d_model) -> (..., seq, d_head)."""
+
+    def __init__(self, d_model: int, d_head: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.query = nn.Linear(d_model, d_head, bias=False)
+        self.key = nn.Linear(d_model, d_head, bias=False)
+        self.value = nn.Linear(d_model, d_head, bias=False)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        weights = attention_weights(self.query(x), self.key(x), causal=True)
+        return attend(self.dropout(weights), self.value(x))
