@@ -263,7 +263,7 @@ torch.testing.assert_close(
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "attention_head-question", "locked": false, "points": 4, "schema_version": 3, "solution": true}
 # ### BEGIN SOLUTION
-# Without the mask, position i sees token i + 1, which is exactly what it is asked to predict. It learns to copy it from
+# **Model answer.** Without the mask, position i sees token i + 1, which is exactly what it is asked to predict. It learns to copy it from
 # there; the loss falls because the answer is given away, not because the model knows more about language.
 # When it writes text, the next token does not exist yet. There is nothing to copy, and it never learned anything else,
 # so it writes badly: training and use differ. The mask makes training mirror use.
@@ -271,10 +271,8 @@ torch.testing.assert_close(
 # all solved in one parallel pass, and none sees its own answer.
 # A dot product of d_head random terms grows like the root of d_head. For a wide head the undivided scores are far apart, the
 # softmax is nearly 0 and 1, its derivative w(1 − w) is nearly 0 everywhere, and query and key stop learning.
-# ### END SOLUTION
 #
-# ### BEGIN MARK SCHEME
-# One point for each criterion; the words are free, a formula does as well as a sentence.
+# **How to mark.** One point for each criterion; the words are free, a formula does as well as a sentence.
 #
 # 1. Names the leak: the next token, the target itself, is visible and can be copied. "It overfits" alone: no point.
 # 2. Says that at generation the later tokens do not exist, so that training and use differ. "It performs worse" alone: no
@@ -283,7 +281,7 @@ torch.testing.assert_close(
 #    parallel without seeing their answers. Half a point if only the parallel pass is named.
 # 4. Half a point for saturation (softmax near one-hot, gradient near 0), half for the growth with d_head. "To normalise"
 #    or "for stability" alone: no point.
-# ### END MARK SCHEME
+# ### END SOLUTION
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "picture-task", "locked": true, "schema_version": 3, "solution": false}
 # ## Picture: what a head looks at

@@ -41,7 +41,7 @@ class Answerer:
     def serve(self) -> None:
         """Answer until the grader closes its end."""
         operations: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-            "begin": self.begin, "call": self.call, "get": self.get, "supply": self.supply,
+            "begin": self.begin, "reseed": self.reseed, "call": self.call, "get": self.get, "supply": self.supply,
             "gradients": self.gradients, "cost": self.cost, "on_meta": self.on_meta,
         }  # fmt: skip
         while True:
@@ -63,6 +63,11 @@ class Answerer:
         self.namespace.update(self.replaced)
         self.replaced.clear()
         seed_everything(self.seed if request.get("seed") is None else request["seed"])
+        return {"value": None}
+
+    def reseed(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Other random numbers, everything else as it was."""
+        seed_everything(request["seed"])
         return {"value": None}
 
     def call(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -101,14 +106,16 @@ class Answerer:
         if not outputs:
             return {"value": value, "gradients": dict.fromkeys(leaves)}
         cotangents = self.cotangents(request, value, outputs)
+        if [up.shape for up in cotangents] != [output.shape for output in outputs]:
+            return {"value": value, "gradients": None}
         found = torch.autograd.grad(outputs, list(leaves.values()), cotangents, allow_unused=True)
         return {"value": value, "gradients": dict(zip(leaves, found, strict=True))}
 
     def cotangents(self, request: dict[str, Any], value: Any, outputs: list[torch.Tensor]) -> list[torch.Tensor]:
         if request.get("cotangents") is None:
             return [torch.ones_like(output) for output in outputs]
-        given = dict(zip([id(tensor) for tensor in _tensors(value)], self.received(request["cotangents"]), strict=True))
-        return [given[id(output)].to(output.dtype) for output in outputs]
+        given = zip(_tensors(value), self.received(request["cotangents"]), strict=False)
+        return [up.to(output.dtype) for output, up in given if output.requires_grad]
 
     def cost(self, request: dict[str, Any]) -> dict[str, Any]:
         """Call under counters: floating point operations, bytes alive at the worst moment, operators by name."""
@@ -220,9 +227,10 @@ def _differs(old: torch.Tensor, new: torch.Tensor) -> bool:
 
 
 def _spread(value: Any) -> Any:
-    """The same numbers with every tensor laid out so that no two neighbours are neighbours in memory."""
+    """The same numbers with every tensor's axes laid out in memory the other way round, so that `.view` cannot join them."""
     if isinstance(value, torch.Tensor) and value.dim():
-        return value.unsqueeze(-1).repeat_interleave(2, -1)[..., 0]
+        backwards = tuple(reversed(range(value.dim())))
+        return value.permute(backwards).contiguous().permute(backwards)
     if isinstance(value, (list, tuple)):
         return type(value)(_spread(item) for item in value)
     if isinstance(value, dict):

@@ -1,0 +1,98 @@
+"""pytest's part: finds the checks, gives them their `student`, and runs each with the course's seed.
+
+`pytest hidden_tests/<slug>` grades the instructor's own solution, `--submission FILE` another file. The engine uses the
+same plug-in: it collects once and then runs the same items again for every submission.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autograde.report import Outcome, Reveal, Verdict
+from autograde.student import Student
+from autograde.testing.checks import Check
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("autograde")
+    group.addoption("--submission", help="grade this notebook or .py instead of the instructor's solution")
+    group.addoption("--device", default="cpu", help="where the submission computes: cpu or cuda")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """A check runs itself, on the student of its item; any other test is pytest's."""
+    check = getattr(pyfuncitem.obj, "check", None)
+    if check is None:
+        return None
+    check.run(pyfuncitem.funcargs["student"], pyfuncitem.config.stash.get(SEED, 0))
+    return True
+
+
+SEED: pytest.StashKey[int] = pytest.StashKey()
+STUDENT: pytest.StashKey[Callable[[pytest.Item], Any]] = pytest.StashKey()
+"""How the engine gives an item its student; absent when an author runs pytest by hand."""
+
+
+@pytest.fixture
+def student(request: pytest.FixtureRequest) -> Iterator[Student]:
+    """The submission under test, in a worker of its own."""
+    opened = request.config.stash.get(STUDENT, None)
+    if opened is not None:
+        with opened(request.node) as proxy:
+            yield proxy
+        return
+    running = request.getfixturevalue("_running")
+    number = running.taken
+    running.taken += 1
+    with running.check(number) as channel:
+        yield Student(channel, device=request.config.getoption("--device"))
+
+
+@pytest.fixture(scope="module")
+def _running(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The instructor's solution (or --submission), run once for all checks of a test file."""
+    from autograde.course import load_course
+    from autograde.grading import open_submission, submission_for
+    from autograde.sandbox import WarmProcess
+
+    course = load_course(Path(str(request.path)).parent)
+    slug = request.path.parent.name
+    submission = submission_for(course, slug, request.config.getoption("--submission"))
+    checks = sum(hasattr(getattr(item, "obj", None), "check") for item in request.session.items)
+    with ExitStack() as stack:
+        warm = stack.enter_context(WarmProcess())
+        warm.wait_until_ready()
+        running: Any = stack.enter_context(
+            open_submission(course, submission, warm.control, checks, request.config.getoption("--device"))
+        )
+        running.taken = 0
+        yield running
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """A failed check reports like feedback does, not with a trace of the grader."""
+    outcome: Any = yield
+    check: Check | None = getattr(getattr(item, "obj", None), "check", None)
+    if check is None or call.excinfo is None:
+        return
+    verdict = judged(check, call.excinfo.value, Reveal.EXPECTED)
+    item.stash[VERDICT] = verdict
+    if verdict.outcome is not Outcome.BROKEN:
+        parts = [verdict.outcome.name, verdict.title, verdict.reason, verdict.hint and f"hint: {verdict.hint}", verdict.replay]
+        outcome.get_result().longrepr = "\n".join(part for part in parts if part)
+
+
+VERDICT: pytest.StashKey[Verdict] = pytest.StashKey()
+
+
+def judged(check: Check, raised: BaseException, reveal: Reveal) -> Verdict:
+    from autograde.judging import failed
+
+    return failed(check, raised, reveal)
