@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from autograde.report import Outcome, Reveal, Verdict
+from autograde.judging import failed
+from autograde.report import Outcome, Reveal
 from autograde.student import Student
 from autograde.testing.checks import Check
 
@@ -35,6 +36,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 
 SEED: pytest.StashKey[int] = pytest.StashKey()
+RAISED: pytest.StashKey[BaseException | None] = pytest.StashKey()
+"""What the check raised, in whatever phase, first of all; None when it passed."""
 STUDENT: pytest.StashKey[Callable[[pytest.Item], Any]] = pytest.StashKey()
 """How the engine gives an item its student; absent when an author runs pytest by hand."""
 
@@ -82,17 +85,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     check: Check | None = getattr(getattr(item, "obj", None), "check", None)
     if check is None or call.excinfo is None:
         return
-    verdict = judged(check, call.excinfo.value, Reveal.EXPECTED)
-    item.stash[VERDICT] = verdict
+    if item.stash.get(RAISED, None) is None:
+        item.stash[RAISED] = call.excinfo.value
+    verdict = failed(check, call.excinfo.value, Reveal.EXPECTED)
     if verdict.outcome is not Outcome.BROKEN:
-        parts = [verdict.outcome.name, verdict.title, verdict.reason, verdict.hint and f"hint: {verdict.hint}", verdict.replay]
+        hint = verdict.hint and f"hint: {verdict.hint}"
+        parts = [verdict.outcome.name, verdict.title, verdict.reason, hint, verdict.replay]
         outcome.get_result().longrepr = "\n".join(part for part in parts if part)
-
-
-VERDICT: pytest.StashKey[Verdict] = pytest.StashKey()
-
-
-def judged(check: Check, raised: BaseException, reveal: Reveal) -> Verdict:
-    from autograde.judging import failed
-
-    return failed(check, raised, reveal)

@@ -123,7 +123,8 @@ class RunningSubmission:
         self.timed_out = False
         self.scratch = tempfile.mkdtemp(prefix="course-scratch-")
         for path in data:
-            shutil.copy(path, self.scratch)
+            (Path(self.scratch) / "data").mkdir(exist_ok=True)
+            shutil.copy(path, Path(self.scratch) / "data")
         self.open_fds: set[int] = set()
         self.ended = False
         request = {"scratch": self.scratch, "limits": _bounds(limits), "device": device, "seed": seed}

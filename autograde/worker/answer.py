@@ -15,7 +15,7 @@ import torch
 from autograde import wire
 from autograde.wire import CallbackId, Channel, Generator, Handle, WireTensor
 from autograde.worker.cost import counted
-from autograde.worker.session import seed_everything
+from autograde.worker.randomness import seed_everything
 from autograde.worker.supplied import supplied
 
 CELL_PREFIX = "<cell "

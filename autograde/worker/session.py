@@ -7,14 +7,11 @@ the answers to their own checks.
 from __future__ import annotations
 
 import os
-import random
 from typing import TYPE_CHECKING
-
-import numpy as np
-import torch
 
 from autograde.wire import Channel, PeerGone
 from autograde.worker import answer, limits, notebook
+from autograde.worker.randomness import seed_everything
 
 if TYPE_CHECKING:
     from autograde.worker.zygote import Request
@@ -56,9 +53,3 @@ def _fork_check(number: int, checks: int, request: Request, shell: notebook.Note
         answer.Answerer(Channel(read_fd, read_fd + 1), shell.user_ns, request.device, request.seed).serve()
     finally:
         os._exit(0)
-
-
-def seed_everything(seed: int) -> None:
-    torch.manual_seed(seed)
-    random.seed(seed)
-    np.random.seed(seed % 2**32)

@@ -1,0 +1,121 @@
+"""One grader process: a pytest session whose loop runs the collected checks again for every submission it is sent."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from socket import socket
+from typing import Any
+
+import pytest
+import torch
+from _pytest.runner import runtestprotocol
+
+from autograde import pytest_plugin
+from autograde.course import Course, load_course
+from autograde.extract import Submission
+from autograde.grading import Options, digest_of, open_submission
+from autograde.judging import failed, passed, waiting
+from autograde.report import ExerciseReport, Outcome, Report, Verdict
+from autograde.sandbox import RunningSubmission
+from autograde.student import Student
+from autograde.testing import evidence, oracle
+from autograde.testing.checks import Check
+
+CONFINEMENT = "process border, resource limits"
+
+
+def grader_main(connection: Connection, root: str, slug: str, warm: socket, options: Options) -> None:
+    """Entry of the process: serve submissions from `connection` until it closes."""
+    torch.set_num_threads(1)
+    sys.dont_write_bytecode = True
+    sys.path.insert(0, root)
+    course = load_course(Path(root))
+    session = GradingSession(course, slug, warm, options, connection)
+    folder = str(course.paths(slug).hidden_tests)
+    plain = ["-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:faulthandler", "-s"]
+    pytest.main([folder, *plain, "-c", "/dev/null", "--rootdir", root, "--import-mode=importlib"], [session, pytest_plugin])
+    if session.errors:
+        connection.send("the hidden tests cannot be collected: " + session.errors[0])
+
+
+@dataclass
+class GradingSession:
+    """The pytest plug-in that takes the place of pytest's own loop."""
+
+    course: Course
+    slug: str
+    warm: socket
+    options: Options
+    connection: Connection
+    errors: list[str] = field(default_factory=list)
+    running: RunningSubmission | None = None
+    taken: int = 0
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.errors.append(str(report.longrepr)[-1500:])
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        if self.errors:
+            return True
+        session.config.stash[pytest_plugin.SEED] = self.course.seed if self.options.seed is None else self.options.seed
+        session.config.stash[pytest_plugin.STUDENT] = self.student
+        items = [item for item in session.items if hasattr(getattr(item, "obj", None), "check")]
+        with contextlib.suppress(EOFError, OSError):
+            while True:
+                submission = self.connection.recv()
+                self.connection.send(self.grade(submission, items))
+        return True
+
+    @contextlib.contextmanager
+    def student(self, item: pytest.Item) -> Iterator[Student]:
+        """The student of the check that runs now: a fresh fork of the submission's worker."""
+        assert self.running is not None
+        number = self.taken
+        self.taken += 1
+        with self.running.check(number) as channel:
+            wall_s = self.course.limits_of(self.slug).check_wall_s
+            yield Student(channel, device=self.options.device, wall_s=wall_s)
+
+    def grade(self, submission: Submission, items: list[Any]) -> Report:
+        evidence.current.set(evidence.Evidence())
+        oracle.tamper.set(oracle.FOOLS.get(self.options.fool))
+        self.taken = 0
+        with open_submission(self.course, submission, self.warm, len(items), self.options.device) as self.running:
+            problems = [f"cell {run.cell}: {run.error}" for run in self.running.cells if run.error]
+            problems += [self.running.problem] if self.running.problem else []
+            exercises = self._exercises(items)
+            cells = self.running.cells
+        return Report(
+            assignment=self.slug,
+            student=submission.student,
+            digest=digest_of(self.course, submission),
+            problems=[*submission.problems, *problems],
+            exercises=exercises,
+            cells=cells,
+            environment={"device": self.options.device, "torch": torch.__version__, "confinement": CONFINEMENT},
+        )
+
+    def _exercises(self, items: list[Any]) -> list[ExerciseReport]:
+        verdicts: dict[str, dict[str, Verdict]] = {}
+        for item in items:
+            exercise = item.path.stem.removeprefix("test_")
+            done = verdicts.setdefault(exercise, {})
+            done[item.obj.check.name] = self._verdict(item, item.obj.check, done)
+        return [ExerciseReport(exercise=name, verdicts=list(done.values())) for name, done in verdicts.items()]
+
+    def _verdict(self, item: Any, check: Check, done: dict[str, Verdict]) -> Verdict:
+        before = done.get(check.after)
+        if before is not None and before.outcome is not Outcome.PASSED and not self.options.ignore_after:
+            return waiting(check, before.title)
+        item.stash[pytest_plugin.RAISED] = None
+        item._initrequest()
+        runtestprotocol(item, log=False, nextitem=None)
+        raised = item.stash[pytest_plugin.RAISED]
+        return passed(check) if raised is None else failed(check, raised, self.course.reveal)

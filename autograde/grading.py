@@ -1,0 +1,194 @@
+"""Grades submissions: collects the hidden tests once per process, then runs them again for every submission.
+
+Graders are processes of their own, forked from a server that has torch and pytest imported; all share one warm process
+for the submissions' workers. A grader that dies costs the submission it held a BROKEN report, never a grade.
+"""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import multiprocessing
+import os
+import socket
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from autograde.course import Course
+from autograde.extract import Submission, from_notebook, read_submission
+from autograde.release import assemble, draft
+from autograde.report import ExerciseReport, Outcome, Report, Verdict
+from autograde.sandbox import RunningSubmission, WarmProcess
+
+ENGINE = Path(__file__).parent
+
+
+class GraderError(Exception):
+    """The grader itself failed; no submission is to blame and none is graded by it."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How one grading run differs from the course's defaults."""
+
+    device: str = "cpu"
+    ignore_after: bool = False
+    """run checks that would wait, as `course verify` does to see what each check catches by itself"""
+    seed: int | None = None
+    fool: str = ""
+    """put a foolish answer in the place of every right one; the name of one of `verify`'s fools"""
+
+
+def digest_of(course: Course, submission: Submission) -> str:
+    """Of everything that a report depends on: submission, tests, reference, engine and policies."""
+    paths = course.paths(submission.slug)
+    digest = hashlib.sha256(submission.sha256.encode())
+    files = [*paths.hidden_tests.glob("*.py"), *(course.root / "reference_impl").glob("*.py"), *ENGINE.rglob("*.py")]
+    for file in sorted(file for file in files if "tests" not in file.relative_to(file.anchor).parts[-2:-1]):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    policies = (course.seed, course.reveal, course.limits_of(submission.slug), course.device)
+    digest.update(repr(policies).encode() + repr(submission.cells).encode())
+    return digest.hexdigest()
+
+
+def submission_for(course: Course, slug: str, file: str | None = None) -> Submission:
+    """`file` as a submission, or the instructor's own solution."""
+    released = released_notebook(course, slug)
+    if file is None:
+        return from_notebook(assemble(course, slug, {}), released, "instructor", slug)
+    return read_submission(Path(file), released, Path(file).stem, slug, course.limits_of(slug).notebook_bytes)
+
+
+def released_notebook(course: Course, slug: str) -> Path:
+    """The released notebook, or a draft of it while the assignment has not been released."""
+    released = course.paths(slug).released_notebook
+    return released if released.exists() else draft(course, slug)
+
+
+def open_submission(
+    course: Course, submission: Submission, warm: socket.socket, checks: int, device: str
+) -> RunningSubmission:
+    """Run the notebook in a worker that can then answer up to `checks` checks."""
+    data = tuple(course.root / "source" / "data" / name for name in course.assignment(submission.slug).data)
+    limits, cells = course.limits_of(submission.slug), submission.cells
+    return RunningSubmission(warm, cells, limits=limits, checks=checks, data=data, device=device, seed=course.seed)
+
+
+def choose_device(course: Course, wanted: str | None = None) -> str:
+    """cpu or cuda, from the command line, else the course, else what the machine has."""
+    device = wanted or course.device
+    if device != "auto":
+        return device
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+class GraderPool:
+    """Processes that grade submissions of one assignment. Close it, or use it as a context."""
+
+    def __init__(self, course: Course, slug: str, jobs: int = 1, options: Options | None = None) -> None:
+        self.warm = WarmProcess(modules=_imports(course, slug))
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["autograde.collect"])
+        self.graders: dict[Connection, Any] = {}
+        for _ in range(jobs):
+            ours, theirs = context.Pipe()
+            from autograde.collect import grader_main
+
+            arguments = (theirs, str(course.root), slug, self.warm.control, options or Options())
+            process = context.Process(target=grader_main, args=arguments, daemon=True)
+            process.start()
+            theirs.close()
+            self.graders[ours] = process
+        self.warm.wait_until_ready()
+
+    def grade(self, submissions: Iterable[Submission]) -> Iterator[Report]:
+        """Reports in the order in which they are ready. GraderError if the hidden tests cannot be collected."""
+        waiting = iter(submissions)
+        busy: dict[Connection, Submission] = {}
+        for grader in list(self.graders):
+            self._next(grader, waiting, busy)
+        while busy:
+            for ready in wait(list(busy)):
+                assert isinstance(ready, Connection)
+                submission = busy.pop(ready)
+                report = self._report(ready, submission)
+                if ready in self.graders:
+                    self._next(ready, waiting, busy)
+                yield report
+
+    def _next(self, grader: Connection, waiting: Iterator[Submission], busy: dict[Connection, Submission]) -> None:
+        submission = next(waiting, None)
+        if submission is not None:
+            grader.send(submission)
+            busy[grader] = submission
+
+    def _report(self, grader: Connection, submission: Submission) -> Report:
+        try:
+            answer = grader.recv()
+        except (EOFError, OSError):
+            del self.graders[grader]
+            if not self.graders:
+                raise GraderError(f"the graders died, the last one while grading {submission.student}") from None
+            return broken(submission, "the grader's process died while grading this submission")
+        if isinstance(answer, str):
+            raise GraderError(answer)
+        report: Report = answer
+        return report
+
+    def close(self) -> None:
+        for grader, process in self.graders.items():
+            grader.close()
+            process.join(10)
+            if process.is_alive():
+                process.kill()
+        self.warm.close()
+
+    def __enter__(self) -> GraderPool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def broken(submission: Submission, reason: str) -> Report:
+    """A report that is withheld: the fault is ours."""
+    verdict = Verdict(check="grader", title="grading", outcome=Outcome.BROKEN, points=0, max_points=0, reason=reason)
+    exercises = [ExerciseReport(exercise="grader", verdicts=[verdict])]
+    return Report(assignment=submission.slug, student=submission.student, digest="", exercises=exercises)
+
+
+_pools: dict[tuple[Path, str], GraderPool] = {}
+
+
+def grade_one(course: Course, submission: Submission) -> Report:
+    """Grade one submission with a grader that is kept for the next one."""
+    key = (course.root, submission.slug)
+    if key not in _pools:
+        _pools[key] = GraderPool(course, submission.slug, options=Options(device=choose_device(course)))
+        atexit.register(_pools[key].close)
+    return next(iter(_pools[key].grade([submission])))
+
+
+def _imports(course: Course, slug: str) -> tuple[str, ...]:
+    """Modules that the notebook imports, so that the warm process imports them once for all."""
+    import ast
+
+    words: set[str] = set()
+    tree = ast.parse(course.paths(slug).source.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            words |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            words.add(node.module)
+    return tuple(sorted(words))
+
+
+def default_jobs() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
