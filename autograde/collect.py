@@ -29,13 +29,13 @@ from autograde.testing.checks import Check
 CONFINEMENT = "process border, resource limits"
 
 
-def grader_main(connection: Connection, root: str, slug: str, warm: socket, options: Options) -> None:
+def grader_main(connection: Connection, root: str, slug: str, warm: socket, device: str) -> None:
     """Entry of the process: serve submissions from `connection` until it closes."""
     torch.set_num_threads(1)
     sys.dont_write_bytecode = True
     sys.path.insert(0, root)
     course = load_course(Path(root))
-    session = GradingSession(course, slug, warm, options, connection)
+    session = GradingSession(course, slug, warm, device, connection)
     folder = str(course.paths(slug).hidden_tests)
     plain = ["-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:faulthandler", "-s"]
     pytest.main([folder, *plain, "-c", "/dev/null", "--rootdir", root, "--import-mode=importlib"], [session, pytest_plugin])
@@ -50,8 +50,9 @@ class GradingSession:
     course: Course
     slug: str
     warm: socket
-    options: Options
+    device: str
     connection: Connection
+    options: Options = Options()
     errors: list[str] = field(default_factory=list)
     running: RunningSubmission | None = None
     taken: int = 0
@@ -64,12 +65,13 @@ class GradingSession:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         if self.errors:
             return True
-        session.config.stash[pytest_plugin.SEED] = self.course.seed if self.options.seed is None else self.options.seed
         session.config.stash[pytest_plugin.STUDENT] = self.student
         items = [item for item in session.items if hasattr(getattr(item, "obj", None), "check")]
         with contextlib.suppress(EOFError, OSError):
             while True:
-                submission = self.connection.recv()
+                submission, self.options = self.connection.recv()
+                seed = self.course.seed if self.options.seed is None else self.options.seed
+                session.config.stash[pytest_plugin.SEED] = seed
                 self.connection.send(self.grade(submission, items))
         return True
 
@@ -81,13 +83,13 @@ class GradingSession:
         self.taken += 1
         with self.running.check(number) as channel:
             wall_s = self.course.limits_of(self.slug).check_wall_s
-            yield Student(channel, device=self.options.device, wall_s=wall_s)
+            yield Student(channel, device=self.device, wall_s=wall_s)
 
     def grade(self, submission: Submission, items: list[Any]) -> Report:
         evidence.current.set(evidence.Evidence())
         oracle.tamper.set(oracle.FOOLS.get(self.options.fool))
         self.taken = 0
-        with open_submission(self.course, submission, self.warm, len(items), self.options.device) as self.running:
+        with open_submission(self.course, submission, self.warm, len(items), self.device) as self.running:
             problems = [f"cell {run.cell}: {run.error}" for run in self.running.cells if run.error]
             problems += [self.running.problem] if self.running.problem else []
             exercises = self._exercises(items)
@@ -99,7 +101,7 @@ class GradingSession:
             problems=[*submission.problems, *problems],
             exercises=exercises,
             cells=cells,
-            environment={"device": self.options.device, "torch": torch.__version__, "confinement": CONFINEMENT},
+            environment={"device": self.device, "torch": torch.__version__, "confinement": CONFINEMENT},
         )
 
     def _exercises(self, items: list[Any]) -> list[ExerciseReport]:

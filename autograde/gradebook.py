@@ -57,7 +57,7 @@ def record(course: Course, slug: str, students: Iterable[str]) -> dict[str, str]
             hooks.checked_report(course, slug, student)
             _check_timestamp(course.paths(slug).submitted(student) / "timestamp.txt")
             ready.append(student)
-        except Exception as error:  # noqa: BLE001 one student's trouble, whatever it is, must not stop the others
+        except Exception as error:
             errors[student] = str(error) or type(error).__name__
     if ready:
         errors |= _run(_converter(Autograde, course, slug, _Recording), course, slug, ready)

@@ -23,6 +23,7 @@ from autograde.release import assemble, draft
 from autograde.report import ExerciseReport, Outcome, Report, Verdict
 from autograde.sandbox import RunningSubmission, WarmProcess
 
+Busy = dict[Connection, Submission]
 ENGINE = Path(__file__).parent
 
 
@@ -34,7 +35,6 @@ class GraderError(Exception):
 class Options:
     """How one grading run differs from the course's defaults."""
 
-    device: str = "cpu"
     ignore_after: bool = False
     """run checks that would wait, as `course verify` does to see what each check catches by itself"""
     seed: int | None = None
@@ -90,7 +90,7 @@ def choose_device(course: Course, wanted: str | None = None) -> str:
 class GraderPool:
     """Processes that grade submissions of one assignment. Close it, or use it as a context."""
 
-    def __init__(self, course: Course, slug: str, jobs: int = 1, options: Options | None = None) -> None:
+    def __init__(self, course: Course, slug: str, jobs: int = 1, device: str = "cpu") -> None:
         self.warm = WarmProcess(modules=_imports(course, slug))
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["autograde.collect"])
@@ -99,17 +99,17 @@ class GraderPool:
             ours, theirs = context.Pipe()
             from autograde.collect import grader_main
 
-            arguments = (theirs, str(course.root), slug, self.warm.control, options or Options())
+            arguments = (theirs, str(course.root), slug, self.warm.control, device)
             process = context.Process(target=grader_main, args=arguments, daemon=True)
             process.start()
             theirs.close()
             self.graders[ours] = process
         self.warm.wait_until_ready()
 
-    def grade(self, submissions: Iterable[Submission]) -> Iterator[Report]:
+    def grade(self, submissions: Iterable[Submission], options: Options | None = None) -> Iterator[Report]:
         """Reports in the order in which they are ready. GraderError if the hidden tests cannot be collected."""
-        waiting = iter(submissions)
-        busy: dict[Connection, Submission] = {}
+        waiting = ((submission, options or Options()) for submission in submissions)
+        busy: Busy = {}
         for grader in list(self.graders):
             self._next(grader, waiting, busy)
         while busy:
@@ -121,11 +121,11 @@ class GraderPool:
                     self._next(ready, waiting, busy)
                 yield report
 
-    def _next(self, grader: Connection, waiting: Iterator[Submission], busy: dict[Connection, Submission]) -> None:
-        submission = next(waiting, None)
-        if submission is not None:
-            grader.send(submission)
-            busy[grader] = submission
+    def _next(self, grader: Connection, waiting: Iterator[tuple[Submission, Options]], busy: Busy) -> None:
+        order = next(waiting, None)
+        if order is not None:
+            grader.send(order)
+            busy[grader] = order[0]
 
     def _report(self, grader: Connection, submission: Submission) -> Report:
         try:
@@ -169,7 +169,7 @@ def grade_one(course: Course, submission: Submission) -> Report:
     """Grade one submission with a grader that is kept for the next one."""
     key = (course.root, submission.slug)
     if key not in _pools:
-        _pools[key] = GraderPool(course, submission.slug, options=Options(device=choose_device(course)))
+        _pools[key] = GraderPool(course, submission.slug, device=choose_device(course))
         atexit.register(_pools[key].close)
     return next(iter(_pools[key].grade([submission])))
 

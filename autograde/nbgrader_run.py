@@ -26,7 +26,7 @@ class Log(logging.Handler):
 
 def quiet_logger() -> tuple[logging.Logger, Log]:
     """A logger for converters that shows nothing and remembers errors."""
-    logger = logging.Logger("autograde.nbgrader", logging.ERROR)  # noqa: LOG001 unregistered on purpose
+    logger = logging.Logger("autograde.nbgrader", logging.ERROR)
     handler = Log()
     logger.addHandler(handler)
     return logger, handler

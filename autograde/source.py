@@ -187,7 +187,7 @@ def _check_syntax(source: Source, index: int, text: str) -> None:
     from IPython.core.inputtransformer2 import TransformerManager
 
     try:
-        python = TransformerManager().transform_cell(text)  # type: ignore[no-untyped-call]
+        python = TransformerManager().transform_cell(text)
         compile(python, "<cell>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | ast.PyCF_ONLY_AST)
     except (SyntaxError, ValueError) as error:
         line = source.lines[index] + (getattr(error, "lineno", 0) or 0)

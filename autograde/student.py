@@ -133,10 +133,10 @@ class Student:
     def cost(self, target: Function | RemoteObject, *args: Any, **kwargs: Any) -> Cost:
         """Call it under the worker's counters."""
         reply = self._ask(target._call("cost", args, kwargs))
-        numbers = reply.get("flops"), reply.get("peak_bytes")
-        if not all(isinstance(number, int) for number in numbers) or not isinstance(reply.get("operations"), dict):
+        flops, peak, operations = reply.get("flops"), reply.get("peak_bytes"), reply.get("operations")
+        if not (isinstance(flops, int) and isinstance(peak, int) and isinstance(operations, dict)):
             raise WorkerLostError("your code disturbed the grader's connection")
-        return Cost(_received(self, reply["value"]), numbers[0], numbers[1], reply["operations"])
+        return Cost(_received(self, reply["value"]), flops, peak, operations)
 
     # What the proxies and the engine use
 

@@ -126,7 +126,7 @@ def decode(frame: bytes | bytearray | memoryview) -> Any:
     return value
 
 
-def _sizes(header: bytes | memoryview) -> tuple[int, int]:
+def _sizes(header: bytes | bytearray | memoryview) -> tuple[int, int]:
     magic, structure_size, payload_size = HEADER.unpack(header)
     if magic != MAGIC:
         raise WireError("bytes that are no frame")

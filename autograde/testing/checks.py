@@ -70,7 +70,7 @@ class Check:
             self._example(self.body, student=student, **case)
 
         self.test.hypothesis.inner_test = example  # type: ignore[attr-defined]
-        run = seed(course_seed)(settings(_SETTINGS, max_examples=self.examples)(self.test))
+        run = seed(course_seed)(self.test)
         try:
             run(student=student)
         except BaseException as raised:
@@ -119,6 +119,8 @@ def check(*, points: float, after: Test | None = None, examples: int = 30) -> Ca
             raise ValueError(f"check {test.__name__} does not take `student`")
         # Kept here because a search puts its own recorder in the place of Hypothesis' inner test.
         body = test.hypothesis.inner_test if hasattr(test, "hypothesis") else test
+        if hasattr(test, "hypothesis"):
+            settings(_SETTINGS, max_examples=examples)(test)
         made = Check(test, body, points, after.__name__ if after else "", examples)
         test.check = made  # type: ignore[attr-defined]
         return test

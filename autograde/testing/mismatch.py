@@ -5,7 +5,7 @@ from __future__ import annotations
 from autograde.report import Reveal
 
 
-class Mismatch(AssertionError):  # noqa: N818 it reads as what it is in a test: raise Mismatch(...)
+class Mismatch(AssertionError):
     """The submission's answer is wrong. `reason` says what was measured, `hint` what to do about it.
 
     `got` and `expected` are shown, behind the reason, only as far as the course reveals them.

@@ -78,10 +78,10 @@ class Oracle:
         if data:
             zeros = [torch.zeros_like(part.like) if leaf is None else leaf for leaf, part in zip(leaves, parts, strict=False)]
             seen = evidence.Observation(asked, args, kwargs, zeros, [part.allowed for part in parts])
-            evidence.current.get().add(self._key(), seen)
+            evidence.gathered().add(self._key(), seen)
         if problem is None:
             return
-        idea = evidence.current.get().explanation(self._key(), self.misconceptions) if data else None
+        idea = evidence.gathered().explanation(self._key(), self.misconceptions) if data else None
         if idea is not None:
             problem.hint = inspect.cleandoc(idea.__doc__ or "")
             problem.misconception = idea.__name__

@@ -45,8 +45,8 @@ def measure(reference: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     generator = torch.Generator().manual_seed(0)
     for _ in range(NUDGES):
         nudged = tree_map(lambda leaf: nudge(leaf, generator), (args, kwargs))
-        wide = _run(reference, *nudged, wide=True)
-        near = _run(reference, *nudged)
+        wide = _run(reference, nudged[0], nudged[1], wide=True)
+        near = _run(reference, nudged[0], nudged[1])
         for index, (moved, rounded) in enumerate(zip(wide, near, strict=True)):
             spread = torch.maximum(_distance(moved, exact[index]), _distance(rounded.double(), moved))
             spreads[index] = torch.maximum(spreads[index], spread)

@@ -16,7 +16,7 @@ class AllocationMode(TorchDispatchMode):
     """Follows the storages that operators return: how many bytes of them are alive, and how many at the worst moment."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.alive: dict[int, tuple[StorageWeakRef, int]] = {}
         self.peak_bytes = 0
         self.operations: Counter[str] = Counter()
@@ -35,7 +35,8 @@ class AllocationMode(TorchDispatchMode):
 
 
 def id_of(tensor: torch.Tensor) -> int:
-    return tensor.untyped_storage()._cdata
+    number: int = tensor.untyped_storage()._cdata
+    return number
 
 
 def counted(call: Callable[[], Any]) -> dict[str, Any]:

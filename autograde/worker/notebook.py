@@ -87,7 +87,7 @@ class CellCompiler(CachingCompiler):
 class CapturingPublisher(DisplayPublisher):
     """display(...) adds to the running cell's outputs."""
 
-    def publish(self, data: Any, metadata: Any = None, **_: Any) -> None:
+    def publish(self, data: Any, metadata: Any = None, *_: Any, **__: Any) -> None:
         shell: NotebookShell = self.shell
         shell.outputs.add({"output_type": "display_data", "data": _plain(data), "metadata": {}})
 
@@ -102,7 +102,7 @@ class CapturingHook(DisplayHook):
         """No prompt: the notebook shows one of its own."""
 
     def write_format_data(self, format_dict: dict[str, Any], md_dict: Any = None) -> None:
-        shell: NotebookShell = self.shell
+        shell: Any = self.shell
         output = {"output_type": "execute_result", "data": _plain(format_dict), "metadata": {}}
         shell.outputs.add(output | {"execution_count": shell.execution_count})
 
@@ -116,7 +116,10 @@ class NotebookShell(InteractiveShell):
 
     def __init__(self, **options: Any) -> None:
         self.outputs = Outputs()
-        super().__init__(**options)
+        super().__init__(**options)  # type: ignore[no-untyped-call]
+
+    def enable_gui(self, gui: Any = None) -> None:
+        """Plots are pictures here; there is no window."""
 
     def init_virtualenv(self) -> None:
         """The grader chose the packages; IPython shall not look for others."""
@@ -135,24 +138,25 @@ def new_shell() -> NotebookShell:
     config.InteractiveShell.colors = "nocolor"
     with tempfile.TemporaryDirectory() as folder:
         shell: NotebookShell = NotebookShell.instance(config=config, ipython_dir=folder)
-    shell.enable_gui = lambda gui=None: None
     return shell
 
 
 def run_cells(shell: NotebookShell, cells: list[Any], bounds: Bounds) -> list[dict[str, Any]]:
     """Run (cell id, source) pairs in order; a cell that fails does not keep the next from running."""
     shell.outputs.left = bounds.output_bytes
-    sys.stdout, sys.stderr = Stream(shell.outputs, "stdout"), Stream(shell.outputs, "stderr")  # type: ignore[assignment]
+    sys.stdout, sys.stderr = Stream(shell.outputs, "stdout"), Stream(shell.outputs, "stderr")
     return [_run_cell(shell, cell, source, bounds.cell_wall_s) for cell, source in cells]
 
 
 def _run_cell(shell: NotebookShell, cell: str, source: str, wall_s: float) -> dict[str, Any]:
-    shell.outputs.items = outputs = []
-    shell.compile.cell = cell
+    outputs: list[dict[str, Any]] = []
+    shell.outputs.items = outputs
+    compiler: Any = shell.compile
+    compiler.cell = cell
     signal.signal(signal.SIGALRM, _interrupt)
     signal.setitimer(signal.ITIMER_REAL, wall_s)
     try:
-        result = shell.run_cell(source, store_history=True)
+        result = shell.run_cell(source, store_history=True)  # type: ignore[no-untyped-call]
         error = result.error_before_exec or result.error_in_exec
     except BaseException as raised:  # the timer, between IPython's own try blocks
         error = raised

@@ -1,0 +1,85 @@
+"""Grades what a class handed in: reads, runs in parallel, writes reports, then the gradebook."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from autograde.course import Course, CourseError
+from autograde.extract import Submission, SubmissionError
+from autograde.gradebook import check_gradebook, record, students_submitted
+from autograde.grading import GraderError, GraderPool, choose_device, default_jobs, digest_of
+from autograde.nbgrader_hooks import submission_of
+from autograde.report import Report, decode_report, write_report
+
+
+@dataclass
+class ClassResult:
+    """Reports by student, and why some have none."""
+
+    reports: dict[str, Report] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+
+
+def grade_class(
+    course: Course,
+    slug: str,
+    students: Iterable[str] | None = None,
+    *,
+    jobs: int | None = None,
+    device: str | None = None,
+    force: bool = False,
+) -> ClassResult:
+    """Grade `students` (default: all who submitted). What has not changed since its report is not run again."""
+    course.assignment(slug)
+    submitted = students_submitted(course, slug)
+    chosen = list(students) if students is not None else submitted
+    if not chosen:
+        raise CourseError(f"no submissions in {course.root / 'submitted'}/<student>/{slug}/")
+    if unknown := sorted(set(chosen) - set(submitted)):
+        raise CourseError(f"no submission of {unknown[0]!r} in {course.paths(slug).submitted(unknown[0])}")
+    check_gradebook(course, slug)
+    result = ClassResult()
+    waiting = []
+    for student in chosen:
+        try:
+            submission = submission_of(course, slug, student)
+        except SubmissionError as error:
+            result.errors[student] = str(error)
+            continue
+        report = None if force else _fresh(course, submission)
+        if report is None:
+            waiting.append(submission)
+        else:
+            result.reports[student] = report
+    if waiting:
+        _run(course, slug, waiting, min(jobs or default_jobs(), len(waiting)), choose_device(course, device), result)
+    graded = [student for student, report in result.reports.items() if not report.withheld]
+    result.errors |= record(course, slug, graded)
+    return result
+
+
+def _fresh(course: Course, submission: Submission) -> Report | None:
+    """The report on disk, if it is of these very bytes, tests and policies."""
+    path = course.paths(submission.slug).report(submission.student)
+    if not path.exists():
+        return None
+    try:
+        report = decode_report(path.read_bytes())
+    except ValueError:
+        return None
+    return report if report.digest == digest_of(course, submission) else None
+
+
+def _run(course: Course, slug: str, waiting: list[Submission], jobs: int, device: str, result: ClassResult) -> None:
+    try:
+        with GraderPool(course, slug, jobs, device) as pool:
+            for report in pool.grade(waiting):
+                result.reports[report.student] = report
+                if report.withheld:
+                    broken = next(verdict for verdict in report.verdicts if verdict.outcome.value == "broken")
+                    result.errors[report.student] = f"a check is broken (our fault): {broken.title}: {broken.reason}"
+                else:
+                    write_report(report, course.paths(slug).report(report.student))
+    except GraderError as error:
+        raise CourseError(str(error)) from None

@@ -1,0 +1,118 @@
+"""Is an assignment sound? Its solution and right programs get full marks, every wrong program is caught and named,
+no foolish answer passes, the points add up and nothing leaks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from autograde.course import Course
+from autograde.extract import Submission, from_notebook
+from autograde.grading import GraderPool, Options, submission_for
+from autograde.release import assemble, draft, points, read_program
+from autograde.report import Outcome, Report
+from autograde.testing.oracle import FOOLS
+
+Killed = (Outcome.FAILED, Outcome.CRASHED, Outcome.TIMED_OUT)
+
+
+@dataclass
+class Verification:
+    """What was found about one assignment."""
+
+    slug: str
+    problems: list[str] = field(default_factory=list)
+    """each a reason not to release"""
+    checks: list[str] = field(default_factory=list)
+    """`exercise: title`, in order"""
+    kills: dict[str, list[int]] = field(default_factory=dict)
+    """wrong program -> the checks (by index) that catch it"""
+    right: list[str] = field(default_factory=list)
+
+    @property
+    def sound(self) -> bool:
+        return not self.problems
+
+    @property
+    def redundant(self) -> list[str]:
+        """Checks without which every wrong program would still be caught."""
+        needed = {caught[0] for caught in self.kills.values() if len(caught) == 1}
+        return [title for index, title in enumerate(self.checks) if index not in needed]
+
+
+def verify(course: Course, slug: str, jobs: int, device: str = "cpu") -> Verification:
+    """Grade the solution, every right and wrong program, and the fools; compare points; check for leaks."""
+    found = Verification(slug)
+    draft(course, slug)  # raises CourseError for a leak or a malformed source
+    solution = submission_for(course, slug)
+    with GraderPool(course, slug, jobs, device) as pool:
+        whole = next(iter(pool.grade([solution])))
+        found.checks = [f"{exercise.exercise}: {v.title}" for exercise in whole.exercises for v in exercise.verdicts]
+        _expect_full_marks(found, whole, "the instructor's solution")
+        _expect_points(course, found, whole)
+        for report in pool.grade(_programs(course, slug, "right")):
+            found.right.append(report.student)
+            _expect_full_marks(found, report, f"right/{report.student}.py")
+        for report in pool.grade(_programs(course, slug, "wrong"), Options(ignore_after=True)):
+            _expect_caught(found, report, _ideas(course, slug))
+        for fool in FOOLS:
+            _expect_no_fool(found, next(iter(pool.grade([solution], Options(ignore_after=True, fool=fool)))), fool)
+    found.kills = dict(sorted(found.kills.items()))
+    return found
+
+
+def _programs(course: Course, slug: str, kind: str) -> list[Submission]:
+    folder = course.paths(slug).hidden_tests / kind
+    notebook = draft(course, slug)
+    return [
+        from_notebook(assemble(course, slug, read_program(path)[1]), notebook, path.stem, slug)
+        for path in sorted(folder.glob("*.py"))
+    ]
+
+
+def _ideas(course: Course, slug: str) -> set[str]:
+    """Names of the misconceptions that the hidden tests define."""
+    import re
+
+    texts = [path.read_text() for path in course.paths(slug).hidden_tests.glob("test_*.py")]
+    return {name for text in texts for name in re.findall(r"\.misconception\ndef (\w+)", text)}
+
+
+def _expect_full_marks(found: Verification, report: Report, who: str) -> None:
+    for exercise in report.exercises:
+        for verdict in exercise.verdicts:
+            if verdict.outcome is not Outcome.PASSED:
+                what = f"{exercise.exercise}: {verdict.title}: {verdict.outcome.value}: {verdict.reason}"
+                found.problems.append(f"{who} loses points in {what}")
+
+
+def _expect_points(course: Course, found: Verification, report: Report) -> None:
+    declared = points(course, found.slug)
+    for exercise in report.exercises:
+        cell = declared.get(exercise.exercise)
+        if cell != exercise.max_score:
+            found.problems.append(
+                f"exercise {exercise.exercise}: its checks are worth {exercise.max_score:g} points, "
+                f"but the cell {exercise.exercise}-checks in source/{found.slug}.py says {cell}"
+            )
+
+
+def _expect_caught(found: Verification, report: Report, ideas: set[str]) -> None:
+    name = report.student
+    caught = [index for index, verdict in enumerate(report.verdicts) if verdict.outcome in Killed]
+    found.kills[name] = caught
+    broken = [verdict for verdict in report.verdicts if verdict.outcome is Outcome.BROKEN]
+    if broken:
+        found.problems.append(f"wrong/{name}.py breaks the check {broken[0].title!r}: {broken[0].reason}")
+    elif not caught:
+        found.problems.append(f"wrong/{name}.py gets full marks; no check catches it")
+    elif name in ideas and name not in {verdict.misconception for verdict in report.verdicts}:
+        found.problems.append(f"wrong/{name}.py is caught, but its misconception {name} is not recognised")
+    elif not any(verdict.hint for verdict in report.verdicts):
+        found.problems.append(f"wrong/{name}.py is caught, but no hint names its idea")
+
+
+def _expect_no_fool(found: Verification, report: Report, fool: str) -> None:
+    """Every exercise that compares values must notice: a foolish answer may not keep all of its points."""
+    for exercise in report.exercises:
+        if exercise.score == exercise.max_score:
+            found.problems.append(f"exercise {exercise.exercise}: {fool} in place of every answer gets full marks")
