@@ -1,0 +1,105 @@
+"""The border: any value survives it, and any garbage on it is one clear error."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autograde import wire
+
+PLAIN = (
+    st.none() | st.booleans() | st.integers(-(2**200), 2**200) | st.floats(allow_nan=False)
+    | st.text(st.characters(), max_size=8) | st.binary(max_size=8)
+)  # fmt: skip
+VALUES = st.recursive(
+    PLAIN,
+    lambda inner: st.lists(inner, max_size=4) | st.lists(inner, max_size=3).map(tuple) | st.dictionaries(PLAIN, inner, max_size=3),
+    max_leaves=12,
+)
+SHAPES = st.lists(st.integers(0, 4), max_size=4).map(tuple)
+
+
+@given(VALUES)
+def test_any_plain_value_survives(value: Any) -> None:
+    again = wire.decode(wire.encode(value))
+    assert again == value
+    assert repr(again) == repr(value)
+
+
+@given(SHAPES, st.sampled_from(sorted(wire.DTYPES)), st.integers(0, 99))
+def test_any_tensor_survives_to_the_bit(shape: tuple[int, ...], dtype: str, seed: int) -> None:
+    size = torch.Size(shape).numel() * wire.DTYPES[dtype].itemsize
+    raw = torch.randint(0, 2 if dtype == "bool" else 256, (size,), generator=torch.Generator().manual_seed(seed)).to(torch.uint8)
+    tensor = (raw.view(wire.DTYPES[dtype]) if size else torch.empty(0, dtype=wire.DTYPES[dtype])).reshape(shape)
+    again = wire.decode(wire.encode({"t": tensor}))["t"].tensor
+    assert again.dtype == tensor.dtype
+    assert again.shape == tensor.shape
+    assert again.contiguous().reshape(-1).view(torch.uint8).equal(raw) or size == 0
+
+
+@given(st.binary(max_size=200))
+def test_garbage_is_one_clear_error(data: bytes) -> None:
+    with pytest.raises(wire.WireError):
+        wire.decode(data)
+
+
+@settings(max_examples=300)
+@given(st.data())
+def test_a_damaged_frame_is_a_value_or_one_clear_error(data: st.DataObject) -> None:
+    frame = bytearray(wire.encode({"a": [torch.ones(2, 3), 1, "text"], "b": (True, 2.5)}))
+    for _ in range(data.draw(st.integers(1, 4))):
+        frame[data.draw(st.integers(0, len(frame) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        wire.decode(frame)
+    except wire.WireError as error:
+        assert str(error)
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        ["t", "float32", [2**40, 2**40], "cpu", False],
+        ["t", "float32", [-1], "cpu", False],
+        ["t", "float32", [1], "cpu", False],
+        ["t", "object", [], "cpu", False],
+        ["q"],
+        ["d", 1],
+        ["d", ["l"], 1],
+        ["i", "9" * 5000],
+        {"plain": "dict"},
+    ],
+)
+def test_a_lie_about_a_value_is_refused_before_anything_is_allocated(node: Any) -> None:
+    import msgspec
+
+    structure = msgspec.msgpack.encode(node)
+    with pytest.raises(wire.WireError):
+        wire.decode(wire.HEADER.pack(wire.MAGIC, len(structure), 0) + structure)
+
+
+def test_a_promised_gigabyte_is_refused_at_the_header() -> None:
+    read_fd, write_fd = os.pipe()
+    channel = wire.Channel(read_fd, write_fd)
+    os.write(write_fd, wire.HEADER.pack(wire.MAGIC, 10, 1 << 40))
+    with pytest.raises(wire.WireError, match="larger"):
+        channel.receive()
+    channel.close()
+
+
+@pytest.mark.parametrize("thing", [object(), print, torch.eye(2).to_sparse(), [torch.empty(1, device="meta")]])
+def test_what_is_no_data_cannot_be_sent(thing: Any) -> None:
+    with pytest.raises(wire.WireError):
+        wire.encode(thing)
+
+
+def test_nesting_is_bounded() -> None:
+    value: list[Any] = []
+    for _ in range(wire.MAX_DEPTH + 2):
+        value = [value]
+    with pytest.raises(wire.WireError, match="nested"):
+        wire.encode(value)
