@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,9 +35,10 @@ class Check:
     examples: int
     cases: list[dict[str, Any]] = field(default_factory=list)
     """the arguments drawn in an undisturbed run: the same for every submission, so drawn once"""
+    drawn_for: int | None = None
+    """the seed that `cases` were drawn with"""
     failure: BaseException | None = None
     replay: str = ""
-    tried: int = 0
 
     @property
     def name(self) -> str:
@@ -46,53 +49,65 @@ class Check:
         return " ".join((self.test.__doc__ or self.name).split())
 
     def run(self, student: Student, course_seed: int) -> None:
-        """Try the property; raises what the smallest failing example raised."""
-        self.failure, self.replay, self.tried = None, "", 0
+        """Try the property; raises what the smallest failing example raised.
+
+        Every drawn case is tried, also after a failure: more answers leave fewer explanations for what went wrong.
+        """
+        self.failure, self.replay = None, ""
         if not hasattr(self.test, "hypothesis"):
             self._example(self.test, student=student)
             return
-        if self.cases:
-            try:
-                for case in self.cases:
-                    self._example(self.body, student=student, **case)
-            except (StudentError, AssertionError):
-                self.failure, self.replay = None, ""
-            else:
-                return
-        self._search(student, course_seed)
+        for case in self._cases(course_seed):
+            with contextlib.suppress(StudentError, AssertionError):
+                self._example(self.body, student=student, **case)
+        if self.failure is not None or not self.cases:
+            self._search(student, course_seed)
+
+    def _cases(self, course_seed: int) -> list[dict[str, Any]]:
+        """What Hypothesis draws for this seed: the same for every submission. Empty if a test draws as it goes."""
+        if self.drawn_for != course_seed:
+            drawn: list[dict[str, Any]] = []
+            self._hypothesis(lambda student, **case: drawn.append(case), None, course_seed)
+            interactive = any(isinstance(value, DataObject) for case in drawn for value in case.values())
+            self.cases, self.drawn_for = [] if interactive else drawn, course_seed
+        return self.cases
 
     def _search(self, student: Student, course_seed: int) -> None:
-        drawn: list[dict[str, Any]] = []
+        """Let Hypothesis find and shrink a failing example, in a counted number of tries."""
+        tries = itertools.count()
+        found = False
 
-        def example(**case: Any) -> None:
-            case.pop("student")
-            drawn.append(case)
-            self._example(self.body, student=student, **case)
+        def example(**arguments: Any) -> None:
+            nonlocal found
+            if found and next(tries) >= SHRINKS:
+                raise ShrunkEnoughError
+            try:
+                self._example(self.body, **arguments)
+            except BaseException:
+                found = True
+                raise
 
-        self.test.hypothesis.inner_test = example  # type: ignore[attr-defined]
-        run = seed(course_seed)(self.test)
         try:
-            run(student=student)
+            self._hypothesis(example, student, course_seed)
         except BaseException as raised:
             # Whatever Hypothesis makes of a failure (flaky, a group, a smaller one), the recorded one is the verdict.
             raise (self.failure or raised) from None
-        if not any(isinstance(value, DataObject) for case in drawn for value in case.values()):
-            self.cases = drawn
+        if self.failure is not None:
+            raise self.failure
+
+    def _hypothesis(self, body: Test, student: Student | None, course_seed: int) -> None:
+        self.test.hypothesis.inner_test = body  # type: ignore[attr-defined]
+        seed(course_seed)(self.test)(student=student)
 
     def _example(self, test: Test, **arguments: Any) -> None:
+        """One example; a failure is recorded, the latest in the place of the one before: shrinking makes them smaller."""
         student = arguments["student"]
         student._begin()
-        if self.failure is not None:
-            self.tried += 1
-            if self.tried > SHRINKS:
-                raise ShrunkEnoughError
         try:
             test(**arguments)
-        except (StudentError, AssertionError) as error:
-            self.failure, self.replay = error, student._transcript.text()
-            raise
         except BaseException as error:
-            if self.failure is None and not isinstance(error, Exception):
+            fault_of_student = isinstance(error, (StudentError, AssertionError)) or not isinstance(error, Exception)
+            if fault_of_student and (self.failure is None or isinstance(error, Exception)):
                 self.failure, self.replay = error, student._transcript.text()
             raise
 
