@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test check
+.PHONY: setup demo test check verify
 
 setup: .venv/ready
 
@@ -21,4 +21,6 @@ check: setup
 	$(BIN)/pytest -q -n 2
 
 test: check
+
+verify: setup
 	$(BIN)/course verify

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.strategies import DataObject
 
 from autograde.student import Student, StudentError
+from autograde.testing.mismatch import Mismatch
 
 Test = Callable[..., Any]
 SHRINKS = 60
@@ -53,6 +54,13 @@ class Check:
 
         Every drawn case is tried, also after a failure: more answers leave fewer explanations for what went wrong.
         """
+        try:
+            self._run(student, course_seed)
+        except Mismatch as mismatch:
+            mismatch.recognise()
+            raise
+
+    def _run(self, student: Student, course_seed: int) -> None:
         self.failure, self.replay = None, ""
         if not hasattr(self.test, "hypothesis"):
             self._example(self.test, student=student)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+
 from autograde.report import Reveal
 
 
@@ -18,6 +21,15 @@ class Mismatch(AssertionError):
         self.got = got
         self.expected = expected
         self.misconception = misconception
+        self.explain: Callable[[], Callable[..., object] | None] | None = None
+        """finds the one wrong idea behind the numbers; costly, so asked once, when all examples are in"""
+
+    def recognise(self) -> None:
+        """Take hint and name from the wrong idea, if exactly one explains every answer so far."""
+        idea = self.explain() if self.explain is not None else None
+        if idea is not None:
+            self.hint = inspect.cleandoc(idea.__doc__ or "")
+            self.misconception = idea.__name__
 
     def text(self, reveal: Reveal) -> str:
         """The reason as a student may read it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections import OrderedDict
 from collections.abc import Callable
@@ -81,10 +82,8 @@ class Oracle:
             evidence.gathered().add(self._key(), seen)
         if problem is None:
             return
-        idea = evidence.gathered().explanation(self._key(), self.misconceptions) if data else None
-        if idea is not None:
-            problem.hint = inspect.cleandoc(idea.__doc__ or "")
-            problem.misconception = idea.__name__
+        if data:
+            problem.explain = functools.partial(evidence.gathered().explanation, self._key(), self.misconceptions)
         raise problem
 
     def _key(self) -> Any:

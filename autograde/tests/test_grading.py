@@ -1,0 +1,27 @@
+"""The course's own assignments, graded across the real border."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from autograde.course import load_course
+from autograde.extract import from_notebook
+from autograde.grading import GraderPool, released_notebook, submission_for
+from autograde.release import assemble, read_program
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize(("slug", "wrong"), [("attention_head", "no_scale"), ("rmsnorm", "sum_for_mean")])
+def test_the_solution_gets_full_marks_and_a_wrong_idea_is_named(slug: str, wrong: str) -> None:
+    course = load_course(ROOT)
+    program = assemble(course, slug, read_program(course.paths(slug).wrong / f"{wrong}.py")[1])
+    mistaken = from_notebook(program, released_notebook(course, slug), wrong, slug)
+    with GraderPool(course, slug) as pool:
+        first, again, failing = pool.grade([submission_for(course, slug)] * 2 + [mistaken])
+    assert first.score == first.max_score > 0
+    assert again == first
+    assert failing.score < failing.max_score
+    assert wrong in {verdict.misconception for verdict in failing.verdicts}
