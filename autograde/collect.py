@@ -101,7 +101,7 @@ class GradingSession:
             problems=[*submission.problems, *problems],
             exercises=exercises,
             cells=cells,
-            environment={"device": self.device, "torch": torch.__version__, "confinement": CONFINEMENT},
+            environment={"device": self.device, "torch": str(torch.__version__), "confinement": CONFINEMENT},
         )
 
     def _exercises(self, items: list[Any]) -> list[ExerciseReport]:

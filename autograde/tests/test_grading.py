@@ -10,6 +10,7 @@ from autograde.course import load_course
 from autograde.extract import from_notebook
 from autograde.grading import GraderPool, released_notebook, submission_for
 from autograde.release import assemble, read_program
+from autograde.report import decode_report, encode_report
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -23,5 +24,6 @@ def test_the_solution_gets_full_marks_and_a_wrong_idea_is_named(slug: str, wrong
         first, again, failing = pool.grade([submission_for(course, slug)] * 2 + [mistaken])
     assert first.score == first.max_score > 0
     assert again == first
+    assert decode_report(encode_report(first)) == first
     assert failing.score < failing.max_score
     assert wrong in {verdict.misconception for verdict in failing.verdicts}
