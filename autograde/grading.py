@@ -87,6 +87,9 @@ def choose_device(course: Course, wanted: str | None = None) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+Order = tuple[Submission, Options]
+
+
 class GraderPool:
     """Processes that grade submissions of one assignment. Close it, or use it as a context."""
 
@@ -106,9 +109,13 @@ class GraderPool:
             self.graders[ours] = process
         self.warm.wait_until_ready()
 
-    def grade(self, submissions: Iterable[Submission], options: Options | None = None) -> Iterator[Report]:
+    def grade(self, submissions: Iterable[Submission]) -> Iterator[Report]:
         """Reports in the order in which they are ready. GraderError if the hidden tests cannot be collected."""
-        waiting = ((submission, options or Options()) for submission in submissions)
+        return self.run((submission, Options()) for submission in submissions)
+
+    def run(self, orders: Iterable[Order]) -> Iterator[Report]:
+        """`grade` with options of its own for each submission."""
+        waiting = iter(orders)
         busy: Busy = {}
         for grader in list(self.graders):
             self._next(grader, waiting, busy)
@@ -121,7 +128,7 @@ class GraderPool:
                     self._next(ready, waiting, busy)
                 yield report
 
-    def _next(self, grader: Connection, waiting: Iterator[tuple[Submission, Options]], busy: Busy) -> None:
+    def _next(self, grader: Connection, waiting: Iterator[Order], busy: Busy) -> None:
         order = next(waiting, None)
         if order is not None:
             grader.send(order)

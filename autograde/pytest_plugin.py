@@ -7,7 +7,6 @@ same plug-in: it collects once and then runs the same items again for every subm
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -57,25 +56,30 @@ def student(request: pytest.FixtureRequest) -> Iterator[Student]:
         yield Student(channel, device=request.config.getoption("--device"))
 
 
+@pytest.fixture(scope="session")
+def _warm() -> Iterator[Any]:
+    from autograde.sandbox import WarmProcess
+
+    with WarmProcess() as warm:
+        warm.wait_until_ready()
+        yield warm
+
+
 @pytest.fixture(scope="module")
-def _running(request: pytest.FixtureRequest) -> Iterator[Any]:
+def _running(request: pytest.FixtureRequest, _warm: Any) -> Iterator[Any]:
     """The instructor's solution (or --submission), run once for all checks of a test file."""
     from autograde.course import load_course
     from autograde.grading import open_submission, submission_for
-    from autograde.sandbox import WarmProcess
 
     course = load_course(Path(str(request.path)).parent)
     slug = request.path.parent.name
     submission = submission_for(course, slug, request.config.getoption("--submission"))
     checks = sum(hasattr(getattr(item, "obj", None), "check") for item in request.session.items)
-    with ExitStack() as stack:
-        warm = stack.enter_context(WarmProcess())
-        warm.wait_until_ready()
-        running: Any = stack.enter_context(
-            open_submission(course, submission, warm.control, checks, request.config.getoption("--device"))
-        )
-        running.taken = 0
-        yield running
+    device = request.config.getoption("--device")
+    with open_submission(course, submission, _warm.control, checks, device) as running:
+        opened: Any = running
+        opened.taken = 0
+        yield opened
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -3,12 +3,14 @@ no foolish answer passes, the points add up and nothing leaks."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 
 from autograde.course import Course
 from autograde.extract import Submission, from_notebook
 from autograde.grading import GraderPool, Options, submission_for
 from autograde.release import assemble, draft, points, read_program
+from autograde.repair import nbgrader_of
 from autograde.report import Outcome, Report
 from autograde.testing.oracle import FOOLS
 
@@ -34,29 +36,36 @@ class Verification:
 
     @property
     def redundant(self) -> list[str]:
-        """Checks without which every wrong program would still be caught."""
-        needed = {caught[0] for caught in self.kills.values() if len(caught) == 1}
-        return [title for index, title in enumerate(self.checks) if index not in needed]
+        """Checks that catch no wrong program which an earlier check does not catch."""
+        first = {caught[0] for caught in self.kills.values() if caught}
+        return [title for index, title in enumerate(self.checks) if index not in first]
 
 
 def verify(course: Course, slug: str, jobs: int, device: str = "cpu") -> Verification:
     """Grade the solution, every right and wrong program, and the fools; compare points; check for leaks."""
     found = Verification(slug)
     draft(course, slug)  # raises CourseError for a leak or a malformed source
-    solution = submission_for(course, slug)
+    solution, ideas = submission_for(course, slug), _ideas(course, slug)
+    orders = [(program, Options()) for program in [solution, *_programs(course, slug, "right")]]
+    orders += [(_up_to_last_answer(program), Options(ignore_after=True)) for program in _programs(course, slug, "wrong")]
+    bare = _up_to_last_answer(solution)
+    orders += [(replace(bare, student=f"fool/{name}"), Options(ignore_after=True, fool=name)) for name in FOOLS]
     with GraderPool(course, slug, jobs, device) as pool:
-        whole = next(iter(pool.grade([solution])))
-        found.checks = [f"{exercise.exercise}: {v.title}" for exercise in whole.exercises for v in exercise.verdicts]
-        _expect_full_marks(found, whole, "the instructor's solution")
-        _expect_points(course, found, whole)
-        for report in pool.grade(_programs(course, slug, "right")):
-            found.right.append(report.student)
-            _expect_full_marks(found, report, f"right/{report.student}.py")
-        for report in pool.grade(_programs(course, slug, "wrong"), Options(ignore_after=True)):
-            _expect_caught(found, report, _ideas(course, slug))
-        for fool in FOOLS:
-            _expect_no_fool(found, next(iter(pool.grade([solution], Options(ignore_after=True, fool=fool)))), fool)
+        for report in pool.run(orders):
+            kind, _, name = report.student.partition("/")
+            if kind == "wrong":
+                _expect_caught(found, name, report, ideas)
+            elif kind == "fool":
+                _expect_no_fool(found, name, report)
+            else:
+                found.right += [name] if kind == "right" else []
+                _expect_full_marks(found, report)
+            if report.student == solution.student:
+                found.checks = [f"{exercise.exercise}: {v.title}" for exercise in report.exercises for v in exercise.verdicts]
+                _expect_points(course, found, report)
     found.kills = dict(sorted(found.kills.items()))
+    found.right.sort()
+    found.problems.sort()
     return found
 
 
@@ -64,20 +73,26 @@ def _programs(course: Course, slug: str, kind: str) -> list[Submission]:
     folder = course.paths(slug).hidden_tests / kind
     notebook = draft(course, slug)
     return [
-        from_notebook(assemble(course, slug, read_program(path)[1]), notebook, path.stem, slug)
+        from_notebook(assemble(course, slug, read_program(path)[1]), notebook, f"{kind}/{path.stem}", slug)
         for path in sorted(folder.glob("*.py"))
     ]
 
 
+def _up_to_last_answer(submission: Submission) -> Submission:
+    """Without the experiments at the end, which cost time and which no check looks at."""
+    answers = {cell.id for cell in submission.notebook.cells if nbgrader_of(cell).get("solution")}
+    last = max((index for index, (cell, _) in enumerate(submission.cells) if cell in answers), default=-1)
+    return replace(submission, cells=submission.cells[: last + 1])
+
+
 def _ideas(course: Course, slug: str) -> set[str]:
     """Names of the misconceptions that the hidden tests define."""
-    import re
-
     texts = [path.read_text() for path in course.paths(slug).hidden_tests.glob("test_*.py")]
     return {name for text in texts for name in re.findall(r"\.misconception\ndef (\w+)", text)}
 
 
-def _expect_full_marks(found: Verification, report: Report, who: str) -> None:
+def _expect_full_marks(found: Verification, report: Report) -> None:
+    who = f"{report.student}.py" if "/" in report.student else "the instructor's solution"
     for exercise in report.exercises:
         for verdict in exercise.verdicts:
             if verdict.outcome is not Outcome.PASSED:
@@ -96,8 +111,7 @@ def _expect_points(course: Course, found: Verification, report: Report) -> None:
             )
 
 
-def _expect_caught(found: Verification, report: Report, ideas: set[str]) -> None:
-    name = report.student
+def _expect_caught(found: Verification, name: str, report: Report, ideas: set[str]) -> None:
     caught = [index for index, verdict in enumerate(report.verdicts) if verdict.outcome in Killed]
     found.kills[name] = caught
     broken = [verdict for verdict in report.verdicts if verdict.outcome is Outcome.BROKEN]
@@ -111,7 +125,7 @@ def _expect_caught(found: Verification, report: Report, ideas: set[str]) -> None
         found.problems.append(f"wrong/{name}.py is caught, but no hint names its idea")
 
 
-def _expect_no_fool(found: Verification, report: Report, fool: str) -> None:
+def _expect_no_fool(found: Verification, fool: str, report: Report) -> None:
     """Every exercise that compares values must notice: a foolish answer may not keep all of its points."""
     for exercise in report.exercises:
         if exercise.score == exercise.max_score:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -70,7 +71,7 @@ def _values(got: Tensor, part: Part, what: str) -> Mismatch | None:
     if bool(fine.all()):
         return None
     worst = _worst(error, fine)
-    index = tuple(int(i) for i in torch.unravel_index(torch.tensor(worst), exact.shape)) if exact.dim() else ()
+    index = tuple(int(i) for i in np.unravel_index(worst, tuple(exact.shape)))
     mine, theirs = got.reshape(-1)[worst].item(), expected.reshape(-1)[worst].item()
     wrong = f"{int((~fine).sum())} of {fine.numel()} values wrong"
     where = f"{what}: {wrong}, the worst at index {index}" if exact.dim() else f"{what} is wrong"

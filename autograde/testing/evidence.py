@@ -6,6 +6,7 @@ alike: an answer that was accepted rules out each idea that it contradicts.
 
 from __future__ import annotations
 
+import warnings
 from collections import defaultdict, deque
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -65,11 +66,13 @@ def gathered() -> Evidence:
 def explains(idea: Idea, seen: Observation) -> bool:
     """Does `idea`, run in the student's dtype, give the numbers that were seen?"""
     asked = seen.transform(idea)
+    generator = torch.Generator().manual_seed(0)
+    nudged = tree_map(lambda leaf: nudge(leaf, generator), (seen.args, seen.kwargs))
     try:
-        wrong = tree_flatten(asked(*seen.args, **seen.kwargs))[0]
-        generator = torch.Generator().manual_seed(0)
-        nudged = tree_map(lambda leaf: nudge(leaf, generator), (seen.args, seen.kwargs))
-        moved = tree_flatten(asked(*nudged[0], **nudged[1]))[0]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a wrong formula may well divide by zero
+            wrong = tree_flatten(asked(*seen.args, **seen.kwargs))[0]
+            moved = tree_flatten(asked(*nudged[0], **nudged[1]))[0]
     except Exception:  # this idea has no answer to these inputs
         return False
     if len(wrong) != len(seen.got):

@@ -5,6 +5,7 @@ engine it can reach `wire` and `worker` only, and nothing of it once both are im
 """
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
@@ -26,6 +27,7 @@ def main() -> None:
     package.__path__ = []
     sys.modules["autograde.worker"].__path__ = []
     zygote.serve(int(control_fd), [name for name in modules.split(",") if name])
+    os._exit(0)  # nothing to save, and IPython's exit handlers expect a working folder that still exists
 
 
 main()
