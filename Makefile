@@ -20,7 +20,7 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/pytest -q -n 2
 
-test: check
+test: check verify
 
 verify: setup
 	$(BIN)/course verify

@@ -21,7 +21,8 @@ from autograde.course import Course
 from autograde.extract import Submission, from_notebook, read_submission
 from autograde.release import assemble, draft
 from autograde.report import ExerciseReport, Outcome, Report, Verdict
-from autograde.sandbox import RunningSubmission, WarmProcess
+from autograde.sandbox import RunningSubmission
+from autograde.warm import WarmProcess
 
 Busy = dict[Connection, Submission]
 ENGINE = Path(__file__).parent

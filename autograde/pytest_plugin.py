@@ -58,7 +58,7 @@ def student(request: pytest.FixtureRequest) -> Iterator[Student]:
 
 @pytest.fixture(scope="session")
 def _warm() -> Iterator[Any]:
-    from autograde.sandbox import WarmProcess
+    from autograde.warm import WarmProcess
 
     with WarmProcess() as warm:
         warm.wait_until_ready()

@@ -1,4 +1,4 @@
-"""The trusted side of the worker: starts the warm process, opens submissions in it, and makes sure they end.
+"""The trusted side of a worker: runs a submission's notebook in it, forks it for every check, and makes sure it ends.
 
 Nothing that comes back is trusted. Every wait has a deadline; every way for the worker to fail is one of three
 exceptions: WorkerCrashedError, WorkerTimeoutError (the submission's fault) or WarmProcessError (ours).
@@ -11,9 +11,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
-import sys
-import sysconfig
 import tempfile
 import time
 from collections.abc import Iterator
@@ -24,15 +21,10 @@ import msgspec
 
 from autograde.course import Limits
 from autograde.report import CellRun
+from autograde.warm import WarmProcessError
 from autograde.wire import Channel, DeadlineError, PeerGone, WireError
 
-START_S = 120.0
 ANSWER_S = 15.0
-WORKER_ENTRY = Path(__file__).parent / "worker" / "__main__.py"
-
-
-class WarmProcessError(Exception):
-    """The warm process did not start, died, or lost a submission: a fault of the grader or its machine."""
 
 
 class WorkerCrashedError(Exception):
@@ -41,61 +33,6 @@ class WorkerCrashedError(Exception):
 
 class WorkerTimeoutError(Exception):
     """The submission's process did not answer in time."""
-
-
-class WarmProcess:
-    """A process with torch imported that forks a worker per submission. Close it, or use it as a context."""
-
-    def __init__(self, modules: tuple[str, ...] = (), site_dirs: tuple[str, ...] | None = None) -> None:
-        """`modules` are imported once, before any fork. `site_dirs` is where submissions find their packages."""
-        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        sites = site_dirs or tuple(dict.fromkeys((sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))))
-        command = [sys.executable, "-I", "-S", str(WORKER_ENTRY), str(theirs.fileno()), ",".join(modules), *sites]
-        self.home = tempfile.TemporaryDirectory(prefix="course-warm-")
-        self.process = subprocess.Popen(
-            command,
-            env=_warm_environment(self.home.name),
-            cwd=self.home.name,
-            pass_fds=(theirs.fileno(),),
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C is for the grader, which then ends this process itself
-        )
-        theirs.close()
-        self.ready = False
-
-    def wait_until_ready(self) -> None:
-        if self.ready:
-            return
-        self.control.settimeout(START_S)
-        try:
-            if self.control.recv(16) != b"ready":
-                raise WarmProcessError(f"the warm process ended while starting (status {self.process.wait()})")
-        except TimeoutError:
-            raise WarmProcessError(f"the warm process was not ready within {START_S:g} s") from None
-        self.ready = True
-
-    def close(self) -> None:
-        self.control.close()
-        try:
-            self.process.wait(ANSWER_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.home.cleanup()
-
-    def __enter__(self) -> WarmProcess:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def _warm_environment(home: str) -> dict[str, str]:
-    single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    # Without the NVML check torch would start CUDA in the warm process, and a fork cannot use CUDA after that.
-    cuda = {"PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
-    backend = {"MPLBACKEND": "module://matplotlib_inline.backend_inline", "MPLCONFIGDIR": home}
-    return {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": home, "TMPDIR": home, **single, **cuda, **backend}
 
 
 class RunningSubmission:

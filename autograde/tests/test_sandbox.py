@@ -13,8 +13,9 @@ import pytest
 import torch
 
 from autograde.course import Limits
-from autograde.sandbox import RunningSubmission, WarmProcess, WorkerCrashedError, WorkerTimeoutError
+from autograde.sandbox import RunningSubmission, WorkerCrashedError, WorkerTimeoutError
 from autograde.student import Student, StudentError, WorkerLostError
+from autograde.warm import WarmProcess
 
 LIMITS = Limits(check_cpu_s=5, check_wall_s=5, cell_wall_s=1, notebook_wall_s=8)
 

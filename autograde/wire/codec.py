@@ -1,28 +1,17 @@
-"""The border: how values cross between the trusted grader and a submission's process.
-
-A frame is `MAGIC | u32 structure length | u64 payload length | structure | payload`. The structure is MessagePack;
-the payload is the bytes of all its tensors, in the order in which the structure names them. So a tensor carries no
-offset that could lie, and its size is known before a byte of it is allocated.
-
-Covered: whatever bytes arrive, `decode` returns plain data or raises WireError, and allocates no more than a small
-multiple of the bytes received. Nothing is executed: no pickle, no `torch.load`, no class looked up by name.
-Not covered: whether the values are right. That is the oracle's work.
-"""
+"""Values to frames and back."""
 
 from __future__ import annotations
 
 import math
-import os
-import select
 import struct
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import numpy as np
 import torch
+
+from autograde.wire.values import CallbackId, Generator, Handle, WireError, WireTensor
 
 MAGIC = b"LMK1"
 HEADER = struct.Struct("<4sIQ")
@@ -49,49 +38,6 @@ NUMPY_DTYPES = {
 }  # fmt: skip
 
 
-class WireError(Exception):
-    """What arrived, or what was to be sent, is no value of this border."""
-
-
-class PeerGone(Exception):
-    """The other process closed its end: it exited, was killed, or closed the descriptor."""
-
-
-class DeadlineError(Exception):
-    """The other process did not answer, or did not read, in time."""
-
-
-@dataclass(frozen=True)
-class Handle:
-    """Names an object that stays in the worker. `type_name` is what the worker calls it: text, never trusted."""
-
-    number: int
-    type_name: str
-
-
-@dataclass(frozen=True)
-class CallbackId:
-    """Names a callable that stays in the grader."""
-
-    number: int
-
-
-@dataclass(frozen=True)
-class Generator:
-    """A fresh random generator with this seed; the worker makes its own, on its own device."""
-
-    seed: int
-
-
-@dataclass(frozen=True)
-class WireTensor:
-    """A tensor with what it was on the other side: its device and whether gradients reached it."""
-
-    tensor: torch.Tensor
-    device: str = "cpu"
-    requires_grad: bool = False
-
-
 Stand = Callable[[Any], Any]
 
 
@@ -110,7 +56,7 @@ def decode(frame: bytes | bytearray | memoryview) -> Any:
     view = memoryview(frame)
     if len(view) < HEADER.size:
         raise WireError("a frame shorter than its header")
-    structure_size, payload_size = _sizes(view[: HEADER.size])
+    structure_size, payload_size = sizes(view[: HEADER.size])
     if len(view) != HEADER.size + structure_size + payload_size:
         raise WireError("a frame whose length is not what its header says")
     try:
@@ -126,7 +72,8 @@ def decode(frame: bytes | bytearray | memoryview) -> Any:
     return value
 
 
-def _sizes(header: bytes | bytearray | memoryview) -> tuple[int, int]:
+def sizes(header: bytes | bytearray | memoryview) -> tuple[int, int]:
+    """Bytes of structure and payload that a header announces; WireError if no frame may be so large."""
     magic, structure_size, payload_size = HEADER.unpack(header)
     if magic != MAGIC:
         raise WireError("bytes that are no frame")
@@ -291,59 +238,3 @@ class _Reader:
         if dtype == np.bool_ and bytes(data).translate(None, b"\x00\x01"):
             raise WireError("a bool that is neither true nor false")
         return np.frombuffer(bytearray(data), dtype=dtype).reshape(shape)
-
-
-@dataclass
-class Channel:
-    """One end of a pair of pipes that carries frames. Not for several threads."""
-
-    read_fd: int
-    write_fd: int
-
-    def send(self, value: Any, stand_in: Stand | None = None, deadline: float | None = None) -> None:
-        """Write one frame. PeerGone or DeadlineError (by `time.monotonic`) if the other side does not read it."""
-        self.send_frame(encode(value, stand_in), deadline)
-
-    def send_frame(self, frame: bytes, deadline: float | None = None) -> None:
-        left = memoryview(frame)
-        while left:
-            _await(self.write_fd, select.POLLOUT, deadline)
-            try:
-                left = left[os.write(self.write_fd, left[: 1 << 16]) :]
-            except BlockingIOError:
-                continue
-            except BrokenPipeError:
-                raise PeerGone from None
-
-    def receive(self, deadline: float | None = None) -> Any:
-        """Read one frame. Memory grows with what arrives, not with what its header promises."""
-        header = self._read(HEADER.size, deadline)
-        structure_size, payload_size = _sizes(header)
-        return decode(header + self._read(structure_size + payload_size, deadline))
-
-    def _read(self, size: int, deadline: float | None) -> bytearray:
-        data = bytearray()
-        while len(data) < size:
-            _await(self.read_fd, select.POLLIN, deadline)
-            try:
-                chunk = os.read(self.read_fd, min(size - len(data), 1 << 20))
-            except BlockingIOError:
-                continue
-            if not chunk:
-                raise PeerGone
-            data += chunk
-        return data
-
-    def close(self) -> None:
-        for fd in {self.read_fd, self.write_fd}:
-            os.close(fd)
-
-
-def _await(fd: int, event: int, deadline: float | None) -> None:
-    """Wait until `fd` is ready. With no deadline the descriptor itself blocks, which costs one call less."""
-    if deadline is None:
-        return
-    poll = select.poll()
-    poll.register(fd, event)
-    if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-        raise DeadlineError
