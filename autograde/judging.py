@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import traceback
 
+from autograde.conversation import StudentError, WorkerLostError, clean
+from autograde.mismatch import Mismatch
 from autograde.report import Outcome, Reveal, Verdict
 from autograde.sandbox import WorkerCrashedError, WorkerTimeoutError
-from autograde.student import StudentError, WorkerLostError, clean
 from autograde.testing.checks import Check
-from autograde.testing.mismatch import Mismatch
 
 NOT_WRITTEN = "not written yet: the cell still raises NotImplementedError"
 

@@ -1,11 +1,12 @@
 """What a hidden test may use. Knows no course, no student's name and no worker: only proxies, numbers and laws."""
 
+from autograde.conversation import StudentError
+from autograde.mismatch import Mismatch, expect
 from autograde.testing import contract
 from autograde.testing.checks import check
-from autograde.testing.mismatch import Mismatch, expect
 from autograde.testing.oracle import Oracle
 from autograde.testing.parameters import expect_parameters
 from autograde.testing.strategies import tensors
 from autograde.wire import Generator
 
-__all__ = ["Generator", "Mismatch", "Oracle", "check", "contract", "expect", "expect_parameters", "tensors"]
+__all__ = ["Generator", "Mismatch", "Oracle", "StudentError", "check", "contract", "expect", "expect_parameters", "tensors"]

@@ -12,8 +12,9 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.strategies import DataObject
 
-from autograde.student import Student, StudentError
-from autograde.testing.mismatch import Mismatch
+from autograde.conversation import StudentError, WorkerLostError
+from autograde.mismatch import Mismatch
+from autograde.student import Student
 
 Test = Callable[..., Any]
 SHRINKS = 60
@@ -65,11 +66,15 @@ class Check:
         if not hasattr(self.test, "hypothesis"):
             self._example(self.test, student=student)
             return
-        for case in self._cases(course_seed):
-            with contextlib.suppress(StudentError, AssertionError):
-                self._example(self.body, student=student, **case)
-        if self.failure is not None or not self.cases:
-            self._search(student, course_seed)
+        try:
+            for case in self._cases(course_seed):
+                with contextlib.suppress(StudentError, AssertionError):
+                    self._example(self.body, student=student, **case)
+            if self.failure is not None or not self.cases:
+                self._search(student, course_seed)
+        except WorkerLostError as lost:
+            # A wrong answer that came before says more than the loss: a search for a smaller one may meet a slow input.
+            raise (self.failure or lost) from None
 
     def _cases(self, course_seed: int) -> list[dict[str, Any]]:
         """What Hypothesis draws for this seed: the same for every submission. Empty if a test draws as it goes."""
@@ -110,13 +115,13 @@ class Check:
     def _example(self, test: Test, **arguments: Any) -> None:
         """One example; a failure is recorded, the latest in the place of the one before: shrinking makes them smaller."""
         student = arguments["student"]
-        student._begin()
+        student._conversation.begin()
         try:
             test(**arguments)
         except BaseException as error:
             fault_of_student = isinstance(error, (StudentError, AssertionError)) or not isinstance(error, Exception)
             if fault_of_student and (self.failure is None or isinstance(error, Exception)):
-                self.failure, self.replay = error, student._transcript.text()
+                self.failure, self.replay = error, student._conversation.transcript.text()
             raise
 
 

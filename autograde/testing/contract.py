@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_map
 
-from autograde.student import Function, RemoteObject, StudentError
-from autograde.testing.mismatch import Mismatch
+from autograde.conversation import StudentError
+from autograde.mismatch import Mismatch
+from autograde.remote import RemoteObject, Target, gradients
 from autograde.wire import Generator
 
-Target = Function | RemoteObject
 SELF_ULPS = 256.0
 """How far two runs of one program may differ, relative to the largest value, when only the layout of its input differs."""
 
@@ -58,32 +58,35 @@ def follows_device(target: Target, *args: Any, **kwargs: Any) -> None:
     On CUDA the call itself shows it. On a machine without, the call is repeated on torch's meta device, where a tensor
     made on the CPU cannot take part; code that needs values there (`.item()`) gets the benefit of the doubt.
     """
-    student = target._student
+    device = target._conversation.device
     try:
-        if student.device != "cpu":
+        if device != "cpu":
             devices = target._answer(*args, **kwargs).devices
         else:
-            reply = student._ask(target._call("on_meta", args, kwargs))
-            if not reply.get("finished"):
-                text = str(reply["value"])
-                devices = ["cpu"] if "device" in text and "expected" in text.lower() else []
-            else:
-                devices = [str(device) for device in reply["value"]]
+            devices = _devices_on_meta(target._ask("on_meta", args, kwargs))
     except StudentError as error:
         if "device" not in error.message:
             raise
         devices = ["cpu"]
-    if student.device == "cpu" and "cpu" in devices or student.device != "cpu" and "cpu" in devices:
+    if "cpu" in devices:
         raise Mismatch(
             "a tensor was left on the CPU while the input lies on another device",
             "You make a tensor without saying where. Pass `device=x.device`, or register it as a buffer so that it moves with the module.",
         )
 
 
+def _devices_on_meta(reply: dict[str, Any]) -> list[str]:
+    """The devices of the results; the CPU if torch complained about mixed devices, nothing if it could not finish."""
+    if reply.get("finished"):
+        return [str(device) for device in reply["value"]] if isinstance(reply["value"], list) else []
+    complaint = str(reply["value"])
+    return ["cpu"] if "device" in complaint and "expected" in complaint.lower() else []
+
+
 def gradient_reaches_inputs(target: Target, *args: Any, **kwargs: Any) -> None:
     """Autograd finds a way from the result to every floating tensor argument (and every parameter of a module)."""
-    _, gradients = target._student.gradients(target, *args, **kwargs)
-    for name, gradient in (gradients or {}).items():
+    _, found = gradients(target, args, kwargs, None)
+    for name, gradient in (found or {}).items():
         if gradient is None:
             label = f"parameter `{name}`" if isinstance(name, str) else f"argument {name + 1}"
             raise Mismatch(
@@ -131,7 +134,7 @@ def rng_only_from(target: Target, *args: Any, seed: int = 1, generator: str = "g
     """All randomness comes from the generator passed as the keyword `generator`."""
     results = []
     for global_seed in (1, 2):
-        target._student._ask({"op": "reseed", "seed": global_seed})
+        target._conversation.ask({"op": "reseed", "seed": global_seed})
         results.append(_tensors(target(*args, **kwargs, **{generator: Generator(seed)})))
     if not all(map(torch.equal, *results)):
         raise Mismatch(

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from autograde.student import RemoteObject
-from autograde.testing.mismatch import Mismatch
+from autograde.mismatch import Mismatch
+from autograde.remote import RemoteObject
 from autograde.testing.tolerance import Part
 
 

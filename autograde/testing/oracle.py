@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten
 
-from autograde.student import Function, RemoteObject
+from autograde.mismatch import Mismatch
+from autograde.remote import Target, gradients, last_target
 from autograde.testing import evidence
 from autograde.testing.difference import difference
-from autograde.testing.mismatch import Mismatch
 from autograde.testing.tolerance import Part, measure
 
 CACHED = 4096
@@ -58,15 +58,15 @@ class Oracle:
         """Raise Mismatch unless `got` is `reference(*args, **kwargs)` as far as rounding allows."""
         self._compare(got, "the result", _as_it_is, args, kwargs)
 
-    def compare_gradients(self, target: Function | RemoteObject, *args: Any, **kwargs: Any) -> None:
+    def compare_gradients(self, target: Target, *args: Any, **kwargs: Any) -> None:
         """Raise Mismatch unless the vector–Jacobian product in every floating tensor argument is right."""
         value = self.reference(*args, **kwargs)
         cotangents = [exact_cotangent(torch.as_tensor(leaf)) for leaf in tree_flatten(value)[0]]
-        got_value, gradients = target._student.gradients(target, *args, cotangent=cotangents, **kwargs)
-        if gradients is None:
+        got_value, found = gradients(target, args, kwargs, cotangents)
+        if found is None:
             self.compare(got_value, *args, **kwargs)
             raise Mismatch("the result has another shape than expected, so its gradient cannot be taken")
-        got = [gradients.get(index) for index in _floating(args)]
+        got = [found.get(index) for index in _floating(args)]
         self._compare(got, "the gradient", lambda function: vjp_of(function, cotangents), args, kwargs)
 
     def _compare(self, got: Any, what: str, asked: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -87,8 +87,6 @@ class Oracle:
         raise problem
 
     def _key(self) -> Any:
-        from autograde.student import last_target
-
         return id(self), last_target.get()
 
     def _expected(self, asked: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Part], Any]:
@@ -125,7 +123,7 @@ def exact_cotangent(like: Tensor) -> Tensor:
 def vjp_of(function: Reference, cotangents: list[Tensor]) -> Reference:
     """The function that maps the same arguments to the list of gradients of its floating tensor arguments."""
 
-    def gradients(*args: Any, **kwargs: Any) -> list[Tensor]:
+    def vjp(*args: Any, **kwargs: Any) -> list[Tensor]:
         where = _floating(args)
         leaves = [arg.detach().clone().requires_grad_() if index in where else arg for index, arg in enumerate(args)]
         outputs = [leaf for leaf in tree_flatten(function(*leaves, **kwargs))[0] if isinstance(leaf, Tensor)]
@@ -136,7 +134,7 @@ def vjp_of(function: Reference, cotangents: list[Tensor]) -> Reference:
         found = torch.autograd.grad([out for out, _ in pairs], wanted, [up for _, up in pairs], allow_unused=True)
         return [torch.zeros_like(leaf) if grad is None else grad for leaf, grad in zip(wanted, found, strict=True)]
 
-    return gradients
+    return vjp
 
 
 def _rebuilt(answer: Any, leaves: list[Tensor]) -> Any:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from autograde.student import RemoteObject
-from autograde.testing.mismatch import Mismatch
+from autograde.mismatch import Mismatch
+from autograde.remote import RemoteObject
 
 
 def expect_parameters(layer: RemoteObject, **expected: torch.Tensor) -> None:

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 import torch
 
+from autograde.conversation import StudentError, WorkerLostError
 from autograde.course import Limits
 from autograde.sandbox import RunningSubmission, WorkerCrashedError, WorkerTimeoutError
-from autograde.student import Student, StudentError, WorkerLostError
+from autograde.student import Student
 from autograde.warm import WarmProcess
 
 LIMITS = Limits(check_cpu_s=5, check_wall_s=5, cell_wall_s=1, notebook_wall_s=8)
@@ -50,7 +51,7 @@ def test_objects_stay_behind_handles(warm: WarmProcess) -> None:
         assert layer(torch.ones(1, 2)).item() == 2
         assert layer.eval()(torch.ones(1, 2)).item() == 10
         assert sorted(layer.named_parameters()) == ["l.bias", "l.weight"]
-        _, gradients = layer._student.gradients(layer, torch.ones(1, 2))
+        _, gradients = Student(channel).gradients(layer, torch.ones(1, 2))
         assert gradients["l.bias"].item() == 5
 
 
@@ -60,7 +61,7 @@ def test_a_supplied_function_lets_the_gradient_through(warm: WarmProcess) -> Non
         student.supply(g=lambda x: x**2)
         value, gradients = student.gradients(student.f, torch.tensor([3.0]))
         assert (value.item(), gradients[0].item()) == (10, 6)
-        student._begin()
+        student._conversation.begin()
         assert student.f(torch.tensor([3.0])).item() == 1
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
+from torch.utils._pytree import tree_map_only
 
 from autograde import wire
 from autograde.wire import CallbackId, Channel, Generator, Handle, WireTensor
@@ -76,6 +77,8 @@ class Answerer:
         inputs = [*_tensors(args), *_tensors(kwargs)]
         before = [tensor.detach().clone() for tensor in inputs]
         value = target(*args, **kwargs)
+        if isinstance(value, torch.nn.Module):
+            value = value.to(self.device)
         changed = [_differs(old, new) for old, new in zip(before, inputs, strict=True)]
         storages = {tensor.untyped_storage().data_ptr() for tensor in _tensors(value) if tensor.numel()}
         shared = [tensor.numel() > 0 and tensor.untyped_storage().data_ptr() in storages for tensor in inputs]
@@ -228,21 +231,13 @@ def _differs(old: torch.Tensor, new: torch.Tensor) -> bool:
 
 def _spread(value: Any) -> Any:
     """The same numbers with every tensor's axes laid out in memory the other way round, so that `.view` cannot join them."""
-    if isinstance(value, torch.Tensor) and value.dim():
-        backwards = tuple(reversed(range(value.dim())))
-        return value.permute(backwards).contiguous().permute(backwards)
-    if isinstance(value, (list, tuple)):
-        return type(value)(_spread(item) for item in value)
-    if isinstance(value, dict):
-        return {key: _spread(item) for key, item in value.items()}
-    return value
+
+    def spread(tensor: torch.Tensor) -> torch.Tensor:
+        backwards = tuple(reversed(range(tensor.dim())))
+        return tensor.permute(backwards).contiguous().permute(backwards)
+
+    return tree_map_only(torch.Tensor, spread, value)
 
 
 def _on_meta(value: Any) -> Any:
-    if isinstance(value, torch.Tensor):
-        return value.detach().to("meta")
-    if isinstance(value, (list, tuple)):
-        return type(value)(_on_meta(item) for item in value)
-    if isinstance(value, dict):
-        return {key: _on_meta(item) for key, item in value.items()}
-    return value
+    return tree_map_only(torch.Tensor, lambda tensor: tensor.detach().to("meta"), value)

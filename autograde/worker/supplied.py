@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 Ask = Callable[..., Any]
+Given = dict[Any, Any]
 
 
 def supplied(ask: Ask, number: int, received: Callable[[Any], Any]) -> Callable[..., Any]:
@@ -15,27 +16,30 @@ def supplied(ask: Ask, number: int, received: Callable[[Any], Any]) -> Callable[
 
     class Supplied(torch.autograd.Function):
         @staticmethod
-        def forward(ctx: Any, positions: list[int], args: list[Any], kwargs: dict[str, Any], *tensors: Any) -> Any:
-            ctx.saved = positions, args, kwargs
-            return received(ask(number, _filled(args, positions, tensors), kwargs))
+        def forward(ctx: Any, given: Given, positions: int, names: list[Any], *tensors: Any) -> Any:
+            ctx.given, ctx.positions, ctx.names = given, positions, names
+            value = received(ask(number, *_arguments(given, positions)))
+            return value.to("meta") if any(tensor.is_meta for tensor in tensors) else value
 
         @staticmethod
         def backward(ctx: Any, *cotangents: torch.Tensor) -> Any:
-            positions, args, kwargs = ctx.saved
-            gradients = received(ask(number, args, kwargs, list(cotangents)))
-            return None, None, None, *(gradients[position] for position in positions)
+            gradients = received(ask(number, *_arguments(ctx.given, ctx.positions), list(cotangents)))
+            return None, None, None, *(gradients[name] for name in ctx.names)
 
     def stand_in(*args: Any, **kwargs: Any) -> Any:
-        positions = [index for index, arg in enumerate(args) if isinstance(arg, torch.Tensor)]
-        tensors = [args[index] for index in positions]
-        detached = [arg.detach() if isinstance(arg, torch.Tensor) else arg for arg in args]
-        return Supplied.apply(positions, detached, kwargs, *tensors)  # type: ignore[no-untyped-call]
+        given = dict(enumerate(args)) | kwargs
+        tensors = {name: value for name, value in given.items() if isinstance(value, torch.Tensor)}
+        values = given | {name: _with_values(tensor) for name, tensor in tensors.items()}
+        return Supplied.apply(values, len(args), list(tensors), *tensors.values())  # type: ignore[no-untyped-call]
 
     return stand_in
 
 
-def _filled(args: list[Any], positions: list[int], tensors: tuple[Any, ...]) -> list[Any]:
-    filled = list(args)
-    for position, tensor in zip(positions, tensors, strict=True):
-        filled[position] = tensor.detach()
-    return filled
+def _with_values(tensor: torch.Tensor) -> torch.Tensor:
+    """Without its history; a meta tensor, which has no values to send, becomes zeros: only its shape is asked about."""
+    return torch.zeros(tensor.shape, dtype=tensor.dtype) if tensor.is_meta else tensor.detach()
+
+
+def _arguments(given: Given, positions: int) -> tuple[list[Any], Given]:
+    args = [given[index] for index in range(positions)]
+    return args, {name: value for name, value in given.items() if isinstance(name, str)}

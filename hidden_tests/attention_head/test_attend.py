@@ -3,8 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.student import StudentError
-from autograde.testing import Mismatch, Oracle, check, tensors
+from autograde.testing import Mismatch, Oracle, StudentError, check, tensors
 from reference_impl.attention import attend
 
 oracle = Oracle(attend)

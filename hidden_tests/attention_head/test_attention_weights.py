@@ -9,8 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.student import StudentError
-from autograde.testing import Mismatch, Oracle, check, contract, expect, tensors
+from autograde.testing import Mismatch, Oracle, StudentError, check, contract, expect, tensors
 from reference_impl.attention import attention_weights
 
 # One oracle for each thing that can go wrong, so that only wrong ideas about that thing come into question.

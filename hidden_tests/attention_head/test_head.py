@@ -10,8 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.student import StudentError
-from autograde.testing import Mismatch, Oracle, check, contract, expect, tensors
+from autograde.testing import Mismatch, Oracle, StudentError, check, contract, expect, tensors
 from reference_impl.attention import attend, attention_weights
 
 
@@ -45,8 +44,7 @@ def make_head(student, query, key, value, dropout=0.0):
     layer = student.AttentionHead(query.shape[1], query.shape[0], dropout)
     surplus = {name: torch.zeros_like(start) for name, start in layer.named_parameters().items()}
     weights = {"query.weight": query, "key.weight": key, "value.weight": value}
-    layer.load_state_dict(layer.state_dict() | surplus | weights)
-    layer.to(student.device)
+    layer.load_state_dict(surplus | weights)
     return layer.eval()
 
 
