@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 
 from autograde.mismatch import Mismatch
 from autograde.remote import RemoteObject
 
+MISSING = (
+    "A learnable tensor is an nn.Parameter, or an nn.Linear's, assigned to self in __init__; "
+    "a plain tensor or a buffer is not trained."
+)
+EXTRA = "The module owns only the parameters that the exercise names."
+BIAS = "The exercise names no bias: nn.Linear(..., bias=False)."
+SHAPE = "nn.Linear(n_in, n_out) keeps its weight as (n_out, n_in); a parameter of your own has the shape that you give it."
+START = "Training starts from what __init__ puts there: the exercise says which values."
 
-def expect_parameters(layer: RemoteObject, **expected: torch.Tensor) -> None:
-    """The trainable parameters of `layer` are exactly these, by name, with these shapes and starting values."""
+
+def expect_parameters(layer: RemoteObject, expected: Mapping[str, torch.Tensor | tuple[int, ...]]) -> None:
+    """The trainable parameters of `layer` are exactly these: of that shape, or starting at that tensor."""
     found = layer.named_parameters()
-    missing = sorted(set(expected) - set(found))
-    extra = sorted(set(found) - set(expected))
-    if missing:
-        hint = "A learnable tensor is an nn.Parameter that is assigned to self in __init__; a plain tensor or a buffer is not trained."
-        raise Mismatch(f"parameter {', '.join(f'`{name}`' for name in missing)} is missing", hint)
-    if extra:
-        raise Mismatch(
-            f"parameter {', '.join(f'`{name[:40]}`' for name in extra[:3])} should not be there",
-            "The module owns only the parameters that the exercise names.",
-        )
-    for name, value in expected.items():
-        mine = found[name]
-        if mine.shape != value.shape:
-            raise Mismatch(f"`{name}` must have shape {tuple(value.shape)}, but yours has {tuple(mine.shape)}")
-        if not torch.equal(mine, value.to(mine.dtype)):
-            raise Mismatch(f"`{name}` does not start at the values that the exercise names")
+    if missing := sorted(set(expected) - set(found)):
+        raise Mismatch(f"the parameter {_listed(missing)} is missing", MISSING)
+    if extra := sorted(set(found) - set(expected)):
+        hint = BIAS if all(name.endswith("bias") for name in extra) else EXTRA
+        raise Mismatch(f"the parameter {_listed(extra)} should not be there", hint)
+    for name, wanted in expected.items():
+        shape, mine = tuple(wanted if isinstance(wanted, tuple) else wanted.shape), found[name]
+        if tuple(mine.shape) != shape:
+            raise Mismatch(f"`{name}` must have shape {shape}, but yours has {tuple(mine.shape)}", SHAPE)
+        if isinstance(wanted, torch.Tensor) and not torch.equal(mine, wanted.to(mine.dtype)):
+            raise Mismatch(f"`{name}` does not start at the values that the exercise names", START)
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(f"`{name[:40]}`" for name in names[:3])

@@ -4,48 +4,30 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
 from autograde.conversation import StudentError, WorkerLostError
-from autograde.course import Limits
-from autograde.sandbox import RunningSubmission, WorkerCrashedError, WorkerTimeoutError
+from autograde.sandbox import WorkerCrashedError, WorkerTimeoutError
 from autograde.student import Student
-from autograde.warm import WarmProcess
-
-LIMITS = Limits(check_cpu_s=5, check_wall_s=5, cell_wall_s=1, notebook_wall_s=8)
+from autograde.tests.conftest import Run
 
 
-@pytest.fixture(scope="module")
-def warm() -> Iterator[WarmProcess]:
-    with WarmProcess() as process:
-        process.wait_until_ready()
-        yield process
-
-
-def run(warm: WarmProcess, *cells: str, checks: int = 2, **limits: Any) -> RunningSubmission:
-    named = [(f"cell-{number}", source) for number, source in enumerate(cells)]
-    return RunningSubmission(warm.control, named, limits=replace(LIMITS, **limits), checks=checks, seed=7)
-
-
-def test_a_function_is_called_with_copies(warm: WarmProcess) -> None:
+def test_a_function_is_called_with_copies(run: Run) -> None:
     x = torch.arange(3.0)
-    with run(warm, "def f(x, *, by):\n    return {'y': x.mul_(by)}") as running, running.check(0) as channel:
+    with run("def f(x, *, by):\n    return {'y': x.mul_(by)}") as running, running.check(0) as channel:
         answer = Student(channel).f._answer(x, by=2)
     assert answer.value["y"].equal(torch.tensor([0.0, 2.0, 4.0]))
     assert x.equal(torch.arange(3.0))
     assert (answer.changed, answer.shared) == ([True], [True])
 
 
-def test_objects_stay_behind_handles(warm: WarmProcess) -> None:
+def test_objects_stay_behind_handles(run: Run) -> None:
     source = "import torch\nclass L(torch.nn.Module):\n def __init__(s):\n  super().__init__(); s.l = torch.nn.Linear(2, 1)\n"
     source += " def forward(s, x):\n  return s.l(x) * (1 if s.training else 5)"
-    with run(warm, source) as running, running.check(0) as channel:
+    with run(source) as running, running.check(0) as channel:
         layer = Student(channel).L()
         layer.load_state_dict({"l.weight": torch.ones(1, 2), "l.bias": torch.zeros(1)})
         assert layer(torch.ones(1, 2)).item() == 2
@@ -55,8 +37,8 @@ def test_objects_stay_behind_handles(warm: WarmProcess) -> None:
         assert gradients["l.bias"].item() == 5
 
 
-def test_a_supplied_function_lets_the_gradient_through(warm: WarmProcess) -> None:
-    with run(warm, "def g(x):\n    return x * 0\ndef f(x):\n    return g(x) + 1") as running, running.check(0) as channel:
+def test_a_supplied_function_lets_the_gradient_through(run: Run) -> None:
+    with run("def g(x):\n    return x * 0\ndef f(x):\n    return g(x) + 1") as running, running.check(0) as channel:
         student = Student(channel)
         student.supply(g=lambda x: x**2)
         value, gradients = student.gradients(student.f, torch.tensor([3.0]))
@@ -65,16 +47,16 @@ def test_a_supplied_function_lets_the_gradient_through(warm: WarmProcess) -> Non
         assert student.f(torch.tensor([3.0])).item() == 1
 
 
-def test_a_callback_is_counted_by_the_grader(warm: WarmProcess) -> None:
+def test_a_callback_is_counted_by_the_grader(run: Run) -> None:
     calls = []
-    with run(warm, "def f(model):\n    return [model(i) for i in range(3)]") as running, running.check(0) as channel:
+    with run("def f(model):\n    return [model(i) for i in range(3)]") as running, running.check(0) as channel:
         assert Student(channel).f(lambda i: calls.append(i) or i * i) == [0, 1, 4]
     assert calls == [0, 1, 2]
 
 
-def test_cells_run_as_in_jupyter(warm: WarmProcess) -> None:
+def test_cells_run_as_in_jupyter(run: Run) -> None:
     cells = ["%%capture out\nprint('hid')", "import asyncio\nawait asyncio.sleep(0)\n40 + 2", "1 / 0", "print('on')", "x = (:"]
-    with run(warm, *cells) as running:
+    with run(*cells) as running:
         outputs = [cell.outputs for cell in running.cells]
         assert outputs[0] == []
         assert outputs[1][0]["data"]["text/plain"] == "42"
@@ -83,20 +65,20 @@ def test_cells_run_as_in_jupyter(warm: WarmProcess) -> None:
         assert running.cells[4].error.startswith("SyntaxError")
 
 
-def test_an_endless_cell_is_stopped_and_the_next_runs(warm: WarmProcess) -> None:
-    with run(warm, "while True: pass", "def f(): return 1") as running, running.check(0) as channel:
+def test_an_endless_cell_is_stopped_and_the_next_runs(run: Run) -> None:
+    with run("while True: pass", "def f(): return 1") as running, running.check(0) as channel:
         assert "stopped" in running.cells[0].error
         assert Student(channel).f() == 1
 
 
-def test_output_is_bounded(warm: WarmProcess) -> None:
-    with run(warm, "for _ in range(10_000): print('x' * 1000)", output_bytes=5000) as running:
+def test_output_is_bounded(run: Run) -> None:
+    with run("for _ in range(10_000): print('x' * 1000)", output_bytes=5000) as running:
         assert sum(len(str(cell.outputs)) for cell in running.cells) < 7000
 
 
-def test_after_a_crash_or_a_loop_the_other_checks_still_run(warm: WarmProcess) -> None:
+def test_after_a_crash_or_a_loop_the_other_checks_still_run(run: Run) -> None:
     source = "import os\ndef die(): os.kill(os.getpid(), 11)\ndef loop():\n    while True: pass\ndef f(): return 1"
-    with run(warm, source, checks=3) as running:
+    with run(source, checks=3) as running:
         with pytest.raises(WorkerLostError, match="ended"), running.check(0) as channel:
             Student(channel).die()
         with pytest.raises(WorkerLostError) as lost, running.check(1) as channel:
@@ -107,13 +89,13 @@ def test_after_a_crash_or_a_loop_the_other_checks_still_run(warm: WarmProcess) -
 
 
 @pytest.mark.parametrize("source", ["import os; os._exit(3)", "import os; os.kill(os.getpid(), 9)", "import os; os.closerange(3, 99)"])
-def test_a_notebook_that_ends_its_process_fails_every_check(warm: WarmProcess, source: str) -> None:
-    with run(warm, source) as running, pytest.raises((WorkerCrashedError, WorkerTimeoutError)), running.check(0):
+def test_a_notebook_that_ends_its_process_fails_every_check(run: Run, source: str) -> None:
+    with run(source) as running, pytest.raises((WorkerCrashedError, WorkerTimeoutError)), running.check(0):
         pass
 
 
-def test_a_missing_name_and_an_exception_are_told_apart(warm: WarmProcess) -> None:
-    with run(warm, "def f(x):\n    return x / 0") as running, running.check(0) as channel:
+def test_a_missing_name_and_an_exception_are_told_apart(run: Run) -> None:
+    with run("def f(x):\n    return x / 0") as running, running.check(0) as channel:
         student = Student(channel)
         with pytest.raises(StudentError, match="defines no `g`") as missing:
             student.g()
@@ -123,17 +105,17 @@ def test_a_missing_name_and_an_exception_are_told_apart(warm: WarmProcess) -> No
         assert error.value.traceback == "cell cell-0, line 2: return x / 0"
 
 
-def test_garbage_on_the_wire_is_the_submissions_own_loss(warm: WarmProcess) -> None:
+def test_garbage_on_the_wire_is_the_submissions_own_loss(run: Run) -> None:
     source = "import os\ndef f():\n    for fd in range(3, 20):\n        try: os.write(fd, b'LMK1' + b'x' * 100)\n        except OSError: pass"
-    with run(warm, source) as running, pytest.raises(WorkerLostError, match="disturbed"), running.check(0) as channel:
+    with run(source) as running, pytest.raises(WorkerLostError, match="disturbed"), running.check(0) as channel:
         Student(channel).f()
 
 
-def test_a_daemon_does_not_survive(warm: WarmProcess, tmp_path: Path) -> None:
+def test_a_daemon_does_not_survive(run: Run, tmp_path: Path) -> None:
     mark = tmp_path / "pid"
     source = f"import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        open({str(mark)!r}, 'w').write(str(os.getpid()))\n"
     source += "        time.sleep(60)\n    os._exit(0)\nos.wait()\nwhile not os.path.exists(" + repr(str(mark)) + "): time.sleep(0.01)\ntime.sleep(0.05)"
-    with run(warm, source):
+    with run(source):
         pass
     deadline = time.monotonic() + 5
     while Path(f"/proc/{mark.read_text()}").exists() and time.monotonic() < deadline:
@@ -141,11 +123,11 @@ def test_a_daemon_does_not_survive(warm: WarmProcess, tmp_path: Path) -> None:
     assert not Path(f"/proc/{mark.read_text()}").exists()
 
 
-def test_the_worker_knows_nothing_of_the_course(warm: WarmProcess) -> None:
+def test_the_worker_knows_nothing_of_the_course(run: Run) -> None:
     os.environ["COURSE_SECRET"] = "seen"
     source = "import os, sys\ndef f():\n    return [sorted(os.environ), [m for m in sys.modules if 'autograde' in m], os.listdir('/proc/self/fd')]\n"
     source += "def g():\n    import reference_impl"
-    with run(warm, source) as running, running.check(0) as channel:
+    with run(source) as running, running.check(0) as channel:
         student = Student(channel)
         names, modules, fds = student.f()
         assert "COURSE_SECRET" not in names
