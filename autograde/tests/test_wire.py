@@ -103,3 +103,8 @@ def test_nesting_is_bounded() -> None:
         value = [value]
     with pytest.raises(wire.WireError, match="nested"):
         wire.encode(value)
+
+
+def test_a_single_value_with_any_stride_survives() -> None:
+    expanded = torch.tensor([2.5])[0].expand(1, 1)
+    assert wire.decode(wire.encode(expanded)).tensor.tolist() == [[2.5]]

@@ -140,7 +140,9 @@ class _Writer:
             raise WireError(f"a tensor of dtype {tensor.dtype}, which cannot be sent")
         if tensor.numel() * tensor.element_size() > PAYLOAD_BYTES:
             raise WireError(f"a tensor of shape {tuple(tensor.shape)}, which is too large to send")
-        flat = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous().reshape(-1)
+        dense = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous()
+        # A single value may be contiguous with any stride, also 0 after `expand`; bytes need stride 1.
+        flat = dense.as_strided((dense.numel(),), (1,))
         self._append(flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b"")
         return ["t", name, list(tensor.shape), device, requires_grad]
 

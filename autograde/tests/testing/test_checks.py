@@ -1,0 +1,119 @@
+"""A check asks every submission the same questions, and reports the smallest failing one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autograde.conversation import WorkerLostError
+from autograde.student import Student
+from autograde.testing import Mismatch, Oracle, check, tensors
+from autograde.testing.checks import SHRINKS, Check, Test
+
+StudentOf = Callable[[str], Student]
+COUNTED = "asked = []\ndef f(x):\n    asked.append(x)\n    return "
+
+
+def checked(test: Test, **options: float) -> Check:
+    made: Check = check(points=1, **options)(test).check  # type: ignore[arg-type, attr-defined]
+    return made
+
+
+def below_ten(student: Student, x: int) -> None:
+    """f of a small number is the number"""
+    assert student.f(x) == x
+
+
+def numbers(examples: int) -> Check:
+    return checked(given(st.integers(0, 1000))(below_ten), examples=examples)
+
+
+def test_every_submission_is_asked_the_same(student_of: StudentOf) -> None:
+    made = numbers(20)
+    asked = []
+    for _ in range(2):
+        student = student_of(COUNTED + "x")
+        made.run(student, 5)
+        asked.append(student.value("asked"))
+    assert asked[0] == asked[1]
+    assert len(asked[0]) == 20
+
+
+def test_the_smallest_failing_input_is_replayed(student_of: StudentOf) -> None:
+    made = numbers(50)
+    student = student_of(COUNTED + "x if x < 10 else 0")
+    with pytest.raises(AssertionError):
+        made.run(student, 5)
+    assert made.replay == "f(10)"
+    drawn = 2 * 50  # the drawn cases, and Hypothesis' own way to the first failure
+    assert len(student.value("asked")) <= drawn + SHRINKS + 2
+
+
+def test_the_replayed_line_is_python_that_fails_the_same_way(student_of: StudentOf) -> None:
+    oracle = Oracle(lambda x: x.square())
+
+    @given(tensors((2, 3), dtype=torch.float16))
+    def squares(student: Student, x: torch.Tensor) -> None:
+        """squares"""
+        oracle.compare(student.f(x), x)
+
+    made = checked(squares, examples=5)
+    with pytest.raises(Mismatch):
+        made.run(student_of("def f(x):\n    return x * 3"), 5)
+    seen: list[torch.Tensor] = []
+    exec(made.replay, {"torch": torch, "f": seen.append})
+    assert seen[0].dtype == torch.float16
+    assert not torch.equal(seen[0] * 3, seen[0].square())
+
+
+def test_a_wrong_answer_says_more_than_a_later_loss(student_of: StudentOf) -> None:
+    made = numbers(30)
+    source = "import os\ncount = 0\ndef f(x):\n    global count\n    count += 1\n    return os._exit(1) if count > 3 else -1"
+    with pytest.raises(AssertionError):
+        made.run(student_of(source), 5)
+
+
+def test_a_loss_on_its_own_is_reported(student_of: StudentOf) -> None:
+    made = numbers(5)
+    with pytest.raises(WorkerLostError):
+        made.run(student_of("import os\ndef f(x):\n    os._exit(1)"), 5)
+
+
+def test_a_mistake_of_the_check_is_no_fault_of_the_submission(student_of: StudentOf) -> None:
+    @given(st.integers())
+    def mistaken(student: Student, x: int) -> None:
+        """a check with a bug"""
+        student.f(x)
+        raise KeyError("ours")
+
+    with pytest.raises(KeyError, match="ours"):
+        checked(mistaken).run(student_of("def f(x):\n    return x"), 5)
+
+
+def test_a_test_that_draws_as_it_goes_is_searched_too(student_of: StudentOf) -> None:
+    @given(st.data())
+    def interactive(student: Student, data: st.DataObject) -> None:
+        """draws inside"""
+        x = data.draw(st.integers(0, 100))
+        assert student.f(x) == x
+
+    made = checked(interactive)
+    made.run(student_of("def f(x):\n    return x"), 5)
+    with pytest.raises(AssertionError):
+        made.run(student_of("def f(x):\n    return 5"), 5)
+
+
+@pytest.mark.parametrize(
+    ("points", "test", "said"),
+    [
+        (1, lambda student: None, "no docstring"),
+        (-1, below_ten, "points >= 0"),
+    ],
+)
+def test_an_author_is_told_what_a_check_lacks(points: float, test: Test, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        check(points=points)(test)

@@ -1,0 +1,77 @@
+"""Each facet accepts a good function and says what is wrong with a bad one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from autograde.student import Student
+from autograde.testing import Mismatch, contract, expect_parameters
+
+MODULE = "class L(torch.nn.Module):\n def __init__(s):\n  super().__init__()\n  {}\n def forward(s, x):\n  return {}"
+WEIGHT = "s.w = torch.nn.Parameter(torch.ones(2))"
+X = torch.tensor([[1.0, -2.0, 3.0], [4.0, 5.0, -6.0]])
+
+FACETS: list[tuple[Any, str, str, str]] = [
+    (contract.input_unchanged, "x * 2", "x.mul_(2)", "was changed"),
+    (contract.no_alias, "x.t().clone()", "x.t()", "shares its memory"),
+    (contract.same_dtype, "x * 2", "x.double()", "the result is torch.float64"),
+    (contract.follows_device, "x + torch.ones(3, device=x.device)", "x + torch.ones(3)", "left on the CPU"),
+    (contract.gradient_reaches_inputs, "x * 2", "x.detach() * torch.ones(3, requires_grad=True)", "no gradient reaches"),
+    (contract.noncontiguous_input, "x.reshape(-1)", "x.view(-1)", "non-contiguous"),
+    (contract.leading_dimensions, "x - x.mean(-1, keepdim=True)", "x - x.mean(0, keepdim=True)", "one by one"),
+]
+
+
+@pytest.mark.parametrize(("facet", "good", "bad", "said"), FACETS)
+def test_a_good_function_has_the_facet_and_a_bad_one_has_not(
+    student_of: Callable[[str], Student], facet: Any, good: str, bad: str, said: str
+) -> None:
+    student = student_of(f"def good(x):\n    return {good}\ndef bad(x):\n    return {bad}")
+    facet(student.good, X)
+    with pytest.raises(Mismatch, match=said) as caught:
+        facet(student.bad, X)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(("drop", "good"), [("torch.nn.functional.dropout(x, 0.5, s.training)", True), ("torch.nn.functional.dropout(x, 0.5)", False)])
+def test_eval_mode_is_deterministic(student_of: Callable[[str], Student], drop: str, good: bool) -> None:
+    layer = student_of(MODULE.format("pass", drop)).L()
+    if good:
+        contract.deterministic_in_eval(layer, torch.ones(50))
+    else:
+        with pytest.raises(Mismatch, match="differ"):
+            contract.deterministic_in_eval(layer, torch.ones(50))
+
+
+def test_randomness_comes_from_the_generator(student_of: Callable[[str], Student]) -> None:
+    source = "def good(n, generator):\n    return torch.randn(n, generator=generator)\ndef bad(n, generator):\n    return torch.randn(n)"
+    student = student_of(source)
+    contract.rng_only_from(student.good, 4)
+    with pytest.raises(Mismatch, match="same generator"):
+        contract.rng_only_from(student.bad, 4)
+
+
+@pytest.mark.parametrize(
+    ("owns", "said"),
+    [
+        (WEIGHT, ""),
+        ("s.w = torch.ones(2)", "`w` is missing"),
+        (WEIGHT + "; s.l = torch.nn.Linear(2, 2)", "`l.bias`, `l.weight` should not be there"),
+        ("s.w = torch.nn.Parameter(torch.ones(3))", "must have shape (2,), but yours has (3,)"),
+        ("s.w = torch.nn.Parameter(torch.zeros(2))", "does not start at"),
+    ],
+)
+def test_parameters(student_of: Callable[[str], Student], owns: str, said: str) -> None:
+    layer = student_of(MODULE.format(owns, "x")).L()
+    if not said:
+        expect_parameters(layer, {"w": torch.ones(2)})
+        expect_parameters(layer, {"w": (2,)})
+        return
+    with pytest.raises(Mismatch) as caught:
+        expect_parameters(layer, {"w": torch.ones(2)})
+    assert said in caught.value.reason
+    assert caught.value.hint

@@ -1,0 +1,101 @@
+"""The oracle says what is wrong, and names a wrong idea only when it is the one idea left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from autograde.testing import Mismatch, Oracle, evidence
+from autograde.testing.oracle import FOOLS, tamper
+
+
+def mean_square(x: torch.Tensor) -> torch.Tensor:
+    return x.square().mean(-1)
+
+
+@pytest.fixture(autouse=True)
+def fresh_evidence() -> Iterator[None]:
+    token = evidence.current.set(evidence.Evidence())
+    yield
+    evidence.current.reset(token)
+
+
+@pytest.fixture
+def oracle() -> Oracle:
+    made = Oracle(mean_square)
+
+    @made.misconception
+    def summed(x: torch.Tensor) -> torch.Tensor:
+        """You sum."""
+        return x.square().sum(-1)
+
+    @made.misconception
+    def divides_by_two(x: torch.Tensor) -> torch.Tensor:
+        """You divide by two."""
+        return x.square().sum(-1) / 2
+
+    return made
+
+
+def mismatch(oracle: Oracle, got: object, *args: torch.Tensor) -> Mismatch:
+    with pytest.raises(Mismatch) as caught:
+        oracle.compare(got, *args)
+    caught.value.recognise()
+    return caught.value
+
+
+def test_the_one_idea_that_explains_the_answer_is_named(oracle: Oracle) -> None:
+    found = mismatch(oracle, torch.tensor(14.0), torch.tensor([1.0, 2.0, 3.0]))
+    assert (found.misconception, found.hint) == ("summed", "You sum.")
+
+
+def test_two_ideas_that_explain_it_name_none(oracle: Oracle) -> None:
+    @oracle.misconception
+    def summed_too(x: torch.Tensor) -> torch.Tensor:
+        """You sum in another way."""
+        return (x * x).sum(-1)
+
+    assert mismatch(oracle, torch.tensor(14.0), torch.tensor([1.0, 2.0, 3.0])).misconception == ""
+
+
+def test_an_accepted_answer_rules_out_the_idea_that_it_contradicts(oracle: Oracle) -> None:
+    oracle.compare(torch.tensor(2.5), torch.tensor([1.0, 2.0]))  # divides_by_two agrees with this, `summed` does not
+    assert mismatch(oracle, torch.tensor(14.0), torch.tensor([1.0, 2.0, 3.0])).misconception == ""
+
+
+def test_a_number_out_of_nowhere_is_no_idea(oracle: Oracle) -> None:
+    found = mismatch(oracle, torch.tensor(99.0), torch.tensor([1.0, 2.0, 3.0]))
+    assert (found.misconception, found.hint) == ("", "")
+    assert found.got == "got 99"
+
+
+@pytest.mark.parametrize(
+    ("got", "said"),
+    [
+        (None, "None (is a `return` missing?)"),
+        (torch.ones(3), "must have shape (2,), but yours has (3,)"),
+        (torch.ones(2).double(), "must be torch.float32, but yours is torch.float64"),
+        ([1.0, 1.0], "must be a tensor, not a list of 2"),
+        (torch.tensor([1.0, 9.0]), "1 of 2 values wrong, the worst at index (1,)"),
+    ],
+)
+def test_kind_then_shape_then_dtype_then_values(oracle: Oracle, got: object, said: str) -> None:
+    assert said in mismatch(oracle, got, torch.ones(2, 3)).reason
+
+
+def test_every_fool_is_noticed(oracle: Oracle) -> None:
+    x = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+    for fool in FOOLS.values():
+        token = tamper.set(fool)
+        try:
+            mismatch(oracle, mean_square(x), x)
+        finally:
+            tamper.reset(token)
+    oracle.compare(mean_square(x), x)
+
+
+def test_an_idea_needs_a_hint(oracle: Oracle) -> None:
+    with pytest.raises(ValueError, match="hint"):
+        oracle.misconception(lambda x: x)

@@ -1,0 +1,68 @@
+"""A right program in another order of operations is accepted, a wrong one is not, whatever the dtype and the scale."""
+
+from __future__ import annotations
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autograde.testing import Mismatch, Oracle, tensors
+from autograde.testing.difference import difference
+from autograde.testing.tolerance import measure
+
+DTYPES = st.sampled_from([torch.float32, torch.float16, torch.bfloat16])
+SCALES = st.sampled_from([1e-3, 1.0, 30.0])
+
+
+def softmax(x: torch.Tensor) -> torch.Tensor:
+    return x.softmax(dim=-1)
+
+
+def softmax_by_hand(x: torch.Tensor) -> torch.Tensor:
+    wide = (x.float() - x.float().amax(-1, keepdim=True)).exp()
+    return (wide / wide.sum(-1, keepdim=True)).to(x.dtype)
+
+
+def verdict(got: torch.Tensor, x: torch.Tensor) -> Mismatch | None:
+    parts, answer = measure(softmax, (x,), {})
+    return difference(got, answer, parts, "the result", [])
+
+
+@given(st.data(), DTYPES, SCALES)
+def test_another_order_of_operations_is_accepted(data: st.DataObject, dtype: torch.dtype, scale: float) -> None:
+    x = data.draw(tensors((3, 5), dtype=dtype, scale=scale))
+    assert verdict(softmax_by_hand(x), x) is None
+
+
+@given(st.data(), DTYPES)
+def test_a_wrong_formula_is_not(data: st.DataObject, dtype: torch.dtype) -> None:
+    x = data.draw(tensors((3, 5), dtype=dtype)) + torch.arange(5).to(dtype)
+    assert verdict((x / 2).softmax(-1), x) is not None
+
+
+@given(tensors((4,), scale=1e-3))
+def test_nothing_but_rounding_is_allowed_in_a_value(x: torch.Tensor) -> None:
+    assert verdict(softmax(x) * (1 + 1e-4), x) is not None
+
+
+def cancels(x: torch.Tensor) -> torch.Tensor:
+    return x * 0
+
+
+def test_where_the_reference_is_exactly_zero_a_rounding_is_allowed_and_no_more() -> None:
+    x = torch.tensor([3.0, -7.0])
+    parts, answer = measure(cancels, (x,), {})
+    assert difference(torch.tensor([4e-7, -4e-7]), answer, parts, "the result", []) is None
+    assert difference(torch.tensor([1e-4, 0.0]), answer, parts, "the result", []) is not None
+
+
+def test_infinities_and_nans_must_be_where_they_belong() -> None:
+    oracle = Oracle(lambda x: x.log())
+    x = torch.tensor([0.0, 1.0, -1.0])
+    oracle.compare(torch.tensor([-torch.inf, 0.0, torch.nan]), x)
+    for wrong in ([-1e38, 0.0, torch.nan], [-torch.inf, torch.nan, torch.nan], [-torch.inf, 0.0, 0.0], [torch.inf, 0, torch.nan]):
+        try:
+            oracle.compare(torch.tensor(wrong), x)
+        except Mismatch:
+            continue
+        raise AssertionError(f"{wrong} was accepted")
