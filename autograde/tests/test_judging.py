@@ -1,0 +1,66 @@
+"""Whatever a check raises becomes one verdict, and nobody pays for another's fault."""
+
+from __future__ import annotations
+
+import pytest
+
+from autograde.conversation import StudentError, WorkerLostError
+from autograde.judging import NOT_WRITTEN, failed
+from autograde.mismatch import Mismatch
+from autograde.report import Outcome, Reveal
+from autograde.sandbox import WorkerCrashedError, WorkerTimeoutError
+from autograde.student import Student
+from autograde.testing import check
+from autograde.testing.checks import Check
+from autograde.wire import WireError
+
+
+@pytest.fixture
+def judged() -> Check:
+    def test(student: Student) -> None:
+        """the title"""
+
+    made: Check = check(points=3)(test).check  # type: ignore[attr-defined]
+    made.replay = "f(1)"
+    return made
+
+
+STUDENT_ERROR = StudentError(["ZeroDivisionError", "Exception"], "by zero", [("f", 3, "return 1 / 0")], False)
+RAISED = [
+    (Mismatch("wrong", "do this", misconception="idea"), Outcome.FAILED, "wrong"),
+    (AssertionError("rows must sum to one\nassert 2 == 1"), Outcome.FAILED, "rows must sum to one"),
+    (AssertionError("assert 2 == 1"), Outcome.FAILED, "the property does not hold"),
+    (AssertionError(), Outcome.FAILED, "the property does not hold"),
+    (StudentError(["NotImplementedError"], "", [], False), Outcome.FAILED, NOT_WRITTEN),
+    (STUDENT_ERROR, Outcome.CRASHED, "ZeroDivisionError: by zero"),
+    (WorkerLostError("ended"), Outcome.CRASHED, "ended"),
+    (WorkerLostError("slow", timed_out=True), Outcome.TIMED_OUT, "slow"),
+    (WorkerTimeoutError("slow"), Outcome.TIMED_OUT, "slow"),
+    (WorkerCrashedError("died"), Outcome.CRASHED, "died"),
+    (KeyError("ours"), Outcome.BROKEN, "KeyError: 'ours'"),
+    (WireError("a sparse tensor"), Outcome.BROKEN, "WireError: a sparse tensor"),
+]
+
+
+@pytest.mark.parametrize(("raised", "outcome", "reason"), RAISED, ids=lambda value: type(value).__name__)
+def test_the_fault_lies_where_it_belongs(judged: Check, raised: BaseException, outcome: Outcome, reason: str) -> None:
+    verdict = failed(judged, raised, Reveal.EXPECTED)
+    assert (verdict.outcome, verdict.reason) == (outcome, reason)
+    assert (verdict.points, verdict.max_points, verdict.title) == (0, 3, "the title")
+
+
+def test_a_crash_says_where(judged: Check) -> None:
+    assert failed(judged, STUDENT_ERROR, Reveal.NOTHING).traceback == "cell f, line 3: return 1 / 0"
+
+
+@pytest.mark.parametrize(
+    ("reveal", "reason", "replay"),
+    [
+        (Reveal.NOTHING, "wrong", ""),
+        (Reveal.INPUT, "wrong: got 1", "f(1)"),
+        (Reveal.EXPECTED, "wrong: got 1, expected 2", "f(1)"),
+    ],
+)
+def test_only_what_the_course_reveals_is_shown(judged: Check, reveal: Reveal, reason: str, replay: str) -> None:
+    verdict = failed(judged, Mismatch("wrong", got="got 1", expected="expected 2"), reveal)
+    assert (verdict.reason, verdict.replay) == (reason, replay)
