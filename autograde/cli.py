@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,9 +22,6 @@ SYMBOLS = {"passed": "✓", "failed": "✗", "crashed": "!", "timed out": "⏱",
 @click.group()
 def main() -> None:
     """An autograded course: release assignments, grade submissions, write feedback."""
-    # nbgrader calls `alembic` by name, which lies beside this interpreter.
-    binaries = str(Path(sys.executable).parent)
-    os.environ["PATH"] = os.pathsep.join([binaries, os.environ.get("PATH", os.defpath)])
 
 
 def command(function: Callable[..., Any]) -> click.Command:

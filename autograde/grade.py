@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from autograde.course import Course, CourseError
 from autograde.extract import Submission, SubmissionError
-from autograde.gradebook import check_gradebook, record, students_submitted
+from autograde.gradebook import check_gradebook, record
 from autograde.grading import GraderError, GraderPool, choose_device, default_jobs, digest_of
-from autograde.nbgrader_hooks import submission_of
 from autograde.report import Report, decode_report, write_report
+from autograde.submitted import students_submitted, submission_of
 
 
 @dataclass

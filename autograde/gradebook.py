@@ -11,36 +11,24 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from nbgrader.api import get_alembic_version
+from alembic.script import ScriptDirectory
 from nbgrader.converters import Autograde, GenerateFeedback
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
+from nbgrader.dbutil import ALEMBIC_DIR
 from nbgrader.utils import parse_utc
 from traitlets.config import Config
 
 from autograde import nbgrader_hooks as hooks
 from autograde.course import Course, CourseError
 from autograde.nbgrader_run import quiet_logger
-
-__all__ = ["graded_students", "record", "students_submitted"]
-
-
-def students_submitted(course: Course, slug: str) -> list[str]:
-    """Everyone with a folder for this assignment in submitted/, even if it holds nothing readable; sorted."""
-    slug = course.assignment(slug).slug
-    return _students(course.root / "submitted", slug)
+from autograde.submitted import students_in
 
 
 def graded_students(course: Course, slug: str) -> list[str]:
     """Everyone whose graded notebook of this assignment is in autograded/; sorted."""
     folder = course.root / "autograded"
-    return [s for s in _students(folder, slug) if (course.paths(slug).autograded(s) / f"{slug}.ipynb").exists()]
-
-
-def _students(folder: Path, slug: str) -> list[str]:
-    if not folder.is_dir():
-        return []
-    return sorted(p.name for p in folder.iterdir() if not p.name.startswith(".") and (p / slug).is_dir())
+    return [s for s in students_in(folder, slug) if (course.paths(slug).autograded(s) / f"{slug}.ipynb").exists()]
 
 
 def record(course: Course, slug: str, students: Iterable[str]) -> dict[str, str]:
@@ -187,6 +175,6 @@ def check_gradebook(course: Course, slug: str) -> None:
 
 
 @cache
-def _schema() -> str:
-    version: str = get_alembic_version()
-    return version
+def _schema() -> str | None:
+    """The schema of the installed nbgrader; nbgrader's own way to ask starts a process and takes seconds."""
+    return ScriptDirectory(ALEMBIC_DIR).get_current_head()

@@ -22,12 +22,13 @@ from traitlets.config import Config
 
 from autograde.course import Course, CourseError, load_course
 from autograde.display import inert_markdown, safe_outputs
-from autograde.extract import Submission, read_submission
+from autograde.extract import Submission
 from autograde.feedback import exercise_html, exercise_text
 from autograde.release import stage_if_stale
 from autograde.repair import is_locked
 from autograde.report import ExerciseReport, Outcome, Report, decode_report, write_report
 from autograde.source import CHECKS
+from autograde.submitted import submission_of
 
 HERE = "autograde.nbgrader_hooks"
 _COURSES: dict[Path, Course] = {}
@@ -90,20 +91,6 @@ def here() -> Course:
     """The course in whose root nbgrader's converters run."""
     root = Path.cwd().resolve()
     return _COURSES.get(root) or load_course(root)
-
-
-def submission_file(course: Course, slug: str, student: str) -> Path:
-    """The file a student handed in: the notebook, or the .py if there is no notebook."""
-    folder = course.paths(slug).submitted(student)
-    notebook, script = folder / f"{slug}.ipynb", folder / f"{slug}.py"
-    return script if script.exists() and not notebook.exists() else notebook
-
-
-def submission_of(course: Course, slug: str, student: str) -> Submission:
-    """Read what `student` handed in; SubmissionError if it cannot be read."""
-    file = submission_file(course, slug, student)
-    released = course.paths(slug).released_notebook
-    return read_submission(file, released, student, slug, course.limits_of(slug).notebook_bytes)
 
 
 def load_or_grade(course: Course, submission: Submission) -> Report:

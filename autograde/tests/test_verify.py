@@ -7,70 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from autograde.course import Assignment, Course
-from autograde.tests.tiny_course import SLUG, SOURCE
+from autograde.course import Course
+from autograde.tests.checked_course import make_checked_course
+from autograde.tests.tiny_course import SLUG
 from autograde.verify import Verification, verify
 
-HIDDEN_TEST = '''"""Hidden checks of scale."""
-
-from hypothesis import given
-
-from autograde.testing import Oracle, check, tensors
-
-oracle = Oracle(lambda x, factor: x * factor)
-
-
-@check(points=3)
-@given(tensors((3,)), tensors((3,)))
-def test_products(student, x, factor):
-    """every entry is scaled by its factor"""
-    oracle.compare(student.scale(x, factor), x, factor)
-
-
-@check(points=1)
-@given(tensors((2, 3)), tensors((3,)))
-def test_rows(student, x, factor):
-    """rows share their factors"""
-    oracle.compare(student.scale(x, factor), x, factor)
-
-
-@oracle.misconception
-def adds(x, factor):
-    """You add. Scaling multiplies."""
-    return x + factor
-
-
-@oracle.misconception
-def rows_left_alone(x, factor):
-    """You scale single rows only. Any leading axes are allowed."""
-    return x * factor if x.dim() == 1 else x
-'''
-RIGHT = '"""The other way round."""\n\n# %% scale\ndef scale(x, factor):\n    return factor * x\n'
-WRONG = {
-    "adds": '"""Adds."""\n\n# %% scale\ndef scale(x, factor):\n    return x + factor\n',
-    "rows_left_alone": (
-        '"""One row only."""\n\n# %% scale\ndef scale(x, factor):\n    return x * factor if x.dim() == 1 else x\n'
-    ),
-}
 Change = Callable[[Path], object]
 
 
 @pytest.fixture
 def course(tmp_path: Path) -> Course:
-    tests = tmp_path / "hidden_tests" / SLUG
-    for folder in ("right", "wrong"):
-        (tests / folder).mkdir(parents=True)
-    (tmp_path / "source").mkdir()
-    (tmp_path / "source" / f"{SLUG}.py").write_text(SOURCE)
-    (tests / "test_scale.py").write_text(HIDDEN_TEST)
-    (tests / "right" / "other.py").write_text(RIGHT)
-    for name, program in WRONG.items():
-        (tests / "wrong" / f"{name}.py").write_text(program)
-    made = Course(name="tiny", assignments=[Assignment(SLUG, title="Scale")], root=tmp_path)
-    (tmp_path / "course_config.py").write_text(
-        f"from autograde.course import Assignment, Course\nCOURSE = Course('tiny', [Assignment({SLUG!r}, title='Scale')])\n"
-    )
-    return made
+    return make_checked_course(tmp_path)
 
 
 def verified(course: Course) -> Verification:

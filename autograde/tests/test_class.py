@@ -1,0 +1,132 @@
+"""A small class through the real commands: released, handed in, graded, regraded, marked, read."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from nbgrader.api import Gradebook
+
+from autograde.course import Course
+from autograde.release import assemble, release
+from autograde.tests.checked_course import make_checked_course
+from autograde.tests.tiny_course import SLUG, hand_in
+
+ANSWERS = {
+    "ada": "def scale(x, factor):\n    return x * factor",
+    "bob": "def scale(x, factor):\n    return x + factor",
+    "cy": "def scale(x, factor):\n    while True: pass",
+    "dee": "import os\nos._exit(3)",
+    "eve": "def scale(x, factor:\n",
+}
+SCORES = {"ada": 4.0, "bob": 0.0, "cy": 0.0, "dee": 0.0, "eve": 0.0, "late": 4.0, "untouched": 0.0}
+
+
+def course_command(course: Course, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`course ...` in the course's folder, with an environment that knows nothing of the virtual environment."""
+    engine = str(Path(__file__).parents[2])
+    bare = {"PATH": "/usr/bin:/bin", "HOME": str(course.root), "PYTHONPATH": engine, "LANG": "C.UTF-8"}
+    command = [sys.executable, "-m", "autograde.cli", *arguments]
+    return subprocess.run(command, cwd=course.root, env=bare, capture_output=True, text=True, timeout=300)
+
+
+def nbgrader_command(course: Course, *arguments: str) -> subprocess.CompletedProcess[str]:
+    bin_first = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = os.environ | {"PATH": bin_first, "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-m", "nbgrader", *arguments]
+    return subprocess.run(command, cwd=course.root, env=environment, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
+    """The class, graded once."""
+    made = make_checked_course(tmp_path_factory.mktemp("class"))
+    config = made.root / "course_config.py"
+    config.write_text(
+        config.read_text().replace("import Assignment", "import Limits, Assignment").replace(
+            "late=", "limits=Limits(check_cpu_s=2, check_wall_s=6), late="
+        )
+    )
+    release(made, [SLUG])
+    for student, answer in ANSWERS.items():
+        hand_in(made, student, assemble(made, SLUG, {"scale": answer, "why": "Because."}))
+    hand_in(made, "late", assemble(made, SLUG, {}), when="2027-02-01 12:00:00 UTC")
+    hand_in(made, "untouched")
+    (made.root / "submitted" / "gone" / SLUG).mkdir(parents=True)
+    graded = course_command(made, "grade", SLUG)
+    assert graded.returncode == 1, graded.stderr
+    assert "gone: not graded: No file" in graded.stderr
+    return made
+
+
+def reports(course: Course) -> dict[str, str]:
+    return {path.parent.parent.name + path.parent.name: path.read_text() for path in course.root.glob("reports/**/*.json")}
+
+
+def scores(course: Course) -> dict[str, float]:
+    with Gradebook(course.gradebook_url, course.name) as gradebook:
+        found = gradebook.assignment_submissions(SLUG)
+        return {one.student.id: sum(grade.auto_score or 0 for grade in one.notebooks[0].grades) for one in found}
+
+
+def test_each_student_gets_what_they_earned(course: Course) -> None:
+    assert scores(course) == SCORES
+
+
+def test_the_same_class_graded_again_gives_the_same_reports_to_the_byte(course: Course) -> None:
+    before = reports(course)
+    assert len(before) == len(SCORES)
+    assert course_command(course, "grade", SLUG, "--force", "--jobs", "1").returncode == 1
+    assert reports(course) == before
+    assert scores(course) == SCORES
+
+
+def test_stock_nbgrader_gives_the_same_scores(course: Course) -> None:
+    done = nbgrader_command(course, "autograde", SLUG, "--force", "--student", "[ab]*")
+    assert done.returncode == 0, done.stderr
+    assert scores(course) == SCORES
+
+
+def test_a_late_submission_is_penalised_and_nobody_else(course: Course) -> None:
+    with Gradebook(course.gradebook_url, course.name) as gradebook:
+        lost = {found.student.id: found.late_submission_penalty for found in gradebook.assignment_submissions(SLUG)}
+    assert {student for student, penalty in lost.items() if penalty} == {"late"}
+
+
+def test_a_mark_given_by_hand_survives_regrading(course: Course) -> None:
+    with Gradebook(course.gradebook_url, course.name) as gradebook:
+        grade = gradebook.find_grade("why", SLUG, SLUG, "ada")
+        assert grade.needs_manual_grade
+        grade.manual_score, grade.needs_manual_grade = 1.5, False
+        gradebook.db.commit()
+    course_command(course, "grade", SLUG, "--force", "--student", "ada")
+    with Gradebook(course.gradebook_url, course.name) as gradebook:
+        assert gradebook.find_submission(SLUG, "ada").score == 5.5
+        assert not gradebook.find_grade("why", SLUG, SLUG, "ada").needs_manual_grade
+
+
+def test_feedback_says_what_was_wrong_and_how_to_see_it(course: Course) -> None:
+    assert course_command(course, "feedback", SLUG).returncode == 0
+    pages = {path.parents[1].name: path.read_text() for path in course.root.glob("feedback/*/*/*.html")}
+    assert set(pages) == set(SCORES)
+    assert "You add. Scaling multiplies." in pages["bob"]
+    assert "scale(torch.tensor([" in pages["bob"]
+    assert "did not finish" in pages["cy"]
+    assert "SyntaxError" in pages["eve"]
+    for page in pages.values():
+        assert str(course.root) not in page
+        assert "oracle" not in page
+
+
+def test_check_prints_one_files_verdicts_and_its_report(course: Course) -> None:
+    file = course.paths(SLUG).submitted("bob") / f"{SLUG}.ipynb"
+    shown = course_command(course, "check", str(file), "--assignment", SLUG)
+    assert (shown.returncode, "You add." in shown.stdout) == (0, True)
+    report = json.loads(course_command(course, "check", str(file), "--assignment", SLUG, "--json").stdout)
+    verdicts = [verdict for exercise in report["exercises"] for verdict in exercise["verdicts"]]
+    assert [verdict["outcome"] for verdict in verdicts] == ["failed", "failed"]
+    assert {verdict["misconception"] for verdict in verdicts} == {"adds"}

@@ -1,0 +1,106 @@
+"""No link in a hand-in is followed, whichever command reads it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from autograde.course import Course
+from autograde.extract import SubmissionError
+from autograde.gradebook import record
+from autograde.submitted import MAX_FILES, submission_of
+from autograde.tests.tiny_course import SLUG, FakeGrading, hand_in
+
+Damage = Callable[[Course, Path], object]
+
+
+def linked_file(course: Course, folder: Path) -> None:
+    (folder / "extra.py").symlink_to(course.paths(SLUG).hidden_tests / "test_scale.py")
+
+
+def linked_deep_file(course: Course, folder: Path) -> None:
+    (folder / "data").mkdir()
+    (folder / "data" / "extra.py").symlink_to(course.paths(SLUG).hidden_tests / "test_scale.py")
+
+
+def linked_subfolder(course: Course, folder: Path) -> None:
+    (folder / "tests").symlink_to(course.paths(SLUG).hidden_tests)
+
+
+def dangling_link(course: Course, folder: Path) -> None:
+    (folder / "gone").symlink_to("nowhere")
+
+
+def linked_notebook(course: Course, folder: Path) -> None:
+    (folder / f"{SLUG}.ipynb").unlink()
+    (folder / f"{SLUG}.ipynb").symlink_to(course.paths(SLUG).submitted("ann") / f"{SLUG}.ipynb")
+
+
+def linked_assignment(course: Course, folder: Path) -> None:
+    (folder / f"{SLUG}.ipynb").unlink()
+    folder.rmdir()
+    folder.symlink_to(course.paths(SLUG).submitted("ann"))
+
+
+def linked_student(course: Course, folder: Path) -> None:
+    linked_assignment(course, folder)
+    folder.unlink()
+    folder.parent.rmdir()
+    folder.parent.symlink_to(course.paths(SLUG).submitted("ann").parent)
+
+
+def pipe(course: Course, folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+
+
+DAMAGES = [
+    linked_file, linked_deep_file, linked_subfolder, dangling_link, linked_notebook, linked_assignment, linked_student, pipe,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_link_is_refused_and_nothing_of_it_is_kept(released: Course, fake_grading: FakeGrading, damage: Damage) -> None:
+    hand_in(released, "ann")
+    damage(released, hand_in(released, "bob").parent)
+    errors = record(released, SLUG, ["ann", "bob"])
+    assert set(errors) == {"bob"}
+    assert "hand in" in errors["bob"]
+    assert not released.paths(SLUG).autograded("bob").exists()
+    assert str(released.root) not in errors["bob"]
+
+
+@pytest.mark.parametrize("damage", [linked_file, linked_assignment, linked_student])
+def test_stock_autograde_refuses_it_too(released: Course, damage: Damage) -> None:
+    (released.root / "nbgrader_config.py").write_text((Path(__file__).parents[2] / "nbgrader_config.py").read_text())
+    hand_in(released, "ann")
+    damage(released, hand_in(released, "bob").parent)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-m", "nbgrader", "autograde", SLUG, "--student", "bob"]
+    done = subprocess.run(command, cwd=released.root, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode != 0
+    assert "hand in" in done.stderr
+    assert not released.paths(SLUG).autograded("bob").exists()
+
+
+def test_a_flood_of_files_is_refused(released: Course) -> None:
+    folder = hand_in(released, "bob").parent
+    for number in range(MAX_FILES + 1):
+        (folder / f"{number}.txt").touch()
+    with pytest.raises(SubmissionError, match="files were handed in"):
+        submission_of(released, SLUG, "bob")
+
+
+def test_grades_are_recorded_without_the_environments_programs_on_the_path(
+    released: Course, fake_grading: FakeGrading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand_in(released, "ann")
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    from autograde import gradebook
+
+    gradebook._schema.cache_clear()
+    assert record(released, SLUG, ["ann"]) == {}
