@@ -82,8 +82,8 @@ class GradingSession:
         number = self.taken
         self.taken += 1
         with self.running.check(number) as channel:
-            wall_s = self.course.limits_of(self.slug).check_wall_s
-            yield Student(channel, device=self.device, wall_s=wall_s)
+            limits = self.course.limits_of(self.slug)
+            yield Student(channel, device=self.device, wall_s=limits.check_wall_s, cpu_s=limits.check_cpu_s)
 
     def grade(self, submission: Submission, items: list[Any]) -> Report:
         evidence.current.set(evidence.Evidence())

@@ -69,14 +69,21 @@ class Conversation:
     """Asks the worker, and answers it when it calls a function of the grader."""
 
     def __init__(
-        self, channel: Channel, remote: Callable[[Conversation, Handle], Remote], device: str, wall_s: float
+        self,
+        channel: Channel,
+        remote: Callable[[Conversation, Handle], Remote],
+        device: str,
+        wall_s: float,
+        cpu_s: float,
     ) -> None:
-        """`remote` makes the proxy of an object that the worker keeps."""
+        """`remote` makes the proxy of an object that the worker keeps; after `cpu_s` of work the worker is killed."""
         self.channel = channel
         self.remote = remote
         self.device = device
         self.wall_s = wall_s
-        self.deadline = time.monotonic() + wall_s
+        self.cpu_s = cpu_s
+        self.start = time.monotonic()
+        self.deadline = self.start + wall_s
         self.transcript = Transcript()
         self.functions: list[Callable[..., Any]] = []
         self.called_back = 0
@@ -107,7 +114,7 @@ class Conversation:
         except DeadlineError:
             raise WorkerLostError(f"your code did not finish within {self.wall_s:g} s", timed_out=True) from None
         except PeerGone:
-            raise WorkerLostError("your code ended its own process") from None
+            raise self._lost() from None
         if "error" in reply:
             raise _student_error(reply["error"])
         if "value" not in reply:
@@ -132,6 +139,12 @@ class Conversation:
         if isinstance(value, dict):
             return {key: self.received(item, devices) for key, item in value.items()}
         return value
+
+    def _lost(self) -> WorkerLostError:
+        """Why the worker is gone, as far as this side can tell: by the clock, since a submission may end itself."""
+        if time.monotonic() - self.start >= self.cpu_s:
+            return WorkerLostError(f"your code did not finish within {self.cpu_s:g} s of computing", timed_out=True)
+        return WorkerLostError("your code ended its own process")
 
     def _receive(self) -> dict[str, Any]:
         try:

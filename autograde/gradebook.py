@@ -21,6 +21,7 @@ from traitlets.config import Config
 
 from autograde import nbgrader_hooks as hooks
 from autograde.course import Course, CourseError
+from autograde.marks import keep_marked, marked_answers
 from autograde.nbgrader_run import quiet_logger
 from autograde.submitted import students_in
 
@@ -48,7 +49,9 @@ def record(course: Course, slug: str, students: Iterable[str]) -> dict[str, str]
         except Exception as error:
             errors[student] = str(error) or type(error).__name__
     if ready:
+        before = marked_answers(course, slug, ready)
         errors |= _run(_converter(Autograde, course, slug, _Recording), course, slug, ready)
+        keep_marked(course, slug, before)
     return errors
 
 

@@ -53,7 +53,8 @@ def student(request: pytest.FixtureRequest) -> Iterator[Student]:
     number = running.taken
     running.taken += 1
     with running.check(number) as channel:
-        yield Student(channel, device=request.config.getoption("--device"))
+        limits, device = running.limits, request.config.getoption("--device")
+        yield Student(channel, device=device, wall_s=limits.check_wall_s, cpu_s=limits.check_cpu_s)
 
 
 @pytest.fixture(scope="session")

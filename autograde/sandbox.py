@@ -156,7 +156,7 @@ class RunningSubmission:
             raise WarmProcessError(f"the process that guards a submission is gone ({error})") from None
 
     def _cause_of_death(self) -> str:
-        status = self._end()
+        status = self._end(b"died")
         if status is None or status == -1:
             return "or closed its connection"
         if os.WIFSIGNALED(status):
@@ -167,14 +167,14 @@ class RunningSubmission:
             return f"(killed by {signal.Signals(number).name})"
         return f"(exit status {os.WEXITSTATUS(status)})"
 
-    def _end(self) -> int | None:
+    def _end(self, command: bytes = b"end") -> int | None:
         """Have everything killed, once; returns the session's wait status, -1 if it was still running."""
         if self.ended:
             return None
         self.ended = True
         self.control.settimeout(ANSWER_S)
         try:
-            self.control.send(b"end")
+            self.control.send(command)
             ended = msgspec.json.decode(self.control.recv(1 << 10))
             return int(ended["status"])
         except (OSError, TimeoutError, msgspec.DecodeError):

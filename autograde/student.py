@@ -15,8 +15,9 @@ from autograde.wire import Channel
 class Student:
     """A submission inside one check. `student.f(x)` calls its global `f`."""
 
-    def __init__(self, channel: Channel, *, device: str = "cpu", wall_s: float = 60.0) -> None:
-        self._conversation = Conversation(channel, RemoteObject, device, wall_s)
+    def __init__(self, channel: Channel, *, device: str = "cpu", wall_s: float = 60.0, cpu_s: float = 20.0) -> None:
+        """`wall_s` ends the check from this side; `cpu_s` is what the worker was given, to say why it ended."""
+        self._conversation = Conversation(channel, RemoteObject, device, wall_s, cpu_s)
 
     def __getattr__(self, name: str) -> Function:
         if name.startswith("_"):

@@ -135,3 +135,8 @@ def test_the_worker_knows_nothing_of_the_course(run: Run) -> None:
         assert len(fds) <= 6
         with pytest.raises(StudentError, match="ModuleNotFoundError"):
             student.g()
+
+
+def test_why_a_notebook_ended_is_always_told_alike(run: Run) -> None:
+    problems = {run("import os\nos._exit(3)").problem for _ in range(8)}
+    assert problems == {"the notebook ended its own process (exit status 3)"}

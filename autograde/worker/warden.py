@@ -1,7 +1,8 @@
 """The trusted parent of one submission: it runs no student code and sees to it that nothing of the submission survives.
 
 The grader speaks to it over a socket that the submission never holds: `sweep` kills every process of the submission but
-the session, `end` (or silence: the grader is gone) kills all. The warden adopts orphans, so a daemon that detaches itself
+the session, `end` (or silence: the grader is gone) kills all, `died` does so once a session that hung up has had time
+to exit. The warden adopts orphans, so a daemon that detaches itself
 is still found. Not covered: a process that forks faster than it is killed; denying `fork` is the confinement's work.
 """
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from autograde.worker.zygote import Request
 
 KILL_S = 5.0
+EXIT_S = 2.0
+"""A process closes its pipes a moment before its exit status can be had."""
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -65,11 +68,15 @@ def _obey(control: socket.socket, session_pid: int) -> int:
             if fd == exited:
                 _, status = os.waitpid(session_pid, 0)
                 poll.unregister(exited)
-            elif control.recv(16) == b"sweep":
+                continue
+            command = control.recv(16)
+            if command == b"sweep":
                 gone = _kill_descendants(spare=session_pid if status == -1 else None)
                 control.send(b"swept" if gone else b"stuck")
-            else:
-                return status
+                continue
+            if command == b"died" and status == -1 and select.select([exited], [], [], EXIT_S)[0]:
+                _, status = os.waitpid(session_pid, 0)
+            return status
 
 
 def _kill_descendants(spare: int | None) -> bool:

@@ -1,0 +1,58 @@
+"""Keeps a marked answer marked when nothing was changed in it: nbgrader asks for every mark again after regrading."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import nbformat
+from nbgrader.api import Grade, Gradebook, MissingEntry
+
+from autograde.course import Course
+
+Marked = dict[tuple[str, str], str]
+"""(student, name of the answer cell) -> the text that was marked"""
+
+
+def marked_answers(course: Course, slug: str, students: Iterable[str]) -> Marked:
+    """The answers that a person has marked and that nobody needs to look at again."""
+    found: Marked = {}
+    with Gradebook(course.gradebook_url, course.name) as gradebook:
+        for student in students:
+            names = [grade.name for grade in _grades(gradebook, slug, student) if _is_marked(grade)]
+            texts = _texts(course, slug, student) if names else {}
+            found |= {(student, name): texts[name] for name in names if name in texts}
+    return found
+
+
+def keep_marked(course: Course, slug: str, before: Marked) -> None:
+    """Say of every answer whose text is what it was `before` that it needs no other look."""
+    if not before:
+        return
+    with Gradebook(course.gradebook_url, course.name) as gradebook:
+        for student in {student for student, _ in before}:
+            texts = _texts(course, slug, student)
+            for grade in _grades(gradebook, slug, student):
+                same = grade.name in texts and texts[grade.name] == before.get((student, grade.name))
+                if same and grade.manual_score is not None:
+                    grade.needs_manual_grade = False
+        gradebook.db.commit()
+
+
+def _is_marked(grade: Grade) -> bool:
+    return grade.manual_score is not None and not grade.needs_manual_grade
+
+
+def _grades(gradebook: Gradebook, slug: str, student: str) -> list[Grade]:
+    try:
+        return list(gradebook.find_submission_notebook(slug, slug, student).grades)
+    except MissingEntry:
+        return []
+
+
+def _texts(course: Course, slug: str, student: str) -> dict[str, str]:
+    """grade_id -> text, from the student's autograded notebook; empty if there is none."""
+    path = course.paths(slug).autograded(student) / f"{slug}.ipynb"
+    if not path.exists():
+        return {}
+    cells = nbformat.read(path, as_version=4).cells
+    return {cell.metadata.nbgrader.grade_id: cell.source for cell in cells if "nbgrader" in cell.metadata}
