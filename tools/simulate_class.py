@@ -27,12 +27,8 @@ def main(into: Path) -> int:
         print(f"{into} exists and is no demo; name another folder", file=sys.stderr)
         return 2
     shutil.rmtree(into, ignore_errors=True)
-    into.mkdir(parents=True)
+    course = copy_course(into)
     (into / "demo-course").touch()
-    for name in COURSE_FILES:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, into / name)
-    course = load_course(into)
     status = _course(into, "verify", *course.slugs) or _course(into, "release")
     for slug in course.slugs if status == 0 else ():
         hand_in_all(course, slug)
@@ -40,6 +36,15 @@ def main(into: Path) -> int:
         status = max(status, 0 if graded == 1 else graded, _course(into, "feedback", slug))
     print(f"\nLook at {into}/feedback/<student>/<assignment>/ (pages) and {into}/reports/ (the records).")
     return status
+
+
+def copy_course(into: Path) -> Course:
+    """This course's own files, and nothing that grading made, in a folder of their own."""
+    into.mkdir(parents=True)
+    for name in COURSE_FILES:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, into / name)
+    return load_course(into)
 
 
 def _course(folder: Path, *arguments: str) -> int:

@@ -1,0 +1,122 @@
+"""Times `course grade` beside stock `nbgrader autograde` on the same submissions, in one run on one machine.
+
+    python tools/bench_grading.py --assignment attention_head --submissions 20
+
+Stock nbgrader runs each notebook in a kernel of its own, with its public cells only, and scores what does not raise;
+`course grade` runs the notebook and then every hidden check, behind a process border. Both write autograded/ and a
+gradebook. Each works in a fresh copy of the course; stock nbgrader has its default settings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import platform
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from simulate_class import copy_course, hand_in
+
+from autograde.course import Course
+from autograde.release import assemble, read_program, release, stage_if_stale
+
+STOCK_CONFIG = """c.CourseDirectory.course_id = "bench"
+c.ClearMarkScheme.enforce_metadata = False  # our written answers have mark schemes, which stock allows in tasks only
+c.ExecutePreprocessor.timeout = 120
+"""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What one command took."""
+
+    name: str
+    wall_s: float
+    cpu_s: float
+
+
+def main() -> None:
+    options = _options()
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        timings = [
+            _course(Path(folder) / "course", options.assignment, options.submissions, options.jobs),
+            _stock(Path(folder) / "stock", options.assignment, options.submissions),
+        ]
+    _print(timings, options.assignment, options.submissions)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--assignment", default="attention_head")
+    parser.add_argument("--submissions", type=int, default=20, help="half of them right, half wrong")
+    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="processes of `course grade`")
+    return parser.parse_args()
+
+
+def _course(folder: Path, slug: str, submissions: int, jobs: int) -> Timing:
+    course = copy_course(folder)
+    release(course, [slug])
+    _hand_in_all(course, course, slug, submissions)
+    command = [sys.executable, "-m", "autograde.cli", "grade", slug, "--jobs", str(jobs)]
+    return _timed(f"course grade --jobs {jobs}", command, folder, course, slug, submissions)
+
+
+def _stock(folder: Path, slug: str, submissions: int) -> Timing:
+    """A plain nbgrader course: same source, same submissions, nbgrader's own settings."""
+    programs = copy_course(folder / "programs")
+    stage_if_stale(programs, slug)
+    shutil.copytree(programs.stage / slug, folder / "source" / slug)
+    (folder / "nbgrader_config.py").write_text(STOCK_CONFIG)
+    stock = Course(name="bench", assignments=programs.assignments, root=folder)
+    nbgrader = [sys.executable, "-m", "nbgrader"]
+    subprocess.run([*nbgrader, "generate_assignment", slug], cwd=folder, check=True, capture_output=True)
+    release(programs, [slug])
+    _hand_in_all(programs, stock, slug, submissions)
+    return _timed("nbgrader autograde", [*nbgrader, "autograde", slug], folder, stock, slug, submissions)
+
+
+def _hand_in_all(course: Course, into: Course, slug: str, submissions: int) -> None:
+    """Right and wrong programs in turn, over and over."""
+    folder = course.paths(slug).hidden_tests
+    right, wrong = (itertools.cycle(sorted((folder / kind).glob("*.py"))) for kind in ("right", "wrong"))
+    for number, path in zip(range(submissions), itertools.cycle((right, wrong)), strict=False):
+        hand_in(into, slug, f"student-{number:04}", assemble(course, slug, read_program(next(path))[1]))
+
+
+def _timed(name: str, command: list[str], folder: Path, course: Course, slug: str, submissions: int) -> Timing:
+    """Run it; a command that graded fewer submissions than it was given is no measurement."""
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    wall_s = time.perf_counter() - start
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    graded = len(list(folder.glob(f"autograded/*/{slug}/{slug}.ipynb")))
+    if done.returncode != 0 or graded != submissions:
+        raise SystemExit(f"{name} graded {graded} of {submissions}:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+    return Timing(name, wall_s, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+
+
+def _print(timings: list[Timing], slug: str, submissions: int) -> None:
+    table = Table(title=f"{submissions} submissions of {slug}")
+    for column in ("command", "wall s", "CPU s*", "submissions per s", "times stock"):
+        table.add_column(column, justify="left" if column == "command" else "right")
+    stock = timings[-1].wall_s
+    for timing in timings:
+        rate, ratio = submissions / timing.wall_s, stock / timing.wall_s
+        table.add_row(timing.name, f"{timing.wall_s:.1f}", f"{timing.cpu_s:.1f}", f"{rate:.2f}", f"{ratio:.1f}")
+    console = Console()
+    console.print(table)
+    console.print("* of the processes that the command waited for; workers of `course grade` end on their own")
+    console.print(f"{len(os.sched_getaffinity(0))} cores, {platform.machine()}, Python {platform.python_version()}")
+
+
+if __name__ == "__main__":
+    main()
