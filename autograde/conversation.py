@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -46,19 +45,6 @@ class WorkerLostError(BaseException):
         self.timed_out = timed_out
 
 
-@dataclass
-class Answer:
-    """A reply of the worker: the value, and what the worker says about the inputs."""
-
-    value: Any
-    devices: list[str] = field(default_factory=list)
-    """the device of every tensor in the value, in order"""
-    changed: list[bool] = field(default_factory=list)
-    """per tensor argument: did the call write to it"""
-    shared: list[bool] = field(default_factory=list)
-    """per tensor argument: does the value share its memory"""
-
-
 class Remote:
     """Stands for an object that stays in the worker."""
 
@@ -87,26 +73,24 @@ class Conversation:
         self.transcript = Transcript()
         self.functions: list[Callable[..., Any]] = []
         self.called_back = 0
+        self.beginning: dict[str, int | None] = {}
+        """goes out with the next request"""
 
     def begin(self, seed: int | None = None) -> None:
-        """A new example: the worker forgets the objects of the last one and reseeds."""
+        """A new example: before the next request the worker forgets the last one's objects and reseeds."""
         self.transcript.clear()
         self.functions.clear()
-        self.request({"op": "begin", "seed": seed})
+        self.beginning = {"begin": seed}
 
-    def request(self, request: dict[str, Any]) -> Answer:
-        """Ask for one value. StudentError if the submission raised, WorkerLostError if nothing more will come."""
-        reply = self.ask(request)
-        devices: list[str] = []
-        value = self.received(reply["value"], devices)
-        changed, shared = reply.get("changed", []), reply.get("shared", [])
-        if not all(isinstance(flags, list) and all(type(flag) is bool for flag in flags) for flags in (changed, shared)):
-            raise WorkerLostError(DISTURBED)
-        return Answer(value, devices, changed, shared)
+    def request(self, request: dict[str, Any], devices: list[str] | None = None) -> Any:
+        """Ask for one value; appends its tensors' devices. StudentError if the submission raised, WorkerLostError if
+        nothing more will come."""
+        return self.received(self.ask(request)["value"], devices)
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """The whole reply to one request, its tensors as they came."""
-        frame = encode(request, self._stand_in)  # what cannot be sent is the check's mistake, not the submission's
+        frame = encode(request | self.beginning, self._stand_in)  # what cannot be sent is the check's mistake, not the submission's
+        self.beginning = {}
         try:
             self.channel.send_frame(frame, self.deadline)
             while "callback" in (reply := self._receive()):

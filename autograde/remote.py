@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from autograde.conversation import DISTURBED, Answer, Conversation, Remote, StudentError, WorkerLostError
+from autograde.conversation import DISTURBED, Conversation, Remote, StudentError, WorkerLostError
 from autograde.wire import Handle
 
 last_target: ContextVar[str] = ContextVar("last_target", default="")
@@ -34,14 +34,10 @@ class Function:
         self._text = text
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._answer(*args, **kwargs).value
-
-    def _answer(self, *args: Any, _noncontiguous: bool = False, **kwargs: Any) -> Answer:
-        request = self._call("call", args, kwargs) | {"noncontiguous": _noncontiguous}
-        answer = self._conversation.request(request)
-        if isinstance(answer.value, RemoteObject):
-            answer.value._text = self._conversation.transcript.name_last(answer.value._handle.type_name)
-        return answer
+        value = self._conversation.request(self._call("call", args, kwargs))
+        if isinstance(value, RemoteObject):
+            value._text = self._conversation.transcript.name_last(value._handle.type_name)
+        return value
 
     def _ask(self, operation: str, args: tuple[Any, ...], kwargs: dict[str, Any], **extra: Any) -> dict[str, Any]:
         """Call it in another way than for its value alone; the whole reply."""
@@ -95,14 +91,11 @@ class RemoteObject(Remote):
         return self.train(False)
 
     def _get(self, attribute: str) -> Any:
-        return self._conversation.request({"op": "get", "handle": self._handle, "attribute": attribute}).value
+        return self._conversation.request({"op": "get", "handle": self._handle, "attribute": attribute})
 
     def _function(self, method: str | None = None) -> Function:
         text = self._text if method is None else f"{self._text}.{method}"
         return Function(self._conversation, {"handle": self._handle, "attribute": method}, text)
-
-    def _answer(self, *args: Any, **kwargs: Any) -> Answer:
-        return self._function()._answer(*args, **kwargs)
 
     def _ask(self, operation: str, args: tuple[Any, ...], kwargs: dict[str, Any], **extra: Any) -> dict[str, Any]:
         return self._function()._ask(operation, args, kwargs, **extra)
@@ -127,6 +120,22 @@ def gradients(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any], cot
     if not (found is None or isinstance(found, dict)):
         raise WorkerLostError(DISTURBED)
     return received(reply["value"]), found
+
+
+def watched(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[bool], list[bool]]:
+    """Per tensor argument: did the call write to it, and does its result share its memory. The worker's word."""
+    reply = target._ask("watch", args, kwargs)
+    changed, shared = reply.get("changed"), reply.get("shared")
+    if not (isinstance(changed, list) and isinstance(shared, list)):
+        raise WorkerLostError(DISTURBED)
+    return [flag is True for flag in changed], [flag is True for flag in shared]
+
+
+def called(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any], **extra: Any) -> tuple[Any, list[str]]:
+    """(value, devices of its tensors) of a call; noncontiguous=True lays the inputs out the other way round."""
+    devices: list[str] = []
+    reply = target._ask("call", args, kwargs, **extra)
+    return target._conversation.received(reply["value"], devices), devices
 
 
 def cost(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Cost:

@@ -32,7 +32,7 @@ class Student:
     def value(self, name: str) -> Any:
         """A global of the notebook that is data."""
         self._conversation.transcript.note(name)
-        return self._conversation.request({"op": "get", "name": name}).value
+        return self._conversation.request({"op": "get", "name": name})
 
     def seed(self, seed: int) -> None:
         """Start the worker's random generators at `seed`; forgets the objects that this example made so far."""

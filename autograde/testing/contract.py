@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_flatten, tree_map
 
 from autograde.conversation import StudentError
 from autograde.mismatch import Mismatch
-from autograde.remote import RemoteObject, Target, gradients
+from autograde.remote import RemoteObject, Target, called, gradients, watched
 from autograde.wire import Generator
 
 SELF_ULPS = 256.0
@@ -23,7 +23,7 @@ SELF_ULPS = 256.0
 
 def input_unchanged(target: Target, *args: Any, **kwargs: Any) -> None:
     """The call writes to none of its inputs."""
-    changed = target._answer(*args, **kwargs).changed
+    changed, _ = watched(target, args, kwargs)
     if any(changed):
         raise Mismatch(
             f"tensor argument {changed.index(True) + 1} was changed by the call",
@@ -33,7 +33,7 @@ def input_unchanged(target: Target, *args: Any, **kwargs: Any) -> None:
 
 def no_alias(target: Target, *args: Any, **kwargs: Any) -> None:
     """The result shares no memory with an input."""
-    shared = target._answer(*args, **kwargs).shared
+    _, shared = watched(target, args, kwargs)
     if any(shared):
         raise Mismatch(
             f"the result shares its memory with tensor argument {shared.index(True) + 1}",
@@ -61,7 +61,7 @@ def follows_device(target: Target, *args: Any, **kwargs: Any) -> None:
     device = target._conversation.device
     try:
         if device != "cpu":
-            devices = target._answer(*args, **kwargs).devices
+            _, devices = called(target, args, kwargs)
         else:
             devices = _devices_on_meta(target._ask("on_meta", args, kwargs))
     except StudentError as error:
@@ -99,7 +99,7 @@ def noncontiguous_input(target: Target, *args: Any, **kwargs: Any) -> None:
     """A transposed or sliced input gives the same result as a contiguous one."""
     hint = "Your code depends on how its input lies in memory. `.view` does; `.reshape` does not."
     try:
-        strided = target._answer(*args, _noncontiguous=True, **kwargs).value
+        strided, _ = called(target, args, kwargs, noncontiguous=True)
     except StudentError as error:
         raise Mismatch(f"a non-contiguous input raised {error.types[0]}", hint) from None
     _expect_equal(strided, target(*args, **kwargs), "for a non-contiguous input the result differs", hint)

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from autograde.conversation import StudentError, WorkerLostError
+from autograde.remote import watched
 from autograde.sandbox import WorkerCrashedError, WorkerTimeoutError
 from autograde.student import Student
 from autograde.tests.conftest import Run
@@ -18,10 +19,10 @@ from autograde.tests.conftest import Run
 def test_a_function_is_called_with_copies(run: Run) -> None:
     x = torch.arange(3.0)
     with run("def f(x, *, by):\n    return {'y': x.mul_(by)}") as running, running.check(0) as channel:
-        answer = Student(channel).f._answer(x, by=2)
-    assert answer.value["y"].equal(torch.tensor([0.0, 2.0, 4.0]))
-    assert x.equal(torch.arange(3.0))
-    assert (answer.changed, answer.shared) == ([True], [True])
+        function = Student(channel).f
+        assert function(x, by=2)["y"].equal(torch.tensor([0.0, 2.0, 4.0]))
+        assert x.equal(torch.arange(3.0))
+        assert watched(function, (x,), {"by": 2}) == ([True], [True])
 
 
 def test_objects_stay_behind_handles(run: Run) -> None:

@@ -42,7 +42,7 @@ class Answerer:
     def serve(self) -> None:
         """Answer until the grader closes its end."""
         operations: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-            "begin": self.begin, "reseed": self.reseed, "call": self.call, "get": self.get, "supply": self.supply,
+            "reseed": self.reseed, "call": self.call, "watch": self.watch, "get": self.get, "supply": self.supply,
             "gradients": self.gradients, "cost": self.cost, "on_meta": self.on_meta,
         }  # fmt: skip
         while True:
@@ -51,6 +51,8 @@ class Answerer:
             except wire.PeerGone:
                 return
             try:
+                if "begin" in request:
+                    self.begin(request["begin"])
                 reply = wire.encode(operations[request["op"]](request), self.keep)
             except BaseException as error:
                 reply = wire.encode({"error": describe(error)})
@@ -58,31 +60,34 @@ class Answerer:
 
     # What the grader may ask
 
-    def begin(self, request: dict[str, Any]) -> dict[str, Any]:
+    def begin(self, seed: int | None) -> None:
         """A new example: forget its predecessor's objects, restore replaced names, draw the same random numbers."""
         self.objects.clear()
         self.namespace.update(self.replaced)
         self.replaced.clear()
-        seed_everything(self.seed if request.get("seed") is None else request["seed"])
-        return {"value": None}
+        seed_everything(self.seed if seed is None else seed, self.device)
 
     def reseed(self, request: dict[str, Any]) -> dict[str, Any]:
         """Other random numbers, everything else as it was."""
-        seed_everything(request["seed"])
+        seed_everything(request["seed"], self.device)
         return {"value": None}
 
     def call(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Call and report the value, which inputs changed, and which inputs share memory with the value."""
+        """Call; a module is moved to the submission's device, as its inputs are."""
+        target, args, kwargs = self.prepared(request)
+        value = target(*args, **kwargs)
+        return {"value": value.to(self.device) if isinstance(value, torch.nn.Module) else value}
+
+    def watch(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Call and report which inputs changed, and which inputs share memory with the value."""
         target, args, kwargs = self.prepared(request)
         inputs = [*_tensors(args), *_tensors(kwargs)]
         before = [tensor.detach().clone() for tensor in inputs]
         value = target(*args, **kwargs)
-        if isinstance(value, torch.nn.Module):
-            value = value.to(self.device)
         changed = [_differs(old, new) for old, new in zip(before, inputs, strict=True)]
         storages = {tensor.untyped_storage().data_ptr() for tensor in _tensors(value) if tensor.numel()}
         shared = [tensor.numel() > 0 and tensor.untyped_storage().data_ptr() in storages for tensor in inputs]
-        return {"value": value, "changed": changed, "shared": shared}
+        return {"value": None, "changed": changed, "shared": shared}
 
     def get(self, request: dict[str, Any]) -> dict[str, Any]:
         """The value of a global, or of an object's attribute; what is no data becomes a handle."""

@@ -24,7 +24,7 @@ def run(request: Request, fds: list[int], shell: notebook.NotebookShell) -> None
     limits.keep_only(fds)
     limits.hide_memory()
     limits.apply(request.limits, request.scratch)
-    seed_everything(request.seed)
+    seed_everything(request.seed, request.device)
     channel = Channel(NOTEBOOK_IN, NOTEBOOK_OUT)
     cells = channel.receive()["cells"]
     channel.send({"cells": notebook.run_cells(shell, cells, request.limits)})
