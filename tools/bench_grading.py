@@ -13,15 +13,14 @@ import argparse
 import itertools
 import os
 import platform
-import resource
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import cpu_account
 from rich.console import Console
 from rich.table import Table
 from simulate_class import copy_course, hand_in
@@ -40,8 +39,7 @@ class Timing:
     """What one command took."""
 
     name: str
-    wall_s: float
-    cpu_s: float
+    cost: cpu_account.Cost
 
 
 def main() -> None:
@@ -67,7 +65,7 @@ def _course(folder: Path, slug: str, submissions: int, jobs: int) -> Timing:
     release(course, [slug])
     _hand_in_all(course, course, slug, submissions)
     command = [sys.executable, "-m", "autograde.cli", "grade", slug, "--jobs", str(jobs)]
-    return _timed(f"course grade --jobs {jobs}", command, folder, course, slug, submissions)
+    return _timed(f"course grade --jobs {jobs}", command, folder, slug, submissions)
 
 
 def _stock(folder: Path, slug: str, submissions: int) -> Timing:
@@ -81,7 +79,7 @@ def _stock(folder: Path, slug: str, submissions: int) -> Timing:
     subprocess.run([*nbgrader, "generate_assignment", slug], cwd=folder, check=True, capture_output=True)
     release(programs, [slug])
     _hand_in_all(programs, stock, slug, submissions)
-    return _timed("nbgrader autograde", [*nbgrader, "autograde", slug], folder, stock, slug, submissions)
+    return _timed("nbgrader autograde", [*nbgrader, "autograde", slug], folder, slug, submissions)
 
 
 def _hand_in_all(course: Course, into: Course, slug: str, submissions: int) -> None:
@@ -92,30 +90,36 @@ def _hand_in_all(course: Course, into: Course, slug: str, submissions: int) -> N
         hand_in(into, slug, f"student-{number:04}", assemble(course, slug, read_program(next(path))[1]))
 
 
-def _timed(name: str, command: list[str], folder: Path, course: Course, slug: str, submissions: int) -> Timing:
+def _timed(name: str, command: list[str], folder: Path, slug: str, submissions: int) -> Timing:
     """Run it; a command that graded fewer submissions than it was given is no measurement."""
-    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    wall_s = time.perf_counter() - start
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    status, output, cost = cpu_account.run(command, folder)
     graded = len(list(folder.glob(f"autograded/*/{slug}/{slug}.ipynb")))
-    if done.returncode != 0 or graded != submissions:
-        raise SystemExit(f"{name} graded {graded} of {submissions}:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
-    return Timing(name, wall_s, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    if status != 0 or graded != submissions:
+        raise SystemExit(f"{name} graded {graded} of {submissions}:\n{output[-4000:]}")
+    return Timing(name, cost)
 
 
 def _print(timings: list[Timing], slug: str, submissions: int) -> None:
-    table = Table(title=f"{submissions} submissions of {slug}")
-    for column in ("command", "wall s", "CPU s*", "submissions per s", "times stock"):
+    table = Table(title=f"{submissions} submissions of {slug}, half of them wrong")
+    for column in ("command", "wall s", "CPU s", "wall s each", "CPU s each", "times stock", "in CPU s"):
         table.add_column(column, justify="left" if column == "command" else "right")
-    stock = timings[-1].wall_s
+    stock = timings[-1].cost
     for timing in timings:
-        rate, ratio = submissions / timing.wall_s, stock / timing.wall_s
-        table.add_row(timing.name, f"{timing.wall_s:.1f}", f"{timing.cpu_s:.1f}", f"{rate:.2f}", f"{ratio:.1f}")
-    console = Console()
+        cost = timing.cost
+        numbers = (cost.wall_s, cost.cpu_s, cost.wall_s / submissions, cost.cpu_s / submissions)
+        ratios = (stock.wall_s / cost.wall_s, stock.cpu_s / cost.cpu_s)
+        table.add_row(timing.name, *(f"{number:.2f}" for number in numbers), *(f"{ratio:.1f}" for ratio in ratios))
+    console = Console(highlight=False, width=120)
     console.print(table)
-    console.print("* of the processes that the command waited for; workers of `course grade` end on their own")
-    console.print(f"{len(os.sched_getaffinity(0))} cores, {platform.machine()}, Python {platform.python_version()}")
+    console.print(f"CPU seconds: {stock.counted}. Machine: {_machine()}.", markup=False)
+
+
+def _machine() -> str:
+    """Its cores, its processor, and how busy others kept it, which makes the clock wrong."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    cores, model = len(os.sched_getaffinity(0)), (models or [platform.machine()])[0]
+    return f"{cores} cores, {model}, Python {platform.python_version()}; load {os.getloadavg()[0]:.1f} at the end"
 
 
 if __name__ == "__main__":
