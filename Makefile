@@ -18,7 +18,7 @@ demo: setup
 check: setup
 	$(BIN)/ruff check autograde tools reference_impl hidden_tests
 	$(BIN)/mypy
-	$(BIN)/pytest -q -n 2
+	$(BIN)/pytest -q -n 2 --dist loadfile
 
 test: check verify
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from autograde.course import Course, CourseError
 from autograde.extract import Submission, SubmissionError
 from autograde.gradebook import check_gradebook, record
-from autograde.grading import GraderError, GraderPool, choose_device, default_jobs, digest_of
+from autograde.grading import GraderPool, choose_device, default_jobs, digest_of
 from autograde.report import Report, decode_report, write_report
 from autograde.submitted import students_submitted, submission_of
 
@@ -72,14 +72,11 @@ def _fresh(course: Course, submission: Submission) -> Report | None:
 
 
 def _run(course: Course, slug: str, waiting: list[Submission], jobs: int, device: str, result: ClassResult) -> None:
-    try:
-        with GraderPool(course, slug, jobs, device) as pool:
-            for report in pool.grade(waiting):
-                result.reports[report.student] = report
-                if report.withheld:
-                    broken = next(verdict for verdict in report.verdicts if verdict.outcome.value == "broken")
-                    result.errors[report.student] = f"a check is broken (our fault): {broken.title}: {broken.reason}"
-                else:
-                    write_report(report, course.paths(slug).report(report.student))
-    except GraderError as error:
-        raise CourseError(str(error)) from None
+    with GraderPool(course, slug, jobs, device) as pool:
+        for report in pool.grade(waiting):
+            result.reports[report.student] = report
+            if report.withheld:
+                broken = next(verdict for verdict in report.verdicts if verdict.outcome.value == "broken")
+                result.errors[report.student] = f"a check is broken (our fault): {broken.title}: {broken.reason}"
+            else:
+                write_report(report, course.paths(slug).report(report.student))

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from alembic.script import ScriptDirectory
+from nbgrader.api import Gradebook
 from nbgrader.converters import Autograde, GenerateFeedback
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.dbutil import ALEMBIC_DIR
+from nbgrader.plugins import CsvExportPlugin
 from nbgrader.utils import parse_utc
 from traitlets.config import Config
 
@@ -153,9 +155,7 @@ def _quiet() -> Iterator[None]:
 def check_gradebook(course: Course, slug: str) -> None:
     """CourseError unless the gradebook is there, of this nbgrader's schema, free to write, and knows the assignment."""
     slug = course.assignment(slug).slug
-    path = course.root / "gradebook.db"
-    if not path.exists():
-        raise CourseError(f"{path}: no gradebook yet; run `course release {slug}`")
+    path = _existing(course)
     try:
         connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=5, isolation_level=None)
         try:
@@ -181,3 +181,17 @@ def check_gradebook(course: Course, slug: str) -> None:
 def _schema() -> str | None:
     """The schema of the installed nbgrader; nbgrader's own way to ask starts a process and takes seconds."""
     return ScriptDirectory(ALEMBIC_DIR).get_current_head()
+
+
+def export_grades(course: Course, to: str) -> None:
+    """Everyone's scores of every assignment as CSV, written by nbgrader's own exporter."""
+    _existing(course)
+    with Gradebook(course.gradebook_url, course.name) as gradebook:
+        CsvExportPlugin(to=to).export(gradebook)
+
+
+def _existing(course: Course) -> Path:
+    path = course.root / "gradebook.db"
+    if not path.exists():
+        raise CourseError(f"{path}: no gradebook yet; run `course release`")
+    return path

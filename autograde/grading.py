@@ -7,6 +7,7 @@ for the submissions' workers. A grader that dies costs the submission it held a 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import hashlib
 import multiprocessing
 import os
@@ -17,7 +18,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from autograde.course import Course
+from autograde.course import Course, CourseError
 from autograde.extract import Submission, from_notebook, read_submission
 from autograde.release import assemble, draft
 from autograde.report import ExerciseReport, Outcome, Report, Verdict
@@ -28,7 +29,7 @@ Busy = dict[Connection, Submission]
 ENGINE = Path(__file__).parent
 
 
-class GraderError(Exception):
+class GraderError(CourseError):
     """The grader itself failed; no submission is to blame and none is graded by it."""
 
 
@@ -132,7 +133,8 @@ class GraderPool:
     def _next(self, grader: Connection, waiting: Iterator[Order], busy: Busy) -> None:
         order = next(waiting, None)
         if order is not None:
-            grader.send(order)
+            with contextlib.suppress(OSError):  # a grader that is gone left its reason behind, or nothing: both are read next
+                grader.send(order)
             busy[grader] = order[0]
 
     def _report(self, grader: Connection, submission: Submission) -> Report:

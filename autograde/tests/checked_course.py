@@ -47,7 +47,13 @@ PROGRAMS = {
     "wrong/rows_left_alone": ("Scales one row only.", "return x * factor if x.dim() == 1 else x"),
 }
 CONFIG = f"""from autograde.course import Assignment, Course, Late
-COURSE = Course("tiny", [Assignment({SLUG!r}, title="Scale", due="2027-01-31 23:59")], late=Late(per_day=0.1))
+COURSE = Course(
+    "tiny",
+    [
+        Assignment({SLUG!r}, title="Scale", due="2027-01-31 23:59"),
+    ],
+    late=Late(per_day=0.1),
+)
 """
 
 

@@ -1,0 +1,39 @@
+"""What this machine has, and what it lacks."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+from pathlib import Path
+
+import torch
+
+from autograde.course import Course
+
+PACKAGES = ("nbgrader", "torch", "jupytext", "hypothesis", "pytest", "numpy", "notebook", "tiktoken")
+CONFINEMENT = "process border and resource limits; files and network are NOT confined"
+
+
+def examine(course: Course) -> dict[str, str]:
+    """What was looked at -> its state; what is needed and absent begins with MISSING."""
+    found = {"course": f"{course.name}, {len(course.slugs)} assignments, {course.root}"}
+    found["python"] = _at_least((3, 11))
+    found |= {package: _version(package) for package in PACKAGES}
+    found["CUDA"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+    children = Path(f"/proc/self/task/{Path('/proc/thread-self').resolve().name}/children")
+    found["process tree"] = "visible" if children.exists() else "MISSING: /proc/<pid>/task/<tid>/children, to end submissions"
+    found["gradebook"] = "there" if (course.root / "gradebook.db").exists() else "none yet; `course release` makes it"
+    found["confinement"] = CONFINEMENT
+    return found
+
+
+def _at_least(wanted: tuple[int, int]) -> str:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return version if sys.version_info >= wanted else f"MISSING: Python {wanted[0]}.{wanted[1]} or later; this is {version}"
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "MISSING: run `make setup`"

@@ -1,0 +1,91 @@
+"""Writes a small assignment that is already sound, for an author to turn into their own."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import jinja2
+
+from autograde.course import CONFIG_NAME, Course, CourseError
+
+SLUG = re.compile(r"[a-z][a-z0-9_]{0,40}")
+
+
+def new_assignment(course: Course, slug: str, title: str) -> list[Path]:
+    """Write the files of a new assignment and list it in course_config.py. Returns what was written or changed."""
+    if not SLUG.fullmatch(slug):
+        raise CourseError(f"{slug!r} cannot be a slug: use lower-case letters, digits and underscores, a letter first")
+    if slug in course.slugs:
+        raise CourseError(f"{CONFIG_NAME} already lists {slug!r}; choose another slug")
+    if '"' in title or "\\" in title or "\n" in title or not title.strip():
+        raise CourseError(f"the title {title!r} must be one line of text without quotes and backslashes")
+    texts = {path: _rendered(template, slug, title) for template, path in _files(course.root, slug).items()}
+    for path in texts:
+        if path.exists():
+            raise CourseError(f"{path} is already there; choose another slug, or remove the file")
+    config = course.root / CONFIG_NAME
+    listed = _listed(config, slug, title)
+    for path, text in texts.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    config.write_text(listed, encoding="utf-8")
+    return [*texts, config]
+
+
+def _files(root: Path, slug: str) -> dict[str, Path]:
+    """Template -> the file that is made of it."""
+    tests = root / "hidden_tests" / slug
+    return {
+        "source.py.j2": root / "source" / f"{slug}.py",
+        "reference.py.j2": root / "reference_impl" / f"{slug}.py",
+        "test_centre.py.j2": tests / "test_centre.py",
+        "right_sums.py.j2": tests / "right" / "sums.py",
+        "wrong_first_axis.py.j2": tests / "wrong" / "first_axis.py",
+        "wrong_in_place.py.j2": tests / "wrong" / "in_place.py",
+    }
+
+
+def _rendered(template: str, slug: str, title: str) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("autograde", "templates/new"),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        autoescape=False,  # Python, not HTML
+    )
+    return environment.get_template(template).render(slug=slug, title=title, cell=_header)
+
+
+def _header(grade_id: str, **keys: object) -> str:
+    """A cell's nbgrader metadata."""
+    plain = {"grade": False, "locked": True, "schema_version": 3, "solution": False}
+    return json.dumps({**plain, "grade_id": grade_id, **keys}, sort_keys=True)
+
+
+def _listed(config: Path, slug: str, title: str) -> str:
+    """The text of course_config.py with the assignment at the end of its list."""
+    text, line = config.read_text(encoding="utf-8"), f'Assignment("{slug}", title="{title}"),'
+    by_hand = CourseError(f"{config}: cannot find the end of its list of assignments; add there: {line}")
+    calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+    lists = [_assignments(call) for call in calls if getattr(call.func, "id", "") == "Course"]
+    if len(lists) != 1 or not isinstance(lists[0], ast.List) or not lists[0].elts:
+        raise by_hand
+    last = lists[0].elts[-1]
+    lines = text.splitlines(keepends=True)
+    end = last.end_lineno
+    assert end is not None
+    after_last = lines[end - 1].encode()[last.end_col_offset :].decode()
+    if after_last.strip() not in (",", ""):
+        raise by_hand
+    if not after_last.strip():
+        lines[end - 1] = lines[end - 1].rstrip("\n") + ",\n"
+    lines.insert(end, " " * last.col_offset + line + "\n")
+    return "".join(lines)
+
+
+def _assignments(call: ast.Call) -> ast.expr | None:
+    """The list of assignments in `Course(name, assignments, ...)`."""
+    named = [keyword.value for keyword in call.keywords if keyword.arg == "assignments"]
+    return named[0] if named else call.args[1] if len(call.args) > 1 else None

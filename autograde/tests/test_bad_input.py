@@ -1,0 +1,135 @@
+"""A mistake of the instructor is named with its place; a submission that cannot be graded stops nobody else."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from autograde.course import Course
+from autograde.release import assemble, release
+from autograde.tests.checked_course import make_checked_course
+from autograde.tests.test_class import course_command
+from autograde.tests.tiny_course import SLUG, hand_in
+
+TEST = f"hidden_tests/{SLUG}/test_scale.py"
+SOURCE = f"source/{SLUG}.py"
+
+
+def deep_notebook() -> bytes:
+    return b'{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+
+
+BAD_FILES = {
+    "empty": (b"", "not valid JSON"),
+    "half": (b'{"cells": [', "not valid JSON"),
+    "binary": (bytes(range(128, 256)), "not UTF-8 text"),
+    "list": (b"[1, 2]", "JSON, but not a notebook"),
+    "deep": (deep_notebook(), "nested too deeply"),
+    "huge": (b" " * (21 << 20), "larger than 21 MB"),
+}
+ANSWERS = {
+    "good": "def scale(x, factor):\n    return x * factor",
+    "no-function": "scaled = 1",
+    "no-parameters": "def scale():\n    return 1",
+    "one-parameter": "def scale(x):\n    return x",
+    "a-number": "scale = 3",
+}
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Course, str]:
+    """A class in which nearly everything is wrong, and what `course grade` said of it."""
+    course = make_checked_course(tmp_path_factory.mktemp("bad"))
+    release(course, [SLUG])
+    for student, (data, _) in BAD_FILES.items():
+        hand_in(course, student, data)
+    for student, answer in ANSWERS.items():
+        hand_in(course, student, assemble(course, SLUG, {"scale": answer}))
+    doubled = assemble(course, SLUG, {"scale": ANSWERS["good"]})
+    doubled.cells.append(doubled.cells[2].copy())
+    hand_in(course, "doubled", json.dumps(doubled))
+    done = course_command(course, "grade", SLUG)
+    assert done.returncode == 1
+    return course, done.stderr
+
+
+@pytest.mark.parametrize("student", BAD_FILES)
+def test_a_file_that_cannot_be_read_is_named_and_why(graded: tuple[Course, str], student: str) -> None:
+    line = next(line for line in graded[1].splitlines() if line.startswith(f"{student}: not graded: "))
+    assert BAD_FILES[student][1] in line
+
+
+def reasons(graded: tuple[Course, str], student: str) -> list[str]:
+    report = json.loads(graded[0].paths(SLUG).report(student).read_bytes())
+    return [verdict["reason"] for exercise in report["exercises"] for verdict in exercise["verdicts"]]
+
+
+@pytest.mark.parametrize(
+    ("student", "said"),
+    [
+        ("no-function", "the notebook defines no `scale`"),
+        ("no-parameters", "takes 0 positional arguments but 2 were given"),
+        ("one-parameter", "takes 1 positional argument but 2 were given"),
+        ("a-number", "`scale` is a int, not a function"),
+    ],
+)
+def test_a_function_that_does_not_fit_is_told_in_plain_words(graded: tuple[Course, str], student: str, said: str) -> None:
+    assert all(said in reason for reason in reasons(graded, student))
+
+
+def test_everybody_else_was_graded(graded: tuple[Course, str]) -> None:
+    assert reasons(graded, "good") == ["", ""]
+    course = graded[0]
+    assert {path.stem for path in course.paths(SLUG).reports.glob("*.json")} == {*ANSWERS, "doubled"}
+
+
+def test_a_doubled_cell_costs_nothing_and_is_noted(graded: tuple[Course, str]) -> None:
+    report = json.loads(graded[0].paths(SLUG).report("doubled").read_bytes())
+    assert reasons(graded, "doubled") == ["", ""]
+    assert any("scale" in problem for problem in report["problems"])
+
+
+MISTAKES = {
+    "begin-without-end": (SOURCE, "    ### END SOLUTION\n", "", "release", f"{SOURCE}:", "BEGIN SOLUTION"),
+    "end-without-begin": (SOURCE, "    ### BEGIN SOLUTION\n", "", "release", f"{SOURCE}:", "END SOLUTION"),
+    "one-name-twice": (SOURCE, '"grade_id": "imports"', '"grade_id": "scale"', "release", f"{SOURCE}:", "'scale'"),
+    "not-python": (TEST, "def test_rows(", "def test_rows((", "verify", "test_scale.py", "SyntaxError"),
+    "no-such-reference": (TEST, "oracle = ", "import reference_impl.gone\noracle = ", "verify", "test_scale.py", "gone"),
+    "points": (TEST, "points=3", "points=2", "verify", "worth 3 points", "scale-checks"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_of_the_author_is_named_with_its_place(tmp_path: Path, mistake: str) -> None:
+    path, old, new, command, *said = MISTAKES[mistake]
+    course = make_checked_course(tmp_path)
+    file = course.root / path
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new, 1))
+    done = course_command(course, command, SLUG)
+    assert done.returncode in (1, 2)
+    assert "Traceback (most recent call last)" not in done.stderr
+    for words in said:
+        assert words in done.stderr
+
+
+def test_an_assignment_without_hidden_tests_is_named(tmp_path: Path) -> None:
+    course = make_checked_course(tmp_path)
+    (course.root / TEST).unlink()
+    done = course_command(course, "verify", SLUG)
+    assert done.returncode in (1, 2)
+    assert f"hidden_tests/{SLUG}" in done.stderr
+
+
+def test_an_old_gradebook_is_named_and_what_to_run(tmp_path: Path) -> None:
+    course = make_checked_course(tmp_path)
+    release(course, [SLUG])
+    hand_in(course, "ada")
+    with sqlite3.connect(course.root / "gradebook.db") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '50a4d84c131a'")
+    done = course_command(course, "grade", SLUG)
+    assert done.returncode == 2
+    assert "nbgrader db upgrade" in done.stderr

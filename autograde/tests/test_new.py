@@ -1,0 +1,91 @@
+"""`course new` writes an assignment that verifies and releases as it is, and never spoils a course."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from autograde.course import Course, CourseError, load_course
+from autograde.new import new_assignment
+from autograde.tests.checked_course import make_checked_course
+from autograde.tests.tiny_course import SLUG
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(course: Course, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`course ...` where only the engine is installed, as for a user: this project's own course is out of reach."""
+    (course.root / "engine").mkdir(exist_ok=True)
+    if not (course.root / "engine" / "autograde").exists():
+        (course.root / "engine" / "autograde").symlink_to(ROOT / "autograde")
+    environment = {"PYTHONPATH": str(course.root / "engine"), "PATH": "/usr/bin:/bin"}
+    command = [sys.executable, "-m", "autograde.cli", *arguments]
+    return subprocess.run(command, cwd=course.root, env=environment, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture
+def course(tmp_path: Path) -> Course:
+    return make_checked_course(tmp_path)
+
+
+def test_a_new_assignment_is_sound_and_can_be_released(course: Course) -> None:
+    made = run(course, "new", "centred", "--title", "Centring")
+    assert (made.returncode, made.stderr) == (0, "")
+    assert "course verify centred" in made.stdout
+    assert load_course(course.root).slugs == [SLUG, "centred"]
+    assert load_course(course.root).assignment("centred").title == "Centring"
+    found = json.loads(run(course, "verify", "centred", "--json").stdout)[0]
+    assert (found["sound"], found["problems"], found["redundant"], found["right"]) == (True, [], [], ["sums"])
+    assert run(course, "release", "centred").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("config", "slugs"),
+    [
+        ("C(name='t', assignments=[\n    A('one', title='1'),\n])", ["one", "x"]),
+        ("C(name='t', assignments=[\n    A('one', title='1'),  # the first\n    A('two', title='2')\n])", ["one", "two", "x"]),
+        ("C('t', [A('one', title='é')])", None),
+        ("C(name='t', assignments=[A(s, title=s) for s in ('one', 'two')])", None),
+    ],
+)
+def test_the_config_gains_a_line_or_stays_as_it_is(tmp_path: Path, config: str, slugs: list[str] | None) -> None:
+    file = tmp_path / "course_config.py"
+    text = config.replace("C(", "Course(").replace("A(", "Assignment(")
+    file.write_text(f"from autograde.course import Assignment, Course\nCOURSE = {text}\n")
+    before = file.read_text()
+    if slugs is None:
+        with pytest.raises(CourseError, match='add there: Assignment\\("x", title="X"\\),'):
+            new_assignment(load_course(tmp_path), "x", "X")
+        assert file.read_text() == before
+        assert not (tmp_path / "source").exists()
+    else:
+        new_assignment(load_course(tmp_path), "x", "X")
+        assert load_course(tmp_path).slugs == slugs
+
+
+@pytest.mark.parametrize(
+    ("slug", "title", "said"),
+    [
+        ("Bad-slug", "T", "lower-case letters"),
+        ("../up", "T", "lower-case letters"),
+        (SLUG, "T", "already lists"),
+        ("fine", 'a "quoted" title', "without quotes"),
+    ],
+)
+def test_what_cannot_be_made_is_said(course: Course, slug: str, title: str, said: str) -> None:
+    with pytest.raises(CourseError, match=said):
+        new_assignment(course, slug, title)
+
+
+def test_no_file_is_overwritten(course: Course) -> None:
+    (course.root / "reference_impl").mkdir()
+    mine = course.root / "reference_impl" / "fine.py"
+    mine.write_text("# mine\n")
+    with pytest.raises(CourseError, match="already there"):
+        new_assignment(course, "fine", "Fine")
+    assert mine.read_text() == "# mine\n"
+    assert load_course(course.root).slugs == [SLUG]
