@@ -46,9 +46,9 @@ def verify(course: Course, slug: str, jobs: int, device: str = "cpu") -> Verific
     found = Verification(slug)
     draft(course, slug)  # raises CourseError for a leak or a malformed source
     solution, ideas = submission_for(course, slug), _ideas(course, slug)
-    orders = [(program, Options()) for program in [solution, *_programs(course, slug, "right")]]
-    orders += [(_up_to_last_answer(program), Options(ignore_after=True)) for program in _programs(course, slug, "wrong")]
-    bare = _up_to_last_answer(solution)
+    orders = [(program, Options()) for program in [solution, *programs(course, slug, "right")]]
+    orders += [(up_to_last_answer(program), Options(ignore_after=True)) for program in programs(course, slug, "wrong")]
+    bare = up_to_last_answer(solution)
     orders += [(replace(bare, student=f"fool/{name}"), Options(ignore_after=True, fool=name)) for name in FOOLS]
     with GraderPool(course, slug, jobs, device) as pool:
         for report in pool.run(orders):
@@ -69,7 +69,7 @@ def verify(course: Course, slug: str, jobs: int, device: str = "cpu") -> Verific
     return found
 
 
-def _programs(course: Course, slug: str, kind: str) -> list[Submission]:
+def programs(course: Course, slug: str, kind: str) -> list[Submission]:
     folder = course.paths(slug).hidden_tests / kind
     notebook = draft(course, slug)
     return [
@@ -78,7 +78,7 @@ def _programs(course: Course, slug: str, kind: str) -> list[Submission]:
     ]
 
 
-def _up_to_last_answer(submission: Submission) -> Submission:
+def up_to_last_answer(submission: Submission) -> Submission:
     """Without the experiments at the end, which cost time and which no check looks at."""
     answers = {cell.id for cell in submission.notebook.cells if nbgrader_of(cell).get("solution")}
     last = max((index for index, (cell, _) in enumerate(submission.cells) if cell in answers), default=-1)

@@ -63,11 +63,8 @@ def _tensor(got: Any, part: Part, what: str) -> Mismatch | None:
 
 def _values(got: Tensor, part: Part, what: str) -> Mismatch | None:
     exact, allowed = part.exact, part.allowed
-    # An answer too large for the dtype is infinite there; only then may a finite exact value become infinite.
-    rounded = exact.to(part.like.dtype).to(exact.dtype) if part.like.is_floating_point() else exact
-    expected = torch.where(rounded.isfinite(), exact, rounded) if exact.is_floating_point() else exact
-    error = (got - expected).abs()
-    fine = (error <= allowed) | (got == expected) | (got.isnan() & expected.isnan())
+    expected, error = distance(got, part)
+    fine = error <= allowed
     if bool(fine.all()):
         return None
     worst = _worst(error, fine)
@@ -77,6 +74,16 @@ def _values(got: Tensor, part: Part, what: str) -> Mismatch | None:
     where = f"{what}: {wrong}, the worst at index {index}" if exact.dim() else f"{what} is wrong"
     room = float(allowed.reshape(-1)[worst])
     return Mismatch(where, got=f"got {mine:.6g}", expected=f"expected {theirs:.6g} (allowed ±{room:.1g})")
+
+
+def distance(got: Tensor, part: Part) -> tuple[Tensor, Tensor]:
+    """What is expected of an answer in the student's dtype, and how far `got` lies from it, element by element."""
+    exact = part.exact
+    # An answer too large for the dtype is infinite there; only then may a finite exact value become infinite.
+    rounded = exact.to(part.like.dtype).to(exact.dtype) if part.like.is_floating_point() else exact
+    expected = torch.where(rounded.isfinite(), exact, rounded) if exact.is_floating_point() else exact
+    same = (got == expected) | (got.isnan() & expected.isnan())
+    return expected, torch.where(same, 0.0, (got - expected).abs())
 
 
 def _worst(error: Tensor, fine: Tensor) -> int:
