@@ -12,7 +12,7 @@ from autograde.course import Course, CourseError
 from autograde.display import plain
 from autograde.report import ExerciseReport, Outcome, Verdict
 
-__all__ = ["exercise_html", "exercise_text", "write_feedback"]
+__all__ = ["exercise_html", "exercise_text", "points_text", "write_feedback"]
 
 WORDS = {
     Outcome.PASSED: ("✓", "passed"),
@@ -31,19 +31,21 @@ NOTES = {
 
 def exercise_html(exercise: ExerciseReport) -> str:
     """The report of one exercise as HTML without scripts or styles; all its text is escaped."""
+    shown = [_shown(verdict) for verdict in exercise.verdicts]
     page: str = _template().render(
         name=exercise.exercise,
-        score=_number(exercise.score),
-        max_score=_number(exercise.max_score),
+        score=points_text(exercise.score),
+        max_score=points_text(exercise.max_score),
         broken=any(verdict.outcome is Outcome.BROKEN for verdict in exercise.verdicts),
-        verdicts=[_shown(verdict) for verdict in exercise.verdicts],
+        verdicts=shown,
+        told=_told_once(shown),
     )
     return page
 
 
 def exercise_text(exercise: ExerciseReport) -> str:
     """The same as plain text, for terminals and for editors that show no HTML."""
-    lines = [f"{exercise.exercise}: {_number(exercise.score)} of {_number(exercise.max_score)} points"]
+    lines = [f"{exercise.exercise}: {points_text(exercise.score)} of {points_text(exercise.max_score)} points"]
     for verdict in exercise.verdicts:
         shown = _shown(verdict)
         lines.append(f"{shown['symbol']} {shown['word']:<9} {shown['title']} ({shown['points']}/{shown['max_points']})")
@@ -84,11 +86,22 @@ def _shown(verdict: Verdict) -> dict[str, Any]:
         "word": word,
         "note": note,
         "title": texts["title"] or verdict.check,
-        "points": _number(verdict.points),
-        "max_points": _number(verdict.max_points),
+        "points": points_text(verdict.points),
+        "max_points": points_text(verdict.max_points),
         "details": bool(note or any(texts[key] for key in ("reason", "hint", "replay", "traceback"))),
     }
 
 
-def _number(points: float) -> str:
+def _told_once(shown: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Verdicts that have something to tell; those with the very same words together, in the order of the first."""
+    same: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for verdict in shown:
+        if verdict["details"]:
+            words = tuple(verdict[key] for key in ("word", "note", "reason", "hint", "replay", "traceback"))
+            same.setdefault(words, []).append(verdict)
+    return list(same.values())
+
+
+def points_text(points: float) -> str:
+    """2 as `2`, 2.50 as `2.5`."""
     return f"{round(points, 2):g}"

@@ -1,7 +1,7 @@
 """Feedback pages that do nothing: no script, no foreign address, whatever the submission holds.
 
 Covered: markup in cells, outputs and comments (the whole body is sanitized), and a policy that forbids all loading.
-Not covered: mathematics is shown as its TeX source, because drawing it needs a script.
+Not covered: a picture's content; rude text.
 """
 
 from __future__ import annotations
@@ -12,23 +12,20 @@ from typing import Any
 
 import nh3
 from nbconvert.exporters import HTMLExporter
+from nbconvert.exporters.exporter import Exporter
 from nbformat.notebooknode import NotebookNode
+from nbgrader.preprocessors import GetGrades
 
+from autograde import page
 from autograde.display import ATTRIBUTES, TAGS
+from autograde.report import decode_report
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'"
 HEAD = f"""<meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{POLICY}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">"""
-STYLE = re.compile(r"<style[^>]*>.*?</style>", re.DOTALL | re.IGNORECASE)
-REPORT_STYLE = """<style>
-.exercise-report table { border-collapse: collapse; margin: 0.5em 0; }
-.exercise-report th, .exercise-report td { border: 1px solid #999; padding: 0.2em 0.6em; text-align: left; }
-.exercise-report pre { background: #f5f5f5; padding: 0.5em; overflow-x: auto; }
-.exercise-report summary { font-weight: bold; }
-</style>"""
-PAGE_TAGS = TAGS | {"img"}
+PAGE_TAGS = TAGS | {"header", "img", "main", "section"}
 PAGE_ATTRIBUTES = {
     **ATTRIBUTES,
     "*": {"class", "id"},
@@ -38,25 +35,39 @@ PAGE_ATTRIBUTES = {
 }
 
 
+class Marks(GetGrades):  # type: ignore[misc]
+    """nbgrader's marks, and which answers nobody has marked: their score of 0 is no verdict."""
+
+    def _get_score(self, cell: NotebookNode, resources: Any) -> None:
+        super()._get_score(cell, resources)
+        names = resources["nbgrader"]
+        grade = self.gradebook.find_grade(
+            cell.metadata.nbgrader["grade_id"], names["notebook"], names["assignment"], names["student"]
+        )
+        cell.metadata.nbgrader["unmarked"] = grade.manual_score is None and grade.auto_score is None
+
+
 class InertHTMLExporter(HTMLExporter):
-    """nbgrader's feedback page with a sanitized body and a Content-Security-Policy."""
+    """The feedback page instead of nbgrader's: it says first what to mend, and nothing in it can act."""
 
     def from_notebook_node(self, nb: NotebookNode, resources: Any = None, **kwargs: Any) -> Any:
-        page, resources = super().from_notebook_node(nb, resources, **kwargs)
-        return inert(page, resources["nbgrader"]["notebook"]), resources
+        from autograde.nbgrader_hooks import here
+
+        # Past HTMLExporter, which would render nbgrader's own template.
+        nb, resources = Exporter.from_notebook_node(self, nb, resources, **kwargs)
+        course, names = here(), resources["nbgrader"]
+        slug = names["assignment"]
+        file = course.paths(slug).report(names["student"])
+        report = decode_report(file.read_bytes()) if file.exists() else None
+        title = course.assignment(slug).title
+        return inert(page.render(nb, names, title, report), title), resources
 
 
-def inert(page: str, title: str) -> str:
-    """The page with only its own styles in the head and nothing active in the body."""
-    # The template's head holds no text of a student; all of it comes after the first <body>.
-    head, found, body = page.partition("<body")
-    if not found:
-        raise ValueError("nbgrader's feedback template made a page without a body")
-    body = body.partition(">")[2].rpartition("</body>")[0]
-    styles = "\n".join(STYLE.findall(head))
+def inert(body: str, title: str) -> str:
+    """A whole page with only our own styles in the head and nothing active in the body."""
     return (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{HEAD}\n<title>{html.escape(title)}</title>\n{styles}\n'
-        f"{REPORT_STYLE}\n</head>\n<body>\n{sanitized(body)}\n</body>\n</html>\n"
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{HEAD}\n<title>{html.escape(title)}</title>\n{page.styles()}\n'
+        f"</head>\n<body>\n{sanitized(body)}\n</body>\n</html>\n"
     )
 
 

@@ -66,9 +66,8 @@ def configure(c: Config, course: Course) -> None:
     c.AssignLatePenalties.plugin_class = f"{HERE}.CourseLate"
     c.GenerateFeedback.exporter_class = "autograde.inert.InertHTMLExporter"
     c.GenerateFeedback.preprocessors = [
-        "nbgrader.preprocessors.GetGrades",
+        "autograde.inert.Marks",
         "nbgrader.preprocessors.ClearHiddenTests",
-        "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
     ]
     for slug in course.slugs:
         try:
