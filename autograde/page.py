@@ -34,6 +34,7 @@ def render(notebook: NotebookNode, marks: Any, title: str, report: Report | None
     for part in parts:
         exercise = exercises.get(part["name"])
         by_hand = "not marked yet" if part["unmarked"] else "marked by a person"
+        part["changed"] = exercise is not None and part["score"] != points_text(exercise.score)
         part["words"] = _counted(exercise) if exercise else by_hand
     unmarked = sum(float(part["points"]) for part in parts if part["unmarked"])
     body: str = _template().render(
@@ -69,7 +70,7 @@ def _cell(cell: NotebookNode) -> dict[str, Any]:
         "score": points_text(metadata.get("score") or 0),
         "points": points_text(metadata.get("points") or 0),
         "unmarked": bool(metadata.get("unmarked")),
-        "body": _code(cell.source) if cell.cell_type == "code" else _prose(cell.source),
+        "body": {"code": _code, "markdown": _prose}.get(cell.cell_type, _pre)(cell.source),
         "outputs": outputs,
         "comment": _prose(metadata["comment"]) if metadata.get("comment") else "",
     }

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
+ITS_PROCESSES = "of all processes it started"
+WHOLE_MACHINE = "of the whole machine, right only where nothing else runs"
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,7 @@ def run(command: list[str], folder: Path) -> tuple[int, str, Cost]:
     wall_s = time.perf_counter() - start
     if group:
         _wait_until_empty(group)
-    counted = "of all processes it started" if group else "of the whole machine, right only where nothing else runs"
-    cost = Cost(wall_s, _cpu_s(group) - before, counted)
+    cost = Cost(wall_s, _cpu_s(group) - before, ITS_PROCESSES if group else WHOLE_MACHINE)
     if group:
         with suppress(OSError):
             group.rmdir()

@@ -80,7 +80,7 @@ class Observer:
 
 def ratio(error: Tensor, allowed: Tensor) -> float:
     """The largest error / allowed; exact values count as 0, a NaN as infinitely far off."""
-    ratios = (error / allowed).where(error != 0, 0.0).nan_to_num(nan=math.inf)
+    ratios = (error / allowed).where(error != 0, 0.0).nan_to_num(nan=math.inf, posinf=math.inf)
     return float(ratios.max()) if ratios.numel() else 0.0
 
 

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 import nbformat
 import pytest
+from nbgrader.api import Gradebook
 
 from autograde.course import Course
 from autograde.display import safe_html
@@ -18,7 +19,7 @@ from autograde.tests.tiny_course import SLUG, FakeGrading, a_report, hand_in
 HOSTILE = (
     "<script>alert(1)</script><img src=x onerror=alert(2)><style>*{display:none}</style>"
     "<a href='javascript:alert(3)'>go</a><svg onload=alert(4)><script>5</script></svg><iframe src=//evil></iframe>"
-    "</body><script>alert(6)</script><a href='data:text/html,x'>d</a><form action=//evil><input></form>"
+    "</section></main></details></body><script>alert(6)</script><a href='data:text/html,x'>d</a><form action=//evil><input></form>"
 )
 
 
@@ -91,10 +92,51 @@ def test_feedback_pages_are_inert(released: Course, fake_grading: FakeGrading) -
     assert page.count("</body>") == 1
     body = page.partition("<body>")[2]
     assert "<style" not in body
+    # No cell can end the frame that the page puts around it.
+    assert page.count("</main>") == page.count("<main>") == 1
+    assert page.rindex("<section") < page.rindex("</section>") < page.index("</main>")
+
+
+def test_an_answer_that_nobody_has_marked_is_named_so(released: Course, fake_grading: FakeGrading) -> None:
+    notebook = nbformat.read(released.paths(SLUG).released_notebook, 4)
+    next(cell for cell in notebook.cells if cell.id == "why")["source"] = "Because it is linear: $f(2x) = 2 f(x)$."
+    hand_in(released, "ann", notebook)
+    fake_grading.reports["ann"] = a_report(problems=["cell scale: stopped after 30 s"])
+    assert record(released, SLUG, ["ann"]) == {}
+    page = feedback_of(released, "ann")
+    assert "2 points are <strong>not marked yet</strong>" in page
+    assert "cell scale: stopped after 30 s" in page
+    assert '<code class="tex">f(2x) = 2 f(x)</code>' in page
+    with Gradebook(released.gradebook_url, released.name) as gradebook:
+        gradebook.find_grade("why", SLUG, SLUG, "ann").manual_score = 1.5
+        gradebook.find_grade("scale-checks", SLUG, SLUG, "ann").manual_score = 3.0
+        gradebook.find_comment("why", SLUG, SLUG, "ann").manual_comment = "Say *why*. <script>1</script>"
+        gradebook.db.commit()
+    page = feedback_of(released, "ann")
+    assert "not marked yet" not in page
+    assert "why: 1.5 of 2 points" in page
+    assert "a person set the mark to 3 of 4 points" in page
+    assert "Say <em>why</em>." in page
+    assert dangers(page) == []
+
+
+def feedback_of(course: Course, student: str) -> str:
+    assert write_feedback(course, SLUG) == {}
+    return course.paths(SLUG).feedback(student).read_text()
+
+
+def test_what_is_true_of_many_checks_is_told_once() -> None:
+    same = [verdict(Outcome.CRASHED, title=title, reason="the notebook ended its own process") for title in ("one", "two")]
+    other = verdict(Outcome.FAILED, title="three", reason="it is 3")
+    page = exercise_html(ExerciseReport(exercise="scale", verdicts=[same[0], other, same[1]]))
+    assert page.count("ended its own process") == 1
+    assert page.count("<details") == 2
+    assert all(page.count(title) == 2 for title in ("one", "two", "three"))
 
 
 def test_the_policy_forbids_scripts() -> None:
-    page = inert("<head><script>1</script><style>a{}</style></head><body><p>x</p></body>", "<t>")
+    page = inert("<p>x</p><script>1</script>", "<t>")
     assert "default-src 'none'" in page
+    assert "<script" not in page
     assert "script-src" not in page
     assert "&lt;t&gt;" in page
