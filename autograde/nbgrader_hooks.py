@@ -21,9 +21,10 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets.config import Config
 
 from autograde.course import Course, CourseError, load_course
-from autograde.display import inert_markdown, safe_outputs
+from autograde.display import inert_markdown, plain, safe_outputs
 from autograde.extract import Submission
 from autograde.feedback import exercise_html, exercise_text
+from autograde.inert import PROBLEMS
 from autograde.release import stage_if_stale
 from autograde.repair import is_locked
 from autograde.report import ExerciseReport, Outcome, Report, decode_report, write_report
@@ -148,6 +149,7 @@ class IsolatedGrade(NbGraderPreprocessor):  # type: ignore[misc]
 
 def fill(notebook: NotebookNode, report: Report) -> None:
     """Give each code cell its outputs: grade cells the score, others what the worker saw, sanitized."""
+    notebook.metadata[PROBLEMS] = [plain(problem) for problem in report.problems]
     exercises = {exercise.exercise: exercise for exercise in report.exercises}
     outputs = {cell.cell: cell.outputs for cell in report.cells}
     for cell in notebook.cells:
