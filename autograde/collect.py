@@ -20,6 +20,7 @@ from autograde.course import Course, load_course
 from autograde.extract import Submission
 from autograde.grading import Options, digest_of, open_submission
 from autograde.judging import failed, passed, waiting
+from autograde.release import points
 from autograde.report import ExerciseReport, Outcome, Report, Verdict
 from autograde.sandbox import RunningSubmission
 from autograde.student import Student
@@ -111,7 +112,11 @@ class GradingSession:
             exercise = item.path.stem.removeprefix("test_")
             done = verdicts.setdefault(exercise, {})
             done[item.obj.check.name] = self._verdict(item, item.obj.check, done)
-        return [ExerciseReport(exercise=name, verdicts=list(done.values())) for name, done in verdicts.items()]
+        order = [name for name in points(self.course, self.slug) if name in verdicts]
+        return [
+            ExerciseReport(exercise=name, verdicts=list(verdicts[name].values()))
+            for name in [*order, *sorted(verdicts.keys() - set(order))]
+        ]
 
     def _verdict(self, item: Any, check: Check, done: dict[str, Verdict]) -> Verdict:
         before = done.get(check.after)
@@ -121,4 +126,9 @@ class GradingSession:
         item._initrequest()
         runtestprotocol(item, log=False, nextitem=None)
         raised = item.stash[pytest_plugin.RAISED]
-        return passed(check) if raised is None else failed(check, raised, self.course.reveal)
+        if raised is None:
+            return passed(check)
+        assert self.running is not None
+        errors = {run.cell: run.error for run in self.running.cells}
+        exercise = item.path.stem.removeprefix("test_")
+        return failed(check, raised, self.course.reveal, errors.get(exercise, ""))

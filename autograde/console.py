@@ -72,7 +72,7 @@ def say_class(title: str, result: ClassResult) -> None:
     table = Table(title=title)
     table.add_column("student", no_wrap=True)
     for name in ("score", *exercises):
-        table.add_column(name.replace("_", "_\u200b"), justify="right")
+        table.add_column(name, justify="right", overflow="fold")
     for student, report in reports:
         table.add_row(Text(student), f"{report.score:g}/{report.max_score:g}", *_marks(report, exercises))
     screen.print(table)
@@ -96,7 +96,7 @@ def ideas(result: ClassResult) -> dict[str, list[str]]:
     """Hint -> the students whose answers it explains."""
     found: dict[str, list[str]] = defaultdict(list)
     for student, report in sorted(result.reports.items()):
-        for hint in dict.fromkeys(verdict.hint for verdict in report.verdicts if verdict.misconception):
+        for hint in dict.fromkeys(verdict.hint for verdict in report.verdicts if verdict.hint):
             found[hint].append(student)
     return found
 

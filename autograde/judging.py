@@ -21,8 +21,11 @@ def waiting(check: Check, title: str) -> Verdict:
     return _verdict(check, Outcome.WAITING, reason=f"waits for: {title}")
 
 
-def failed(check: Check, raised: BaseException, reveal: Reveal) -> Verdict:
-    """The verdict for what the check raised; an exception that no student can cause is BROKEN."""
+def failed(check: Check, raised: BaseException, reveal: Reveal, cell_error: str = "") -> Verdict:
+    """The verdict for what the check raised; an exception that no student can cause is BROKEN.
+
+    `cell_error` is why the exercise's own cell did not run to its end, or empty.
+    """
     replay = check.replay if reveal is not Reveal.NOTHING else ""
     match raised:
         case Mismatch():
@@ -30,6 +33,9 @@ def failed(check: Check, raised: BaseException, reveal: Reveal) -> Verdict:
             return _verdict(check, Outcome.FAILED, reason=reason, hint=raised.hint, misconception=idea, replay=replay)
         case StudentError() if raised.types[0] == "NotImplementedError":
             return _verdict(check, Outcome.FAILED, reason=NOT_WRITTEN)
+        case StudentError(missing=True):
+            why = f"; its cell stopped with {cell_error}" if cell_error else ""
+            return _verdict(check, Outcome.FAILED, reason=clean(raised.message + why, 500))
         case StudentError():
             return _verdict(check, Outcome.CRASHED, reason=str(raised), replay=replay, traceback=raised.traceback)
         case WorkerLostError() | WorkerTimeoutError() | WorkerCrashedError():

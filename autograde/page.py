@@ -22,6 +22,7 @@ from autograde.feedback import WORDS, points_text
 from autograde.report import ExerciseReport, Report
 from autograde.source import CHECKS
 
+MAX_PROBLEMS = 12
 MAX_CELL = 100_000
 """characters of a cell that are shown; more is no answer but an attack on the reader's browser"""
 
@@ -43,7 +44,7 @@ def render(notebook: NotebookNode, marks: Any, title: str, report: Report | None
         max_score=points_text(marks["max_score"]),
         late_penalty=points_text(marks["late_penalty"]) if marks["late_penalty"] else "",
         unmarked=points_text(unmarked) if unmarked else "",
-        problems=[plain(problem, 500) for problem in report.problems] if report else [],
+        problems=[plain(problem, 500) for problem in report.problems[:MAX_PROBLEMS]] if report else [],
         parts=parts,
         cells=cells,
     )

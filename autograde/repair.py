@@ -43,6 +43,8 @@ class Repaired:
     notebook: NotebookNode
     not_run: set[str] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
+    renamed: list[str] = field(default_factory=list)
+    """cells whose nbgrader metadata had been lost or changed"""
 
     def note(self, problem: str) -> None:
         if len(self.problems) < MAX_PROBLEMS:
@@ -94,6 +96,9 @@ def repaired(cells: list[RawCell], release: NotebookNode) -> Repaired:
         else:
             result.notebook.cells.append(_plain(result, cell, index, next(free), release))
     _reinsert(result, release, set(claims.values()))
+    if result.renamed:
+        cells_named = f"cells {', '.join(result.renamed[:3])}{' and others' if len(result.renamed) > 3 else ''}"
+        result.note(f"The nbgrader metadata of the {cells_named} was lost or changed; the release's was put back.")
     return result
 
 
@@ -155,7 +160,7 @@ def _restored(result: Repaired, cell: RawCell, released: NotebookNode) -> Notebo
     if cell.kind != released.cell_type:
         result.note(f"Cell {name!r} had become a {cell.kind} cell; it is a {released.cell_type} cell again.")
     if metadata and not _same_metadata(cell.nbgrader, metadata):
-        result.note(f"Cell {name!r} had lost or changed its nbgrader metadata; the release's was put back.")
+        result.renamed.append(name)
     source = cell.source
     if is_locked(released):
         if source.strip() != released.source.strip():

@@ -25,6 +25,7 @@ from autograde.warm import WarmProcessError
 from autograde.wire import Channel, DeadlineError, PeerGone, WireError
 
 ANSWER_S = 15.0
+LEAVE_S = 0.5
 
 
 class WorkerCrashedError(Exception):
@@ -122,8 +123,11 @@ class RunningSubmission:
             for fd in (channel.read_fd, channel.write_fd):
                 os.close(fd)
                 self.open_fds.discard(fd)
+            # The fork ends by itself when its pipes close; only one that does not is worth a hunt.
+            ended = self._session_is_ready(number, LEAVE_S)
             self._sweep()
-            self._await_session(number)
+            if not ended:
+                self._await_session(number)
 
     def _tell_session(self, command: dict[str, Any]) -> None:
         try:
@@ -134,14 +138,22 @@ class RunningSubmission:
 
     def _await_session(self, number: int) -> None:
         """After a check the session must be ready for the next; if it is not, no other check can run."""
+        if not self._session_is_ready(number, ANSWER_S):
+            self.problem = self.problem or "the notebook's process ended during a check"
+
+    def _session_is_ready(self, number: int, wait_s: float) -> bool:
+        """Has the session seen the end of its fork?"""
         if self.problem:
-            return
+            return False
         try:
-            if self.notebook.receive(time.monotonic() + ANSWER_S) == {"done": number}:
-                return
+            if self.notebook.receive(time.monotonic() + wait_s) == {"done": number}:
+                return True
             self.problem = "the notebook disturbed the grader's connection"
-        except (PeerGone, DeadlineError, WireError):
+        except DeadlineError:
+            return False
+        except (PeerGone, WireError):
             self.problem = "the notebook's process ended during a check"
+        return False
 
     def _sweep(self) -> None:
         """Kill every process of the submission but the session itself."""

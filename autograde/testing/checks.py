@@ -135,7 +135,7 @@ _SETTINGS = settings(
 )
 
 
-def check(*, points: float, after: Test | None = None, examples: int = 30) -> Callable[[Test], Test]:
+def check(*, points: float, after: Test | None = None, examples: int = 20) -> Callable[[Test], Test]:
     """Mark a test as a check worth `points`, tried on `examples` drawn inputs, once the check `after` has passed."""
     if points < 0 or examples < 1:
         raise ValueError(f"a check needs points >= 0 and examples >= 1, not {points=}, {examples=}")

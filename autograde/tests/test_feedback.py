@@ -140,3 +140,14 @@ def test_the_policy_forbids_scripts() -> None:
     assert "<script" not in page
     assert "script-src" not in page
     assert "&lt;t&gt;" in page
+
+
+def test_problems_stand_above_the_page_as_text(released: Course, fake_grading: FakeGrading) -> None:
+    hand_in(released, "ada")
+    fake_grading.reports = {"ada": a_report(problems=["cell scale: <b>NameError</b>"])}
+    record(released, SLUG, ["ada"])
+    assert write_feedback(released, SLUG) == {}
+    page = released.paths(SLUG).feedback("ada").read_text()
+    assert "<li>cell scale: &lt;b&gt;NameError&lt;/b&gt;</li>" in page
+    assert ">scale</a>" in page
+    assert "Test cell" not in page

@@ -64,3 +64,11 @@ def test_a_crash_says_where(judged: Check) -> None:
 def test_only_what_the_course_reveals_is_shown(judged: Check, reveal: Reveal, reason: str, replay: str) -> None:
     verdict = failed(judged, Mismatch("wrong", got="got 1", expected="expected 2"), reveal)
     assert (verdict.reason, verdict.replay) == (reason, replay)
+
+
+def test_a_name_that_is_missing_says_what_stopped_its_cell(judged: Check) -> None:
+    missing = StudentError(["MissingNameError"], "the notebook defines no `f`", [], True)
+    verdict = failed(judged, missing, Reveal.EXPECTED, "SyntaxError in line 1: invalid syntax")
+    assert verdict.outcome is Outcome.FAILED
+    assert verdict.reason == "the notebook defines no `f`; its cell stopped with SyntaxError in line 1: invalid syntax"
+    assert verdict.replay == ""

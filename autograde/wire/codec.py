@@ -29,6 +29,7 @@ DTYPES: dict[str, torch.dtype] = {
         torch.uint8, torch.uint16, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool,
     )
 }  # fmt: skip
+NAMES = {dtype: name for name, dtype in DTYPES.items()}
 NUMPY_DTYPES = {
     np.dtype(name).str: np.dtype(name)
     for name in (
@@ -135,15 +136,16 @@ class _Writer:
     def _tensor_node(self, tensor: torch.Tensor, device: str, requires_grad: bool) -> list[Any]:
         if tensor.layout is not torch.strided or tensor.is_quantized or tensor.device.type == "meta":
             raise WireError(f"a {tensor.layout} tensor on {tensor.device}; only dense tensors with values can be sent")
-        name = str(tensor.dtype).removeprefix("torch.")
-        if name not in DTYPES:
+        name = NAMES.get(tensor.dtype)
+        if name is None:
             raise WireError(f"a tensor of dtype {tensor.dtype}, which cannot be sent")
         if tensor.numel() * tensor.element_size() > PAYLOAD_BYTES:
             raise WireError(f"a tensor of shape {tuple(tensor.shape)}, which is too large to send")
-        dense = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous()
-        # A single value may be contiguous with any stride, also 0 after `expand`; bytes need stride 1.
-        flat = dense.as_strided((dense.numel(),), (1,))
-        self._append(flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b"")
+        plain = tensor.detach().cpu()
+        if plain.is_complex():
+            plain = plain.resolve_conj().resolve_neg()
+        # NumPy knows no bfloat16 and copies any strides, also the 0 that `expand` leaves; so bits of the same size go.
+        self._append((plain.view(torch.int16) if plain.dtype is torch.bfloat16 else plain).numpy().tobytes())
         return ["t", name, list(tensor.shape), device, requires_grad]
 
     def _append(self, data: bytes) -> None:

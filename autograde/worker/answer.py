@@ -94,10 +94,10 @@ class Answerer:
         return {"value": self.resolve(request)}
 
     def supply(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Put the grader's function in place of a global of the submission, until the next example."""
-        name = request["name"]
-        self.replaced.setdefault(name, self.namespace.get(name))
-        self.namespace[name] = supplied(self.ask, request["callback"].number, self.received)
+        """Put functions of the grader in place of globals of the submission, until the next example."""
+        for name, callback in request["callbacks"].items():
+            self.replaced.setdefault(name, self.namespace.get(name))
+            self.namespace[name] = supplied(self.ask, callback.number, self.received)
         return {"value": None}
 
     def gradients(self, request: dict[str, Any]) -> dict[str, Any]:

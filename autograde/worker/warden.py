@@ -92,6 +92,7 @@ def _kill_descendants(spare: int | None) -> bool:
         _reap(spare)
         if not doomed:
             return True
+        time.sleep(0.001)
     return False
 
 
