@@ -58,6 +58,8 @@ class RunningSubmission:
         self.cells: list[CellRun] = []
         self.problem = ""
         """why no check can run, or empty"""
+        self.fatal_cell = ""
+        """id of the cell that ended the notebook's process, or kept it beyond its time"""
         self.timed_out = False
         self.scratch = tempfile.mkdtemp(prefix="course-scratch-")
         for path in data:
@@ -98,7 +100,10 @@ class RunningSubmission:
         deadline = time.monotonic() + self.limits.notebook_wall_s
         try:
             self.notebook.send({"cells": [list(cell) for cell in cells]}, deadline=deadline)
-            self.cells = _cell_runs(self.notebook.receive(deadline), [name for name, _ in cells])
+            for name, _ in cells:
+                self.fatal_cell = name
+                self.cells.append(_cell_run(self.notebook.receive(deadline), name))
+            self.fatal_cell = ""
         except DeadlineError:
             self.timed_out = True
             self.problem = f"the notebook did not finish within {self.limits.notebook_wall_s:g} s"
@@ -219,13 +224,13 @@ def _bounds(limits: Limits) -> dict[str, float]:
     }
 
 
-def _cell_runs(reply: Any, names: list[str]) -> list[CellRun]:
-    """The worker's account of the run, in our shape; anything else is a WireError."""
+def _cell_run(reply: Any, name: str) -> CellRun:
+    """The worker's account of one cell, in our shape; anything else is a WireError."""
     try:
-        runs = msgspec.convert(reply["cells"], list[CellRun])
-        msgspec.json.encode(runs)  # only what a report can hold
-    except (msgspec.MsgspecError, TypeError, KeyError, ValueError, RecursionError):
-        raise WireError("an account of the notebook that makes no sense") from None
-    if [run.cell for run in runs] != names:
-        raise WireError("an account of other cells than were sent")
-    return runs
+        run = msgspec.convert(reply, CellRun)
+        msgspec.json.encode(run)  # only what a report can hold
+    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
+        raise WireError("an account of a cell that makes no sense") from None
+    if run.cell != name:
+        raise WireError("an account of another cell than was sent")
+    return run

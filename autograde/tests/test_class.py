@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from nbformat.v4 import new_code_cell
 from nbgrader.api import Gradebook
 
 from autograde.course import Course
@@ -23,7 +24,7 @@ ANSWERS = {
     "dee": "import os\nos._exit(3)",
     "eve": "def scale(x, factor:\n",
 }
-SCORES = {"ada": 4.0, "bob": 0.0, "cy": 0.0, "dee": 0.0, "eve": 0.0, "late": 4.0, "untouched": 0.0}
+SCORES = {"ada": 4.0, "bob": 0.0, "cy": 0.0, "dee": 0.0, "eve": 0.0, "flo": 4.0, "late": 4.0, "untouched": 0.0}
 
 
 def course_command(course: Course, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -55,6 +56,9 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
     for student, answer in ANSWERS.items():
         hand_in(made, student, assemble(made, SLUG, {"scale": answer, "why": "Because."}))
     hand_in(made, "late", assemble(made, SLUG, {}), when="2027-02-01 12:00:00 UTC")
+    crashing = assemble(made, SLUG, {"scale": ANSWERS["ada"], "why": "Because."})
+    crashing.cells.append(new_code_cell("import os\nos.kill(os.getpid(), 11)", id="my-own"))
+    hand_in(made, "flo", crashing)
     hand_in(made, "untouched")
     (made.root / "submitted" / "gone" / SLUG).mkdir(parents=True)
     graded = course_command(made, "grade", SLUG)
@@ -125,6 +129,8 @@ def test_feedback_says_what_was_wrong_and_how_to_see_it(course: Course) -> None:
     assert "scale(torch.tensor([" in pages["bob"]
     assert "did not finish within 1 s of computing" in pages["cy"]
     assert "SyntaxError" in pages["eve"]
+    said = "the notebook ended its own process (killed by SIGSEGV); run again without this cell"
+    assert pages["flo"].count(said) == 2, "once at the top, once under the cell"
     for page in pages.values():
         assert str(course.root) not in page
         assert "oracle" not in page

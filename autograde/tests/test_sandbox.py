@@ -141,3 +141,9 @@ def test_the_worker_knows_nothing_of_the_course(run: Run) -> None:
 def test_why_a_notebook_ended_is_always_told_alike(run: Run) -> None:
     problems = {run("import os\nos._exit(3)").problem for _ in range(8)}
     assert problems == {"the notebook ended its own process (exit status 3)"}
+
+
+def test_the_cell_that_ended_the_process_is_named(run: Run) -> None:
+    with run("x = 1", "import os\nos._exit(3)", "y = 2") as running:
+        assert running.fatal_cell == "cell-1"
+        assert [cell.cell for cell in running.cells] == ["cell-0"]

@@ -6,6 +6,7 @@ import signal
 import sys
 import tempfile
 import traceback
+from collections.abc import Iterator
 from typing import Any
 
 from IPython.core.compilerop import CachingCompiler
@@ -141,11 +142,12 @@ def new_shell() -> NotebookShell:
     return shell
 
 
-def run_cells(shell: NotebookShell, cells: list[Any], bounds: Bounds) -> list[dict[str, Any]]:
-    """Run (cell id, source) pairs in order; a cell that fails does not keep the next from running."""
+def run_cells(shell: NotebookShell, cells: list[Any], bounds: Bounds) -> Iterator[dict[str, Any]]:
+    """Run (cell id, source) pairs in order, one for each account asked for; a cell that fails does not keep the next from running."""
     shell.outputs.left = bounds.output_bytes
     sys.stdout, sys.stderr = Stream(shell.outputs, "stdout"), Stream(shell.outputs, "stderr")
-    return [_run_cell(shell, cell, source, bounds.cell_wall_s) for cell, source in cells]
+    for cell, source in cells:
+        yield _run_cell(shell, cell, source, bounds.cell_wall_s)
 
 
 def _run_cell(shell: NotebookShell, cell: str, source: str, wall_s: float) -> dict[str, Any]:

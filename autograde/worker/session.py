@@ -27,7 +27,8 @@ def run(request: Request, fds: list[int], shell: notebook.NotebookShell) -> None
     seed_everything(request.seed, request.device)
     channel = Channel(NOTEBOOK_IN, NOTEBOOK_OUT)
     cells = channel.receive()["cells"]
-    channel.send({"cells": notebook.run_cells(shell, cells, request.limits)})
+    for account in notebook.run_cells(shell, cells, request.limits):
+        channel.send(account)  # one by one, so that the grader knows which cell ended this process
     checks = (len(fds) - 2) // 2
     while True:
         try:
