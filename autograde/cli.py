@@ -186,13 +186,15 @@ def export(course: Course, to: str) -> None:
 
 
 @command
+@click.argument("slugs", nargs=-1)
 @click.option("--into", default="demo", help="folder for the demo's own course and class")
-def demo(course: Course, into: str) -> None:
+def demo(course: Course, slugs: tuple[str, ...], into: str) -> None:
     """Run a simulated class from release to feedback, in a folder of its own.
 
-    Example: course demo --into /tmp/demo
+    Example: course demo rmsnorm --into /tmp/demo
     """
-    sys.exit(subprocess.call([sys.executable, str(course.root / "tools" / "simulate_class.py"), into]))
+    chosen = _slugs(course, slugs)
+    sys.exit(subprocess.call([sys.executable, str(course.root / "tools" / "simulate_class.py"), into, *chosen]))
 
 
 @command

@@ -6,36 +6,64 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import nbformat
+from rich.console import Console
+from rich.table import Table
 
 from autograde.course import Course, load_course
 from autograde.release import assemble, draft, read_program
+from autograde.report import decode_report
+from autograde.submitted import students_submitted
 
 ROOT = Path(__file__).resolve().parent.parent
 COURSE_FILES = ("course_config.py", "nbgrader_config.py", "source", "hidden_tests", "reference_impl")
-WRONG_PER_ASSIGNMENT = 12
 LOOP = "\n\nwhile True:\n    pass\n"
 CRASH = "\n\nimport os\nos.kill(os.getpid(), 11)\n"
 
 
-def main(into: Path) -> int:
+def main(into: Path, slugs: Sequence[str] = ()) -> int:
+    """Run the demo in `into`, for these assignments or all. 0, or the exit status of the command that failed."""
     if into.exists() and not (into / "demo-course").exists():
         print(f"{into} exists and is no demo; name another folder", file=sys.stderr)
         return 2
     shutil.rmtree(into, ignore_errors=True)
     course = copy_course(into)
     (into / "demo-course").touch()
-    status = _course(into, "verify", *course.slugs) or _course(into, "release")
-    for slug in course.slugs if status == 0 else ():
+    chosen = [course.assignment(slug).slug for slug in slugs] or course.slugs
+    status = _course(into, "verify", *chosen) or _course(into, "release", *chosen)
+    for slug in chosen if status == 0 else ():
         hand_in_all(course, slug)
         graded = _course(into, "grade", slug)  # 1: some submissions cannot be graded, as the class intends
         status = max(status, 0 if graded == 1 else graded, _course(into, "feedback", slug))
-    print(f"\nLook at {into}/feedback/<student>/<assignment>/ (pages) and {into}/reports/ (the records).")
+    if status == 0:
+        show(course, chosen)
     return status
+
+
+def show(course: Course, slugs: Sequence[str]) -> None:
+    """The class in a table, and where to look."""
+    table = Table(title="The simulated class")
+    for heading in ("assignment", "handed in", "full marks", "some points", "no points", "mistake named", "not graded"):
+        table.add_column(heading, justify="left" if heading == "assignment" else "right")
+    for slug in slugs:
+        found = [decode_report(path.read_bytes()) for path in course.paths(slug).reports.glob("*.json")]
+        handed_in = len(students_submitted(course, slug))
+        full = sum(report.score == report.max_score for report in found)
+        none = sum(report.score == 0 for report in found)
+        named = sum(any(verdict.misconception for verdict in report.verdicts) for report in found)
+        counts = (handed_in, full, len(found) - full - none, none, named, handed_in - len(found))
+        table.add_row(slug, *map(str, counts))
+    Console().print(table)
+    page = next(iter(sorted(course.root.glob(f"feedback/wrong-*/{slugs[0]}/*.html"))))
+    print(f"A feedback page: {page}")
+    print(f"All of them:     {course.root / 'feedback'}/<student>/<assignment>/")
+    print(f"The records:     {course.root / 'reports'}/<assignment>/<student>.json")
+    print(f"To mark by hand: cd {course.root} && jupyter lab, then Nbgrader > Formgrader")
 
 
 def copy_course(into: Path) -> Course:
@@ -54,8 +82,8 @@ def _course(folder: Path, *arguments: str) -> int:
 
 def hand_in_all(course: Course, slug: str) -> None:
     """Write submitted/<student>/<slug>/ for the whole class, one student per kind of program."""
-    for kind, most in (("right", None), ("wrong", WRONG_PER_ASSIGNMENT)):
-        for path in sorted((course.paths(slug).hidden_tests / kind).glob("*.py"))[:most]:
+    for kind in ("right", "wrong"):
+        for path in sorted((course.paths(slug).hidden_tests / kind).glob("*.py")):
             hand_in(course, slug, f"{kind}-{path.stem.replace('_', '-')}", assemble(course, slug, read_program(path)[1]))
     untouched = nbformat.read(draft(course, slug), as_version=4)
     hand_in(course, slug, "untouched", untouched)
@@ -95,4 +123,4 @@ def hand_in(course: Course, slug: str, student: str, notebook: Any, days_late: f
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1] if len(sys.argv) > 1 else "demo").resolve()))
+    sys.exit(main(Path(sys.argv[1]).resolve(), sys.argv[2:]))

@@ -10,9 +10,11 @@ import array
 import contextlib
 import gc
 import importlib
+import io
 import os
 import signal
 import socket
+import sys
 
 import msgspec
 import torch
@@ -64,13 +66,29 @@ def serve(control_fd: int, modules: list[str]) -> None:
 def _warm_up() -> None:
     """Touch what torch sets up or imports at first use, so that every submission finds it ready.
 
-    The first optimizer and the first `assert_close` import half a second's worth of modules each.
+    The first optimizer and the first `assert_close` import half a second's worth of modules each; the first picture
+    looks up fonts and lays out its text for longer than all others.
     """
     with torch.random.fork_rng(devices=[]):
         layer = torch.nn.Linear(2, 2)
         layer(torch.ones(1, 2)).softmax(-1).sum().backward()
         torch.optim.AdamW(layer.parameters()).step()
         torch.testing.assert_close(layer.bias, layer.bias)
+    if "matplotlib.pyplot" in sys.modules:
+        _draw()
+
+
+def _draw() -> None:
+    """A picture of the kinds that notebooks draw, thrown away."""
+    import matplotlib.pyplot as plt
+
+    figure, (left, right) = plt.subplots(1, 2, layout="constrained")
+    left.plot([1, 2], label="drawn")
+    left.set(title="a title", xlabel="x", ylabel="y", yscale="log")
+    left.legend()
+    figure.colorbar(right.imshow([[0, 1], [1, 0]]))
+    figure.savefig(io.BytesIO(), format="png", bbox_inches="tight")
+    plt.close(figure)
 
 
 def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
