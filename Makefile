@@ -17,6 +17,7 @@ demo: setup
 
 check: setup
 	$(BIN)/ruff check autograde tools reference_impl hidden_tests
+	$(BIN)/ruff format --check -q autograde tools reference_impl hidden_tests
 	$(BIN)/mypy
 	$(BIN)/pytest -q -n 2 --dist loadfile
 

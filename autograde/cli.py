@@ -1,4 +1,4 @@
-"""The `course` command. Exit status: 0 done, 1 something is not sound or not graded, 2 a mistake in the command or course."""
+"""The `course` command. Exit status: 0 done, 1 not sound or not graded, 2 a mistake in the command or course."""
 
 from __future__ import annotations
 
@@ -109,7 +109,13 @@ def release(course: Course, slugs: tuple[str, ...], as_json: bool) -> None:
 @click.option("--force", is_flag=True, help="grade again even what has not changed")
 @JSON
 def grade(
-    course: Course, slug: str, students: tuple[str, ...], jobs: int | None, device: str | None, force: bool, as_json: bool
+    course: Course,
+    slug: str,
+    students: tuple[str, ...],
+    jobs: int | None,
+    device: str | None,
+    force: bool,
+    as_json: bool,
 ) -> None:
     """Grade submitted/<student>/<slug>/ into reports/, autograded/ and the gradebook.
 

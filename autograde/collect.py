@@ -39,7 +39,9 @@ def grader_main(connection: Connection, root: str, slug: str, warm: socket, devi
     session = GradingSession(course, slug, warm, device, connection)
     folder = str(course.paths(slug).hidden_tests)
     plain = ["-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:faulthandler", "-s"]
-    pytest.main([folder, *plain, "-c", "/dev/null", "--rootdir", root, "--import-mode=importlib"], [session, pytest_plugin])
+    pytest.main(
+        [folder, *plain, "-c", "/dev/null", "--rootdir", root, "--import-mode=importlib"], [session, pytest_plugin]
+    )
     if session.errors:
         with contextlib.suppress(OSError):  # another grader may have said so, and the pool be closed
             connection.send("the hidden tests cannot be collected: " + session.errors[0])

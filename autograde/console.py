@@ -109,4 +109,3 @@ def _marks(report: Report, exercises: list[str]) -> list[str]:
 
 def _stopped(exercise: Any) -> bool:
     return any(verdict.outcome in (Outcome.CRASHED, Outcome.TIMED_OUT) for verdict in exercise.verdicts)
-

@@ -89,7 +89,9 @@ class Conversation:
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """The whole reply to one request, its tensors as they came."""
-        frame = encode(request | self.beginning, self._stand_in)  # what cannot be sent is the check's mistake, not the submission's
+        frame = encode(
+            request | self.beginning, self._stand_in
+        )  # what cannot be sent is the check's mistake, not the submission's
         self.beginning = {}
         try:
             self.channel.send_frame(frame, self.deadline)
@@ -164,7 +166,9 @@ class Conversation:
             return thing._handle
         if callable(thing):
             return self.callback(thing)
-        raise TypeError(f"a check passed a {type(thing).__name__}; pass data, a function, or an object of the student's")
+        raise TypeError(
+            f"a check passed a {type(thing).__name__}; pass data, a function, or an object of the student's"
+        )
 
 
 def clean(text: str, most: int) -> str:

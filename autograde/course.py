@@ -12,7 +12,17 @@ from zoneinfo import ZoneInfo
 
 from autograde.report import Reveal
 
-__all__ = ["Assignment", "AssignmentPaths", "Course", "CourseError", "Late", "Limits", "Reveal", "find_root", "load_course"]
+__all__ = [
+    "Assignment",
+    "AssignmentPaths",
+    "Course",
+    "CourseError",
+    "Late",
+    "Limits",
+    "Reveal",
+    "find_root",
+    "load_course",
+]
 
 CONFIG_NAME = "course_config.py"
 

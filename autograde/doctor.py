@@ -21,7 +21,9 @@ def examine(course: Course) -> dict[str, str]:
     found |= {package: _version(package) for package in PACKAGES}
     found["CUDA"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
     children = Path(f"/proc/self/task/{Path('/proc/thread-self').resolve().name}/children")
-    found["process tree"] = "visible" if children.exists() else "MISSING: /proc/<pid>/task/<tid>/children, to end submissions"
+    found["process tree"] = (
+        "visible" if children.exists() else "MISSING: /proc/<pid>/task/<tid>/children, to end submissions"
+    )
     found["gradebook"] = "there" if (course.root / "gradebook.db").exists() else "none yet; `course release` makes it"
     found["confinement"] = CONFINEMENT
     return found
@@ -29,7 +31,11 @@ def examine(course: Course) -> dict[str, str]:
 
 def _at_least(wanted: tuple[int, int]) -> str:
     version = ".".join(map(str, sys.version_info[:3]))
-    return version if sys.version_info >= wanted else f"MISSING: Python {wanted[0]}.{wanted[1]} or later; this is {version}"
+    return (
+        version
+        if sys.version_info >= wanted
+        else f"MISSING: Python {wanted[0]}.{wanted[1]} or later; this is {version}"
+    )
 
 
 def _version(package: str) -> str:

@@ -61,7 +61,9 @@ def write_feedback(course: Course, slug: str, students: Iterable[str] | None = N
 
     chosen = graded_students(course, slug) if students is None else list(students)
     if not chosen:
-        raise CourseError(f"no graded submission of {slug!r} in {course.root / 'autograded'}; run `course grade {slug}`")
+        raise CourseError(
+            f"no graded submission of {slug!r} in {course.root / 'autograded'}; run `course grade {slug}`"
+        )
     return run_feedback(course, slug, chosen)
 
 

@@ -167,7 +167,9 @@ def check_gradebook(course: Course, slug: str) -> None:
             connection.close()
     except sqlite3.OperationalError as error:
         if "locked" in str(error):
-            raise CourseError(f"{path}: locked by another program; let it finish or close it, then try again") from error
+            raise CourseError(
+                f"{path}: locked by another program; let it finish or close it, then try again"
+            ) from error
         raise CourseError(f"{path}: cannot be used ({error}); back it up, then run `nbgrader db upgrade`") from error
     except sqlite3.DatabaseError as error:
         raise CourseError(f"{path}: not a gradebook ({error}); restore it from a backup") from error

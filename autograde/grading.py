@@ -83,10 +83,14 @@ def open_submission(
     limits, left_out = course.limits_of(submission.slug), dict[str, CellRun]()
     while True:
         cells = [cell for cell in submission.cells if cell[0] not in left_out]
-        running = RunningSubmission(warm, cells, limits=limits, checks=checks, data=data, device=device, seed=course.seed)
+        running = RunningSubmission(
+            warm, cells, limits=limits, checks=checks, data=data, device=device, seed=course.seed
+        )
         if running.fatal_cell and len(left_out) < MAX_LEFT_OUT:
             running.close()
-            left_out[running.fatal_cell] = _left_out(running.fatal_cell, f"{running.problem}; run again without this cell")
+            left_out[running.fatal_cell] = _left_out(
+                running.fatal_cell, f"{running.problem}; run again without this cell"
+            )
         else:
             ran = {run.cell: run for run in running.cells} | left_out
             running.cells = [ran[name] for name, _ in submission.cells if name in ran]
@@ -152,7 +156,9 @@ class GraderPool:
     def _next(self, grader: Connection, waiting: Iterator[Order], busy: Busy) -> None:
         order = next(waiting, None)
         if order is not None:
-            with contextlib.suppress(OSError):  # a grader that is gone left its reason behind, or nothing: both are read next
+            with contextlib.suppress(
+                OSError
+            ):  # a grader that is gone left its reason behind, or nothing: both are read next
                 grader.send(order)
             busy[grader] = order[0]
 
@@ -219,5 +225,3 @@ def _imports(course: Course, slug: str) -> tuple[str, ...]:
 
 def default_jobs() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-

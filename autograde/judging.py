@@ -40,7 +40,9 @@ def failed(check: Check, raised: BaseException, reveal: Reveal, cell_error: str 
             return _verdict(check, Outcome.CRASHED, reason=str(raised), replay=replay, traceback=raised.traceback)
         case WorkerLostError() | WorkerTimeoutError() | WorkerCrashedError():
             late = isinstance(raised, WorkerTimeoutError) or getattr(raised, "timed_out", False)
-            return _verdict(check, Outcome.TIMED_OUT if late else Outcome.CRASHED, reason=clean(str(raised), 500), replay=replay)
+            return _verdict(
+                check, Outcome.TIMED_OUT if late else Outcome.CRASHED, reason=clean(str(raised), 500), replay=replay
+            )
         case AssertionError():
             said = str(raised).split("\n", 1)[0]
             reason = "the property does not hold" if not said or said.startswith("assert ") else said

@@ -14,7 +14,9 @@ class Mismatch(AssertionError):
     `got` and `expected` are shown, behind the reason, only as far as the course reveals them.
     """
 
-    def __init__(self, reason: str, hint: str = "", *, got: str = "", expected: str = "", misconception: str = "") -> None:
+    def __init__(
+        self, reason: str, hint: str = "", *, got: str = "", expected: str = "", misconception: str = ""
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.hint = hint

@@ -53,8 +53,10 @@ def configure(c: Config, course: Course) -> None:
     # Written answers have mark schemes too; nbgrader allows them in task cells only.
     c.ClearMarkScheme.enforce_metadata = False
     c.Autograde.exporter_class = f"{HERE}.SubmissionExporter"
-    # Without CheckCellMetadata: every cell's metadata comes from the release, and the check costs a quarter of the time.
-    c.Autograde.sanitize_preprocessors = [f"nbgrader.preprocessors.{name}" for name in ("ClearOutput", "OverwriteCells")]
+    # Without CheckCellMetadata: all metadata comes from the release, and the check costs a quarter of the time.
+    c.Autograde.sanitize_preprocessors = [
+        f"nbgrader.preprocessors.{name}" for name in ("ClearOutput", "OverwriteCells")
+    ]
     c.Autograde.autograde_preprocessors = [
         f"{HERE}.SetDueDate",
         f"{HERE}.IsolatedGrade",

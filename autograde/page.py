@@ -54,12 +54,14 @@ def render(notebook: NotebookNode, marks: Any, title: str, report: Report | None
 def styles() -> str:
     """The page's own style sheet, with colours for code on light and on dark paper."""
     own = (Path(__file__).parent / "templates" / "page.css").read_text(encoding="utf-8")
-    light, dark = (HtmlFormatter(style=style, nobackground=True).get_style_defs(".code") for style in ("default", "github-dark"))
+    light, dark = (
+        HtmlFormatter(style=style, nobackground=True).get_style_defs(".code") for style in ("default", "github-dark")
+    )
     return f"<style>\n{own}\n{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n</style>"
 
 
 def _cell(cell: NotebookNode) -> dict[str, Any]:
-    """What the template shows of one cell; every piece of HTML is sanitized by itself, so none can close another's tag."""
+    """What the template shows of one cell; each piece of HTML is sanitized alone, so none can close another's tag."""
     metadata = cell.metadata.get("nbgrader", {})
     grade, solution = bool(metadata.get("grade")), bool(metadata.get("solution"))
     name = str(metadata.get("grade_id", "")).removesuffix(CHECKS)
@@ -94,7 +96,9 @@ def _output(output: NotebookNode, checks: bool) -> Markup | None:
         return None
     for kind in ("image/png", "image/jpeg"):
         if kind in data:
-            return Markup('<p><img alt="picture that this cell drew" src="data:{};base64,{}"></p>').format(kind, data[kind].strip())
+            return Markup('<p><img alt="picture that this cell drew" src="data:{};base64,{}"></p>').format(
+                kind, data[kind].strip()
+            )
     return clean(data["text/html"]) if "text/html" in data else _pre(data.get("text/plain", ""))
 
 
@@ -128,7 +132,9 @@ def clean(text: str) -> Markup:
     """A piece of HTML with harmless, closed tags only."""
     classes = {"code": {"tex"}, "div": {"exercise-report"}}
     attributes = {**ATTRIBUTES, "details": {"open"}}
-    cleaned = nh3.clean(text, tags=TAGS, attributes=attributes, allowed_classes=classes, url_schemes={"http", "https", "mailto"})
+    cleaned = nh3.clean(
+        text, tags=TAGS, attributes=attributes, allowed_classes=classes, url_schemes={"http", "https", "mailto"}
+    )
     return Markup(cleaned)
 
 

@@ -125,8 +125,10 @@ def _check_regions(path: Path, text: str) -> None:
         marker = MARKER.search(line)
         if marker and marker[1] == "BEGIN":
             if begun:
-                raise CourseError(f"{path}:{number}: BEGIN {marker[2]} inside the {begun[0]} begun on line {begun[1]}; "
-                                  "end that one first")
+                raise CourseError(
+                    f"{path}:{number}: BEGIN {marker[2]} inside the {begun[0]} begun on line {begun[1]}; "
+                    "end that one first"
+                )
             begun = marker[2], number
         elif marker:
             if begun is None or begun[0] != marker[2]:

@@ -31,7 +31,7 @@ def students_in(folder: Path, slug: str) -> list[str]:
 
 
 def submission_of(course: Course, slug: str, student: str) -> Submission:
-    """Read what `student` handed in: the notebook, or the .py if there is none. SubmissionError if it cannot be read."""
+    """What `student` handed in: the notebook, or the .py if there is none. SubmissionError if it cannot be read."""
     folder = course.paths(slug).submitted(student)
     refuse_links(folder, course.root / "submitted")
     notebook, script = folder / f"{slug}.ipynb", folder / f"{slug}.py"
@@ -46,7 +46,9 @@ def refuse_links(folder: Path, top: Path) -> None:
         if parent == top:
             break
         if parent.is_symlink():
-            raise SubmissionError(f"The folder {parent.relative_to(top)} is a link; hand in a folder with the files themselves.")
+            raise SubmissionError(
+                f"The folder {parent.relative_to(top)} is a link; hand in a folder with the files themselves."
+            )
     count = 0
     for path, folders, files in os.walk(folder):
         for name in (*folders, *files):
@@ -56,4 +58,6 @@ def refuse_links(folder: Path, top: Path) -> None:
                 kind = "a link" if stat.S_ISLNK(mode) else "no plain file"
                 raise SubmissionError(f"{name!r} is {kind}; hand in the files themselves.")
         if count > MAX_FILES:
-            raise SubmissionError(f"More than {MAX_FILES} files were handed in; hand in the notebook and what it needs.")
+            raise SubmissionError(
+                f"More than {MAX_FILES} files were handed in; hand in the notebook and what it needs."
+            )

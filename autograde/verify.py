@@ -61,7 +61,9 @@ def verify(course: Course, slug: str, jobs: int, device: str = "cpu") -> Verific
                 found.right += [name] if kind == "right" else []
                 _expect_full_marks(found, report)
             if report.student == solution.student:
-                found.checks = [f"{exercise.exercise}: {v.title}" for exercise in report.exercises for v in exercise.verdicts]
+                found.checks = [
+                    f"{exercise.exercise}: {v.title}" for exercise in report.exercises for v in exercise.verdicts
+                ]
                 _expect_points(course, found, report)
     found.kills = dict(sorted(found.kills.items()))
     found.right.sort()

@@ -145,7 +145,9 @@ def summary(slug: str, margins: list[Margin]) -> str:
         best[margin.program] = max(best.get(margin.program, 0.0), margin.ratio)
     if best:
         nearest = min(best, key=best.__getitem__)
-        lines.append(f"{slug}: in its clearest check, the least clear of them is {nearest} with {best[nearest]:.3g} times")
+        lines.append(
+            f"{slug}: in its clearest check, the least clear of them is {nearest} with {best[nearest]:.3g} times"
+        )
     return "\n".join(lines)
 
 
@@ -167,7 +169,12 @@ def draw(title: str, margins: list[Margin], path: Path) -> None:
         rows = [checks.index(margin.check) for margin in group]
         axes.scatter(ratios, rows, marker=marker, s=28, c=colour, linewidths=1.2, alpha=0.8, label=label)
     axes.axvline(1, color=GREY, linestyle="--", label="tolerance")
-    axes.set(xscale="log", xlim=(SMALLEST / 2, LARGEST * 2), xlabel="largest error / allowed error, in that check", title=title)
+    axes.set(
+        xscale="log",
+        xlim=(SMALLEST / 2, LARGEST * 2),
+        xlabel="largest error / allowed error, in that check",
+        title=title,
+    )
     axes.set_yticks(range(len(checks)), [_short(check) for check in checks], fontsize=8)
     axes.invert_yaxis()
     axes.grid(axis="y", alpha=0.3)

@@ -84,7 +84,9 @@ def hand_in_all(course: Course, slug: str) -> None:
     """Write submitted/<student>/<slug>/ for the whole class, one student per kind of program."""
     for kind in ("right", "wrong"):
         for path in sorted((course.paths(slug).hidden_tests / kind).glob("*.py")):
-            hand_in(course, slug, f"{kind}-{path.stem.replace('_', '-')}", assemble(course, slug, read_program(path)[1]))
+            hand_in(
+                course, slug, f"{kind}-{path.stem.replace('_', '-')}", assemble(course, slug, read_program(path)[1])
+            )
     untouched = nbformat.read(draft(course, slug), as_version=4)
     hand_in(course, slug, "untouched", untouched)
     stubs, solution = answers_of(untouched), answers_of(assemble(course, slug, {}))

@@ -9,4 +9,14 @@ from autograde.testing.parameters import expect_parameters
 from autograde.testing.strategies import tensors
 from autograde.wire import Generator
 
-__all__ = ["Generator", "Mismatch", "Oracle", "StudentError", "check", "contract", "expect", "expect_parameters", "tensors"]
+__all__ = [
+    "Generator",
+    "Mismatch",
+    "Oracle",
+    "StudentError",
+    "check",
+    "contract",
+    "expect",
+    "expect_parameters",
+    "tensors",
+]

@@ -18,7 +18,7 @@ from autograde.student import Student
 
 Test = Callable[..., Any]
 SHRINKS = 60
-"""How many more failing or passing examples may be tried to make a failing one smaller: counted, so never a matter of speed."""
+"""How many more examples may be tried to make a failing one smaller: counted, so never a matter of speed."""
 
 
 class ShrunkEnoughError(BaseException):
@@ -113,7 +113,7 @@ class Check:
         seed(course_seed)(self.test)(student=student)
 
     def _example(self, test: Test, **arguments: Any) -> None:
-        """One example; a failure is recorded, the latest in the place of the one before: shrinking makes them smaller."""
+        """One example; a failure is recorded in the place of the one before: shrinking makes them smaller."""
         student = arguments["student"]
         student._conversation.begin()
         try:
@@ -130,7 +130,9 @@ _SETTINGS = settings(
     deadline=None,
     print_blob=False,
     report_multiple_bugs=False,
-    suppress_health_check=list(HealthCheck),  # slow students are the limits' affair, and the fixture is reset per example
+    suppress_health_check=list(
+        HealthCheck
+    ),  # slow students are the limits' affair, and the fixture is reset per example
     phases=(Phase.explicit, Phase.generate, Phase.shrink),
 )
 

@@ -18,7 +18,7 @@ from autograde.remote import RemoteObject, Target, called, gradients, watched
 from autograde.wire import Generator
 
 SELF_ULPS = 256.0
-"""How far two runs of one program may differ, relative to the largest value, when only the layout of its input differs."""
+"""How far two runs of one program may differ, relative to the largest value, when only its input's layout differs."""
 
 
 def input_unchanged(target: Target, *args: Any, **kwargs: Any) -> None:
@@ -27,7 +27,7 @@ def input_unchanged(target: Target, *args: Any, **kwargs: Any) -> None:
     if any(changed):
         raise Mismatch(
             f"tensor argument {changed.index(True) + 1} was changed by the call",
-            "Your code writes into its input. Operations that end in an underscore, `+=` and `x[...] =` do that; make a new tensor.",
+            "Your code writes into its input. Operations ending in `_`, `+=`, `x[...] =` do that; make a new tensor.",
         )
 
 
@@ -71,7 +71,7 @@ def follows_device(target: Target, *args: Any, **kwargs: Any) -> None:
     if "cpu" in devices:
         raise Mismatch(
             "a tensor was left on the CPU while the input lies on another device",
-            "You make a tensor without saying where. Pass `device=x.device`, or register it as a buffer so that it moves with the module.",
+            "You make a tensor without saying where. Pass `device=x.device`, or register it as a buffer of the module.",
         )
 
 
@@ -91,7 +91,7 @@ def gradient_reaches_inputs(target: Target, *args: Any, **kwargs: Any) -> None:
             label = f"parameter `{name}`" if isinstance(name, str) else f"argument {name + 1}"
             raise Mismatch(
                 f"no gradient reaches {label}",
-                "Your computation is cut off from autograd: look for .detach(), .data, .item(), no_grad, or a new tensor made of numbers.",
+                "Your computation is cut off from autograd: by .detach(), .data, .item(), no_grad or a new tensor.",
             )
 
 
@@ -159,6 +159,8 @@ def _close(one: Tensor, other: Tensor) -> bool:
         return False
     if not one.is_floating_point():
         return torch.equal(one, other)
-    largest = other[other.isfinite()].abs().max() if bool(other.isfinite().any()) else torch.zeros((), dtype=other.dtype)
+    largest = (
+        other[other.isfinite()].abs().max() if bool(other.isfinite().any()) else torch.zeros((), dtype=other.dtype)
+    )
     room = SELF_ULPS * torch.finfo(one.dtype).eps * float(largest)
     return torch.allclose(one, other, rtol=0, atol=room, equal_nan=True)

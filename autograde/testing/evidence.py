@@ -92,7 +92,9 @@ def _same(wrong: Any, moved: Any, got: Any, allowed: Tensor) -> bool:
         return False
     spread = (moved - wrong).abs().nan_to_num(0.0, 0.0, 0.0)
     spread = torch.maximum(spread, spread.mean() if spread.numel() else spread)
-    room = SAFETY * spread + ULPS * torch.finfo(torch.as_tensor(wrong).dtype).eps * wrong.abs().nan_to_num(0.0, 0.0, 0.0)
+    room = SAFETY * spread + ULPS * torch.finfo(torch.as_tensor(wrong).dtype).eps * wrong.abs().nan_to_num(
+        0.0, 0.0, 0.0
+    )
     if allowed.shape == wrong.shape:
         room = torch.maximum(room, allowed)
     near = (wrong - got).abs() <= room

@@ -78,7 +78,9 @@ class Oracle:
         leaves = tree_flatten(got)[0]
         data = all(isinstance(leaf, (Tensor, int, float)) or leaf is None for leaf in leaves)
         if data:
-            zeros = [torch.zeros_like(part.like) if leaf is None else leaf for leaf, part in zip(leaves, parts, strict=False)]
+            zeros = [
+                torch.zeros_like(part.like) if leaf is None else leaf for leaf, part in zip(leaves, parts, strict=False)
+            ]
             seen = evidence.Observation(asked, args, kwargs, zeros, [part.allowed for part in parts])
             evidence.gathered().add(self._key(), seen)
         if problem is None:
@@ -118,7 +120,11 @@ def _floating(args: tuple[Any, ...]) -> list[int]:
 def exact_cotangent(like: Tensor) -> Tensor:
     """An upstream gradient of varied multiples of 1/8 in [-1, 1], which every floating dtype holds exactly."""
     pattern = (torch.arange(like.numel()) * 7 + 3) % 17 - 8
-    return (pattern.to(torch.float64) / 8).reshape(like.shape).to(like.dtype if like.is_floating_point() else torch.float64)
+    return (
+        (pattern.to(torch.float64) / 8)
+        .reshape(like.shape)
+        .to(like.dtype if like.is_floating_point() else torch.float64)
+    )
 
 
 def vjp_of(function: Reference, cotangents: list[Tensor]) -> Reference:

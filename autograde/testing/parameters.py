@@ -15,7 +15,9 @@ MISSING = (
 )
 EXTRA = "The module owns only the parameters that the exercise names."
 BIAS = "The exercise names no bias: nn.Linear(..., bias=False)."
-SHAPE = "nn.Linear(n_in, n_out) keeps its weight as (n_out, n_in); a parameter of your own has the shape that you give it."
+SHAPE = (
+    "nn.Linear(n_in, n_out) keeps its weight as (n_out, n_in); a parameter of your own has the shape that you give it."
+)
 START = "Training starts from what __init__ puts there: the exercise says which values."
 
 

@@ -1,8 +1,9 @@
 """How far a right answer may lie from the exact one: measured on the reference, never typed by hand.
 
 Three sources of error are measured for the very inputs of a check: the inputs themselves are rounded (the float64
-reference moves when they move by an ulp of the student's dtype); arithmetic in the student's dtype strays (the reference
-run in that dtype); and both together on nudged inputs, because autograd and cancellation can hide from the first two.
+reference moves when they move by an ulp of the student's dtype); arithmetic in the student's dtype strays (the
+reference run in that dtype); and both together on nudged inputs, because autograd and cancellation can hide from the
+first two.
 """
 
 from __future__ import annotations
@@ -88,7 +89,9 @@ def _distance(one: Tensor, other: Tensor) -> Tensor:
 def _largest(inputs: Any) -> float:
     """The largest finite magnitude in any floating tensor of `inputs`; 0 if there is none."""
     floats = [leaf for leaf in tree_flatten(inputs)[0] if isinstance(leaf, Tensor) and leaf.is_floating_point()]
-    return max((float(leaf[leaf.isfinite()].abs().max()) for leaf in floats if bool(leaf.isfinite().any())), default=0.0)
+    return max(
+        (float(leaf[leaf.isfinite()].abs().max()) for leaf in floats if bool(leaf.isfinite().any())), default=0.0
+    )
 
 
 def _allowed(exact: Tensor, like: Tensor, spread: Tensor, unit: float) -> Tensor:

@@ -76,7 +76,9 @@ def reasons(graded: tuple[Course, str], student: str) -> list[str]:
         ("a-number", "`scale` is a int, not a function"),
     ],
 )
-def test_a_function_that_does_not_fit_is_told_in_plain_words(graded: tuple[Course, str], student: str, said: str) -> None:
+def test_a_function_that_does_not_fit_is_told_in_plain_words(
+    graded: tuple[Course, str], student: str, said: str
+) -> None:
     assert all(said in reason for reason in reasons(graded, student))
 
 
@@ -97,7 +99,14 @@ MISTAKES = {
     "end-without-begin": (SOURCE, "    ### BEGIN SOLUTION\n", "", "release", f"{SOURCE}:", "END SOLUTION"),
     "one-name-twice": (SOURCE, '"grade_id": "imports"', '"grade_id": "scale"', "release", f"{SOURCE}:", "'scale'"),
     "not-python": (TEST, "def test_rows(", "def test_rows((", "verify", "test_scale.py", "SyntaxError"),
-    "no-such-reference": (TEST, "oracle = ", "import reference_impl.gone\noracle = ", "verify", "test_scale.py", "gone"),
+    "no-such-reference": (
+        TEST,
+        "oracle = ",
+        "import reference_impl.gone\noracle = ",
+        "verify",
+        "test_scale.py",
+        "gone",
+    ),
     "points": (TEST, "points=3", "points=2", "verify", "worth 3 points", "scale-checks"),
 }
 

@@ -48,9 +48,9 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
     made = make_checked_course(tmp_path_factory.mktemp("class"))
     config = made.root / "course_config.py"
     config.write_text(
-        config.read_text().replace("import Assignment", "import Limits, Assignment").replace(
-            "late=", "limits=Limits(check_cpu_s=1, cell_wall_s=1), late="
-        )
+        config.read_text()
+        .replace("import Assignment", "import Limits, Assignment")
+        .replace("late=", "limits=Limits(check_cpu_s=1, cell_wall_s=1), late=")
     )
     release(made, [SLUG])
     for student, answer in ANSWERS.items():

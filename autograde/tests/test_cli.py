@@ -57,7 +57,10 @@ def test_a_mistake_is_one_sentence_and_status_2(
         ("COURSE = (", "SyntaxError"),
         ("x = 1", "defines no COURSE"),
         ("COURSE = 5", "COURSE is a int, not a Course"),
-        ("from autograde.course import Assignment, Course\nCOURSE = Course('c', [Assignment('a', title='A')] * 2)", "listed twice"),
+        (
+            "from autograde.course import Assignment, Course\nCOURSE = Course('c', [Assignment('a', title='A')] * 2)",
+            "listed twice",
+        ),
         ("from autograde.course import Course\nCOURSE = Course('c', [], device='gpu')", "use 'auto', 'cpu' or 'cuda'"),
     ],
 )
@@ -77,7 +80,9 @@ def test_outside_a_course_the_folder_is_named(tmp_path: Path, monkeypatch: pytes
 
 
 def test_release_and_doctor_print_json_for_programs(released: Course, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert json.loads(run(released, monkeypatch, "release", "--json").stdout) == [str(released.paths(SLUG).released_notebook)]
+    assert json.loads(run(released, monkeypatch, "release", "--json").stdout) == [
+        str(released.paths(SLUG).released_notebook)
+    ]
     found = json.loads(run(released, monkeypatch, "doctor", "--json").stdout)
     assert found["gradebook"] == "there"
     assert "NOT confined" in found["confinement"]

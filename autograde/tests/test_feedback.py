@@ -53,7 +53,9 @@ def dangers(page: str) -> list[str]:
 
 @pytest.mark.parametrize("outcome", list(Outcome))
 def test_every_outcome_is_told_in_words(outcome: Outcome) -> None:
-    report = ExerciseReport(exercise="scale", verdicts=[verdict(outcome, hint="Try *.", reason="It is 3.", replay="f(1)")])
+    report = ExerciseReport(
+        exercise="scale", verdicts=[verdict(outcome, hint="Try *.", reason="It is 3.", replay="f(1)")]
+    )
     for text in (exercise_html(report), exercise_text(report)):
         for words in ("0 of 2 points", "a title", "Try *.", "It is 3.", "f(1)"):
             assert words in text
@@ -126,7 +128,9 @@ def feedback_of(course: Course, student: str) -> str:
 
 
 def test_what_is_true_of_many_checks_is_told_once() -> None:
-    same = [verdict(Outcome.CRASHED, title=title, reason="the notebook ended its own process") for title in ("one", "two")]
+    same = [
+        verdict(Outcome.CRASHED, title=title, reason="the notebook ended its own process") for title in ("one", "two")
+    ]
     other = verdict(Outcome.FAILED, title="three", reason="it is 3")
     page = exercise_html(ExerciseReport(exercise="scale", verdicts=[same[0], other, same[1]]))
     assert page.count("ended its own process") == 1

@@ -134,7 +134,10 @@ def test_a_locked_gradebook_changes_nothing(released: Course, fake_grading: Fake
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [("UPDATE alembic_version SET version_num = 'old'", "nbgrader db upgrade"), ("DELETE FROM assignment", "does not know")],
+    [
+        ("UPDATE alembic_version SET version_num = 'old'", "nbgrader db upgrade"),
+        ("DELETE FROM assignment", "does not know"),
+    ],
 )
 def test_a_gradebook_that_does_not_fit_is_refused(
     released: Course, fake_grading: FakeGrading, change: str, words: str

@@ -47,7 +47,10 @@ def test_a_new_assignment_is_sound_and_can_be_released(course: Course) -> None:
     ("config", "slugs"),
     [
         ("C(name='t', assignments=[\n    A('one', title='1'),\n])", ["one", "x"]),
-        ("C(name='t', assignments=[\n    A('one', title='1'),  # the first\n    A('two', title='2')\n])", ["one", "two", "x"]),
+        (
+            "C(name='t', assignments=[\n    A('one', title='1'),  # the first\n    A('two', title='2')\n])",
+            ["one", "two", "x"],
+        ),
         ("C('t', [A('one', title='é')])", None),
         ("C(name='t', assignments=[A(s, title=s) for s in ('one', 'two')])", None),
     ],

@@ -82,7 +82,9 @@ def test_missing_data_and_unknown_slugs_are_mistakes(tiny_course: Course) -> Non
         stage(tiny_course, "a01_scal")
 
 
-@pytest.mark.parametrize("secret", ["product_of_both = x * factor", "assert student.scale(1234.5, 6.789) == 1234.5 * 6.789"])
+@pytest.mark.parametrize(
+    "secret", ["product_of_both = x * factor", "assert student.scale(1234.5, 6.789) == 1234.5 * 6.789"]
+)
 def test_a_leak_stops_the_release(tiny_course: Course, secret: str) -> None:
     (tiny_course.root / "source" / "data" / "numbers.txt").write_text(f"1\n{secret}\n")
     with pytest.raises(CourseError, match=r"not released: data/numbers.txt contains a line of"):
@@ -118,7 +120,9 @@ def test_assembled_programs_are_clean_submissions(released: Course) -> None:
 
 def test_programs_are_read_by_cell(tmp_path: Path) -> None:
     path = tmp_path / "adds.py"
-    path.write_text('"""Adds."""\n\n# %% scale\ndef scale(x, factor):\n    return x + factor\n\n# %% [markdown] why\n# Just so.\n')
+    path.write_text(
+        '"""Adds."""\n\n# %% scale\ndef scale(x, factor):\n    return x + factor\n\n# %% [markdown] why\n# Just so.\n'
+    )
     assert read_program(path) == ("Adds.", {"scale": "def scale(x, factor):\n    return x + factor", "why": "Just so."})
     path.write_text("# %% scale\npass\n")
     with pytest.raises(CourseError, match="begin with a docstring"):

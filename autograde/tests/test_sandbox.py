@@ -56,7 +56,13 @@ def test_a_callback_is_counted_by_the_grader(run: Run) -> None:
 
 
 def test_cells_run_as_in_jupyter(run: Run) -> None:
-    cells = ["%%capture out\nprint('hid')", "import asyncio\nawait asyncio.sleep(0)\n40 + 2", "1 / 0", "print('on')", "x = (:"]
+    cells = [
+        "%%capture out\nprint('hid')",
+        "import asyncio\nawait asyncio.sleep(0)\n40 + 2",
+        "1 / 0",
+        "print('on')",
+        "x = (:",
+    ]
     with run(*cells) as running:
         outputs = [cell.outputs for cell in running.cells]
         assert outputs[0] == []
@@ -89,7 +95,9 @@ def test_after_a_crash_or_a_loop_the_other_checks_still_run(run: Run) -> None:
             assert Student(channel).f() == 1
 
 
-@pytest.mark.parametrize("source", ["import os; os._exit(3)", "import os; os.kill(os.getpid(), 9)", "import os; os.closerange(3, 99)"])
+@pytest.mark.parametrize(
+    "source", ["import os; os._exit(3)", "import os; os.kill(os.getpid(), 9)", "import os; os.closerange(3, 99)"]
+)
 def test_a_notebook_that_ends_its_process_fails_every_check(run: Run, source: str) -> None:
     with run(source) as running, pytest.raises((WorkerCrashedError, WorkerTimeoutError)), running.check(0):
         pass
@@ -115,7 +123,11 @@ def test_garbage_on_the_wire_is_the_submissions_own_loss(run: Run) -> None:
 def test_a_daemon_does_not_survive(run: Run, tmp_path: Path) -> None:
     mark = tmp_path / "pid"
     source = f"import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        open({str(mark)!r}, 'w').write(str(os.getpid()))\n"
-    source += "        time.sleep(60)\n    os._exit(0)\nos.wait()\nwhile not os.path.exists(" + repr(str(mark)) + "): time.sleep(0.01)\ntime.sleep(0.05)"
+    source += (
+        "        time.sleep(60)\n    os._exit(0)\nos.wait()\nwhile not os.path.exists("
+        + repr(str(mark))
+        + "): time.sleep(0.01)\ntime.sleep(0.05)"
+    )
     with run(source):
         pass
     deadline = time.monotonic() + 5

@@ -23,7 +23,9 @@ def test_a_supplied_function_is_differentiable_by_keyword_too(student_of: Studen
 
 
 def test_a_supplied_function_takes_part_on_another_device(student_of: StudentOf) -> None:
-    source = "def good(x):\n    return g(x) + torch.ones(2, device=x.device)\ndef bad(x):\n    return g(x) + torch.ones(2)"
+    source = (
+        "def good(x):\n    return g(x) + torch.ones(2, device=x.device)\ndef bad(x):\n    return g(x) + torch.ones(2)"
+    )
     student = student_of(source)
     student.supply(g=lambda x: x * 2)
     contract.follows_device(student.good, torch.ones(2))
@@ -48,14 +50,18 @@ def test_what_a_check_cannot_send_is_the_checks_mistake(student_of: StudentOf) -
 
 
 def test_loading_a_state_leaves_what_it_does_not_name(student_of: StudentOf) -> None:
-    source = "class L(torch.nn.Module):\n def __init__(s):\n  super().__init__(); s.w = torch.nn.Parameter(torch.zeros(1))\n"
+    source = (
+        "class L(torch.nn.Module):\n def __init__(s):\n  super().__init__(); s.w = torch.nn.Parameter(torch.zeros(1))\n"
+    )
     source += "  s.register_buffer('mask', torch.ones(2))\n def forward(s, x):\n  return x * s.w * s.mask"
     layer = student_of(source).L()
     layer.load_state_dict({"w": torch.tensor([3.0])})
     assert layer(torch.ones(2)).tolist() == [3, 3]
 
 
-@pytest.mark.parametrize("source", ["def f():\n    import os\n    os.kill(os.getpid(), 9)", "def f():\n    while True: pass"])
+@pytest.mark.parametrize(
+    "source", ["def f():\n    import os\n    os.kill(os.getpid(), 9)", "def f():\n    while True: pass"]
+)
 def test_a_lost_worker_is_no_exception_that_a_search_would_shrink(student_of: StudentOf, source: str) -> None:
     with pytest.raises(WorkerLostError):
         student_of(source).f()

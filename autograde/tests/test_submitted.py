@@ -64,7 +64,9 @@ DAMAGES = [
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_link_is_refused_and_nothing_of_it_is_kept(released: Course, fake_grading: FakeGrading, damage: Damage) -> None:
+def test_a_link_is_refused_and_nothing_of_it_is_kept(
+    released: Course, fake_grading: FakeGrading, damage: Damage
+) -> None:
     hand_in(released, "ann")
     damage(released, hand_in(released, "bob").parent)
     errors = record(released, SLUG, ["ann", "bob"])

@@ -45,13 +45,21 @@ def _edit(path: str, old: str, new: str) -> Change:
 TESTS = f"hidden_tests/{SLUG}"
 FAULTS: list[tuple[Change, str]] = [
     (_edit(f"{TESTS}/wrong/adds.py", "def scale", "def scaled"), "wrong/adds.py is caught, but its misconception"),
-    (_edit(f"{TESTS}/test_scale.py", "@oracle.misconception\ndef rows", "def rows"), "rows_left_alone.py is caught, but no hint names"),
+    (
+        _edit(f"{TESTS}/test_scale.py", "@oracle.misconception\ndef rows", "def rows"),
+        "rows_left_alone.py is caught, but no hint names",
+    ),
     (_edit(f"{TESTS}/right/other.py", "factor * x", "factor - x"), "right/other.py loses points in scale: every entry"),
     (_edit(f"{TESTS}/wrong/adds.py", "x + factor", "x * factor"), "wrong/adds.py gets full marks; no check catches it"),
     (_edit(f"{TESTS}/wrong/adds.py", "x + factor", "x - factor"), "its misconception adds is not recognised"),
-    (_edit(f"{TESTS}/test_scale.py", "points=3", "points=2"), "its checks are worth 3 points, but the cell scale-checks"),
     (
-        _edit(f"{TESTS}/test_scale.py", "oracle.compare(student.scale(x, factor), x, factor)", "student.scale(x, factor)"),
+        _edit(f"{TESTS}/test_scale.py", "points=3", "points=2"),
+        "its checks are worth 3 points, but the cell scale-checks",
+    ),
+    (
+        _edit(
+            f"{TESTS}/test_scale.py", "oracle.compare(student.scale(x, factor), x, factor)", "student.scale(x, factor)"
+        ),
         "exercise scale: zeros in place of every answer gets full marks",
     ),
     (_edit(f"{TESTS}/test_scale.py", "student.scale(x, factor), x", "student.scale(x, factor), y"), "NameError"),

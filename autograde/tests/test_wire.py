@@ -18,7 +18,9 @@ PLAIN = (
 )  # fmt: skip
 VALUES = st.recursive(
     PLAIN,
-    lambda inner: st.lists(inner, max_size=4) | st.lists(inner, max_size=3).map(tuple) | st.dictionaries(PLAIN, inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.lists(inner, max_size=3).map(tuple) | st.dictionaries(PLAIN, inner, max_size=3)
+    ),
     max_leaves=12,
 )
 SHAPES = st.lists(st.integers(0, 4), max_size=4).map(tuple)
@@ -34,7 +36,9 @@ def test_any_plain_value_survives(value: Any) -> None:
 @given(SHAPES, st.sampled_from(sorted(wire.DTYPES)), st.integers(0, 99))
 def test_any_tensor_survives_to_the_bit(shape: tuple[int, ...], dtype: str, seed: int) -> None:
     size = torch.Size(shape).numel() * wire.DTYPES[dtype].itemsize
-    raw = torch.randint(0, 2 if dtype == "bool" else 256, (size,), generator=torch.Generator().manual_seed(seed)).to(torch.uint8)
+    raw = torch.randint(0, 2 if dtype == "bool" else 256, (size,), generator=torch.Generator().manual_seed(seed)).to(
+        torch.uint8
+    )
     tensor = (raw.view(wire.DTYPES[dtype]) if size else torch.empty(0, dtype=wire.DTYPES[dtype])).reshape(shape)
     again = wire.decode(wire.encode({"t": tensor}))["t"].tensor
     assert again.dtype == tensor.dtype

@@ -77,7 +77,9 @@ def make_course(root: Path) -> Course:
 def a_report(student: str = "ada", points: float = 4.0, **changes: Any) -> Report:
     """A report that gives `points` of 4."""
     outcome = Outcome.PASSED if points == 4 else Outcome.FAILED
-    verdict = Verdict(check="test_products", title="any number is scaled", outcome=outcome, points=points, max_points=4.0)
+    verdict = Verdict(
+        check="test_products", title="any number is scaled", outcome=outcome, points=points, max_points=4.0
+    )
     exercise = ExerciseReport(exercise="scale", verdicts=[verdict])
     return Report(**({"assignment": SLUG, "student": student, "digest": "d", "exercises": [exercise]} | changes))
 

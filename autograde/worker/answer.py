@@ -131,7 +131,7 @@ class Answerer:
         return counted(lambda: target(*args, **kwargs))
 
     def on_meta(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Call with everything moved to the meta device: a tensor made on a fixed device meets one that is not there."""
+        """Call with everything on the meta device: a tensor made on a fixed device meets one that is not there."""
         target, args, kwargs = self.prepared(request)
         if isinstance(target, torch.nn.Module):
             target = target.to("meta")
@@ -149,7 +149,9 @@ class Answerer:
         if request.get("noncontiguous"):
             args, kwargs = _spread(args), _spread(kwargs)
         if not callable(target):
-            raise MissingNameError(f"`{request.get('attribute') or request['name']}` is a {type(target).__name__}, not a function")
+            raise MissingNameError(
+                f"`{request.get('attribute') or request['name']}` is a {type(target).__name__}, not a function"
+            )
         return target, args, kwargs
 
     def resolve(self, request: dict[str, Any]) -> Any:
@@ -165,10 +167,12 @@ class Answerer:
         if not hasattr(found, attribute):
             raise MissingNameError(f"`{type(found).__name__}` has no attribute `{attribute}`")
         value = getattr(found, attribute)
-        return dict(value()) if attribute in ("named_parameters", "named_buffers") and not request.get("args") else value
+        if attribute in ("named_parameters", "named_buffers") and not request.get("args"):
+            return dict(value())
+        return value
 
     def received(self, value: Any) -> Any:
-        """Wire data as the submission expects it: tensors on its device, objects for handles, functions for callbacks."""
+        """Wire data as submissions expect it: tensors on their device, objects for handles, functions for callbacks."""
         if isinstance(value, WireTensor):
             return value.tensor.to(self.device).requires_grad_(value.requires_grad)
         if isinstance(value, Handle):
@@ -235,7 +239,7 @@ def _differs(old: torch.Tensor, new: torch.Tensor) -> bool:
 
 
 def _spread(value: Any) -> Any:
-    """The same numbers with every tensor's axes laid out in memory the other way round, so that `.view` cannot join them."""
+    """The same numbers, every tensor's axes laid out in memory the other way round: `.view` cannot join them."""
 
     def spread(tensor: torch.Tensor) -> torch.Tensor:
         backwards = tuple(reversed(range(tensor.dim())))

@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 
 class AllocationMode(TorchDispatchMode):
-    """Follows the storages that operators return: how many bytes of them are alive, and how many at the worst moment."""
+    """Follows the storages that operators return: how many of their bytes are alive, and how many at the most."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""Runs a notebook's cells as Jupyter would (magics, top-level await, rich output, plots) and keeps what they put out."""
+"""Runs a notebook's cells as Jupyter would (magics, top-level await, rich output, plots); keeps what they put out."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def new_shell() -> NotebookShell:
 
 
 def run_cells(shell: NotebookShell, cells: list[Any], bounds: Bounds) -> Iterator[dict[str, Any]]:
-    """Run (cell id, source) pairs in order, one for each account asked for; a cell that fails does not keep the next from running."""
+    """Run (cell id, source) pairs, one for each account asked for; a cell that fails does not stop the next."""
     shell.outputs.left = bounds.output_bytes
     sys.stdout, sys.stderr = Stream(shell.outputs, "stdout"), Stream(shell.outputs, "stderr")
     for cell, source in cells:
@@ -179,7 +179,9 @@ def _describe(error: BaseException, cell: str) -> str:
 
 
 def _last_line(error: BaseException, cell: str) -> int | None:
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == CELL_FILE.format(cell)]
+    lines = [
+        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == CELL_FILE.format(cell)
+    ]
     return lines[-1] if lines else None
 
 
@@ -187,7 +189,9 @@ def _plain(data: Any) -> dict[str, str]:
     """MIME type to text: bytes as base64, as a notebook file holds them."""
     from base64 import b64encode
 
-    return {str(kind): b64encode(part).decode() if isinstance(part, bytes) else str(part) for kind, part in data.items()}
+    return {
+        str(kind): b64encode(part).decode() if isinstance(part, bytes) else str(part) for kind, part in data.items()
+    }
 
 
 def _text(error: BaseException) -> str:

@@ -1,7 +1,7 @@
 """A submission's own process: runs the notebook once, then forks itself for every check that the grader asks for.
 
-From the first cell on nothing here can be trusted: the submission may have changed any of it. Whoever does so spoils only
-the answers to their own checks.
+From the first cell on nothing here can be trusted: the submission may have changed any of it. Whoever does so spoils
+only the answers to their own checks.
 """
 
 from __future__ import annotations

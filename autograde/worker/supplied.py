@@ -1,4 +1,4 @@
-"""A function of the grader in place of one of the submission's: values come over the border, gradients flow through it."""
+"""A function of the grader in place of a submission's: values come over the border, gradients flow through it."""
 
 from __future__ import annotations
 

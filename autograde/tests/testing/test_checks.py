@@ -72,7 +72,9 @@ def test_the_replayed_line_is_python_that_fails_the_same_way(student_of: Student
 
 def test_a_wrong_answer_says_more_than_a_later_loss(student_of: StudentOf) -> None:
     made = numbers(30)
-    source = "import os\ncount = 0\ndef f(x):\n    global count\n    count += 1\n    return os._exit(1) if count > 3 else -1"
+    source = (
+        "import os\ncount = 0\ndef f(x):\n    global count\n    count += 1\n    return os._exit(1) if count > 3 else -1"
+    )
     with pytest.raises(AssertionError):
         made.run(student_of(source), 5)
 

@@ -20,7 +20,12 @@ FACETS: list[tuple[Any, str, str, str]] = [
     (contract.no_alias, "x.t().clone()", "x.t()", "shares its memory"),
     (contract.same_dtype, "x * 2", "x.double()", "the result is torch.float64"),
     (contract.follows_device, "x + torch.ones(3, device=x.device)", "x + torch.ones(3)", "left on the CPU"),
-    (contract.gradient_reaches_inputs, "x * 2", "x.detach() * torch.ones(3, requires_grad=True)", "no gradient reaches"),
+    (
+        contract.gradient_reaches_inputs,
+        "x * 2",
+        "x.detach() * torch.ones(3, requires_grad=True)",
+        "no gradient reaches",
+    ),
     (contract.noncontiguous_input, "x.reshape(-1)", "x.view(-1)", "non-contiguous"),
     (contract.leading_dimensions, "x - x.mean(-1, keepdim=True)", "x - x.mean(0, keepdim=True)", "one by one"),
 ]
@@ -37,7 +42,10 @@ def test_a_good_function_has_the_facet_and_a_bad_one_has_not(
     assert caught.value.hint
 
 
-@pytest.mark.parametrize(("drop", "good"), [("torch.nn.functional.dropout(x, 0.5, s.training)", True), ("torch.nn.functional.dropout(x, 0.5)", False)])
+@pytest.mark.parametrize(
+    ("drop", "good"),
+    [("torch.nn.functional.dropout(x, 0.5, s.training)", True), ("torch.nn.functional.dropout(x, 0.5)", False)],
+)
 def test_eval_mode_is_deterministic(student_of: Callable[[str], Student], drop: str, good: bool) -> None:
     layer = student_of(MODULE.format("pass", drop)).L()
     if good:

@@ -60,7 +60,12 @@ def test_infinities_and_nans_must_be_where_they_belong() -> None:
     oracle = Oracle(lambda x: x.log())
     x = torch.tensor([0.0, 1.0, -1.0])
     oracle.compare(torch.tensor([-torch.inf, 0.0, torch.nan]), x)
-    for wrong in ([-1e38, 0.0, torch.nan], [-torch.inf, torch.nan, torch.nan], [-torch.inf, 0.0, 0.0], [torch.inf, 0, torch.nan]):
+    for wrong in (
+        [-1e38, 0.0, torch.nan],
+        [-torch.inf, torch.nan, torch.nan],
+        [-torch.inf, 0.0, 0.0],
+        [torch.inf, 0, torch.nan],
+    ):
         try:
             oracle.compare(torch.tensor(wrong), x)
         except Mismatch:
