@@ -21,7 +21,11 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/pytest -q -n 2 --dist loadfile
 
-test: check verify
+test: .venv/oracles check verify
+
+.venv/oracles: .venv/ready
+	$(BIN)/pip install -q -c constraints.txt -e '.[dev,oracles]'
+	touch $@
 
 verify: setup
 	$(BIN)/course verify
