@@ -48,15 +48,16 @@ def main(into: Path, slugs: Sequence[str] = ()) -> int:
 def show(course: Course, slugs: Sequence[str]) -> None:
     """The class in a table, and where to look."""
     table = Table(title="The simulated class")
-    for heading in ("assignment", "handed in", "full marks", "some points", "no points", "mistake named", "not graded"):
-        table.add_column(heading, justify="left" if heading == "assignment" else "right")
+    table.add_column("assignment", no_wrap=True)
+    for heading in ("handed in", "full marks", "some", "none", "hint given", "not graded"):
+        table.add_column(heading, justify="right")
     for slug in slugs:
         found = [decode_report(path.read_bytes()) for path in course.paths(slug).reports.glob("*.json")]
         handed_in = len(students_submitted(course, slug))
         full = sum(report.score == report.max_score for report in found)
         none = sum(report.score == 0 for report in found)
-        named = sum(any(verdict.misconception for verdict in report.verdicts) for report in found)
-        counts = (handed_in, full, len(found) - full - none, none, named, handed_in - len(found))
+        hinted = sum(any(verdict.hint for verdict in report.verdicts) for report in found)
+        counts = (handed_in, full, len(found) - full - none, none, hinted, handed_in - len(found))
         table.add_row(slug, *map(str, counts))
     Console().print(table)
     page = next(iter(sorted(course.root.glob(f"feedback/wrong-*/{slugs[0]}/*.html"))))
