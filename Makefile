@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test check verify
+.PHONY: setup demo test check long verify
 
 setup: .venv/ready
 
@@ -19,13 +19,16 @@ check: setup
 	$(BIN)/ruff check autograde tools reference_impl hidden_tests
 	$(BIN)/ruff format --check -q autograde tools reference_impl hidden_tests
 	$(BIN)/mypy
-	$(BIN)/pytest -q -n 2 --dist loadfile
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "not long"
 
-test: .venv/oracles check verify
+test: .venv/oracles check long verify
 
 .venv/oracles: .venv/ready
 	$(BIN)/pip install -q -c constraints.txt -e '.[dev,oracles]'
 	touch $@
+
+long: setup
+	$(BIN)/pytest -q -m long
 
 verify: setup
 	$(BIN)/course verify

@@ -27,8 +27,6 @@ from autograde.student import Student
 from autograde.testing import evidence, oracle
 from autograde.testing.checks import Check
 
-CONFINEMENT = "process border, resource limits"
-
 
 def grader_main(connection: Connection, root: str, slug: str, warm: socket, device: str) -> None:
     """Entry of the process: serve submissions from `connection` until it closes."""
@@ -105,7 +103,7 @@ class GradingSession:
             problems=[*submission.problems, *problems],
             exercises=exercises,
             cells=cells,
-            environment={"device": self.device, "torch": str(torch.__version__), "confinement": CONFINEMENT},
+            environment={"device": self.device, "torch": str(torch.__version__)},
         )
 
     def _exercises(self, items: list[Any]) -> list[ExerciseReport]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from enum import Enum
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -15,6 +16,7 @@ from autograde.report import Reveal
 __all__ = [
     "Assignment",
     "AssignmentPaths",
+    "Confinement",
     "Course",
     "CourseError",
     "Late",
@@ -47,10 +49,19 @@ class Limits:
     """memory a worker may allocate above what the warm process already holds"""
     file_bytes: int = 64 << 20
     """size of one file that a submission may write"""
+    scratch_bytes: int = 256 << 20
+    """what all files that it keeps may hold together"""
     output_bytes: int = 1 << 20
     """what all cells together may print or display"""
     notebook_bytes: int = 20 << 20
     """size of a submitted file; a larger one is refused unread"""
+
+
+class Confinement(Enum):
+    """Whether submissions may run where the machine cannot confine them; see docs/threat-model.md."""
+
+    REQUIRED = "required"
+    WEAKER_ACCEPTED = "weaker accepted"
 
 
 @dataclass(frozen=True)
@@ -145,6 +156,7 @@ class Course:
     limits: Limits = field(default_factory=Limits)
     device: str = "auto"
     """where submissions run unless the command line says otherwise: auto, cpu or cuda"""
+    confinement: Confinement = Confinement.REQUIRED
     root: Path = field(default_factory=Path.cwd)
 
     def __post_init__(self) -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import torch
 
+from autograde.confinement import ConfinementError, proven
 from autograde.course import Course
+from autograde.warm import WarmProcess
 
 PACKAGES = ("nbgrader", "torch", "jupytext", "hypothesis", "pytest", "numpy", "notebook", "tiktoken")
-CONFINEMENT = "process border and resource limits; files and network are NOT confined"
 
 
 def examine(course: Course) -> dict[str, str]:
@@ -25,8 +26,17 @@ def examine(course: Course) -> dict[str, str]:
         "visible" if children.exists() else "MISSING: /proc/<pid>/task/<tid>/children, to end submissions"
     )
     found["gradebook"] = "there" if (course.root / "gradebook.db").exists() else "none yet; `course release` makes it"
-    found["confinement"] = CONFINEMENT
+    found["confinement"] = _confinement(course)
     return found
+
+
+def _confinement(course: Course) -> str:
+    with WarmProcess() as warm:
+        warm.wait_until_ready()
+        try:
+            return proven(warm, course)
+        except ConfinementError as error:
+            return f"MISSING: {error}"
 
 
 def _at_least(wanted: tuple[int, int]) -> str:

@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from autograde.confinement import proven
 from autograde.course import Course, CourseError
 from autograde.extract import Submission, from_notebook, read_submission
 from autograde.release import assemble, draft
@@ -118,7 +119,10 @@ Order = tuple[Submission, Options]
 class GraderPool:
     """Processes that grade submissions of one assignment. Close it, or use it as a context."""
 
-    def __init__(self, course: Course, slug: str, jobs: int = 1, device: str = "cpu") -> None:
+    def __init__(
+        self, course: Course, slug: str, jobs: int = 1, device: str = "cpu", *, strangers: bool = True
+    ) -> None:
+        """`strangers`: submissions are by people outside the course, so ConfinementError if nothing can hold them."""
         self.warm = WarmProcess(modules=_imports(course, slug))
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["autograde.collect"])
@@ -132,7 +136,12 @@ class GraderPool:
             process.start()
             theirs.close()
             self.graders[ours] = process
-        self.warm.wait_until_ready()
+        try:
+            self.warm.wait_until_ready()
+            self.confinement = proven(self.warm, course, strangers=strangers)
+        except BaseException:
+            self.close()
+            raise
 
     def grade(self, submissions: Iterable[Submission]) -> Iterator[Report]:
         """Reports in the order in which they are ready. GraderError if the hidden tests cannot be collected."""
@@ -173,6 +182,7 @@ class GraderPool:
         if isinstance(answer, str):
             raise GraderError(answer)
         report: Report = answer
+        report.environment["confinement"] = self.confinement
         return report
 
     def close(self) -> None:

@@ -69,6 +69,7 @@ def _warm() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def _running(request: pytest.FixtureRequest, _warm: Any) -> Iterator[Any]:
     """The instructor's solution (or --submission), run once for all checks of a test file."""
+    from autograde.confinement import proven
     from autograde.course import load_course
     from autograde.grading import open_submission, submission_for
 
@@ -77,6 +78,7 @@ def _running(request: pytest.FixtureRequest, _warm: Any) -> Iterator[Any]:
     submission = submission_for(course, slug, request.config.getoption("--submission"))
     checks = sum(hasattr(getattr(item, "obj", None), "check") for item in request.session.items)
     device = request.config.getoption("--device")
+    proven(_warm, course, strangers=request.config.getoption("--submission") is not None)
     with open_submission(course, submission, _warm.control, checks, device) as running:
         opened: Any = running
         opened.taken = 0

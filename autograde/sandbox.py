@@ -97,6 +97,13 @@ class RunningSubmission:
         return Channel(our_read, our_write), [their_read, their_write]
 
     def _run_notebook(self, cells: list[tuple[str, str]]) -> None:
+        try:
+            confined = self.notebook.receive(time.monotonic() + ANSWER_S) == {"confined": True}
+        except (DeadlineError, PeerGone, WireError):
+            confined = False
+        if not confined:
+            self.close()
+            raise WarmProcessError("a worker ended before it was confined; run `course doctor`")
         deadline = time.monotonic() + self.limits.notebook_wall_s
         try:
             self.notebook.send({"cells": [list(cell) for cell in cells]}, deadline=deadline)
@@ -136,7 +143,10 @@ class RunningSubmission:
 
     def _tell_session(self, command: dict[str, Any]) -> None:
         try:
+            self.control.send(b"fork")
             self.notebook.send(command, deadline=time.monotonic() + ANSWER_S)
+        except OSError as error:
+            raise WarmProcessError(f"the process that guards a submission is gone ({error})") from None
         except (PeerGone, DeadlineError):
             self.problem = "the notebook's process ended before its checks"
             raise WorkerCrashedError(self.problem) from None
@@ -180,7 +190,7 @@ class RunningSubmission:
             number = os.WTERMSIG(status)
             if number in (signal.SIGXCPU, signal.SIGKILL):
                 self.timed_out = number == signal.SIGXCPU
-                return "by using more processor time or memory than the course allows"
+                return "by using more processor time, memory or disk than the course allows"
             return f"(killed by {signal.Signals(number).name})"
         return f"(exit status {os.WEXITSTATUS(status)})"
 
@@ -220,6 +230,7 @@ def _bounds(limits: Limits) -> dict[str, float]:
         "cell_wall_s": limits.cell_wall_s,
         "memory_bytes": limits.memory_bytes,
         "file_bytes": limits.file_bytes,
+        "scratch_bytes": limits.scratch_bytes,
         "output_bytes": limits.output_bytes,
     }
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
 import sysconfig
 import tempfile
 from pathlib import Path
+from typing import Any
 
 START_S = 120.0
 END_S = 15.0
@@ -21,11 +23,20 @@ class WarmProcessError(Exception):
 class WarmProcess:
     """A process with torch imported that forks a worker per submission. Close it, or use it as a context."""
 
-    def __init__(self, modules: tuple[str, ...] = (), site_dirs: tuple[str, ...] | None = None) -> None:
-        """`modules` are imported once, before any fork. `site_dirs` is where submissions find their packages."""
+    def __init__(
+        self,
+        modules: tuple[str, ...] = (),
+        site_dirs: tuple[str, ...] | None = None,
+        without: tuple[str, ...] = (),
+    ) -> None:
+        """`modules` are imported once, before any fork. `site_dirs` is where submissions find their packages.
+
+        `without` names layers of the confinement to do without, which only tests and benchmarks may want.
+        """
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         sites = site_dirs or tuple(dict.fromkeys((sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))))
-        command = [sys.executable, "-I", "-S", str(WORKER_ENTRY), str(theirs.fileno()), ",".join(modules), *sites]
+        words = [str(theirs.fileno()), ",".join(modules), ",".join(without), *sites]
+        command = [sys.executable, "-I", "-S", str(WORKER_ENTRY), *words]
         self.home = tempfile.TemporaryDirectory(prefix="course-warm-")
         self.process = subprocess.Popen(
             command,
@@ -37,16 +48,20 @@ class WarmProcess:
         )
         theirs.close()
         self.ready = False
+        self.layers: dict[str, Any] = {}
+        """what confines a submission here, as the warm process found it"""
 
     def wait_until_ready(self) -> None:
         if self.ready:
             return
         self.control.settimeout(START_S)
         try:
-            if self.control.recv(16) != b"ready":
-                raise WarmProcessError(f"the warm process ended while starting (status {self.process.wait()})")
+            answer = self.control.recv(1 << 10)
         except TimeoutError:
             raise WarmProcessError(f"the warm process was not ready within {START_S:g} s") from None
+        if not answer:
+            raise WarmProcessError(f"the warm process ended while starting (status {self.process.wait()})")
+        self.layers = json.loads(answer)
         self.ready = True
 
     def close(self) -> None:

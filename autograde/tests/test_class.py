@@ -57,7 +57,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
         hand_in(made, student, assemble(made, SLUG, {"scale": answer, "why": "Because."}))
     hand_in(made, "late", assemble(made, SLUG, {}), when="2027-02-01 12:00:00 UTC")
     crashing = assemble(made, SLUG, {"scale": ANSWERS["ada"], "why": "Because."})
-    crashing.cells.append(new_code_cell("import os\nos.kill(os.getpid(), 11)", id="my-own"))
+    crashing.cells.append(new_code_cell("import ctypes\nctypes.string_at(0)", id="my-own"))
     hand_in(made, "flo", crashing)
     hand_in(made, "untouched")
     (made.root / "submitted" / "gone" / SLUG).mkdir(parents=True)

@@ -11,9 +11,10 @@ import torch
 
 from autograde.conversation import StudentError, WorkerLostError
 from autograde.remote import watched
-from autograde.sandbox import WorkerCrashedError, WorkerTimeoutError
+from autograde.sandbox import RunningSubmission, WorkerCrashedError, WorkerTimeoutError
 from autograde.student import Student
-from autograde.tests.conftest import Run
+from autograde.tests.conftest import LIMITS, Run
+from autograde.warm import WarmProcess
 
 
 def test_a_function_is_called_with_copies(run: Run) -> None:
@@ -84,7 +85,7 @@ def test_output_is_bounded(run: Run) -> None:
 
 
 def test_after_a_crash_or_a_loop_the_other_checks_still_run(run: Run) -> None:
-    source = "import os\ndef die(): os.kill(os.getpid(), 11)\ndef loop():\n    while True: pass\ndef f(): return 1"
+    source = "import ctypes\ndef die(): ctypes.string_at(0)\ndef loop():\n    while True: pass\ndef f(): return 1"
     with run(source, checks=3) as running:
         with pytest.raises(WorkerLostError, match="ended"), running.check(0) as channel:
             Student(channel).die()
@@ -96,7 +97,7 @@ def test_after_a_crash_or_a_loop_the_other_checks_still_run(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "source", ["import os; os._exit(3)", "import os; os.kill(os.getpid(), 9)", "import os; os.closerange(3, 99)"]
+    "source", ["import os; os._exit(3)", "import ctypes; ctypes.string_at(0)", "import os; os.closerange(3, 99)"]
 )
 def test_a_notebook_that_ends_its_process_fails_every_check(run: Run, source: str) -> None:
     with run(source) as running, pytest.raises((WorkerCrashedError, WorkerTimeoutError)), running.check(0):
@@ -120,16 +121,25 @@ def test_garbage_on_the_wire_is_the_submissions_own_loss(run: Run) -> None:
         Student(channel).f()
 
 
-def test_a_daemon_does_not_survive(run: Run, tmp_path: Path) -> None:
+def test_a_daemon_does_not_survive_where_forks_need_no_permit(tmp_path: Path) -> None:
     mark = tmp_path / "pid"
-    source = f"import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        open({str(mark)!r}, 'w').write(str(os.getpid()))\n"
-    source += (
-        "        time.sleep(60)\n    os._exit(0)\nos.wait()\nwhile not os.path.exists("
-        + repr(str(mark))
-        + "): time.sleep(0.01)\ntime.sleep(0.05)"
-    )
-    with run(source):
-        pass
+    source = f"""
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        open({str(mark)!r}, "w").write(str(os.getpid()))
+        time.sleep(60)
+    os._exit(0)
+os.wait()
+while not os.path.exists({str(mark)!r}):
+    time.sleep(0.01)
+time.sleep(0.05)
+"""
+    with WarmProcess(without=("landlock", "seccomp", "permits")) as open_to_all:
+        open_to_all.wait_until_ready()
+        with RunningSubmission(open_to_all.control, [("daemon", source)], limits=LIMITS, checks=1) as running:
+            assert not running.cells[0].error
     deadline = time.monotonic() + 5
     while Path(f"/proc/{mark.read_text()}").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -138,8 +148,18 @@ def test_a_daemon_does_not_survive(run: Run, tmp_path: Path) -> None:
 
 def test_the_worker_knows_nothing_of_the_course(run: Run) -> None:
     os.environ["COURSE_SECRET"] = "seen"
-    source = "import os, sys\ndef f():\n    return [sorted(os.environ), [m for m in sys.modules if 'autograde' in m], os.listdir('/proc/self/fd')]\n"
-    source += "def g():\n    import reference_impl"
+    source = """
+import os, sys
+def is_open(fd):
+    try:
+        return bool(os.fstat(fd))
+    except OSError:
+        return False
+def f():
+    return [sorted(os.environ), [m for m in sys.modules if "autograde" in m], [fd for fd in range(99) if is_open(fd)]]
+def g():
+    import reference_impl
+"""
     with run(source) as running, running.check(0) as channel:
         student = Student(channel)
         names, modules, fds = student.f()

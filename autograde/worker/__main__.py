@@ -1,4 +1,4 @@
-"""Entry of the warm process: `python -I -S __main__.py CONTROL_FD MODULES SITE_DIR...`.
+"""Entry of the warm process: `python -I -S __main__.py CONTROL_FD MODULES LAYERS_LEFT_OUT SITE_DIR...`.
 
 It is run by path, without `site`, so that no `.pth` file or editable install puts the course on `sys.path`. Of the
 engine it can reach `wire` and `worker` only, and nothing of it once both are imported.
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def main() -> None:
-    control_fd, modules, *site_dirs = sys.argv[1:]
+    control_fd, modules, left_out, *site_dirs = sys.argv[1:]
     sys.path.extend(site_dirs)
     sys.argv = ["submission"]
     engine = Path(__file__).resolve().parent.parent
@@ -26,7 +26,7 @@ def main() -> None:
 
     package.__path__ = []
     sys.modules["autograde.worker"].__path__ = []
-    zygote.serve(int(control_fd), [name for name in modules.split(",") if name])
+    zygote.serve(int(control_fd), modules.split(","), left_out.split(","))
     os._exit(0)  # nothing to save, and IPython's exit handlers expect a working folder that still exists
 
 

@@ -1,8 +1,8 @@
 """What a submission's process may use, and the promise that it dies.
 
 Covered: processor time, wall time (by the grader), private memory, file size, open files, core dumps, a clean
-environment, no descriptor but its own, death with its parent. Not covered here: reading files, the network, other
-processes. That is the confinement's work.
+environment, no descriptor but its own, death with its parent. Files, network and other processes are the
+confinement's work; how much all files together may hold, the warden's.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ import os
 import resource
 import signal
 import sys
+import tempfile
 
 import msgspec
 
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
-OPEN_FILES = 256
+OPEN_FILES = 64
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -31,6 +32,7 @@ class Bounds(msgspec.Struct, frozen=True):
     cell_wall_s: float
     memory_bytes: int
     file_bytes: int
+    scratch_bytes: int
     output_bytes: int
 
 
@@ -74,18 +76,19 @@ def _most_open_files() -> int:
     return soft if soft != resource.RLIM_INFINITY else 1 << 20
 
 
-def apply(bounds: Bounds, scratch: str) -> None:
-    """Set the limits, empty the environment, move into the scratch folder."""
+def apply(bounds: Bounds, scratch: str, pipes: int) -> None:
+    """Set the limits, empty the environment, move into the scratch folder. `pipes` descriptors are the grader's."""
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_CPU, bounds.notebook_cpu_s)
     _limit(resource.RLIMIT_FSIZE, bounds.file_bytes)
-    _limit(resource.RLIMIT_NOFILE, OPEN_FILES)
+    _limit(resource.RLIMIT_NOFILE, OPEN_FILES + pipes)
     _limit(resource.RLIMIT_DATA, _data_bytes() + bounds.memory_bytes)
     os.environ.clear()
     os.environ.update(
         PATH="/usr/bin:/bin", HOME=scratch, TMPDIR=scratch, IPYTHONDIR=scratch, MPLCONFIGDIR=scratch, LANG="C.UTF-8",
         MPLBACKEND="module://matplotlib_inline.backend_inline", OMP_NUM_THREADS="1",
     )  # fmt: skip
+    tempfile.tempdir = None  # known since the warm process imported something; to be asked again
     os.umask(0o077)
     os.chdir(scratch)
 

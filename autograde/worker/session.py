@@ -7,10 +7,11 @@ only the answers to their own checks.
 from __future__ import annotations
 
 import os
+import socket
 from typing import TYPE_CHECKING
 
 from autograde.wire import Channel, PeerGone
-from autograde.worker import answer, limits, notebook
+from autograde.worker import answer, confinement, limits, notebook
 from autograde.worker.randomness import seed_everything
 
 if TYPE_CHECKING:
@@ -19,13 +20,17 @@ if TYPE_CHECKING:
 NOTEBOOK_IN, NOTEBOOK_OUT, FIRST_CHECK = 3, 4, 5
 
 
-def run(request: Request, fds: list[int], shell: notebook.NotebookShell) -> None:
-    """`fds` are: notebook in, notebook out, then in and out of each check."""
-    limits.keep_only(fds)
+def run(
+    request: Request, fds: list[int], shell: notebook.NotebookShell, layers: confinement.Layers, warden: socket.socket
+) -> None:
+    """`fds` are: notebook in, notebook out, then in and out of each check. `warden` takes the listener for forks."""
+    limits.keep_only([*fds, warden.detach()])
     limits.hide_memory()
-    limits.apply(request.limits, request.scratch)
+    limits.apply(request.limits, request.scratch, len(fds))
+    confinement.put_on(layers, request.scratch, request.device, socket.socket(fileno=NOTEBOOK_IN + len(fds)))
     seed_everything(request.seed, request.device)
     channel = Channel(NOTEBOOK_IN, NOTEBOOK_OUT)
+    channel.send({"confined": True})
     cells = channel.receive()["cells"]
     for account in notebook.run_cells(shell, cells, request.limits):
         channel.send(account)  # one by one, so that the grader knows which cell ended this process
@@ -41,6 +46,7 @@ def run(request: Request, fds: list[int], shell: notebook.NotebookShell) -> None
 
 def _fork_check(number: int, checks: int, request: Request, shell: notebook.NotebookShell) -> None:
     read_fd = FIRST_CHECK + 2 * number
+    session = os.getpid()
     pid = os.fork()
     if pid:
         os.close(read_fd)
@@ -48,6 +54,7 @@ def _fork_check(number: int, checks: int, request: Request, shell: notebook.Note
         os.waitpid(pid, 0)
         return
     try:
+        limits.die_with_parent(session)
         os.closerange(NOTEBOOK_IN, read_fd)
         os.closerange(read_fd + 2, FIRST_CHECK + 2 * checks)
         limits.limit_check(request.limits)

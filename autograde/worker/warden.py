@@ -1,9 +1,9 @@
 """The trusted parent of one submission: it runs no student code and sees to it that nothing of the submission survives.
 
-The grader speaks to it over a socket that the submission never holds: `sweep` kills every process of the submission but
-the session, `end` (or silence: the grader is gone) kills all, `died` does so once a session that hung up has had time
-to exit. The warden adopts orphans, so a daemon that detaches itself
-is still found. Not covered: a process that forks faster than it is killed; denying `fork` is the confinement's work.
+The grader speaks to it over a socket that the submission never holds: `fork` permits the session one more process,
+`sweep` kills every process of the submission but the session, `end` (or silence: the grader is gone) kills all, `died`
+does so once a session that hung up has had time to exit. The warden adopts orphans, so a daemon that detaches itself is
+still found. It also measures the scratch folder, which no limit of the kernel does, and ends whoever overfills it.
 """
 
 from __future__ import annotations
@@ -18,12 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from autograde.worker import limits, session
+from autograde.worker import confinement, limits, session
+from autograde.worker.confinement.permits import Permits
+from autograde.worker.quota import Quota
 
 if TYPE_CHECKING:
     from autograde.worker.zygote import Request
 
 KILL_S = 5.0
+QUOTA_MS = 200
 EXIT_S = 2.0
 """A process closes its pipes a moment before its exit status can be had."""
 
@@ -35,9 +38,10 @@ class Ended(msgspec.Struct, frozen=True):
     all_gone: bool
 
 
-def watch(request: Request, fds: list[int], shell: Any) -> None:
+def watch(request: Request, fds: list[int], shell: Any, layers: confinement.Layers) -> None:
     """Fork the session, obey the grader, and leave nothing behind."""
     control_fd, *session_fds = fds
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     limits.adopt_orphans()
     limits.hide_memory()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -46,30 +50,48 @@ def watch(request: Request, fds: list[int], shell: Any) -> None:
     pid = os.fork()
     if pid == 0:
         limits.die_with_parent(warden)
-        session.run(request, session_fds, shell)
+        session.run(request, session_fds, shell, layers, theirs)
         os._exit(0)
+    theirs.close()
     for fd in session_fds:
         os.close(fd)
     control = socket.socket(fileno=control_fd)
-    status = _obey(control, pid)
+    status = _obey(control, pid, _permits(ours, pid), Quota(request.scratch, request.limits.scratch_bytes))
     all_gone = _kill_descendants(spare=None)
     control.send(msgspec.json.encode(Ended(status, all_gone)))
 
 
-def _obey(control: socket.socket, session_pid: int) -> int:
+def _permits(from_session: socket.socket, session_pid: int) -> Permits | None:
+    """The listener that the session hands over before its first cell; None where forks need no permit."""
+    _, listeners, _, _ = socket.recv_fds(from_session, 16, 1)
+    from_session.close()
+    return Permits(listeners[0], session_pid) if listeners else None
+
+
+def _obey(control: socket.socket, session_pid: int, permits: Permits | None, quota: Quota) -> int:
     """Answer the grader until it says `end` or goes away. Returns the session's wait status, -1 if it still ran."""
     status = -1
     poll = select.poll()
     poll.register(control, select.POLLIN)
     exited = os.pidfd_open(session_pid)
     poll.register(exited, select.POLLIN)
+    if permits:
+        poll.register(permits.listener, select.POLLIN)
     while True:
-        for fd, _ in poll.poll():
+        # In this order: the grader's word on a fork was sent before the fork that it permits.
+        for fd, event in sorted(poll.poll(QUOTA_MS), key=lambda ready: ready[0] != control.fileno()):
+            if permits and fd == permits.listener:
+                permits.answer() if event & select.POLLIN else poll.unregister(fd)
+                continue
             if fd == exited:
                 _, status = os.waitpid(session_pid, 0)
                 poll.unregister(exited)
                 continue
             command = control.recv(16)
+            if command == b"fork":
+                if permits:
+                    permits.left += 1
+                continue
             if command == b"sweep":
                 gone = _kill_descendants(spare=session_pid if status == -1 else None)
                 control.send(b"swept" if gone else b"stuck")
@@ -77,6 +99,10 @@ def _obey(control: socket.socket, session_pid: int) -> int:
             if command == b"died" and status == -1 and select.select([exited], [], [], EXIT_S)[0]:
                 _, status = os.waitpid(session_pid, 0)
             return status
+        if status == -1 and quota.exceeded():
+            _kill_descendants(spare=None)
+            status = signal.SIGKILL
+            poll.unregister(exited)
 
 
 def _kill_descendants(spare: int | None) -> bool:

@@ -19,7 +19,7 @@ import sys
 import msgspec
 import torch
 
-from autograde.worker import limits, notebook, warden
+from autograde.worker import confinement, limits, notebook, warden
 
 MAX_REQUEST = 1 << 16
 MAX_FDS = 250
@@ -35,21 +35,26 @@ class Request(msgspec.Struct, frozen=True):
     seed: int
 
 
-def serve(control_fd: int, modules: list[str]) -> None:
+def serve(control_fd: int, modules: list[str], left_out: list[str]) -> None:
     """Fork a warden per request until the grader closes its end of the control socket."""
-    limits.die_with_parent(os.getppid())
+    grader = os.getppid()
+    layers = confinement.found(left_out)
+    if layers.namespaces:
+        confinement.enter_namespaces()
+    # After that: new credentials take both back.
+    limits.die_with_parent(grader)
     limits.hide_memory()
     torch.set_num_threads(1)
     shell = notebook.new_shell()
     for name in modules:
-        with contextlib.suppress(ImportError):
+        with contextlib.suppress(ImportError, ValueError):
             importlib.import_module(name)
     _warm_up()
     gc.collect()
     gc.freeze()  # forks share these objects' pages as long as no collection touches them
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # wardens are reaped by the kernel
     control = socket.socket(fileno=control_fd)
-    control.send(b"ready")
+    control.send(msgspec.json.encode(layers))
     while True:
         data, ancillary, _, _ = control.recvmsg(MAX_REQUEST, socket.CMSG_SPACE(4 * MAX_FDS))
         if not data:
@@ -57,7 +62,7 @@ def serve(control_fd: int, modules: list[str]) -> None:
         fds = _descriptors(ancillary)
         if os.fork() == 0:
             control.close()
-            warden.watch(msgspec.json.decode(data, type=Request), fds, shell)
+            warden.watch(msgspec.json.decode(data, type=Request), fds, shell, layers)
             os._exit(0)
         for fd in fds:
             os.close(fd)

@@ -1,0 +1,155 @@
+"""The confinement: what it denies, that it is proven before each run, and that nothing weaker passes unnoticed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from autograde.confinement import ConfinementError, describe, got_through, missing, proven
+from autograde.course import Confinement, Course
+from autograde.sandbox import RunningSubmission
+from autograde.student import Student
+from autograde.tests.conftest import LIMITS, Run
+from autograde.tests.tiny_course import make_course
+from autograde.warm import WarmProcess
+
+ALL = {"landlock": 7, "seccomp": True, "permits": True, "namespaces": True}
+
+
+@pytest.fixture(scope="module")
+def unconfined() -> Iterator[WarmProcess]:
+    with WarmProcess(without=("landlock", "seccomp", "permits", "namespaces")) as process:
+        process.wait_until_ready()
+        yield process
+
+
+@pytest.fixture
+def course(tmp_path: Path) -> Course:
+    made = make_course(tmp_path)
+    (tmp_path / "reports").mkdir()
+    return made
+
+
+def test_the_level_is_announced_and_proven(warm: WarmProcess, course: Course) -> None:
+    assert missing(warm.layers) == []
+    assert proven(warm, course).startswith("level B: process border, limits, Landlock")
+
+
+def test_every_probe_succeeds_where_nothing_confines(unconfined: WarmProcess, course: Course) -> None:
+    """Without this, a probe that always fails would prove anything."""
+    unconfined.layers = dict(ALL)
+    through = got_through(unconfined, course.root)
+    unconfined.layers = dict.fromkeys(ALL, 0)
+    assert "a submission can read the course" in through
+    assert "a submission can use the network" in through
+    assert "a submission can signal the grader" in through
+    assert "a submission can start a process" in through
+    assert len([text for text in through if text.startswith("a submission can ")]) >= 7
+
+
+@pytest.mark.parametrize("layer", ["landlock", "seccomp", "permits"])
+def test_a_layer_that_is_announced_and_does_not_hold_stops_the_run(layer: str, course: Course) -> None:
+    with WarmProcess(without=(layer,)) as warm:
+        warm.wait_until_ready()
+        warm.layers = dict(ALL)
+        with pytest.raises(ConfinementError, match="not confined as announced"):
+            proven(warm, course)
+
+
+def test_a_weaker_machine_is_refused_until_the_course_accepts_it(unconfined: WarmProcess, course: Course) -> None:
+    with pytest.raises(ConfinementError, match=r"without Landlock .files.*Confinement\.WEAKER_ACCEPTED"):
+        proven(unconfined, course)
+    accepted = replace(course, confinement=Confinement.WEAKER_ACCEPTED)
+    assert proven(unconfined, accepted).startswith("level G, NOT confined")
+    assert proven(unconfined, course, strangers=False).startswith("level G, NOT confined")
+
+
+def test_each_level_says_what_it_lacks() -> None:
+    assert describe(ALL | {"landlock": 0}) == (
+        "level G, NOT confined: process border, limits, filtered system calls, permits for processes, "
+        "no network of the machine's; without Landlock (files)"
+    )
+
+
+def test_threads_that_fork_all_the_time_get_no_process_and_spoil_no_check(run: Run) -> None:
+    source = """
+import os, threading
+started = []
+def fork_for_ever():
+    while True:
+        try:
+            pid = os.fork()
+            if pid == 0:
+                os._exit(0)
+            started.append(pid)
+        except OSError:
+            pass
+for _ in range(4):
+    threading.Thread(target=fork_for_ever, daemon=True).start()
+def f():
+    return len(started)
+"""
+    with run(source, checks=3) as running:
+        for number in range(3):
+            with running.check(number) as channel:
+                assert Student(channel).f() == 0
+
+
+def test_the_scratch_folder_is_bounded(run: Run) -> None:
+    source = "import time\nfor n in range(60): open(str(n), 'wb').write(bytes(1 << 20))\ntime.sleep(5)"
+    with run(source, scratch_bytes=20 << 20, cell_wall_s=8) as running:
+        assert "disk" in running.problem
+        assert running.fatal_cell == "cell-0"
+
+
+def test_what_a_submission_may_keep_is_enough_for_a_checkpoint(run: Run) -> None:
+    source = "import tempfile, torch\nwith tempfile.TemporaryDirectory() as folder:\n    torch.save({'w': torch.ones(9)}, folder + '/c.pt')\n"
+    source += "    assert torch.load(folder + '/c.pt')['w'].sum() == 9\nopen('notes.txt', 'w').write('x')"
+    with run(source) as running:
+        assert running.cells[0].error == ""
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import torch\nx = torch.randn(64, 64, requires_grad=True)\n(x @ x).softmax(-1).sum().backward()\ntorch.linalg.svd(x)",
+        "import torch\nl = torch.nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)\nl(torch.ones(1, 3, 8)).sum().backward()",
+        "import torch\nw = torch.nn.Parameter(torch.ones(3))\no = torch.optim.AdamW([w])\nw.sum().backward()\no.step()",
+        "import torch\nd = torch.utils.data.DataLoader(torch.arange(6.), batch_size=2)\nassert len(list(d)) == 3",
+        "import torch\nwith torch.autocast('cpu', torch.bfloat16):\n    torch.ones(2, 2) @ torch.ones(2, 2)",
+        "import torch\ntorch.set_num_threads(4)\ntorch.ones(500, 500) @ torch.ones(500, 500)",
+        "import numpy, json, logging, dataclasses, statistics\nnumpy.fft.fft(numpy.ones(8))\nlogging.warning('x')",
+        "import concurrent.futures as c\nwith c.ThreadPoolExecutor(2) as e:\n    assert list(e.map(abs, [-1])) == [1]",
+        "import time, datetime, zoneinfo\ndatetime.datetime.now(zoneinfo.ZoneInfo('Europe/Berlin'))\ntime.sleep(0.01)",
+        "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.savefig('picture.png')\nplt.show()",
+        "import asyncio\nawait asyncio.gather(asyncio.sleep(0), asyncio.sleep(0))",
+        "import hashlib, random, secrets, uuid\nsecrets.token_hex(4), uuid.uuid4(), random.SystemRandom().random()",
+    ],
+)
+def test_honest_code_is_not_in_the_way(run: Run, source: str) -> None:
+    with run(source, cell_wall_s=30, notebook_wall_s=60) as running:
+        assert running.cells[0].error == ""
+
+
+def test_checks_run_at_the_same_time_in_several_submissions(warm: WarmProcess) -> None:
+    found: list[int] = []
+
+    def grade() -> None:
+        cells = [("f", "def f(x):\n    return x + 1")]
+        with RunningSubmission(warm.control, cells, limits=LIMITS, checks=2) as running:
+            for number in range(2):
+                with running.check(number) as channel:
+                    found.append(Student(channel).f(number))
+
+    threads = [threading.Thread(target=grade) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + 60
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    assert sorted(found) == [1, 1, 1, 1, 2, 2, 2, 2]
