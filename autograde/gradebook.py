@@ -23,7 +23,7 @@ from traitlets.config import Config
 
 from autograde import nbgrader_hooks as hooks
 from autograde.course import Course, CourseError
-from autograde.marks import keep_marked, marked_answers
+from autograde.marks import marks_kept
 from autograde.nbgrader_run import quiet_logger
 from autograde.submitted import students_in
 
@@ -51,9 +51,8 @@ def record(course: Course, slug: str, students: Iterable[str]) -> dict[str, str]
         except Exception as error:
             errors[student] = str(error) or type(error).__name__
     if ready:
-        before = marked_answers(course, slug, ready)
-        errors |= _run(_converter(Autograde, course, slug, _Recording), course, slug, ready)
-        keep_marked(course, slug, before)
+        with marks_kept(course, slug, ready):
+            errors |= _run(_converter(Autograde, course, slug, _Recording), course, slug, ready)
     return errors
 
 

@@ -1,9 +1,15 @@
-"""Keeps a marked answer marked when nothing was changed in it: nbgrader asks for every mark again after regrading."""
+"""Keeps a marked answer marked when nothing was changed in it: nbgrader asks for every mark again after regrading.
+
+What was marked is on disk while nbgrader records, so that a run that is killed forgets no mark: the next one reads it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
+import msgspec
 import nbformat
 from nbgrader.api import Grade, Gradebook, MissingEntry
 
@@ -11,6 +17,28 @@ from autograde.course import Course
 
 Marked = dict[tuple[str, str], str]
 """(student, name of the answer cell) -> the text that was marked"""
+
+
+@contextmanager
+def marks_kept(course: Course, slug: str, students: Iterable[str]) -> Iterator[None]:
+    """Whatever is recorded inside, an answer that was marked and has not changed stays marked."""
+    journal = course.stage.parent / f"marked-{slug}.json"
+    before = _left_by_a_killed_run(journal) | marked_answers(course, slug, students)
+    if before:
+        journal.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = journal.with_suffix(".tmp")
+        unfinished.write_bytes(msgspec.json.encode([[*key, text] for key, text in before.items()]))
+        unfinished.replace(journal)
+    yield
+    keep_marked(course, slug, before)
+    journal.unlink(missing_ok=True)
+
+
+def _left_by_a_killed_run(journal: Path) -> Marked:
+    if not journal.exists():
+        return {}
+    rows = msgspec.json.decode(journal.read_bytes(), type=list[tuple[str, str, str]])
+    return {(student, name): text for student, name, text in rows}
 
 
 def marked_answers(course: Course, slug: str, students: Iterable[str]) -> Marked:

@@ -1,0 +1,142 @@
+"""A grading run that is killed at any moment, and run again, leaves what an undisturbed run leaves.
+
+`KILL_POINTS=100 pytest -m long autograde/tests/test_nothing_lost.py` tries a hundred moments.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from nbgrader.api import Gradebook
+
+from autograde import marks
+from autograde.course import Course, load_course
+from autograde.gradebook import record
+from autograde.release import assemble, release
+from autograde.tests.checked_course import make_checked_course
+from autograde.tests.tiny_course import SLUG, hand_in
+
+KILL_POINTS = int(os.environ.get("KILL_POINTS", "4"))
+WRONG = "def scale(x, factor):\n    return x + factor"
+Snapshot = dict[str, object]
+
+
+@pytest.fixture(scope="module")
+def resubmitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A class that was graded, had an answer marked by hand, and has handed in again since."""
+    course = make_checked_course(tmp_path_factory.mktemp("resubmitted"))
+    release(course, [SLUG])
+    for student in ("ada", "bob", "cy"):
+        hand_in(course, student, assemble(course, SLUG, {"why": "Because."}))
+    assert grade(course.root).wait() == 0
+    with Gradebook(course.gradebook_url, course.name) as gradebook:
+        mark = gradebook.find_grade("why", SLUG, SLUG, "ada")
+        mark.manual_score, mark.needs_manual_grade = 1.5, False
+        gradebook.db.commit()
+    for student in ("ada", "bob"):
+        hand_in(course, student, assemble(course, SLUG, {"scale": WRONG, "why": "Because."}))
+    return course.root
+
+
+def grade(root: Path) -> subprocess.Popen[bytes]:
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-m", "autograde.cli", "grade", SLUG]
+    return subprocess.Popen(command, cwd=root, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def snapshot(root: Path) -> Snapshot:
+    """Everything that a run leaves: files by content, grades by value."""
+    files = (path for name in ("reports", "autograded", "build") for path in (root / name).rglob("*") if path.is_file())
+    found: Snapshot = {str(path.relative_to(root)): path.read_bytes() for path in files if path.suffix != ".txt"}
+    course = load_course(root)
+    with Gradebook(course.gradebook_url, course.name) as gradebook:
+        for one in gradebook.assignment_submissions(SLUG):
+            grades = [(g.name, g.auto_score, g.manual_score, g.needs_manual_grade) for g in one.notebooks[0].grades]
+            found[one.student.id] = (one.score, one.late_submission_penalty, sorted(grades))
+    return found
+
+
+def still_at_work(root: Path) -> list[int]:
+    """Processes whose working folder is the course."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*/cwd"):
+        try:
+            if place.resolve() == root:
+                found.append(int(place.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+@pytest.fixture(scope="module")
+def undisturbed(resubmitted: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Snapshot, float]:
+    """What an undisturbed run leaves, and how long it takes."""
+    root = tmp_path_factory.mktemp("undisturbed") / "course"
+    shutil.copytree(resubmitted, root)
+    start = time.monotonic()
+    assert grade(root).wait() == 0
+    took = time.monotonic() - start
+    left = snapshot(root)
+    assert left["ada"] == (1.5, 0.0, [("scale-checks", 0.0, None, False), ("why", None, 1.5, False)])
+    return left, took
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("point", range(KILL_POINTS))
+def test_a_killed_run_is_made_good_by_the_next(
+    resubmitted: Path, undisturbed: tuple[Snapshot, float], tmp_path: Path, point: int
+) -> None:
+    left, took = undisturbed
+    root = tmp_path / "course"
+    shutil.copytree(resubmitted, root)
+    run = grade(root)
+    time.sleep(random.Random(point).uniform(0.1, 1.1) * took)
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    deadline = time.monotonic() + 20
+    while still_at_work(root) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert still_at_work(root) == []
+    assert grade(root).wait() == 0
+    assert snapshot(root) == left
+
+
+def test_a_mark_is_remembered_over_a_run_that_was_killed_while_it_recorded(
+    resubmitted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "course"
+    shutil.copytree(resubmitted, root)
+    course = load_course(root)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(marks, "keep_marked", killed)
+        with pytest.raises(KeyboardInterrupt):
+            record_unchanged(course, monkeypatch)
+    with Gradebook(course.gradebook_url, course.name) as gradebook:
+        assert gradebook.find_grade("why", SLUG, SLUG, "ada").needs_manual_grade
+    record_unchanged(course, monkeypatch)
+    with Gradebook(course.gradebook_url, course.name) as gradebook:
+        assert not gradebook.find_grade("why", SLUG, SLUG, "ada").needs_manual_grade
+    assert not list((root / "build").glob("marked-*"))
+
+
+def record_unchanged(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Record the class as it was graded first, without grading what it has handed in since."""
+    from autograde import grading
+
+    for student in ("ada", "bob"):
+        hand_in(course, student, assemble(course, SLUG, {"why": "Because."}))
+    monkeypatch.chdir(course.root)
+    monkeypatch.setattr(grading, "grade_one", None)
+    assert record(course, SLUG, ["ada", "bob", "cy"]) == {}
