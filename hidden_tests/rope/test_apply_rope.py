@@ -71,13 +71,14 @@ AXES = "The tokens lie along axis -2 of x, whatever comes before it; angles of s
 def test_laws(student, inputs, shift):
     """lengths are kept, position 0 changes nothing, and scores depend on the distance only (in every convention)"""
     x, positions, base = inputs
-    moves = (positions, torch.zeros_like(positions), positions + shift)
-    here, still, there = (rotated(student, x, move, base, AXES) for move in moves)
-    for result in (here, still, there):
-        like = isinstance(result, torch.Tensor) and result.shape == x.shape and result.dtype == x.dtype
+    first = x[..., :1, :].contiguous()
+    questions = ((x, positions), (x, positions + shift), (first, torch.tensor([0])))
+    here, there, still = (rotated(student, *question, base, AXES) for question in questions)
+    for (asked, _), result in zip(questions, (here, there, still), strict=True):
+        like = isinstance(result, torch.Tensor) and result.shape == asked.shape and result.dtype == asked.dtype
         expect(like, "the result has not the shape and dtype of x", "Every vector is rotated and keeps its place.")
     law(lengths, length(here), (x,), "the rotated vectors have other lengths", "cos and sin of one angle, in one pair.")
-    law(same, still, (x,), "position 0 changes x", "Positions are taken as given: the angle at position 0 is 0.")
+    law(same, still, (first,), "position 0 changes x", "Positions are taken as given: the angle at position 0 is 0.")
     hint = "Angles must be position times frequency, with the same frequencies at every position."
     moved = there @ there.mT - here @ here.mT
     law(drifts, moved, (x, positions, shift, rope_frequencies(x.shape[-1], base)), "scores change when all positions move together", hint)
@@ -98,7 +99,7 @@ def test_formula(student, inputs):
 
 
 @check(points=1, after=test_formula, examples=10)
-@given(sequences(start=st.integers(1, 3000)), rows_at_different_places())
+@given(sequences(start=st.integers(1, 1000)), rows_at_different_places())
 def test_positions(student, later, rows):
     """positions may start anywhere, and differ between the rows of a batch"""
     for x, positions, base in (later, rows):

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Mismatch, Oracle, StudentError, check, contract, expect_parameters, tensors
+from autograde.testing import Mismatch, Oracle, StudentError, check, contract, expect, expect_parameters, tensors
 from reference_impl.mlp import gelu, silu, swiglu
 
 oracle = Oracle(swiglu)
@@ -24,8 +24,11 @@ def module(student, gate, up, down):
     """The student's module with these weights; any surplus parameter is 0: test_parameters charges it."""
     student.supply(silu=silu)
     layer = student.SwiGLU(up.shape[1], up.shape[0])
-    surplus = {name: torch.zeros_like(start) for name, start in layer.named_parameters().items()}
-    layer.load_state_dict(surplus | {"gate.weight": gate, "up.weight": up, "down.weight": down})
+    weights, found = {"gate.weight": gate, "up.weight": up, "down.weight": down}, layer.named_parameters()
+    hint = "Make three layers, self.gate, self.up and self.down, of the width d_ff as it is given."
+    settable = all(name in found and found[name].shape == weight.shape for name, weight in weights.items())
+    expect(settable, "the three weights cannot be set: a name or a shape is not that of the table", hint)
+    layer.load_state_dict({name: torch.zeros_like(start) for name, start in found.items()} | weights)
     return layer
 
 

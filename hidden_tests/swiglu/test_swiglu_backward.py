@@ -143,6 +143,18 @@ def gradient_stays_float32(grad_hidden, gate, up):
 
 
 @oracle_up.misconception
+def second_is_grad_gate(grad_hidden, gate, up):
+    """You return the pair in the wrong order. grad_up comes second."""
+    return swiglu_backward(grad_hidden, gate, up)[0]
+
+
+@oracle_up.misconception
+def grad_up_without_upstream(grad_hidden, gate, up):
+    """grad_up leaves out grad_hidden. By the chain rule, every gradient is multiplied by the one that comes back."""
+    return swiglu_backward(torch.ones_like(grad_hidden), gate, up)[1]
+
+
+@oracle_up.misconception
 def grad_up_without_silu(grad_hidden, gate, up):
     """grad_up uses the gate as it is. up is multiplied by silu(gate), so its gradient is too."""
     return (wide(grad_hidden) * gate).to(up.dtype)
