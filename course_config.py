@@ -11,5 +11,13 @@ COURSE = Course(
     assignments=[
         Assignment("attention_head", title="One attention head", due="2027-02-08 23:59"),
         Assignment("rmsnorm", title="RMSNorm", due="2027-02-15 23:59"),
+        Assignment("rope", title="Rotary positions (RoPE)", due="2027-02-22 23:59"),
+        Assignment("swiglu", title="SwiGLU", due="2027-03-01 23:59"),
+        Assignment("kv_cache", title="The KV cache", due="2027-03-08 23:59"),
+        Assignment("moe", title="Mixture of experts", due="2027-03-15 23:59"),
+        Assignment("sft", title="Supervised finetuning", due="2027-03-22 23:59"),
+        Assignment("reward_model", title="Reward models", due="2027-03-29 23:59"),
+        Assignment("dpo", title="Direct preference optimisation", due="2027-04-05 23:59"),
+        Assignment("grpo", title="Group relative policy optimisation", due="2027-04-12 23:59"),
     ],
 )

@@ -1,0 +1,7 @@
+"""Computes the angles in the dtype of x."""
+
+# %% apply_rope
+def apply_rope(x: Tensor, positions: Tensor, base: float = 10000.0) -> Tensor:
+    frequencies = rope_frequencies(x.shape[-1], base).to(x.device)
+    angles = positions.to(x.dtype)[..., None] * frequencies.to(x.dtype)
+    return rotate(x, angles.float())

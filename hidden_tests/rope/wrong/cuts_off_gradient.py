@@ -1,0 +1,7 @@
+"""Detaches x."""
+
+# %% rotate
+def rotate(x: Tensor, angles: Tensor) -> Tensor:
+    first, second = x.detach().float().chunk(2, dim=-1)
+    cos, sin = angles.cos(), angles.sin()
+    return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1).to(x.dtype)

@@ -1,0 +1,7 @@
+"""Converts from degrees."""
+
+# %% rope_frequencies
+def rope_frequencies(d_head: int, base: float = 10000.0) -> Tensor:
+    if d_head % 2:
+        raise ValueError("d_head must be even")
+    return torch.deg2rad(base ** -(torch.arange(0, d_head, 2) / d_head))

@@ -1,0 +1,8 @@
+"""Every frequency twice, as cos and sin are laid out elsewhere."""
+
+# %% rope_frequencies
+def rope_frequencies(d_head: int, base: float = 10000.0) -> Tensor:
+    if d_head % 2:
+        raise ValueError("d_head must be even")
+    half = base ** -(torch.arange(0, d_head, 2) / d_head)
+    return torch.cat([half, half])

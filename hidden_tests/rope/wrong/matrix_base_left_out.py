@@ -1,0 +1,5 @@
+"""Does not pass base on."""
+
+# %% score_matrix
+def score_matrix(distance: int, d_head: int, base: float = 10000.0) -> Tensor:
+    return apply_rope(torch.eye(d_head), torch.full((d_head,), distance))

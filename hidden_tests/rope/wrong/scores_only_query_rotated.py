@@ -1,0 +1,8 @@
+"""Leaves the keys as they are."""
+
+# %% rope_scores
+def rope_scores(q: Tensor, k: Tensor, base: float = 10000.0) -> Tensor:
+    positions = torch.arange(k.shape[-2], device=k.device)
+    rotated_q = apply_rope(q.float(), positions[k.shape[-2] - q.shape[-2] :], base)
+    rotated_k = apply_rope(k.float(), positions * 0, base)
+    return (rotated_q @ rotated_k.mT / math.sqrt(q.shape[-1])).to(q.dtype)

@@ -1,0 +1,7 @@
+"""Takes the frequencies for full turns."""
+
+# %% rope_frequencies
+def rope_frequencies(d_head: int, base: float = 10000.0) -> Tensor:
+    if d_head % 2:
+        raise ValueError("d_head must be even")
+    return 2 * math.pi * base ** -(torch.arange(0, d_head, 2) / d_head)

@@ -1,0 +1,7 @@
+"""Runs under no_grad."""
+
+# %% apply_rope
+@torch.no_grad()
+def apply_rope(x: Tensor, positions: Tensor, base: float = 10000.0) -> Tensor:
+    frequencies = rope_frequencies(x.shape[-1], base).to(x.device)
+    return rotate(x, positions[..., None] * frequencies)

@@ -1,0 +1,5 @@
+"""ReLU."""
+
+# %% silu
+def silu(x: Tensor) -> Tensor:
+    return torch.relu(x)
