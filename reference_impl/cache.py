@@ -5,7 +5,7 @@ Keep them, and each new token costs one projection instead of one per token of t
 
 Conventions: keys and values are (batch, heads, seq, d_head), as in transformers' `DynamicCache`; keys are cached after
 the rotation; new queries stand at the end of the text, so the causal mask is aligned at its bottom right corner; scores
-and softmax are computed in float32 at least. Rotation after Su et al. (2021), in Llama's half-split layout, base 10 000.
+and softmax are computed in float32 at least. Rotation: Su et al. (2021), in Llama's half-split layout, base 10 000.
 """
 
 from __future__ import annotations

@@ -88,7 +88,8 @@ def read(layer, text, index, *cache):
         if error.missing or error.types[0] == "NotImplementedError":
             raise
         where = f"chunk {index} with {bounds[index]} tokens before it" if cache else "a text without a cache"
-        raise Mismatch(f"{where}, x of shape {tuple(chunk.shape)}, raised {error}", advice(error, bool(cache))) from None
+        reason = f"{where}, x of shape {tuple(chunk.shape)}, raised {error}"
+        raise Mismatch(reason, advice(error, bool(cache))) from None
     fits = isinstance(got, torch.Tensor) and got.shape == chunk.shape and got.dtype == chunk.dtype
     hint = "The result has the shape of x, (batch, new, d_model): the new tokens only, one vector for each."
     expect(fits, f"for x of shape {tuple(chunk.shape)} the result is {described(got)}", hint)
@@ -200,7 +201,7 @@ def module_positions_late(*text):
 
 @oracle.misconception
 def module_one_position(*text):
-    """All tokens of a chunk get the position cache.length(). The next ones stand at length + 1, length + 2 and so on."""
+    """All tokens of a chunk get the position cache.length(). The next ones stand at length + 1, length + 2, …"""
     return chunked(*text, places=lambda start, new: torch.full((new,), start))
 
 
