@@ -12,5 +12,6 @@ COURSE = Course(
         Assignment("attention_head", title="One attention head", due="2027-02-08 23:59"),
         Assignment("rmsnorm", title="RMSNorm", due="2027-02-15 23:59"),
         Assignment("kv_cache", title="The KV cache", due="2027-02-22 23:59"),
+        Assignment("moe", title="Mixture of experts", due="2027-03-01 23:59"),
     ],
 )
