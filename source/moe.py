@@ -141,7 +141,7 @@ assert rows_seen == [2], "the doubling expert has two tokens: one call with two 
 # logits are the router's, `(tokens, n_experts)` with all leading axes flattened in order, for the losses of exercise 4.
 # Use your `route` and `run_experts`.
 #
-# Edge cases: any number of leading axes; gradients reach the router **through the gates**, and the experts.
+# Edge cases: any number of leading axes, also none; gradients reach `x`, and the router also **through the gates**.
 
 # %% nbgrader={"grade": false, "grade_id": "expert", "locked": true, "schema_version": 3, "solution": false}
 class Expert(nn.Module):

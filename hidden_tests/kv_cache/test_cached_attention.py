@@ -27,7 +27,7 @@ def attention_inputs(draw, *, leading=2, scale=1.0, past=(0, 5), widths=(2, 7), 
     return q, k, draw(tensors((*shape, seq_k, d_head), dtype=dtype))
 
 
-@check(points=3, examples=30)
+@check(points=3, examples=25)
 @given(attention_inputs())
 def test_formula(student, inputs):
     """each query sees the keys up to its own place at the end of the text: the mask is aligned at the bottom right"""
@@ -35,16 +35,15 @@ def test_formula(student, inputs):
 
 
 @check(points=1, examples=8)
-@given(st.integers(0, 3).flatmap(lambda leading: attention_inputs(leading=leading)))
+@given(st.integers(1, 3).flatmap(lambda leading: attention_inputs(leading=leading)))
 def test_leading_axes(student, inputs):
     """any number of leading axes will do, also none"""
     student.cached_attention(*(torch.zeros(1, 1, 2, 3) for _ in range(3)))  # what fails here is no matter of axes
     try:
-        got = student.cached_attention(*inputs)
+        contract.leading_dimensions(student.cached_attention, *inputs, core=2)
     except StudentError as error:
         hint = "Count axes from the end: `k.mT` and `dim=-1` fit any number of leading axes."
-        raise Mismatch(f"with {inputs[0].dim() - 2} leading axes your code raised {error}", hint) from None
-    oracle.compare(got, *inputs)
+        raise Mismatch(f"with more or fewer than two leading axes your code raised {error}", hint) from None
 
 
 @check(points=1, after=test_formula, examples=12)

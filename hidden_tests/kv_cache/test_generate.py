@@ -37,11 +37,11 @@ def written(prompt, n_new, chunk_size, earlier, how=generate):
     return how(Story(earlier), prompt, n_new, chunk_size)
 
 
-oracle, reset_oracle = Oracle(written), Oracle(written)
+oracle, nothing_oracle, reset_oracle = (Oracle(written) for _ in range(3))
 
 
 @st.composite
-def requests(draw, *, n_new=(0, 5), seq=(1, 7), earlier=0, chunks=None):
+def requests(draw, *, n_new=(1, 5), seq=(1, 7), earlier=0, chunks=None):
     """(prompt, n_new, chunk_size, earlier); a chunk is as long as the prompt at most, unless `chunks` says otherwise"""
     batch, length = draw(st.integers(1, 3)), draw(st.integers(*seq))
     generator = torch.Generator().manual_seed(draw(st.integers(0, 999)))
@@ -66,12 +66,24 @@ def tell(student, prompt, n_new, chunk_size, earlier):
         raise Mismatch("step was called with something else than (batch, new) token ids of int64", hint) from None
 
 
-@check(points=3, examples=20)
+@check(points=2, examples=20)
 @given(requests())
 def test_tokens(student, request):
     """the new tokens are those that the model expects, for every text of the batch and any chunk size"""
     got, _ = tell(student, *request)
     oracle.compare(got, *request)
+
+
+@check(points=1, after=test_tokens, examples=3)
+@given(requests(n_new=(0, 0)))
+def test_nothing(student, request):
+    """n_new = 0 gives an empty tensor of shape (batch, 0)"""
+    try:
+        got, _ = tell(student, *request)
+    except StudentError as error:
+        hint = "torch.cat needs one tensor at least: begin the list with prompt[:, :0], which is (batch, 0) and int64."
+        raise Mismatch(f"with n_new = 0 your code raised {error}", hint) from None
+    nothing_oracle.compare(got, *request)
 
 
 @check(points=1, after=test_tokens, examples=8)
@@ -160,7 +172,7 @@ def generate_returns_the_prompt(prompt, n_new, chunk_size, earlier):
     return torch.cat([prompt, written(prompt, n_new, chunk_size, earlier)], dim=1)
 
 
-@oracle.misconception
+@nothing_oracle.misconception
 def generate_at_least_one(prompt, n_new, chunk_size, earlier):
     """With n_new = 0 you write a token all the same. Return an empty (batch, 0) tensor."""
     return written(prompt, max(n_new, 1), chunk_size, earlier)

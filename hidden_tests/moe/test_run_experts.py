@@ -89,7 +89,7 @@ def test_cost(student, inputs):
 @check(points=1, examples=6)
 @given(mixtures(dtype=torch.bfloat16))
 def test_contract(student, inputs):
-    """the result has the dtype of x, and x and gates stay as they are"""
+    """the result has the dtype of x, x and gates stay as they are, and a gradient reaches gates"""
     x, gates, matrices = inputs
     try:
         got, _ = run(student, inputs)
@@ -99,6 +99,9 @@ def test_contract(student, inputs):
     if getattr(got, "dtype", None) != x.dtype:
         dtype_oracle.compare(got, *inputs)
     contract.input_unchanged(student.run_experts, x, gates, networks(matrices))
+    _, gradients = student.gradients(student.run_experts, x, gates, networks(matrices))
+    hint = "Your gates are cut off from autograd (.item(), .tolist(), .detach() or no_grad), so the router cannot learn."
+    expect(gradients is None or gradients.get(1) is not None or not gates.any(), "no gradient reaches gates", hint)
 
 
 def parts(x, gates, matrices):

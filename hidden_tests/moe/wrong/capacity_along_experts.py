@@ -1,7 +1,0 @@
-"""Counts along the row."""
-
-# %% limit_capacity
-def limit_capacity(gates: Tensor, capacity: int) -> Tensor:
-    chosen = gates != 0
-    number = chosen.cumsum(dim=1)
-    return gates * (chosen & (number <= capacity))
