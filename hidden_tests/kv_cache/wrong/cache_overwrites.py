@@ -1,0 +1,16 @@
+"""append keeps the newest only."""
+
+# %% cache
+class KVCache:
+    def __init__(self) -> None:
+        self.keys = self.values = None
+
+    def append(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        self.keys, self.values = k, v
+        return k, v
+
+    def length(self) -> int:
+        return 0 if self.keys is None else self.keys.shape[-2]
+
+    def reset(self) -> None:
+        self.keys = self.values = None

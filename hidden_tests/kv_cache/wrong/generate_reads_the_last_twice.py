@@ -1,0 +1,13 @@
+"""Reads the last token of the prompt again."""
+
+# %% generate
+def generate(model, prompt: Tensor, n_new: int, chunk_size: int) -> Tensor:
+    model.reset()
+    for chunk in prompt.split(chunk_size, dim=1):
+        logits = model.step(chunk)
+    logits = model.step(prompt[:, -1:])
+    tokens = []
+    for _ in range(n_new):
+        tokens.append(logits[:, -1].argmax(dim=-1, keepdim=True))
+        logits = model.step(tokens[-1])
+    return torch.cat(tokens, dim=1) if tokens else prompt[:, :0]

@@ -1,0 +1,15 @@
+"""The router has a bias."""
+
+# %% moe_module
+class MoE(nn.Module):
+    def __init__(self, d_model: int, d_hidden: int, n_experts: int, k: int) -> None:
+        super().__init__()
+        self.k = k
+        self.router = nn.Linear(d_model, n_experts)
+        self.experts = nn.ModuleList([Expert(d_model, d_hidden) for _ in range(n_experts)])
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        tokens = x.flatten(0, -2) if x.dim() > 1 else x.unsqueeze(0)
+        logits = self.router(tokens)
+        result = run_experts(tokens, route(logits, self.k), self.experts)
+        return result.reshape(x.shape), logits

@@ -1,0 +1,7 @@
+"""Ignores k."""
+
+# %% route
+def route(logits: Tensor, k: int) -> Tensor:
+    values, chosen = logits.float().topk(1, dim=-1)
+    gates = torch.zeros(logits.shape).scatter(-1, chosen, values.softmax(dim=-1))
+    return gates.to(logits.dtype)
