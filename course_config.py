@@ -12,5 +12,6 @@ COURSE = Course(
         Assignment("attention_head", title="One attention head", due="2027-02-08 23:59"),
         Assignment("rmsnorm", title="RMSNorm", due="2027-02-15 23:59"),
         Assignment("sft", title="Supervised finetuning", due="2027-02-22 23:59"),
+        Assignment("reward_model", title="Reward models", due="2027-03-01 23:59"),
     ],
 )

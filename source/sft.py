@@ -63,12 +63,6 @@ def encode(text: str) -> list[int]:
     return ids
 
 
-def show(ids: list[int]) -> str:
-    """Readable: < and > for the markers, / for a new line, _ for padding and for what has no label."""
-    special = {START: "<", END: ">", PAD: "_", -100: "_", 10: "/"}
-    return "".join(special.get(i, chr(i) if 0 <= i < 128 else "?") for i in ids)
-
-
 assert encode("<|im_start|>hé<|im_end|>") == [256, 104, 195, 169, 257]  # é is two bytes
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "chat_template-task", "locked": true, "schema_version": 3, "solution": false}
@@ -136,7 +130,6 @@ def tokenise_example(messages: list[dict[str, str]]) -> tuple[list[int], list[in
 
 # %% nbgrader={"grade": true, "grade_id": "tokenise_example-checks", "locked": true, "points": 5, "schema_version": 3, "solution": false}
 example_ids, example_labels = tokenise_example([question, answer])
-print(show(example_ids), show(example_labels), sep="\n")
 assert example_ids == encode(chat_template([question, answer]))
 assert example_labels[-6:] == [-100, 89, 101, 115, END, -100], "the bytes of Yes and the end marker"
 
@@ -284,28 +277,21 @@ assert evaluate(["moo moo", "four"], ["moo cow", "4"]) == {"exact_match": 0.0, "
 # ## Milestone: a model that follows basic instructions (no points)
 #
 # A small recurrent model reads bytes. **Pretraining** shows it sentences about animals, every token a target. **SFT** shows
-# it questions and answers with your template, labels, batches and stages. A quarter of the questions is held out: each
-# asks in known words about a known animal, but not in a combination that was trained. Three models are compared on these:
-# the base model, one with SFT but without pretraining, and one with both. It takes a few seconds.
+# it instructions and answers with your template, labels, batches and stages. A quarter of the instructions is held out: known
+# words about a known animal, but not in a combination that was trained. Three models are compared on these: the base
+# model, one with SFT but without pretraining, and one with both. It takes a few seconds.
 
 # %% nbgrader={"grade": false, "grade_id": "milestone-data", "locked": true, "schema_version": 3, "solution": false}
-ANIMALS = {
-    "cow": ("moo", "4"), "dog": ("woof", "4"), "cat": ("meow", "4"), "duck": ("quack", "2"), "bee": ("buzz", "6"),
-    "sheep": ("baa", "4"), "frog": ("ribbit", "4"), "owl": ("hoot", "2"), "hen": ("cluck", "2"), "pig": ("oink", "4"),
+SOUNDS = {
+    "cow": "moo", "dog": "woof", "cat": "meow", "duck": "quack", "bee": "buzz", "sheep": "baa", "frog": "ribbit",
+    "owl": "hoot", "hen": "cluck", "pig": "oink",
 }  # fmt: skip
-SOUNDS = ["The sound of the", "Imitate the", "Noise of the", "What says the"]
-LEGS = ["Legs of the", "Count feet of the", "Number of legs of the", "How many legs has the"]
-sentences = [f"The {animal} says {sound}.\n" for animal, (sound, _) in ANIMALS.items()]
-sentences += [f"The {animal} has {legs} legs.\n" for animal, (_, legs) in ANIMALS.items()]
-sentences += [f"Look, a {animal}! {sound}, {sound}!\n" for animal, (sound, _) in ANIMALS.items()]
-pretraining = [(encode(sentence), encode(sentence)) for sentence in sentences]
-asked = [(f"{words} {animal}", answers[words in LEGS]) for words in SOUNDS + LEGS for animal, answers in ANIMALS.items()]
+INSTRUCTIONS = ["The sound of the", "Imitate the", "Noise of the", "What says the", "Sing like the", "Call of the"]
+sentences = [f"The {animal} says {sound}.\n" for animal, sound in SOUNDS.items()]
+sentences += [f"Look, a {animal}! {sound}, {sound}!\n" for animal, sound in SOUNDS.items()]
+asked = [(f"{words} {animal}", sound) for words in INSTRUCTIONS for animal, sound in SOUNDS.items()]
 shuffled = torch.randperm(len(asked), generator=torch.Generator().manual_seed(1)).tolist()
-held_out, trained = [asked[i] for i in shuffled[:20]], [asked[i] for i in shuffled[20:]]
-
-
-def conversation(pair: tuple[str, str]) -> list[dict[str, str]]:
-    return [{"role": "user", "content": pair[0]}, {"role": "assistant", "content": pair[1]}]
+held_out, trained = [asked[i] for i in shuffled[:15]], [asked[i] for i in shuffled[15:]]
 
 
 class ByteModel(nn.Module):
@@ -320,8 +306,8 @@ class ByteModel(nn.Module):
         return self.out(self.memory(self.embedding(ids))[0])
 
 
-def train(model: nn.Module, examples: list, n_stages: int, steps: int = 110) -> list[float]:
-    """The loss at every step; the same number of steps for each stage of the curriculum."""
+def train(model: nn.Module, examples: list, n_stages: int, steps: int = 60) -> list[float]:
+    """The loss at every step; as many steps for each stage of the curriculum."""
     optimizer, losses = torch.optim.AdamW(model.parameters(), lr=1e-2), []
     generator = torch.Generator().manual_seed(0)
     for stage in curriculum_stages(examples, n_stages):
@@ -345,38 +331,28 @@ def respond(model: nn.Module, instruction: str, at_most: int = 10) -> str:
         written.append(token)
     return bytes(token for token in written if token < 256).decode(errors="replace")
 
+
+def tokenised(pairs: list[tuple[str, str]]) -> list:
+    return [tokenise_example([{"role": "user", "content": i}, {"role": "assistant", "content": a}]) for i, a in pairs]
+
 # %% nbgrader={"grade": false, "grade_id": "milestone", "locked": true, "schema_version": 3, "solution": false}
 torch.set_num_threads(1)  # a model this small only loses time on more
 torch.manual_seed(0)
-untrained, base = ByteModel(), ByteModel()
-train(base, pretraining, n_stages=1)
+base, untrained = ByteModel(), ByteModel()
+train(base, [(encode(sentence), encode(sentence)) for sentence in sentences], n_stages=1)
 finetuned = copy.deepcopy(base)
-sft_examples = [tokenise_example(conversation(pair)) for pair in trained]
-curves = {
-    "SFT only": train(untrained, sft_examples, n_stages=2),
-    "pretraining and SFT": train(finetuned, sft_examples, n_stages=2),
-}
-test_batch = collate([tokenise_example(conversation(pair)) for pair in held_out])
-print(f"{'held-out questions':<22} {'loss':>7} {'exact match':>12} {'f1':>6}   answer to {held_out[0][0]!r}")
+curves = [train(model, tokenised(trained), n_stages=2) for model in (untrained, finetuned)]
+test_batch = collate(tokenised(held_out))
+print(f"{len(held_out)} held-out instructions  {'loss':>6} {'exact match':>12} {'f1':>6}   {held_out[0][0]!r}")
 for name, model in {"base model": base, "SFT only": untrained, "pretraining and SFT": finetuned}.items():
     answers = [respond(model, instruction) for instruction, _ in held_out]
     scores = evaluate(answers, [gold for _, gold in held_out])
     with torch.no_grad():
         test_loss = sft_loss(model(test_batch["input_ids"]), test_batch["labels"]).item()
-    print(f"{name:<22} {test_loss:7.3f} {scores['exact_match']:12.2f} {scores['f1']:6.2f}   {answers[0]!r}")
-
-# %% nbgrader={"grade": false, "grade_id": "milestone-picture", "locked": true, "schema_version": 3, "solution": false}
-import matplotlib.pyplot as plt
-
-figure, axes = plt.subplots(figsize=(6, 3.5), layout="constrained")
-for (name, losses), style in zip(curves.items(), ("--", "-"), strict=True):
-    axes.plot(losses, style, color="black", label=name)
-axes.set(xlabel="step of SFT", ylabel="loss of the answers (logarithmic)", yscale="log", title="A new stage after half the steps")
-axes.legend()
-plt.show()
-print("In words: the loss of the answers over the steps, dashed without pretraining, solid with it.")
-for name, losses in curves.items():
-    print(f"  {name}: " + ", then ".join(f"{losses[step]:.3g}" for step in (0, 25, 54, 55, 80, 109)))
+    print(f"{name:<24} {test_loss:6.2f} {scores['exact_match']:12.2f} {scores['f1']:6.2f}   {answers[0]!r}")
+print("\nLoss of the answers at steps 1, 15, 30 (end of the easy stage), 31 and 60 of SFT:")
+for name, losses in zip(("SFT only", "pretraining and SFT"), curves, strict=True):
+    print(f"{name:<24} " + ", ".join(f"{losses[step - 1]:.2f}" for step in (1, 15, 30, 31, 60)))
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "sft-question-task", "locked": true, "schema_version": 3, "solution": false}
 # ## Exercise 7: a written question (4 points)
@@ -401,8 +377,8 @@ for name, losses in curves.items():
 # 3. The two markers in the user's text become real marker tokens, so the model sees a finished user turn and the opening of
 #    an assistant turn: the user can put words into the assistant's mouth (or forge a system turn). Encode contents as bytes
 #    only, and let nothing but the template make markers (or escape or refuse them).
-# 4. Format: the base model scores 0 exact match although it knows the facts; it goes on writing, and after SFT it answers
-#    and stops. Knowledge: SFT alone ends at 0.35 or so on held-out questions, with pretraining at 1. One
+# 4. Format: the base model has exact match 0 although it has read the facts; it goes on writing, and after SFT it answers
+#    and stops. Knowledge: SFT alone ends near 0 on held-out instructions, with pretraining near 1. One
 #    tiny model, ten animals and known phrases cannot show that a large model learns nothing new in SFT.
 # ### END SOLUTION
 #
