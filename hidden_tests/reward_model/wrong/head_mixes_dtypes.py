@@ -1,0 +1,12 @@
+"""Does not cast."""
+
+# %% reward_head
+class RewardHead(nn.Module):
+    def __init__(self, d_model):
+        super().__init__()
+        self.score = nn.Linear(d_model, 1, bias=False)
+
+    def forward(self, hidden, attention_mask):
+        rows = torch.arange(len(hidden))
+        last = attention_mask.long().sum(dim=1) - 1
+        return self.score(hidden[rows, last]).squeeze(-1)

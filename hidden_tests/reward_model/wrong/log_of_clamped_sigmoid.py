@@ -1,0 +1,6 @@
+"""log of a clamped sigmoid."""
+
+# %% bradley_terry_loss
+def bradley_terry_loss(chosen, rejected, margin=0.0):
+    x = chosen.float() - rejected.float() - margin
+    return -torch.log(torch.sigmoid(x).clamp(min=1e-8)).mean()

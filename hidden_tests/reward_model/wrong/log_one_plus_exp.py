@@ -1,0 +1,6 @@
+"""log(1 + exp(-x))."""
+
+# %% bradley_terry_loss
+def bradley_terry_loss(chosen, rejected, margin=0.0):
+    x = chosen.float() - rejected.float() - margin
+    return torch.log1p(torch.exp(-x)).mean()

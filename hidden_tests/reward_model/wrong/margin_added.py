@@ -1,0 +1,5 @@
+"""The margin makes it easier."""
+
+# %% bradley_terry_loss
+def bradley_terry_loss(chosen, rejected, margin=0.0):
+    return -F.logsigmoid(chosen.float() - rejected.float() + margin).mean()

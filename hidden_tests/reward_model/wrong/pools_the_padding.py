@@ -1,0 +1,11 @@
+"""The last position."""
+
+# %% reward_head
+class RewardHead(nn.Module):
+    def __init__(self, d_model):
+        super().__init__()
+        self.score = nn.Linear(d_model, 1, bias=False)
+
+    def forward(self, hidden, attention_mask):
+        hidden = hidden.to(self.score.weight.dtype)
+        return self.score(hidden[:, -1]).squeeze(-1)

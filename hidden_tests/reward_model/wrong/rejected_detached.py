@@ -1,0 +1,5 @@
+"""Only chosen learns."""
+
+# %% bradley_terry_loss
+def bradley_terry_loss(chosen, rejected, margin=0.0):
+    return -F.logsigmoid(chosen.float() - rejected.detach().float() - margin).mean()

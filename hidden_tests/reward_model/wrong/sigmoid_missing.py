@@ -1,0 +1,6 @@
+"""The difference itself."""
+
+# %% bradley_terry_loss
+def bradley_terry_loss(chosen, rejected, margin=0.0):
+    x = chosen.float() - rejected.float() - margin
+    return -x.mean()

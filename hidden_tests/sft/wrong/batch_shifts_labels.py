@@ -1,0 +1,11 @@
+"""Shifts while collating, as some books do."""
+
+# %% collate
+def collate(examples, pad_id=PAD):
+    longest = max(len(ids) for ids, _ in examples)
+    pad = lambda rows, value: torch.tensor([list(row) + [value] * (longest - len(row)) for row in rows])
+    return {
+        "input_ids": pad([i for i, _ in examples], pad_id),
+        "labels": pad([l[1:] for _, l in examples], -100),
+        "attention_mask": pad([[1] * len(i) for i, _ in examples], 0),
+    }

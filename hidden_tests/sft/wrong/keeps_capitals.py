@@ -1,0 +1,10 @@
+"""Does not lower-case."""
+
+# %% evaluate
+def evaluate(responses, golds):
+    exact, f1 = [], []
+    for pair in zip(responses, golds, strict=True):
+        a, b = (text.translate(str.maketrans("", "", string.punctuation)).split() for text in pair)
+        exact.append(float(a == b))
+        f1.append(2 * (Counter(a) & Counter(b)).total() / (len(a) + len(b)) if a or b else 1.0)
+    return {"exact_match": sum(exact) / len(exact), "f1": sum(f1) / len(f1)}

@@ -1,0 +1,10 @@
+"""The exact match compares bags of words."""
+
+# %% evaluate
+def evaluate(responses, golds):
+    exact, f1 = [], []
+    for pair in zip(responses, golds, strict=True):
+        a, b = (Counter(text.lower().translate(str.maketrans("", "", string.punctuation)).split()) for text in pair)
+        exact.append(float(a == b))
+        f1.append(2 * (a & b).total() / (a + b).total() if a or b else 1.0)
+    return {"exact_match": sum(exact) / len(exact), "f1": sum(f1) / len(f1)}

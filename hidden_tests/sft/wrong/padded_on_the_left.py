@@ -1,0 +1,11 @@
+"""Fills up on the left."""
+
+# %% collate
+def collate(examples, pad_id=PAD):
+    longest = max(len(ids) for ids, _ in examples)
+    pad = lambda rows, value: torch.tensor([[value] * (longest - len(row)) + list(row) for row in rows])
+    return {
+        "input_ids": pad([i for i, _ in examples], pad_id),
+        "labels": pad([l for _, l in examples], -100),
+        "attention_mask": pad([[1] * len(i) for i, _ in examples], 0),
+    }

@@ -1,0 +1,8 @@
+"""The mean log-probability."""
+
+# %% sft_loss
+def sft_loss(logits, labels):
+    targets = labels[:, 1:]
+    keep = targets != -100
+    log_p = logits[:, :-1].float().log_softmax(dim=-1).gather(-1, targets.clamp(min=0).unsqueeze(-1)).squeeze(-1)
+    return log_p[keep].sum() / keep.sum().clamp(min=1)

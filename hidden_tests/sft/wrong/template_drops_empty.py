@@ -1,0 +1,6 @@
+"""Skips empty messages."""
+
+# %% chat_template
+def chat_template(messages, add_generation_prompt=False):
+    text = "".join(f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in messages if m["content"])
+    return text + "<|im_start|>assistant\n" if add_generation_prompt else text

@@ -1,0 +1,6 @@
+"""Strips the contents, as Llama's template does."""
+
+# %% chat_template
+def chat_template(messages, add_generation_prompt=False):
+    text = "".join(f"<|im_start|>{m['role']}\n{m['content'].strip()}<|im_end|>\n" for m in messages)
+    return text + "<|im_start|>assistant\n" if add_generation_prompt else text

@@ -1,0 +1,10 @@
+"""Trains on the contents of all messages."""
+
+# %% tokenise_example
+def tokenise_example(messages):
+    ids, labels = [], []
+    for m in messages:
+        header, body = encode(f"<|im_start|>{m['role']}\n"), encode(f"{m['content']}<|im_end|>")
+        ids += header + body + [10]
+        labels += [-100] * len(header) + body + [-100]
+    return ids, labels

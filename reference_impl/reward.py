@@ -1,0 +1,95 @@
+"""Reward models: preference pairs, a scalar head on the last token, ranking losses, sanity checks, normalised scores.
+
+Conventions: a pair is (chosen, rejected); equal ratings make no pair; scores and losses are float32 at least; losses are
+means over the pairs; a tie counts half. After Bradley and Terry (1952), Ouyang et al. (2022) and Llama 2 (2023).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+__all__ = [
+    "RewardHead", "bradley_terry_loss", "margin_ranking_loss", "normalise_scores", "preference_pairs", "reward",
+    "sanity_checks",
+]  # fmt: skip
+
+Tokens = list[int]
+
+
+def preference_pairs(
+    prompt: Tokens, responses: Sequence[Tokens], ratings: Sequence[float]
+) -> list[tuple[Tokens, Tokens]]:
+    """(chosen, rejected) of every two responses with different ratings, each behind the prompt; up to K(K − 1)/2 pairs.
+
+    In the order of the index of the chosen response, then of the rejected one.
+    """
+    indices = range(len(responses))
+    better = [(i, j) for i in indices for j in indices if ratings[i] > ratings[j]]
+    return [([*prompt, *responses[i]], [*prompt, *responses[j]]) for i, j in better]
+
+
+def reward(hidden: Tensor, attention_mask: Tensor, weight: Tensor) -> Tensor:
+    """(batch, seq, d_model), (batch, seq), (1, d_model) → (batch,): the last real token's score, in weight's dtype."""
+    last = attention_mask.long().sum(dim=1) - 1
+    pooled = hidden[torch.arange(hidden.shape[0], device=hidden.device), last]
+    return pooled.to(weight.dtype) @ weight[0]
+
+
+class RewardHead(nn.Module):
+    """`reward` with a learned `score.weight`: one linear layer without bias, which no comparison could ever learn."""
+
+    def __init__(self, d_model: int) -> None:
+        super().__init__()
+        self.score = nn.Linear(d_model, 1, bias=False)
+
+    def forward(self, hidden: Tensor, attention_mask: Tensor) -> Tensor:
+        return reward(hidden, attention_mask, self.score.weight)
+
+
+def bradley_terry_loss(chosen: Tensor, rejected: Tensor, margin: float | Tensor = 0.0) -> Tensor:
+    """Mean of −log σ(chosen − rejected − margin); (pairs,), (pairs,) and a number or (pairs,) → ()."""
+    return -F.logsigmoid(_wide(chosen) - _wide(rejected) - margin).mean()
+
+
+def margin_ranking_loss(chosen: Tensor, rejected: Tensor, margin: float = 1.0) -> Tensor:
+    """Mean of max(0, margin − (chosen − rejected)); (pairs,) and (pairs,) → ()."""
+    return (margin - (_wide(chosen) - _wide(rejected))).clamp_min(0).mean()
+
+
+def sanity_checks(
+    chosen: Tensor, rejected: Tensor, chosen_lengths: Tensor, rejected_lengths: Tensor
+) -> dict[str, float]:
+    """All (pairs,). How often chosen scores higher; the mean difference; how often the longer text scores higher.
+
+    A tie counts half. Pairs of equal length say nothing about length; without any other the share is a half.
+    """
+    difference = _wide(chosen) - _wide(rejected)
+    longer = (chosen_lengths - rejected_lengths).sign()
+    return {
+        "accuracy": _share_won(difference),
+        "mean_margin": difference.mean().item(),
+        "longer_wins": _share_won((difference.sign() * longer)[longer != 0]),
+    }
+
+
+def normalise_scores(scores: Tensor, reference: Tensor, eps: float = 1e-6) -> Tensor:
+    """(scores − mean) / (std + eps) with the statistics of `reference`; the variance divides by n."""
+    wide = _wide(reference)
+    centre = wide.mean()
+    spread = (wide - centre).square().mean().sqrt()
+    return (_wide(scores) - centre) / (spread + eps)
+
+
+def _share_won(difference: Tensor) -> float:
+    if difference.numel() == 0:
+        return 0.5
+    return ((difference > 0).double() + 0.5 * (difference == 0).double()).mean().item()
+
+
+def _wide(x: Tensor) -> Tensor:
+    """`x` in float32 if it is half precision; float64 is kept."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
