@@ -12,5 +12,6 @@ COURSE = Course(
         Assignment("attention_head", title="One attention head", due="2027-02-08 23:59"),
         Assignment("rmsnorm", title="RMSNorm", due="2027-02-15 23:59"),
         Assignment("dpo", title="Direct preference optimisation", due="2027-02-22 23:59"),
+        Assignment("grpo", title="Group relative policy optimisation", due="2027-03-01 23:59"),
     ],
 )
