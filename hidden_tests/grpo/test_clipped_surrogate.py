@@ -124,13 +124,6 @@ def minimum_of_ratios(*inputs):
 
 
 @oracle.misconception
-def clips_the_objective(*inputs):
-    """You clamp ρ A. The clamp is on the ratio alone, before it is multiplied by A."""
-    ratio, _, advantage = parts(*inputs)
-    return -torch.minimum(ratio * advantage, (ratio * advantage).clamp(1 - inputs[3], 1 + inputs[3]))
-
-
-@oracle.misconception
 def clips_around_zero(*inputs):
     """You clamp the ratio to ±clip. A policy that has not moved has the ratio 1: clamp to 1 ± clip."""
     ratio, _, advantage = parts(*inputs)
@@ -159,13 +152,6 @@ def ratio_turned_round(logprobs, old_logprobs, advantages, clip):
 
 
 @oracle.misconception
-def ratio_of_logprobs(logprobs, old_logprobs, advantages, clip):
-    """You divide log-probabilities. The ratio of the probabilities is exp of their difference."""
-    ratio, advantage = logprobs / old_logprobs.detach(), advantages.detach().unsqueeze(-1)
-    return -torch.minimum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage)
-
-
-@oracle.misconception
 def exp_left_out(logprobs, old_logprobs, advantages, clip):
     """You leave exp out: the difference of log-probabilities is the logarithm of the ratio."""
     ratio, advantage = logprobs - old_logprobs.detach(), advantages.detach().unsqueeze(-1)
@@ -183,12 +169,6 @@ def advantages_along_tokens(logprobs, old_logprobs, advantages, clip):
     """You spread the advantages along the tokens. Each belongs to a response, a row: advantages.unsqueeze(-1)."""
     ratio = parts(logprobs, old_logprobs, advantages, clip)[0]
     return -torch.minimum(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages)
-
-
-@oracle.misconception
-def averages_the_tokens(*inputs):
-    """You return one number. The mean over tokens comes later: return a loss for each token."""
-    return clipped_surrogate(*inputs).mean()
 
 
 @oracle.misconception

@@ -24,7 +24,13 @@ def rewards(draw, *, scales=(1.0, 1e-3)):
 def test_law(student, inputs):
     """the advantages of each group sum to zero, and are the same if all rewards of a group are raised alike"""
     values, eps = inputs
-    got = student.group_advantages(values, eps)
+    try:
+        got = student.group_advantages(values, eps)
+    except StudentError as error:
+        if "size of tensor" not in error.message:
+            raise
+        hint = "A mean over dim=-1 loses that axis, and torch then lines up the wrong ones: keepdim=True."
+        raise Mismatch(f"rewards of shape {tuple(values.shape)} raised {error}", hint) from None
     hint = "Subtract from each reward the mean of its own group, its row: rewards.mean(dim=-1, keepdim=True)."
     shaped = isinstance(got, torch.Tensor) and got.shape == values.shape
     expect(shaped, "the result has another shape than the rewards", "There is one advantage for each reward.")
@@ -99,7 +105,7 @@ def spread_of_the_batch(values, eps):
 @oracle.misconception
 def normalises_columns(values, eps):
     """You normalise down the columns (dim=0), across prompts. A group is a row: dim=-1."""
-    return group_advantages(values.mT, eps).mT
+    return (values - values.mean(dim=0, keepdim=True)) / (values.std(dim=0, keepdim=True) + eps)
 
 
 @oracle.misconception
@@ -112,12 +118,6 @@ def not_divided(values, eps):
 def not_centred(values, eps):
     """You do not subtract the group's mean. Without it, every response to an easy prompt is praised."""
     return values / (spread(values) + eps)
-
-
-@oracle.misconception
-def divides_by_variance(values, eps):
-    """You divide by the variance. The standard deviation is its root."""
-    return centred(values) / (spread(values).square() + eps)
 
 
 @oracle.misconception
@@ -142,18 +142,6 @@ def no_eps(values, eps):
 def eps_as_floor(values, eps):
     """You take the larger of the standard deviation and eps. Our convention adds the two."""
     return centred(values) / spread(values).clamp(min=eps)
-
-
-@oracle.misconception
-def mean_reward_first(values, eps):
-    """Your sign is turned round: an advantage is the reward minus the mean."""
-    return -group_advantages(values, eps)
-
-
-@oracle.misconception
-def ranks_by_best(values, eps):
-    """You subtract the best reward of the group. The measure is its mean, so that half of a group is encouraged."""
-    return (values - values.amax(dim=-1, keepdim=True)) / (spread(values) + eps)
 
 
 @oracle.misconception

@@ -166,7 +166,7 @@ def update_with_mask_unshifted(table, reference, tokens, mask, *rest):
 
 @oracle.misconception
 def update_without_kl(table, reference, tokens, mask, rewards, epochs, clip, beta):
-    """You leave the KL estimate out. Add beta · kl to the surrogate of each token."""
+    """The KL estimate has no effect in your first step. Add beta · kl, against `reference`, to each token's loss."""
     return table_after(table, reference, tokens, mask, rewards, epochs, clip, 0.0)
 
 
@@ -174,18 +174,6 @@ def update_without_kl(table, reference, tokens, mask, rewards, epochs, clip, bet
 def update_subtracts_kl(table, reference, tokens, mask, rewards, epochs, clip, beta):
     """You subtract the KL estimate, which drives the policy away from its reference. A penalty is added to a loss."""
     return table_after(table, reference, tokens, mask, rewards, epochs, clip, -beta)
-
-
-@oracle.misconception
-def update_with_fixed_beta(table, reference, tokens, mask, rewards, epochs, clip, beta):
-    """You use a fixed beta. Use the argument: callers pass other values."""
-    return table_after(table, reference, tokens, mask, rewards, epochs, clip, 0.04)
-
-
-@oracle.misconception
-def update_kl_to_the_old_policy(table, reference, *rest):
-    """Your KL is measured against the old policy. The leash is tied to `reference`."""
-    return table_after(table, table, *rest)
 
 
 @oracle.misconception
@@ -198,6 +186,12 @@ def update_ratio_to_the_reference(table, reference, *rest):
 def update_with_moving_old_policy(*inputs):
     """You score the old policy anew in every epoch, so that the ratio is always 1. Score it once, before the loop."""
     return updated(*inputs, moving=True)[0]
+
+
+@epochs_oracle.misconception
+def update_kl_to_the_old_policy(table, reference, *rest):
+    """Your KL is measured against the old policy. The leash is tied to `reference`."""
+    return table_after(table, table, *rest)
 
 
 @epochs_oracle.misconception
@@ -221,13 +215,3 @@ def update_gradients_pile_up(table, reference, tokens, mask, rewards, epochs, cl
         pile = pile + fresh
         now = now - pile
     return now
-
-
-@loss_oracle.misconception
-def update_reports_no_kl(table, reference, tokens, mask, rewards, epochs, clip, beta):
-    """The losses that you return lack the KL term. Return the loss that the gradient was taken of."""
-    now, found = table, []
-    for _ in range(epochs):
-        found += updated(now, reference, tokens, mask, rewards, 1, clip, 0.0, old=table)[1:]
-        now = updated(now, reference, tokens, mask, rewards, 1, clip, beta, old=table)[0]
-    return torch.stack(found)

@@ -108,12 +108,6 @@ def kl_k1(logprobs, reference_logprobs):
 
 
 @kl_oracle.misconception
-def kl_k1_turned_round(logprobs, reference_logprobs):
-    """You return d itself, the log-ratio turned round. k3 = exp(d) − d − 1."""
-    return difference(logprobs, reference_logprobs)
-
-
-@kl_oracle.misconception
 def kl_k2(logprobs, reference_logprobs):
     """That is k2, half the squared log-ratio, whose mean is not the KL divergence. k3 = exp(d) − d − 1."""
     return difference(logprobs, reference_logprobs).square() / 2
@@ -131,25 +125,6 @@ def kl_sign(logprobs, reference_logprobs):
     """You add d. k3 = exp(d) − d − 1: only then is it 0 with slope 0 where the two agree."""
     d = difference(logprobs, reference_logprobs)
     return torch.exp(d) + d - 1
-
-
-@kl_oracle.misconception
-def kl_one_left_out(logprobs, reference_logprobs):
-    """You leave out the −1. Where policy and reference agree the estimate must be 0."""
-    d = difference(logprobs, reference_logprobs)
-    return torch.exp(d) - d
-
-
-@kl_oracle.misconception
-def kl_negative(logprobs, reference_logprobs):
-    """Your sign is turned round: a divergence is at least 0."""
-    return -kl_estimate(logprobs, reference_logprobs)
-
-
-@kl_oracle.misconception
-def kl_weighted_again(logprobs, reference_logprobs):
-    """You weigh with the token's probability. The token was drawn with it: the mean over draws does that already."""
-    return -torch.exp(logprobs) * difference(logprobs, reference_logprobs)
 
 
 @kl_oracle.misconception
@@ -184,12 +159,6 @@ def mean_divides_by_all(values, mask):
 
 
 @mean_oracle.misconception
-def mean_is_sum(values, mask):
-    """You return the sum. Divide by the number of kept tokens."""
-    return values.masked_fill(~mask, 0.0).sum()
-
-
-@mean_oracle.misconception
 def mean_of_row_means(values, mask):
     """You average each response first. Ours counts every token of the batch the same, as DAPO does."""
     return (values.masked_fill(~mask, 0.0).sum(dim=-1) / mask.sum(dim=-1).clamp(min=1)).mean()
@@ -205,12 +174,6 @@ def mean_for_each_row(values, mask):
 def mean_over_responses(values, mask):
     """You divide by the number of responses, so long responses weigh more. Divide by the number of kept tokens."""
     return values.masked_fill(~mask, 0.0).sum() / len(values)
-
-
-@mean_oracle.misconception
-def mean_mask_inverted(values, mask):
-    """You average where the mask is False. True marks what is kept."""
-    return masked_mean(values, ~mask)
 
 
 @mean_oracle.misconception

@@ -123,12 +123,6 @@ def penalty_sign(scores, logprobs, reference_logprobs, mask, beta):
 
 
 @reward_oracle.misconception
-def penalty_without_beta(scores, logprobs, reference_logprobs, mask, beta):
-    """You leave beta out of the penalty."""
-    return penalised_rewards(scores, logprobs, reference_logprobs, mask, 1.0)
-
-
-@reward_oracle.misconception
 def penalty_on_padding(scores, logprobs, reference_logprobs, mask, beta):
     """You penalise tokens where the mask is False. The reward there is 0."""
     everywhere = -beta * (logprobs - reference_logprobs).detach()
@@ -155,12 +149,6 @@ def gae_forwards(rewards, values, gamma, lam):
 def gae_without_lambda(rewards, values, gamma, lam):
     """You leave lam out: A_t = δ_t + γ λ A_{t+1}."""
     return gae(rewards, values, gamma, 1.0)
-
-
-@gae_oracle.misconception
-def gae_without_gamma(rewards, values, gamma, lam):
-    """You leave gamma out. It discounts the next value, and with lam the next advantage."""
-    return gae(rewards, values, 1.0, lam)
 
 
 @gae_oracle.misconception
@@ -223,7 +211,7 @@ def value_without_half(values, old_values, returns, clip):
 
 @value_oracle.misconception
 def value_not_clipped(values, old_values, returns, clip):
-    """You do not clip. Take the larger of the plain square and the clipped one."""
+    """The clip has no effect in your loss. Take the larger of the plain square and that of V kept near the old V."""
     return 0.5 * (values - returns.detach()).square()
 
 
@@ -239,18 +227,6 @@ def value_clipped_only(values, old_values, returns, clip):
     """You take the clipped square only. Take the larger of it and the plain one."""
     clipped = old_values.detach() + (values - old_values.detach()).clamp(-clip, clip)
     return 0.5 * (clipped - returns.detach()).square()
-
-
-@value_oracle.misconception
-def value_clipped_to_returns(values, old_values, returns, clip):
-    """You clip around the returns. The value is kept near the old value."""
-    return value_loss(values, returns, returns, clip)
-
-
-@value_oracle.misconception
-def value_averaged(values, old_values, returns, clip):
-    """You return one number. Return a loss for each token; the masked mean comes later."""
-    return value_loss(values, old_values, returns, clip).mean()
 
 
 @value_oracle.misconception

@@ -88,10 +88,10 @@ def test_loss_is_binary_cross_entropy_with_soft_labels(seed: int, beta: float, s
 def test_loss_is_trls(smoothing: float) -> None:
     """TRL's DPO loss is part of its trainer; that of CPO is the same function of log-ratios in the policy's place."""
     cpo = pytest.importorskip("trl.experimental.cpo")
-    accelerator = SimpleNamespace(device="cpu")
-    options = SimpleNamespace(alpha=0.0, accelerator=accelerator, loss_type="sigmoid", beta=0.3, label_smoothing=smoothing)
+    trainer = SimpleNamespace(alpha=0.0, loss_type="sigmoid", beta=0.3, label_smoothing=smoothing)
+    trainer.accelerator = SimpleNamespace(device="cpu")
     parts = drawn(4, 5, seed=3)
-    losses, chosen_rewards, _ = cpo.CPOTrainer.cpo_loss(options, parts[0] - parts[2], parts[1] - parts[3])
+    losses, chosen_rewards, _ = cpo.CPOTrainer.cpo_loss(trainer, parts[0] - parts[2], parts[1] - parts[3])
     torch.testing.assert_close(dpo_loss(*parts, beta=0.3, label_smoothing=smoothing), losses.mean())
     torch.testing.assert_close(implicit_rewards(parts[0], parts[2], beta=0.3), chosen_rewards)
 
