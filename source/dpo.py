@@ -320,8 +320,7 @@ torch.testing.assert_close(paper_reference.table.detach(), torch.zeros(3, 3))
 # ## Milestone: a model learns to be kind (no points)
 #
 # A small recurrent model has read two answers to every request, a kind one and a rude one, equally often. Pairs say
-# that kind is preferred. Your functions train it on four topics; two more are held out. It takes a few
-# seconds.
+# that kind is preferred. Your functions train it on four topics; two more are held out. It takes a few seconds.
 
 # %% nbgrader={"grade": false, "grade_id": "milestone-data", "locked": true, "schema_version": 3, "solution": false}
 TOPICS = ["cats", "dogs", "rain", "bread", "music", "maths"]
