@@ -162,10 +162,9 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     ### END SOLUTION
 
 # %% nbgrader={"grade": true, "grade_id": "kl_and_mean-checks", "locked": true, "points": 7, "schema_version": 3, "solution": false}
-half_double_same = torch.tensor([[0.5, 2.0, 1.0]]).log()
-torch.testing.assert_close(
-    kl_estimate(torch.zeros(1, 3), half_double_same), torch.tensor([[0.193147, 0.306853, 0.0]]), atol=1e-6, rtol=0
-)
+a_quarter, half_double_same = torch.full((1, 3), 0.25).log(), torch.tensor([[0.125, 0.5, 0.25]]).log()
+three_estimates = kl_estimate(a_quarter, half_double_same)
+torch.testing.assert_close(three_estimates, torch.tensor([[0.193147, 0.306853, 0.0]]), atol=1e-6, rtol=0)
 some_values = torch.tensor([[1.0, 2.0, 3.0], [10.0, float("nan"), float("inf")]])
 some_mask = torch.tensor([[True, True, True], [True, False, False]])
 torch.testing.assert_close(masked_mean(some_values, some_mask), torch.tensor(4.0))
