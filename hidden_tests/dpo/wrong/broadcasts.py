@@ -1,0 +1,16 @@
+"""Does not look at the shapes."""
+
+# %% dpo_loss
+def dpo_loss(
+    policy_chosen: Tensor,
+    policy_rejected: Tensor,
+    reference_chosen: Tensor,
+    reference_rejected: Tensor,
+    beta: float = 0.1,
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    chosen = policy_chosen - reference_chosen.detach()
+    rejected = policy_rejected - reference_rejected.detach()
+    scaled = beta * (chosen - rejected)
+    losses = -(1 - label_smoothing) * F.logsigmoid(scaled) - label_smoothing * F.logsigmoid(-scaled)
+    return losses.mean()

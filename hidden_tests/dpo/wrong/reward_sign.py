@@ -1,0 +1,9 @@
+"""Subtracts the wrong way round."""
+
+# %% implicit_rewards
+def implicit_rewards(policy_logprobs: Tensor, reference_logprobs: Tensor, beta: float = 0.1) -> Tensor:
+    return beta * (reference_logprobs - policy_logprobs).detach()
+
+
+def preference_accuracy(chosen_rewards: Tensor, rejected_rewards: Tensor) -> Tensor:
+    return (chosen_rewards > rejected_rewards).float().mean()

@@ -1,0 +1,9 @@
+"""Leaves beta out."""
+
+# %% implicit_rewards
+def implicit_rewards(policy_logprobs: Tensor, reference_logprobs: Tensor, beta: float = 0.1) -> Tensor:
+    return (policy_logprobs - reference_logprobs).detach()
+
+
+def preference_accuracy(chosen_rewards: Tensor, rejected_rewards: Tensor) -> Tensor:
+    return (chosen_rewards > rejected_rewards).float().mean()
