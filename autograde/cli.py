@@ -62,11 +62,12 @@ def new(course: Course, slug: str, title: str) -> None:
 @command
 @click.argument("slugs", nargs=-1)
 @JOBS
+@click.option("--seeds", type=click.IntRange(1), default=1, help="so many course seeds for the right programs")
 @JSON
-def verify(course: Course, slugs: tuple[str, ...], jobs: int | None, as_json: bool) -> None:
+def verify(course: Course, slugs: tuple[str, ...], jobs: int | None, seeds: int, as_json: bool) -> None:
     """Say whether assignments are sound: right programs pass, wrong ones are caught and named.
 
-    Example: course verify rmsnorm
+    Example: course verify rmsnorm --seeds 20
     """
     from autograde.console import say_json, say_verification, verification_data
     from autograde.grading import default_jobs
@@ -74,7 +75,7 @@ def verify(course: Course, slugs: tuple[str, ...], jobs: int | None, as_json: bo
 
     found = []
     for slug in _slugs(course, slugs):
-        found.append(verified(course, slug, jobs or default_jobs()))
+        found.append(verified(course, slug, jobs or default_jobs(), seeds=seeds))
         if not as_json:
             say_verification(found[-1])
     if as_json:
@@ -194,13 +195,14 @@ def export(course: Course, to: str) -> None:
 @command
 @click.argument("slugs", nargs=-1)
 @click.option("--into", default="demo", help="folder for the demo's own course and class")
-def demo(course: Course, slugs: tuple[str, ...], into: str) -> None:
+@click.option("--wrong", type=click.IntRange(0), default=8, help="at most so many wrong programs for each assignment")
+def demo(course: Course, slugs: tuple[str, ...], into: str, wrong: int) -> None:
     """Run a simulated class from release to feedback, in a folder of its own.
 
     Example: course demo rmsnorm --into /tmp/demo
     """
-    chosen = _slugs(course, slugs)
-    sys.exit(subprocess.call([sys.executable, str(course.root / "tools" / "simulate_class.py"), into, *chosen]))
+    words = [into, str(wrong), *_slugs(course, slugs)]
+    sys.exit(subprocess.call([sys.executable, str(course.root / "tools" / "simulate_class.py"), *words]))
 
 
 @command

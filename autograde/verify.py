@@ -41,12 +41,19 @@ class Verification:
         return [title for index, title in enumerate(self.checks) if index not in first]
 
 
-def verify(course: Course, slug: str, jobs: int, device: str = "cpu") -> Verification:
-    """Grade the solution, every right and wrong program, and the fools; compare points; check for leaks."""
+def verify(course: Course, slug: str, jobs: int, device: str = "cpu", seeds: int = 1) -> Verification:
+    """Grade the solution, every right and wrong program, and the fools; compare points; check for leaks.
+
+    The solution and the right programs are graded under the course's seed and the `seeds` - 1 that follow it.
+    """
     found = Verification(slug)
     draft(course, slug)  # raises CourseError for a leak or a malformed source
     solution, ideas = submission_for(course, slug), _ideas(course, slug)
-    orders = [(program, Options()) for program in [solution, *programs(course, slug, "right")]]
+    right = [solution, *programs(course, slug, "right")]
+    orders = [(program, Options()) for program in right]
+    for seed in range(course.seed + 1, course.seed + seeds):
+        again = [replace(up_to_last_answer(program), student=f"seed {seed}/{program.student}") for program in right]
+        orders += [(program, Options(seed=seed)) for program in again]
     orders += [(up_to_last_answer(program), Options(ignore_after=True)) for program in programs(course, slug, "wrong")]
     bare = up_to_last_answer(solution)
     orders += [(replace(bare, student=f"fool/{name}"), Options(ignore_after=True, fool=name)) for name in FOOLS]

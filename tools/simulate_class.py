@@ -26,22 +26,25 @@ LOOP = "\n\nwhile True:\n    pass\n"
 CRASH = "\n\nimport ctypes\nctypes.string_at(0)\n"
 
 
-def main(into: Path, slugs: Sequence[str] = ()) -> int:
-    """Run the demo in `into`, for these assignments or all. 0, or the exit status of the command that failed."""
+def main(into: Path, wrong: int, slugs: Sequence[str]) -> int:
+    """Run the demo in `into`; 0, or the exit status of the command that failed.
+
+    Each class hands in up to `wrong` of the assignment's wrong programs, spread over all; `course verify`, with which
+    the demo begins, has tried every one of them.
+    """
     if into.exists() and not (into / "demo-course").exists():
         print(f"{into} exists and is no demo; name another folder", file=sys.stderr)
         return 2
     shutil.rmtree(into, ignore_errors=True)
     course = copy_course(into)
     (into / "demo-course").touch()
-    chosen = [course.assignment(slug).slug for slug in slugs] or course.slugs
-    status = _course(into, "verify", *chosen) or _course(into, "release", *chosen)
-    for slug in chosen if status == 0 else ():
-        hand_in_all(course, slug)
+    status = _course(into, "verify", *slugs) or _course(into, "release", *slugs)
+    for slug in slugs if status == 0 else ():
+        hand_in_all(course, slug, wrong)
         graded = _course(into, "grade", slug)  # 1: some submissions cannot be graded, as the class intends
         status = max(status, 0 if graded == 1 else graded, _course(into, "feedback", slug))
     if status == 0:
-        show(course, chosen)
+        show(course, slugs)
     return status
 
 
@@ -81,13 +84,12 @@ def _course(folder: Path, *arguments: str) -> int:
     return subprocess.call([sys.executable, "-m", "autograde.cli", *arguments], cwd=folder)
 
 
-def hand_in_all(course: Course, slug: str) -> None:
+def hand_in_all(course: Course, slug: str, wrong: int) -> None:
     """Write submitted/<student>/<slug>/ for the whole class, one student per kind of program."""
-    for kind in ("right", "wrong"):
-        for path in sorted((course.paths(slug).hidden_tests / kind).glob("*.py")):
-            hand_in(
-                course, slug, f"{kind}-{path.stem.replace('_', '-')}", assemble(course, slug, read_program(path)[1])
-            )
+    right_ones, wrong_ones = (sorted((course.paths(slug).hidden_tests / k).glob("*.py")) for k in ("right", "wrong"))
+    for path in [*right_ones, *spread(wrong_ones, wrong)]:
+        name = f"{path.parent.name}-{path.stem.replace('_', '-')}"
+        hand_in(course, slug, name, assemble(course, slug, read_program(path)[1]))
     untouched = nbformat.read(draft(course, slug), as_version=4)
     hand_in(course, slug, "untouched", untouched)
     stubs, solution = answers_of(untouched), answers_of(assemble(course, slug, {}))
@@ -109,6 +111,11 @@ def hand_in_all(course: Course, slug: str) -> None:
     hand_in(course, slug, "damaged-metadata", damaged)
 
 
+def spread(items: list[Path], most: int) -> list[Path]:
+    """At most `most` of the items, evenly over all."""
+    return [items[index * len(items) // most] for index in range(most)] if most < len(items) else items
+
+
 def answers_of(notebook: Any) -> dict[str, str]:
     """grade_id -> source of every code cell that a student writes."""
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -126,4 +133,4 @@ def hand_in(course: Course, slug: str, student: str, notebook: Any, days_late: f
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]).resolve(), sys.argv[2:]))
+    sys.exit(main(Path(sys.argv[1]).resolve(), int(sys.argv[2]), sys.argv[3:]))
