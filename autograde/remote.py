@@ -138,6 +138,14 @@ def called(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any], **extr
     return target._conversation.received(reply["value"], devices), devices
 
 
+def without(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any], banned: list[str]) -> list[str]:
+    """Which of the `banned` operators a call asks for. The worker's word."""
+    names = target._ask("without", args, kwargs, banned=banned).get("called")
+    if not (isinstance(names, list) and set(names) <= set(banned)):
+        raise WorkerLostError(DISTURBED)
+    return names
+
+
 def cost(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Cost:
     """Call under the worker's counters."""
     reply = target._ask("cost", args, kwargs)

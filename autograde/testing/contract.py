@@ -6,6 +6,7 @@ forges it gains that facet and nothing else.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from torch.utils._pytree import tree_flatten, tree_map
 from autograde.conversation import StudentError
 from autograde.mismatch import Mismatch
 from autograde.remote import RemoteObject, Target, called, gradients, watched
+from autograde.remote import without as called_though_banned
 from autograde.wire import Generator
 
 SELF_ULPS = 256.0
@@ -73,6 +75,17 @@ def follows_device(target: Target, *args: Any, **kwargs: Any) -> None:
             "a tensor was left on the CPU while the input lies on another device",
             "You make a tensor without saying where. Pass `device=x.device`, or register it as a buffer of the module.",
         )
+
+
+def written_by_hand(target: Target, *args: Any, without: Sequence[str], rule: str, **kwargs: Any) -> None:
+    """The call uses none of torch's operators `without` (`aten::_softmax`; "autograd"), however it spells them.
+
+    `rule` is the hint. What it costs is the check's points: none makes it a flag. A submission that takes the watch
+    apart gets past it; the answer's value is judged by the oracle, not here.
+    """
+    if names := called_though_banned(target, args, kwargs, list(without)):
+        ready_made = " and ".join(f"`{name.partition('::')[2].strip('_') or name}`" for name in names)
+        raise Mismatch(f"your code calls torch's own {ready_made}", rule)
 
 
 def _devices_on_meta(reply: dict[str, Any]) -> list[str]:

@@ -6,7 +6,6 @@ see (was an input changed, where did a tensor live, what did it cost) are graded
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,17 +14,11 @@ from torch.utils._pytree import tree_map_only
 
 from autograde import wire
 from autograde.wire import CallbackId, Channel, Generator, Handle, WireTensor
+from autograde.worker.banned import banned
 from autograde.worker.cost import counted
+from autograde.worker.faults import MissingNameError, describe, text_of
 from autograde.worker.randomness import seed_everything
 from autograde.worker.supplied import supplied
-
-CELL_PREFIX = "<cell "
-MAX_TEXT = 2000
-MAX_FRAMES = 8
-
-
-class MissingNameError(Exception):
-    """The submission does not define what the check asks for."""
 
 
 class Answerer:
@@ -43,7 +36,7 @@ class Answerer:
         """Answer until the grader closes its end."""
         operations: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "reseed": self.reseed, "call": self.call, "watch": self.watch, "get": self.get, "supply": self.supply,
-            "gradients": self.gradients, "cost": self.cost, "on_meta": self.on_meta,
+            "gradients": self.gradients, "cost": self.cost, "on_meta": self.on_meta, "without": self.without,
         }  # fmt: skip
         while True:
             try:
@@ -138,8 +131,19 @@ class Answerer:
         try:
             value = target(*_on_meta(args), **_on_meta(kwargs))
         except Exception as error:
-            return {"value": _text(error), "finished": False}
+            return {"value": text_of(error), "finished": False}
         return {"value": [tensor.device.type for tensor in _tensors(value)], "finished": True}
+
+    def without(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Call with operators taken away; the names of those that the submission called."""
+        target, args, kwargs = self.prepared(request)
+        with banned(request["banned"]) as names:
+            try:
+                target(*args, **kwargs)
+            except Exception:
+                if not names:
+                    raise
+        return {"value": None, "called": sorted(set(names))}
 
     # How values get in and out
 
@@ -200,25 +204,6 @@ class Answerer:
         if "error" in answer:
             raise RuntimeError(answer["error"])
         return answer["value"]
-
-
-def describe(error: BaseException) -> dict[str, Any]:
-    """An exception as plain, bounded text, whatever its class does in `__str__`."""
-    names = [str(cls.__name__)[:80] for cls in type(error).__mro__][:20]
-    frames = []
-    for frame in traceback.extract_tb(error.__traceback__)[-200:]:
-        if frame.filename.startswith(CELL_PREFIX):
-            cell = frame.filename[len(CELL_PREFIX) : -1]
-            frames.append([cell[:80], frame.lineno or 0, (frame.line or "")[:200]])
-    missing = isinstance(error, MissingNameError)
-    return {"types": names, "message": _text(error), "frames": frames[-MAX_FRAMES:], "missing": missing}
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return str(str(error))[:MAX_TEXT]
-    except BaseException:
-        return "(its message could not be read)"
 
 
 def _tensors(value: Any) -> Iterator[torch.Tensor]:

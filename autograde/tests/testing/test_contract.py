@@ -83,3 +83,64 @@ def test_parameters(student_of: Callable[[str], Student], owns: str, said: str) 
         expect_parameters(layer, {"w": torch.ones(2)})
     assert said in caught.value.reason
     assert caught.value.hint
+
+
+SHORTCUTS = [
+    "torch.softmax(x, -1)",
+    "x.softmax(-1)",
+    "torch.nn.functional.softmax(x, dim=-1)",
+    "torch.nn.Softmax(-1)(x)",
+    "torch.ops.aten._softmax(x, -1, False)",
+    "getattr(torch, 'soft' + 'max')(x, -1)",
+    "torch.nn.functional.scaled_dot_product_attention(x[None], torch.eye(3)[None], torch.eye(3)[None], scale=1.0)[0]",
+    "torch._C._nn.scaled_dot_product_attention(x[None], torch.eye(3)[None], torch.eye(3)[None], scale=1.0)[0]",
+    "in_a_thread(lambda: x.softmax(-1))",
+    "without_modes(lambda: x.softmax(-1))",
+    "caught(lambda: x.softmax(-1), x)",
+]
+WAYS_AROUND = """
+import threading
+def in_a_thread(f):
+    found = []
+    thread = threading.Thread(target=lambda: found.append(f()))
+    thread.start()
+    thread.join()
+    return found[0]
+def without_modes(f):
+    with torch._C._DisableTorchDispatch(), torch._C.DisableTorchFunction():
+        return f()
+def caught(f, x):
+    try:
+        return f()
+    except Exception:
+        return x
+"""
+BY_HAND = ["aten::_softmax", "aten::scaled_dot_product_attention"]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("shortcut", SHORTCUTS)
+def test_the_ready_made_operator_is_found_behind_every_spelling(
+    student_of: Callable[[str], Student], shortcut: str
+) -> None:
+    student = student_of(f"{WAYS_AROUND}\ndef f(x):\n    return {shortcut}")
+    with pytest.raises(Mismatch, match="your code calls torch's own `(softmax|scaled_dot_product_attention)`") as found:
+        contract.written_by_hand(student.f, X, without=BY_HAND, rule="Write it yourself.")
+    assert found.value.hint == "Write it yourself."
+    student.f(X)  # and afterwards torch is whole again
+
+
+def test_who_writes_it_by_hand_is_left_alone(student_of: Callable[[str], Student]) -> None:
+    student = student_of(
+        "def f(x):\n    e = (x - x.amax(-1, keepdim=True)).exp()\n    return e / e.sum(-1, keepdim=True)"
+    )
+    contract.written_by_hand(student.f, X, without=[*BY_HAND, "autograd"], rule="Write it yourself.")
+
+
+@pytest.mark.parametrize(
+    "way", ["y.sum().backward()", "torch.autograd.grad(y.sum(), x)", "torch.func.vjp(lambda x: x * 2, x)[1](x)"]
+)
+def test_autograd_can_be_taken_away(student_of: Callable[[str], Student], way: str) -> None:
+    student = student_of(f"def f(x):\n    x = x.clone().requires_grad_()\n    y = x * 2\n    {way}\n    return x")
+    with pytest.raises(Mismatch, match="`autograd`"):
+        contract.written_by_hand(student.f, X, without=["autograd"], rule="Derive it.")

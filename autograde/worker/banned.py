@@ -1,0 +1,77 @@
+"""Calls a submission's function with some of torch taken away: whoever calls the ready-made operator is told so.
+
+The operator itself is replaced where torch dispatches it, so no spelling, no thread and no mode gets around it. It
+happens in the submission's process: good against shortcuts, no wall against somebody who takes the replacement out.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch.library import Library
+
+AUTOGRAD = "autograd"
+"""stands for .backward(), torch.autograd and all that is built on them"""
+Refusal = Callable[..., Any]
+KEYS = ("CompositeImplicitAutograd", "CompositeExplicitAutograd", "CPU", "CUDA")
+
+
+class BannedCallError(Exception):
+    """The submission called what the exercise asks to be written by hand."""
+
+
+@contextmanager
+def banned(operators: Iterable[str]) -> Iterator[list[str]]:
+    """Inside, `namespace::name` operators (and "autograd") raise BannedCallError; yields the names that were called."""
+    called: list[str] = []
+    with ExitStack() as stack:
+        for name in operators:
+            refusal = _refusal(name, called)
+            stack.enter_context(_autograd_banned(refusal) if name == AUTOGRAD else _operator_banned(name, refusal))
+        yield called
+
+
+@contextmanager
+def _operator_banned(name: str, refusal: Refusal) -> Iterator[None]:
+    namespace, _, operator = name.partition("::")
+    library = Library(namespace, "IMPL")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch remarks on each kernel that is replaced
+        for key in KEYS:
+            if torch._C._dispatch_has_kernel_for_dispatch_key(name, key):
+                library.impl(operator, refusal, key)
+    try:
+        yield
+    finally:
+        library._destroy()
+
+
+@contextmanager
+def _autograd_banned(refusal: Refusal) -> Iterator[None]:
+    variable: Any = torch.autograd.Variable
+    engine = variable._execution_engine
+    variable._execution_engine = _NoEngine(refusal)
+    try:
+        yield
+    finally:
+        variable._execution_engine = engine
+
+
+class _NoEngine:
+    def __init__(self, refusal: Refusal) -> None:
+        self.refusal = refusal
+
+    def __getattr__(self, name: str) -> Refusal:
+        return self.refusal
+
+
+def _refusal(name: str, called: list[str]) -> Refusal:
+    def refuse(*_: Any, **__: Any) -> Any:
+        called.append(name)
+        raise BannedCallError(f"{name} is to be written by hand here")
+
+    return refuse

@@ -1,0 +1,33 @@
+"""What went wrong in a submission, as plain, bounded text, whatever its exceptions do when they are looked at."""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any
+
+CELL_PREFIX = "<cell "
+MAX_TEXT = 2000
+MAX_FRAMES = 8
+
+
+class MissingNameError(Exception):
+    """The submission does not define what the check asks for."""
+
+
+def describe(error: BaseException) -> dict[str, Any]:
+    """An exception as plain, bounded text, whatever its class does in `__str__`."""
+    names = [str(cls.__name__)[:80] for cls in type(error).__mro__][:20]
+    frames = []
+    for frame in traceback.extract_tb(error.__traceback__)[-200:]:
+        if frame.filename.startswith(CELL_PREFIX):
+            cell = frame.filename[len(CELL_PREFIX) : -1]
+            frames.append([cell[:80], frame.lineno or 0, (frame.line or "")[:200]])
+    missing = isinstance(error, MissingNameError)
+    return {"types": names, "message": text_of(error), "frames": frames[-MAX_FRAMES:], "missing": missing}
+
+
+def text_of(error: BaseException) -> str:
+    try:
+        return str(str(error))[:MAX_TEXT]
+    except BaseException:
+        return "(its message could not be read)"
