@@ -394,8 +394,8 @@ for (name, (_, shares)), style in zip(list(runs.items())[1:], ("--", "-"), stric
     idle = [int((share < 0.01).sum()) for share in shares]
     print(f"  {name}: " + ", then ".join(f"{busiest[step]:.2f} with {idle[step]} idle" for step in steps))
 axes.axhline(1 / KINDS, linestyle=":", color="black", label="all alike")
-axes.set(xlabel="step", ylabel="share of the busiest expert", ylim=(0, 0.6), title="Two of eight experts per token")
-axes.legend()
+axes.set(xlabel="step", ylabel="share of the busiest expert", ylim=(0, 0.75), title="Two of eight experts per token")
+axes.legend(loc="upper right")
 plt.show()
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "moe-question-task", "locked": true, "schema_version": 3, "solution": false}

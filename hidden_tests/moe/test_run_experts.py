@@ -101,7 +101,7 @@ def test_contract(student, inputs):
         dtype_oracle.compare(got, *inputs)
     contract.input_unchanged(student.run_experts, x, gates, networks(matrices))
     _, gradients = student.gradients(student.run_experts, x, gates, networks(matrices))
-    hint = "Your gates are cut off from autograd (.item(), .tolist(), .detach() or no_grad), so the router cannot learn."
+    hint = "Your gates are cut off from autograd (.item(), .tolist(), .detach() or no_grad): the router cannot learn."
     expect(gradients is None or gradients.get(1) is not None or not gates.any(), "no gradient reaches gates", hint)
 
 
