@@ -21,6 +21,7 @@ __all__ = [
 ]  # fmt: skip
 
 Network = Callable[[Tensor], Tensor]
+Block = Callable[[Tensor], Tensor | tuple[Tensor, Tensor]]
 
 
 def route(logits: Tensor, k: int) -> Tensor:
@@ -96,7 +97,7 @@ def limit_capacity(gates: Tensor, capacity: int) -> Tensor:
     return torch.where(wanted & (place <= capacity), gates, 0.0)
 
 
-def hybrid_forward(x: Tensor, blocks: Sequence[Callable[[Tensor], Tensor | tuple[Tensor, Tensor]]]) -> tuple[Tensor, list[Tensor]]:
+def hybrid_forward(x: Tensor, blocks: Sequence[Block]) -> tuple[Tensor, list[Tensor]]:
     """x: (..., d_model) -> (..., d_model), through residual blocks in turn, and the logits of those that route.
 
     A dense block gives a tensor, an MoE block the pair (tensor, logits).
@@ -111,8 +112,10 @@ def hybrid_forward(x: Tensor, blocks: Sequence[Callable[[Tensor], Tensor | tuple
     return x, all_logits
 
 
-def hybrid_parameters(d_model: int, d_hidden: int, n_layers: int, every: int, n_experts: int, k: int) -> tuple[int, int]:
-    """(all parameters, those that one token uses) of n_layers blocks of which every `every`-th is MoE, the rest dense."""
+def hybrid_parameters(
+    d_model: int, d_hidden: int, n_layers: int, every: int, n_experts: int, k: int
+) -> tuple[int, int]:
+    """(all parameters, those that a token uses) of n_layers blocks: every `every`-th is MoE, the others are dense."""
     expert, router = 2 * d_model * d_hidden, d_model * n_experts
     n_moe = n_layers // every
     dense = (n_layers - n_moe) * expert

@@ -66,7 +66,8 @@ from torch import Tensor, nn
 # Edge cases: chunks of different lengths, one token as well as sixty, without a largest length; after `reset()` the
 # next text may have another batch size, and nothing of the old one is left; two caches know nothing of each other.
 #
-# <details><summary>Hint</summary>`torch.cat([old, new], dim=-2)`. What should `append` do when there is no old?</details>
+# <details><summary>Hint</summary>`torch.cat([old, new], dim=-2)`. What should `append` do when there is no
+# old?</details>
 
 # %% nbgrader={"grade": false, "grade_id": "cache", "locked": false, "schema_version": 3, "solution": true}
 class KVCache:
@@ -152,14 +153,15 @@ assert cache_bytes(batch=1, n_layers=32, n_kv_heads=8, d_head=128, seq=1) == 131
 # | `k`, `v` | `(..., seq_k, d_head)` | keys and values of all tokens; same leading axes and dtype as `q` |
 # | result | `(..., seq_q, d_head)` | softmax of $q k^\top / \sqrt{d_\text{head}}$ over the keys that are seen, times `v` |
 #
-# Conventions: any number of leading axes, also none; the result has the dtype of `q`; scores and softmax are computed in
-# float32 when the input is half precision, since a float16 score above 65 504 is infinite.
+# Conventions: any number of leading axes, also none; the result has the dtype of `q`; scores and softmax are computed
+# in float32 when the input is half precision, since a float16 score above 65 504 is infinite.
 #
 # Edge cases: `seq_q > seq_k` raises a `ValueError`; hidden keys get weight exactly 0, however large their scores; what
 # you make lies on the device of `q`.
 #
 # <details><summary>Hint</summary>`triu(diagonal=n)` keeps what lies n or more places right of the main diagonal, which
-# starts at the top left. Beware of `is_causal=True` in torch's own attention: it aligns its mask at the top left.</details>
+# starts at the top left. Beware of `is_causal=True` in torch's own attention: it aligns its mask at the top
+# left.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "cached_attention", "locked": false, "schema_version": 3, "solution": true}
 def cached_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -276,8 +278,8 @@ torch.testing.assert_close(torch.cat(by_chunks, dim=1), small_layer(small_x))
 # %% [markdown] nbgrader={"grade": false, "grade_id": "generate-task", "locked": true, "schema_version": 3, "solution": false}
 # ## Exercise 5: `generate` (6 points)
 #
-# A prompt is read all at once or, since `seq × seq` scores take memory, in **chunks** (prefill); then every new token is
-# read by itself (decode). `model` is an object that keeps caches of its own:
+# A prompt is read all at once or, since `seq × seq` scores take memory, in **chunks** (prefill); then every new token
+# is read by itself (decode). `model` is an object that keeps caches of its own:
 #
 # | call | meaning |
 # |---|---|
@@ -291,8 +293,8 @@ torch.testing.assert_close(torch.cat(by_chunks, dim=1), small_layer(small_x))
 # | `chunk_size` | number ≥ 1 | read the prompt in pieces of this many tokens; the last piece may be shorter |
 # | result | `(batch, n_new)`, `int64` | the new tokens only: each is the one with the largest logit, for each text of the batch |
 #
-# Every token passes `step` once, and never twice. Whether the very last new token is read is up to you: nobody asks what
-# follows it. `model` may still remember an earlier conversation: reset it first.
+# Every token passes `step` once, and never twice. Whether the very last new token is read is up to you: nobody asks
+# what follows it. `model` may still remember an earlier conversation: reset it first.
 
 # %% nbgrader={"grade": false, "grade_id": "generate", "locked": false, "schema_version": 3, "solution": true}
 def generate(model, prompt: Tensor, n_new: int, chunk_size: int) -> Tensor:
@@ -394,7 +396,8 @@ with_cache = N_PROMPT + steps
 figure, axes = plt.subplots(figsize=(6, 3.5), layout="constrained")
 axes.plot(steps + 1, without_cache, "--", color="black", label="without a cache")
 axes.plot(steps + 1, with_cache, "-", color="black", label="with a cache")
-axes.set(xlabel="new tokens", ylabel="tokens projected so far (log)", yscale="log", title=f"A prompt of {N_PROMPT} tokens")
+axes.set(xlabel="new tokens", ylabel="tokens projected so far (log)", yscale="log")
+axes.set_title(f"A prompt of {N_PROMPT} tokens")
 axes.legend()
 plt.show()
 print("In words: tokens projected so far, dashed without a cache, solid with one.")
@@ -412,8 +415,8 @@ print("counted on your model:", ", ".join(f"{count:,} {way}" for way, count in p
 # 2. A classmate reads the prompt at once, then decodes one token at a time with
 #    `F.scaled_dot_product_attention(q, k, v, is_causal=True)`. The prompt's outputs are right. What does the first
 #    decoded token see, and why? (1 point)
-# 3. Write down how many tokens are projected for a prompt of p and n new tokens, with a cache and without. Does decoding
-#    a token with a cache cost the same at every position? (1 point)
+# 3. Write down how many tokens are projected for a prompt of p and n new tokens, with a cache and without. Does
+#    decoding a token with a cache cost the same at every position? (1 point)
 # 4. Take a model with 32 layers, 8 key-value heads of width 128 and half precision. How long may a text be before its
 #    cache fills 16 GiB? Name one way to make the cache smaller, and compare your milestone's two ratios, of projected
 #    tokens and of tokens per second: why need they not be equal? (1 point)
@@ -422,8 +425,8 @@ print("counted on your model:", ", ".join(f"{count:,} {way}" for way, count in p
 # ### BEGIN SOLUTION
 # 1. With a causal mask, a token's vector in every layer depends on itself and earlier tokens only. Nothing that is
 #    written later can change it, so its key and value are final. Without the mask each new token would change the
-#    vectors of all earlier ones in the next layer, and their keys with them. A query is used once, when its own token is
-#    read, so there is nothing to keep it for.
+#    vectors of all earlier ones in the next layer, and their keys with them. A query is used once, when its own token
+#    is read, so there is nothing to keep it for.
 # 2. The first key only. `is_causal` aligns its triangle at the top left: query row 0 sees key 0. For the prompt there
 #    are as many queries as keys, and both alignments are the same. The right mask for one new token hides nothing.
 # 3. With: p + n − 1. Without: np + n(n−1)/2. Decoding is not constant: the projections are, but the new query still

@@ -21,6 +21,8 @@
 #
 # $$g = \mathrm{softmax}\big(\text{the } k \text{ largest of } W x\big), \qquad y = \sum_{e \,\in\, \text{chosen}} g_e\, E_e(x)$$
 #
+# Here $W$ is the router, one row for each expert, $E_e$ is expert $e$, and $g_e$ is its gate.
+#
 # Two things can go wrong, and you will see both: an implementation that runs every expert on every token saves nothing;
 # and a router left alone sends everybody to the same few specialists, because those who are asked learn fastest.
 #
@@ -51,12 +53,12 @@ from torch import Tensor, nn
 # | `k` | number, 1 ≤ k ≤ n_experts | experts per token |
 # | result | `(tokens, n_experts)` | the gates, in the dtype of `logits` |
 #
-# Each token keeps its k largest logits; its gates are the **softmax over those k**, and 0 for all other experts, so every
-# row sums to 1. Taking the softmax over all experts first, then the k largest, then dividing by their sum gives the same
-# numbers. (Libraries often keep the k gates and the k expert numbers instead of a row with zeros.)
+# Each token keeps its k largest logits; its gates are the **softmax over those k**, and 0 for all other experts, so
+# every row sums to 1. Taking the softmax over all experts first, then the k largest, then dividing by their sum gives
+# the same numbers. (Libraries often keep the k gates and the k expert numbers instead of a row with zeros.)
 #
-# Conventions: Mixtral's gates as described here; Switch keeps the probabilities as they are, without dividing by the sum.
-# Half precision is computed in float32 and cast back.
+# Conventions: Mixtral's gates as described here; Switch keeps the probabilities as they are, without dividing by the
+# sum. Half precision is computed in float32 and cast back.
 #
 # Edge cases: `k = 1` gives a single 1; logits of 10 000 give finite gates; a logit of −∞ is an expert that may not be
 # used, and is not while k others are there; gradients reach `logits` through the gates.
@@ -90,15 +92,15 @@ torch.testing.assert_close(route(log, 4), log.exp() / 4.6)
 # | `experts` | `n_experts` functions | each maps `(rows, d_model)` to `(rows, d_model)`, row by row |
 # | result | `(tokens, d_model)` | for each token the sum of gate · expert(token) over its experts, in the dtype of `x` |
 #
-# **Cost.** Call each expert **at most once**, on the rows of **its own tokens only**, those whose gate for it is not 0. This
-# is graded by counting rows and calls, never by a clock. An expert without tokens need not be called; if it is, with
-# no rows.
+# **Cost.** Call each expert **at most once**, on the rows of **its own tokens only**, those whose gate for it is not 0.
+# This is graded by counting rows and calls, never by a clock. An expert without tokens need not be called; if it is,
+# with no rows.
 #
-# Edge cases: an expert may have all tokens or none; a token whose gates are all 0 gets zeros; `x` and `gates` stay as they
-# are; gradients reach `x`, `gates` and the experts.
+# Edge cases: an expert may have all tokens or none; a token whose gates are all 0 gets zeros; `x` and `gates` stay as
+# they are; gradients reach `x`, `gates` and the experts.
 #
-# <details><summary>Hint</summary>For one expert: which tokens are its own (`nonzero`), run it on those rows, multiply each
-# row by its gate, and add the rows to a result of zeros (`index_add`, or `result[mine] += ...`).</details>
+# <details><summary>Hint</summary>For one expert: which tokens are its own (`nonzero`), run it on those rows, multiply
+# each row by its gate, and add the rows to a result of zeros (`index_add`, or `result[mine] += ...`).</details>
 
 # %% nbgrader={"grade": false, "grade_id": "run_experts", "locked": false, "schema_version": 3, "solution": true}
 def run_experts(x: Tensor, gates: Tensor, experts) -> Tensor:
@@ -137,9 +139,9 @@ assert rows_seen == [2], "the doubling expert has two tokens: one call with two 
 # - `router`: `nn.Linear(d_model, n_experts, bias=False)`,
 # - `experts`: an `nn.ModuleList` of `n_experts` experts, each with weights of its own; nothing else is learned.
 #
-# `layer(x)` with `x` of shape `(..., d_model)` returns the pair `(result, logits)`: the result has the shape of `x`; the
-# logits are the router's, `(tokens, n_experts)` with all leading axes flattened in order, for the losses of exercise 4.
-# Use your `route` and `run_experts`.
+# `layer(x)` with `x` of shape `(..., d_model)` returns the pair `(result, logits)`: the result has the shape of `x`;
+# the logits are the router's, `(tokens, n_experts)` with all leading axes flattened in order, for the losses of
+# exercise 4. Use your `route` and `run_experts`.
 #
 # Edge cases: any number of leading axes, also none; gradients reach `x`, and the router also **through the gates**.
 
@@ -176,7 +178,8 @@ class MoE(nn.Module):
         ### END SOLUTION
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "moe_module-examples", "locked": true, "schema_version": 3, "solution": false}
-# **Check yourself.** When all experts are the same network, it does not matter who is asked: the mixture is that network.
+# **Check yourself.** When all experts are the same network, it does not matter who is asked: the mixture is that
+# network.
 
 # %% nbgrader={"grade": true, "grade_id": "moe_module-checks", "locked": true, "points": 6, "schema_version": 3, "solution": false}
 small_moe = MoE(d_model=4, d_hidden=6, n_experts=3, k=2)
@@ -207,11 +210,11 @@ assert small_logits.shape == (10, 3)
 # The count $f$ has no gradient: choosing is not differentiable. It acts as a price: an expert that is asked often has a
 # large $f_e$, and the gradient through $P_e$ pushes its probability down.
 #
-# **`router_z_loss(logits)`** keeps the logits small, since a softmax of large numbers is harsh and rounds badly: the mean
-# over tokens of $\big(\log \sum_e e^{\text{logit}_e}\big)^2$. Logits of 10 000 must give a finite loss.
+# **`router_z_loss(logits)`** keeps the logits small, since a softmax of large numbers is harsh and rounds badly: the
+# mean over tokens of $\big(\log \sum_e e^{\text{logit}_e}\big)^2$. Logits of 10 000 must give a finite loss.
 #
-# <details><summary>Hint</summary>`torch.bincount(chosen.flatten(), minlength=n_experts)` counts; `torch.logsumexp` does not
-# overflow.</details>
+# <details><summary>Hint</summary>`torch.bincount(chosen.flatten(), minlength=n_experts)` counts; `torch.logsumexp` does
+# not overflow.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "losses", "locked": false, "schema_version": 3, "solution": true}
 def balance_loss(logits: Tensor, k: int) -> Tensor:
@@ -250,11 +253,11 @@ torch.testing.assert_close(router_z_loss(even), torch.tensor(4.0).log().square()
 # connection and by its other experts.
 #
 # `limit_capacity(gates, capacity)` takes gates `(tokens, n_experts)`, where 0 means not chosen, and a number ≥ 0. It
-# returns gates of the same shape and dtype: each expert keeps the gates of the **first `capacity` tokens that chose it**,
-# in the order of the rows; its other gates become 0.
+# returns gates of the same shape and dtype: each expert keeps the gates of the **first `capacity` tokens that chose
+# it**, in the order of the rows; its other gates become 0.
 #
-# Conventions: first come, first served, however large the gate; the gates that are left stay as they are, so rows may sum
-# to less than 1. `gates` itself stays as it is; gradients reach the gates that are kept.
+# Conventions: first come, first served, however large the gate; the gates that are left stay as they are, so rows may
+# sum to less than 1. `gates` itself stays as it is; gradients reach the gates that are kept.
 #
 # <details><summary>Hint</summary>A `cumsum` down a column of `gates != 0` numbers the tokens of that expert.</details>
 
@@ -279,13 +282,13 @@ torch.testing.assert_close(limit_capacity(crowded, 3), crowded)
 #
 # Many models make only every second or fourth feed-forward block an MoE and leave the others dense.
 #
-# **`hybrid_forward(x, blocks)`**: for each block in turn, `x` becomes `x + block(x)`. A dense block returns a tensor, an MoE
-# block the pair `(result, logits)`. Return the last `x` and the **list** of the logits of all MoE blocks, in order, for
-# the losses; it may be empty, and so may `blocks`.
+# **`hybrid_forward(x, blocks)`**: for each block in turn, `x` becomes `x + block(x)`. A dense block returns a tensor,
+# an MoE block the pair `(result, logits)`. Return the last `x` and the **list** of the logits of all MoE blocks, in
+# order, for the losses; it may be empty, and so may `blocks`.
 #
-# **`hybrid_parameters(d_model, d_hidden, n_layers, every, n_experts, k)`** returns two `int`s: how many parameters such a
-# model of `n_layers` blocks holds, and how many of them one token uses. Counting blocks from 1, those whose number is a
-# multiple of `every` are `MoE`s, the others an `Expert` each. A token uses the whole router and k experts.
+# **`hybrid_parameters(d_model, d_hidden, n_layers, every, n_experts, k)`** returns two `int`s: how many parameters such
+# a model of `n_layers` blocks holds, and how many of them one token uses. Counting blocks from 1, those whose number is
+# a multiple of `every` are `MoE`s, the others an `Expert` each. A token uses the whole router and k experts.
 
 # %% nbgrader={"grade": false, "grade_id": "hybrid", "locked": false, "schema_version": 3, "solution": true}
 def hybrid_forward(x: Tensor, blocks) -> tuple[Tensor, list[Tensor]]:
@@ -302,7 +305,9 @@ def hybrid_forward(x: Tensor, blocks) -> tuple[Tensor, list[Tensor]]:
     ### END SOLUTION
 
 
-def hybrid_parameters(d_model: int, d_hidden: int, n_layers: int, every: int, n_experts: int, k: int) -> tuple[int, int]:
+def hybrid_parameters(
+    d_model: int, d_hidden: int, n_layers: int, every: int, n_experts: int, k: int
+) -> tuple[int, int]:
     """(parameters held, parameters that one token uses)"""
     ### BEGIN SOLUTION
     expert, router = 2 * d_model * d_hidden, d_model * n_experts
@@ -324,8 +329,8 @@ assert hybrid_parameters(d_model=3, d_hidden=4, n_layers=2, every=2, n_experts=5
 #
 # Eight kinds of tokens, each with a rule of its own, and eight experts of which each token uses two. Three layers learn
 # the rules with the same data: a dense one that costs a token as much as two experts, the MoE without balance loss, and
-# the MoE with it. Before training the router knows nothing and prefers a few experts for everybody. The picture shows the
-# share of all choices that falls on the busiest expert; 1/8 would be even. It takes a few seconds.
+# the MoE with it. Before training the router knows nothing and prefers a few experts for everybody. The picture shows
+# the share of all choices that falls on the busiest expert; 1/8 would be even. It takes a few seconds.
 
 # %% nbgrader={"grade": false, "grade_id": "milestone-training", "locked": true, "schema_version": 3, "solution": false}
 KINDS, WIDTH, HIDDEN, TOP, STEPS = 8, 16, 16, 2, 120
@@ -386,10 +391,11 @@ for (name, (_, shares)), style in zip(list(runs.items())[1:], ("--", "-"), stric
     busiest = [share.max().item() for share in shares]
     axes.plot(busiest, style, color="black", label=name)
     steps = (0, STEPS // 2, STEPS - 1)
-    print(f"  {name}: " + ", then ".join(f"{busiest[step]:.2f} with {int((shares[step] < 0.01).sum())} idle" for step in steps))
+    idle = [int((share < 0.01).sum()) for share in shares]
+    print(f"  {name}: " + ", then ".join(f"{busiest[step]:.2f} with {idle[step]} idle" for step in steps))
 axes.axhline(1 / KINDS, linestyle=":", color="black", label="all alike")
-axes.set(xlabel="step", ylabel="share of the busiest expert", ylim=(0, 0.6), title="Two of eight experts per token")
-axes.legend()
+axes.set(xlabel="step", ylabel="share of the busiest expert", ylim=(0, 0.75), title="Two of eight experts per token")
+axes.legend(loc="upper right")
 plt.show()
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "moe-question-task", "locked": true, "schema_version": 3, "solution": false}
@@ -397,14 +403,14 @@ plt.show()
 #
 # Answer in about ten lines. A person marks your answer.
 #
-# 1. A model's MoE layers have 8 experts with k = 2. Compare it with a dense model that does the same work per token: which
-#    of parameters, memory and operations per token grow, by roughly how much, and who feels it? (1 point)
-# 2. Why does a router without a balance loss tend to use few experts? Use your picture. Which factor of the balance loss
-#    carries the gradient, and what does the other do? (1 point)
-# 3. Let k = 1. What is the gate that `route` gives, whatever the logits? What gradient does the router then get from the
-#    task, and what does Switch do about it? (1 point)
-# 4. Experts live on different devices. What must travel between them at every MoE layer, why does each get a fixed capacity,
-#    and what happens to a dropped token? (1 point)
+# 1. A model's MoE layers have 8 experts with k = 2. Compare it with a dense model that does the same work per token:
+#    which of parameters, memory and operations per token grow, by roughly how much, and who feels it? (1 point)
+# 2. Why does a router without a balance loss tend to use few experts? Use your picture. Which factor of the balance
+#    loss carries the gradient, and what does the other do? (1 point)
+# 3. Let k = 1. What is the gate that `route` gives, whatever the logits? What gradient does the router then get from
+#    the task, and what does Switch do about it? (1 point)
+# 4. Experts live on different devices. What must travel between them at every MoE layer, why does each get a fixed
+#    capacity, and what happens to a dropped token? (1 point)
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "moe-question", "locked": false, "points": 4, "schema_version": 3, "solution": true}
 # ### BEGIN SOLUTION
@@ -412,14 +418,15 @@ plt.show()
 #    because another token may need them. Operations per token stay (plus a small router). The owner of the machine
 #    feels the memory; the time per token hardly changes.
 # 2. Experts that are chosen get gradients and improve, so the router prefers them even more; the others never learn. In
-#    the picture, without the loss, four of eight experts stay idle to the end and the busiest has 0.4 of the choices; with it
-#    none is idle. P carries the gradient; f is a count that says whose probability is pushed down, and how hard.
-# 3. The softmax over one logit is 1, always. The result does not depend on the logits as long as the choice stays, so the
-#    gradient is 0 and the router learns nothing from the task. Switch multiplies by the probability from the softmax over
-#    all experts, which is not renormalised.
-# 4. The vectors of the tokens go to their experts' devices and back (all-to-all, twice per layer). Buffers of fixed size
-#    keep messages and work equal for all, so nobody waits for the busiest. A dropped token gets nothing from that expert:
-#    its other experts and the residual connection carry it on.
+#    the picture, without the loss, four of eight experts stay idle to the end and the busiest has 0.4 of the choices;
+#    with it none is idle. P carries the gradient; f is a count that says whose probability is pushed down, and how
+#    hard.
+# 3. The softmax over one logit is 1, always. The result does not depend on the logits as long as the choice stays, so
+#    the gradient is 0 and the router learns nothing from the task. Switch multiplies by the probability from the
+#    softmax over all experts, which is not renormalised.
+# 4. The vectors of the tokens go to their experts' devices and back (all-to-all, twice per layer). Buffers of fixed
+#    size keep messages and work equal for all, so nobody waits for the busiest. A dropped token gets nothing from that
+#    expert: its other experts and the residual connection carry it on.
 # ### END SOLUTION
 #
 # ### BEGIN MARK SCHEME
@@ -427,5 +434,6 @@ plt.show()
 # 2. 1 point: the loop of being chosen and learning, with a reading of their picture (half); P has the gradient, f is a
 #    constant weight (half).
 # 3. 1 point: gate 1 and gradient 0 (half); the raw probability as gate (half). "Add noise" alone: no point.
-# 4. 1 point: tokens' vectors travel there and back (half); fixed buffers, and the token goes on without that expert (half).
+# 4. 1 point: tokens' vectors travel there and back (half); fixed buffers, and the token goes on without that expert
+#    (half).
 # ### END MARK SCHEME

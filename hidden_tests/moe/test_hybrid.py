@@ -30,7 +30,8 @@ def stacks(draw):
     routed = draw(st.lists(st.booleans(), max_size=4))
     generator = torch.Generator().manual_seed(draw(st.integers(0, 999)))
     width = draw(st.integers(2, 4))
-    return torch.randn(3, width, generator=generator), torch.randn(len(routed), width, width, generator=generator), routed
+    x = torch.randn(3, width, generator=generator)
+    return x, torch.randn(len(routed), width, width, generator=generator), routed
 
 
 @check(points=3, examples=20)

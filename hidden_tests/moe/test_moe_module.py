@@ -77,7 +77,7 @@ def run(layer, x):
     except StudentError as error:
         if error.missing or error.types[0] == "NotImplementedError":
             raise
-        hint = "x may have any number of leading axes: tokens = x.reshape(-1, x.shape[-1]), and reshape the result back."
+        hint = "x has any number of leading axes, also none: x.reshape(-1, x.shape[-1]), and reshape the result back."
         if x.dim() == 2 and TAKES not in error.message:
             raise
         raise Mismatch(f"for x of shape {tuple(x.shape)} your code raised {error}", hint) from None

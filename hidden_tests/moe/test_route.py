@@ -39,7 +39,7 @@ def test_large_logits(student, routing):
 
 
 @check(points=1, after=test_formula, examples=10)
-@given(st.sampled_from([torch.float16, torch.bfloat16]).flatmap(lambda dtype: routings(dtype=dtype, scales=(16.0, 2.0))))
+@given(st.sampled_from([torch.float16, torch.bfloat16]).flatmap(lambda half: routings(dtype=half, scales=(16.0, 2.0))))
 def test_half_precision(student, routing):
     """half-precision logits give gates of their dtype"""
     half_oracle.compare(student.route(*routing), *routing)
@@ -126,7 +126,7 @@ def route_gates_only(logits, k):
 
 @large_oracle.misconception
 def route_exp_overflows(logits, k):
-    """Your exponentials overflow, or all become 0. Use torch.softmax, or subtract the largest logit of each row first."""
+    """Your exponentials overflow, or all become 0. Use torch.softmax, or subtract a row's largest logit first."""
     powers = logits.exp().masked_fill(~kept(logits, k), 0.0)
     return torch.where(kept(logits, k), powers / powers.sum(dim=-1, keepdim=True), 0.0)
 

@@ -79,8 +79,9 @@ def test_values(student, inputs):
 def test_cost(student, inputs):
     """each expert runs once at most, and only on its own tokens"""
     _, counted = run(student, inputs)
-    for number, (rows, own) in enumerate(zip(counted.rows, (inputs[1] != 0).sum(dim=0).tolist(), strict=True)):
-        hint = "Choose an expert's rows first, x[mine], and run it on those. Multiplying by 0 afterwards saves nothing."
+    owned = (inputs[1] != 0).sum(dim=0).tolist()
+    for number, (rows, own) in enumerate(zip(counted.rows, owned, strict=True)):
+        hint = "Choose an expert's rows first, x[mine], and run it on those. Multiplying by 0 later saves nothing."
         expect(sum(rows) <= own, f"expert {number} has {own} tokens, but ran on {sum(rows)} rows", hint)
         hint = "Collect an expert's tokens and call it once with all their rows."
         expect(len(rows) <= 1, f"expert {number} was called {len(rows)} times", hint)
@@ -100,7 +101,7 @@ def test_contract(student, inputs):
         dtype_oracle.compare(got, *inputs)
     contract.input_unchanged(student.run_experts, x, gates, networks(matrices))
     _, gradients = student.gradients(student.run_experts, x, gates, networks(matrices))
-    hint = "Your gates are cut off from autograd (.item(), .tolist(), .detach() or no_grad), so the router cannot learn."
+    hint = "Your gates are cut off from autograd (.item(), .tolist(), .detach() or no_grad): the router cannot learn."
     expect(gradients is None or gradients.get(1) is not None or not gates.any(), "no gradient reaches gates", hint)
 
 

@@ -39,7 +39,7 @@ def cached_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 # %% generate
 def generate(model, prompt: Tensor, n_new: int, chunk_size: int) -> Tensor:
     model.reset()
-    result = torch.empty(prompt.shape[0], n_new, dtype=prompt.dtype)
+    result = prompt.new_empty(prompt.shape[0], n_new)
     start = 0
     while start < prompt.shape[1]:
         logits = model.step(prompt[:, start : start + chunk_size])

@@ -31,4 +31,4 @@ def generate(model, prompt: Tensor, n_new: int, chunk_size: int) -> Tensor:
             logits = model.step(tokens)
         new.append(torch.argmax(logits[:, -1], dim=-1).reshape(-1, 1))
         pending = new[-1:]
-    return torch.cat(new, dim=1) if new else torch.zeros(prompt.shape[0], 0, dtype=torch.int64)
+    return torch.cat(new, dim=1) if new else prompt.new_zeros(prompt.shape[0], 0)

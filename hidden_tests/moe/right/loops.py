@@ -35,7 +35,7 @@ def balance_loss(logits: Tensor, k: int) -> Tensor:
 
 
 def router_z_loss(logits: Tensor) -> Tensor:
-    total = torch.zeros(())
+    total = 0.0
     for row in logits.float():
         top = row.max()
         total = total + (top + (row - top).exp().sum().log()) ** 2

@@ -31,7 +31,7 @@ def router_z_loss(logits: Tensor) -> Tensor:
 
 # %% limit_capacity
 def limit_capacity(gates: Tensor, capacity: int) -> Tensor:
-    earlier = torch.ones(len(gates), len(gates)).tril(-1)
+    earlier = gates.new_ones(len(gates), len(gates)).tril(-1)
     before = earlier @ (gates != 0).float()
     return gates * (before < capacity)
 

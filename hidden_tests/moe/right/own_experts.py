@@ -27,14 +27,14 @@ def route(logits: Tensor, k: int) -> Tensor:
     order = logits.argsort(dim=-1, descending=True)
     kept = order[:, :k]
     shares = logits.double().gather(-1, kept).softmax(dim=-1)
-    gates = torch.zeros(logits.shape, dtype=torch.float64)
+    gates = torch.zeros_like(logits, dtype=torch.float64)
     return gates.scatter(-1, kept, shares).to(logits.dtype)
 
 
 # %% run_experts
 def run_experts(x: Tensor, gates: Tensor, experts) -> Tensor:
     tokens, numbers = gates.nonzero(as_tuple=True)
-    outputs = torch.zeros(len(tokens), x.shape[-1], dtype=x.dtype)
+    outputs = x.new_zeros(len(tokens), x.shape[-1])
     for number, expert in enumerate(experts):
         if (mine := numbers == number).any():
             outputs[mine] = expert(x[tokens[mine]]).to(x.dtype)

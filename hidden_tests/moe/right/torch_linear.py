@@ -18,14 +18,15 @@ class MoE(nn.Module):
 # %% losses
 def balance_loss(logits: Tensor, k: int) -> Tensor:
     logits = logits.double() if logits.dtype == torch.float64 else logits.float()
-    f = torch.zeros(logits.shape[-1])
+    f = logits.new_zeros(logits.shape[-1])
     for index in logits.topk(k).indices.flatten().tolist():
         f[index] += 1 / (k * len(logits))
     return nn.functional.softmax(logits, -1).mean(0).mul(f).mul(logits.shape[-1]).sum()
 
 
 def router_z_loss(logits: Tensor) -> Tensor:
-    return nn.functional.mse_loss(logits.float().logsumexp(1), torch.zeros(len(logits)))
+    z = logits.float().logsumexp(1)
+    return nn.functional.mse_loss(z, torch.zeros_like(z))
 
 
 # %% hybrid
