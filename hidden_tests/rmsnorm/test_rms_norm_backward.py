@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Oracle, check, expect, tensors
+from autograde.testing import Oracle, check, contract, expect, tensors
 from reference_impl.norms import rms_norm, rms_norm_backward
 
 
@@ -45,7 +45,7 @@ def test_grad_x(student, inputs):
     oracle_x.compare(gradients(student, inputs)[0], *inputs)
 
 
-@check(points=2, examples=30)
+@check(points=1, examples=30)
 @given(backward_inputs())
 def test_grad_weight(student, inputs):
     """grad_weight sums over every leading axis and has the shape of weight"""
@@ -57,6 +57,16 @@ def test_grad_weight(student, inputs):
 def test_half_precision(student, inputs):
     """large float16 inputs do not overflow, and grad_x has the dtype of x"""
     oracle_x.compare(gradients(student, inputs)[0], *inputs)
+
+
+@check(points=1, examples=2)
+@given(backward_inputs())
+def test_by_hand(student, inputs):
+    """both gradients come from formulas, not from autograd or a ready-made norm"""
+    student.supply(rms_norm=rms_norm)
+    ready_made = ["autograd", "aten::rms_norm", "aten::_fused_rms_norm", "aten::native_layer_norm"]
+    rule = "Derive both gradients on paper and write them with plain tensor operations."
+    contract.written_by_hand(student.rms_norm_backward, *inputs, without=ready_made, rule=rule)
 
 
 def wide(x):
