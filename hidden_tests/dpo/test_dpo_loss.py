@@ -63,8 +63,8 @@ def test_gradient(student, inputs):
 @given(log_probabilities(scale=5e3, sizes=(1, 1)))
 def test_extremes(student, inputs):
     """differences of 10 000, in either direction, give finite exact losses and gradients"""
-    # Whole numbers have exact sums, so the order in which a program subtracts does not matter. Margins are so large that
-    # the gradient is 0 or beta: in between, binary_cross_entropy_with_logits, a right program, rounds it coarsely.
+    # Whole numbers have exact sums, so the order of a program's subtractions does not matter. Margins are so large
+    # that the gradient is 0 or beta: in between, binary_cross_entropy_with_logits, a right program, rounds it coarsely.
     chosen, rejected, reference_chosen, reference_rejected = (part.round() for part in inputs[:4])
     small = ((chosen - reference_chosen) - (rejected - reference_rejected)).abs() < 1000
     chosen = torch.where(small, chosen + 5000, chosen)
