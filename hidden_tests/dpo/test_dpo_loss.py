@@ -11,11 +11,11 @@ from reference_impl.dpo import dpo_loss
 oracle = Oracle(dpo_loss)
 smoothing_oracle = Oracle(dpo_loss)
 extreme_oracle = Oracle(dpo_loss)
-BETAS = (0.5, 0.25, 1.0, 2.0)
+BETAS = (0.5, 0.25, 1.0)
 
 
 @st.composite
-def log_probabilities(draw, *, scale=2.0, sizes=(2, 6)):
+def log_probabilities(draw, *, scale=1.0, sizes=(2, 6)):
     """policy_chosen, policy_rejected, reference_chosen, reference_rejected, each (batch,), and beta"""
     batch = draw(st.integers(*sizes))
     parts = [draw(tensors((batch,), scale=scale)).clamp(-2 * scale, 2 * scale) - 3 * scale for _ in range(4)]
@@ -63,8 +63,11 @@ def test_gradient(student, inputs):
 @given(log_probabilities(scale=5e3, sizes=(1, 1)))
 def test_extremes(student, inputs):
     """differences of 10 000, in either direction, give finite exact losses and gradients"""
-    # Whole numbers: their sums are exact, so the order in which a program subtracts them does not matter.
+    # Whole numbers have exact sums, so the order of a program's subtractions does not matter. Margins are so large
+    # that the gradient is 0 or beta: in between, binary_cross_entropy_with_logits, a right program, rounds it coarsely.
     chosen, rejected, reference_chosen, reference_rejected = (part.round() for part in inputs[:4])
+    small = ((chosen - reference_chosen) - (rejected - reference_rejected)).abs() < 1000
+    chosen = torch.where(small, chosen + 5000, chosen)
     for turned in (
         (chosen, rejected, reference_chosen, reference_rejected, inputs[4]),
         (rejected, chosen, reference_rejected, reference_chosen, inputs[4]),

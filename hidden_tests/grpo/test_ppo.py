@@ -16,6 +16,7 @@ def scored_responses(draw):
     batch, seq = draw(st.integers(2, 4)), draw(st.integers(3, 6))
     mask = torch.rand(batch, seq, generator=torch.Generator().manual_seed(draw(st.integers(0, 2**16)))) < 0.6
     mask[0] = torch.arange(seq) < seq - 1
+    mask[-1] &= draw(st.booleans())
     logprobs, reference = (draw(tensors((batch, seq))).clamp(-2, 2) - 3 for _ in range(2))
     return draw(tensors((batch,))) + 2, logprobs, reference, mask, draw(st.sampled_from([0.5, 0.25]))
 
