@@ -63,6 +63,7 @@ def compare(got, x, positions, base):
     oracle.compare(got, x, positions, base, rope_frequencies(x.shape[-1], base))
 
 
+LENGTHS = "Turn both features of a pair by one angle, with its cosine and its sine: cos² + sin² = 1 keeps the length."
 AXES = "The tokens lie along axis -2 of x, whatever comes before it; angles of shape (seq, d_head/2) broadcast there."
 
 
@@ -77,7 +78,7 @@ def test_laws(student, inputs, shift):
     for (asked, _), result in zip(questions, (here, there, still), strict=True):
         like = isinstance(result, torch.Tensor) and result.shape == asked.shape and result.dtype == asked.dtype
         expect(like, "the result has not the shape and dtype of x", "Every vector is rotated and keeps its place.")
-    law(lengths, length(here), (x,), "the rotated vectors have other lengths", "cos and sin of one angle, in one pair.")
+    law(lengths, length(here), (x,), "the rotated vectors have other lengths", LENGTHS)
     law(same, still, (first,), "position 0 changes x", "Positions are taken as given: the angle at position 0 is 0.")
     hint = "Angles must be position times frequency, with the same frequencies at every position."
     moved = there @ there.mT - here @ here.mT
@@ -125,11 +126,13 @@ def test_far_positions(student, inputs):
 @given(sequences())
 def test_inputs(student, inputs):
     """x stays as it was and may be non-contiguous, gradients reach it, and angles are made on its device"""
-    student.supply(rope_frequencies=rope_frequencies, rotate=rotate)
+    student.supply(rotate=rotate)
+    if student.device == "cpu":  # elsewhere, what is supplied would lie on that device already
+        student.supply(rope_frequencies=rope_frequencies)
+    contract.follows_device(student.apply_rope, *inputs)
     contract.input_unchanged(student.apply_rope, *inputs)
     contract.noncontiguous_input(student.apply_rope, *inputs)
     contract.gradient_reaches_inputs(student.apply_rope, *inputs)
-    contract.follows_device(student.apply_rope, *inputs)
 
 
 def wide(x):

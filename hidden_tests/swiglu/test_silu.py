@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from autograde.testing import Oracle, check, contract, tensors
-from reference_impl.mlp import gelu, silu
+from reference_impl.mlp import silu
 
 oracle = Oracle(silu)
 SHAPES = st.sampled_from([(3,), (), (2, 3), (2, 1, 4)])
@@ -61,7 +61,7 @@ def sigmoid_for_silu(x):
 @oracle.misconception
 def gelu_for_silu(x):
     """You compute GELU, x times the normal distribution function. SiLU is x · sigmoid(x)."""
-    return gelu(x)
+    return F.gelu(wide(x)).to(x.dtype)
 
 
 @oracle.misconception

@@ -29,7 +29,7 @@ def apply_rope(x: Tensor, positions: Tensor, base: float = 10000.0) -> Tensor:
 # %% score_matrix
 def score_matrix(distance: int, d_head: int, base: float = 10000.0) -> Tensor:
     angles = (distance * rope_frequencies(d_head, base)).repeat(2)
-    back = -rotate_half(torch.eye(d_head))
+    back = -rotate_half(torch.eye(d_head, device=angles.device))
     return torch.diag(angles.cos()) - back * angles.sin()
 
 
