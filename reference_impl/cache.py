@@ -16,9 +16,10 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from reference_impl.rope import apply_rope
+
 __all__ = ["CachedAttention", "KVCache", "cache_bytes", "cached_attention", "generate"]
 
-ROPE_BASE = 10_000.0
 
 
 class KVCache:
@@ -90,8 +91,8 @@ class CachedAttention(nn.Module):
         """x: (batch, new, d_model), the tokens behind those in the cache -> (batch, new, d_model)"""
         start = 0 if cache is None else cache.length()
         positions = torch.arange(start, start + x.shape[1], device=x.device)
-        q = _rotated(self._split(self.query(x)), positions)
-        k = _rotated(self._split(self.key(x)), positions)
+        q = apply_rope(self._split(self.query(x)), positions)
+        k = apply_rope(self._split(self.key(x)), positions)
         v = self._split(self.value(x))
         if cache is not None:
             k, v = cache.append(k, v)
@@ -127,14 +128,3 @@ def generate(model: Decoder, prompt: Tensor, n_new: int, chunk_size: int) -> Ten
             logits = model.step(tokens[-1])
         tokens.append(logits[:, -1].argmax(dim=-1, keepdim=True))
     return torch.cat(tokens, dim=1)
-
-
-def _rotated(x: Tensor, positions: Tensor) -> Tensor:
-    """x: (..., seq, d_head), positions: (seq,) -> the same shape, feature i turned together with i + d_head / 2."""
-    half = x.shape[-1] // 2
-    wide = torch.promote_types(x.dtype, torch.float32)
-    frequencies = ROPE_BASE ** (-torch.arange(half, dtype=wide, device=x.device) / half)
-    angles = positions[:, None] * frequencies  # (seq, half)
-    cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
-    first, second = x[..., :half], x[..., half:]
-    return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)

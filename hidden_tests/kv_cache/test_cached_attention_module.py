@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Mismatch, Oracle, StudentError, check, contract, expect, expect_parameters, tensors
-from reference_impl.cache import KVCache, _rotated, cached_attention
+from reference_impl.cache import KVCache, cached_attention
+from reference_impl.rope import apply_rope
 
 NAMES = ("query.weight", "key.weight", "value.weight", "out.weight")
 
@@ -29,7 +30,7 @@ def whole_text(x, query, key, value, out, n_heads, bounds):
     x: (batch, seq, d_model), weights: (d_model, d_model) -> (batch, seq, d_model)
     """
     positions = torch.arange(x.shape[1])
-    q, k = (_rotated(split(x @ weight.mT, n_heads), positions) for weight in (query, key))
+    q, k = (apply_rope(split(x @ weight.mT, n_heads), positions) for weight in (query, key))
     return joined(cached_attention(q, k, split(x @ value.mT, n_heads))) @ out.mT
 
 
@@ -182,7 +183,7 @@ def chunked(x, query, key, value, out, n_heads, bounds, *, places=None, turn="qk
         first = cache.length()
         positions = places(first, stop - start) if places else torch.arange(first, first + stop - start)
         named = zip("qkv", (q, k, v), strict=True)
-        q, k, v = (_rotated(part, positions) if name in turn else part for name, part in named)
+        q, k, v = (apply_rope(part, positions) if name in turn else part for name, part in named)
         parts.append(joined(cached_attention(q, *append(cache, k, v))))
     return torch.cat(parts, dim=1) @ out.mT
 
@@ -256,7 +257,7 @@ def module_splits_by_view(x, query, key, value, out, n_heads, bounds):
     """view(batch, n_heads, new, d_head) mixes tokens and heads. View (batch, new, n_heads, d_head), then transpose."""
     q, k, v = ((x @ weight.mT).reshape(len(x), n_heads, x.shape[1], -1) for weight in (query, key, value))
     positions = torch.arange(x.shape[1])
-    return joined(cached_attention(_rotated(q, positions), _rotated(k, positions), v)) @ out.mT
+    return joined(cached_attention(apply_rope(q, positions), apply_rope(k, positions), v)) @ out.mT
 
 
 @text_oracle.misconception
@@ -264,7 +265,7 @@ def module_joins_by_view(x, query, key, value, out, n_heads, bounds):
     """You join the heads without moving their axis back. Transpose to (batch, new, n_heads, d_head), then flatten."""
     q, k, v = (split(x @ weight.mT, n_heads) for weight in (query, key, value))
     positions = torch.arange(x.shape[1])
-    heads = cached_attention(_rotated(q, positions), _rotated(k, positions), v)
+    heads = cached_attention(apply_rope(q, positions), apply_rope(k, positions), v)
     return heads.reshape(x.shape) @ out.mT
 
 
@@ -288,5 +289,5 @@ def module_mixes_texts(x, query, key, value, out, n_heads, bounds):
         (x @ weight.mT).reshape(seq, batch, n_heads, -1).permute(1, 2, 0, 3) for weight in (query, key, value)
     )
     positions = torch.arange(seq)
-    heads = cached_attention(_rotated(q, positions), _rotated(k, positions), v)
+    heads = cached_attention(apply_rope(q, positions), apply_rope(k, positions), v)
     return heads.permute(2, 0, 1, 3).reshape(x.shape) @ out.mT
