@@ -21,7 +21,6 @@ from reference_impl.rope import apply_rope
 __all__ = ["CachedAttention", "KVCache", "cache_bytes", "cached_attention", "generate"]
 
 
-
 class KVCache:
     """The keys and values of one layer for one batch of texts, in order of position."""
 
@@ -47,9 +46,7 @@ class KVCache:
         self.keys = self.values = None
 
 
-def cache_bytes(
-    batch: int, n_layers: int, n_kv_heads: int, d_head: int, seq: int, bytes_per_number: int = 2
-) -> int:
+def cache_bytes(batch: int, n_layers: int, n_kv_heads: int, d_head: int, seq: int, bytes_per_number: int = 2) -> int:
     """Bytes of all keys and values of a model: one key and one value for each text, layer, head and position."""
     return 2 * batch * n_layers * n_kv_heads * seq * d_head * bytes_per_number
 

@@ -143,8 +143,6 @@ def test_reference(student, inputs):
     same_oracle.compare(policy.state_dict()["table"], table, table, *batch, beta)
 
 
-
-
 @oracle.misconception
 def step_without_effect(table, *rest):
     """Your policy does not change. Call loss.backward(), then optimizer.step(), with zero_grad() before both."""

@@ -176,4 +176,3 @@ def cache_does_not_store(keys, values):
 def cache_in_float32(keys, values):
     """Your cache is float32 whatever k is. Keep the dtype of k and v: half precision is half the memory."""
     return appended([k.float() for k in keys], [v.float() for v in values])
-

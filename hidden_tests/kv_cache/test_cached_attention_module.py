@@ -285,9 +285,7 @@ def module_one_head(x, query, key, value, out, n_heads, bounds):
 def module_mixes_texts(x, query, key, value, out, n_heads, bounds):
     """Texts of the batch get mixed. x is (batch, new, d_model): the first axis of your view is the batch."""
     batch, seq, d_model = x.shape
-    q, k, v = (
-        (x @ weight.mT).reshape(seq, batch, n_heads, -1).permute(1, 2, 0, 3) for weight in (query, key, value)
-    )
+    q, k, v = ((x @ weight.mT).reshape(seq, batch, n_heads, -1).permute(1, 2, 0, 3) for weight in (query, key, value))
     positions = torch.arange(seq)
     heads = cached_attention(apply_rope(q, positions), apply_rope(k, positions), v)
     return heads.permute(2, 0, 1, 3).reshape(x.shape) @ out.mT

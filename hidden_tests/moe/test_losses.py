@@ -61,7 +61,6 @@ def test_z_loss_of_hard_numbers(student, routing):
     hard_z_oracle.compare(student.router_z_loss(routing[0]), routing[0])
 
 
-
 def shares(logits, k):
     return route(logits, k).ne(0).float().mean(dim=0) / k
 

@@ -82,7 +82,13 @@ def test_laws(student, inputs, shift):
     law(same, still, (first,), "position 0 changes x", "Positions are taken as given: the angle at position 0 is 0.")
     hint = "Angles must be position times frequency, with the same frequencies at every position."
     moved = there @ there.mT - here @ here.mT
-    law(drifts, moved, (x, positions, shift, rope_frequencies(x.shape[-1], base)), "scores change when all positions move together", hint)
+    law(
+        drifts,
+        moved,
+        (x, positions, shift, rope_frequencies(x.shape[-1], base)),
+        "scores change when all positions move together",
+        hint,
+    )
 
 
 def law(oracle, got, args, reason, hint):
@@ -153,7 +159,7 @@ def positions_ignored(x, positions, base, frequencies):
 
 @oracle.misconception
 def positions_from_first(x, positions, base, frequencies):
-    """You use only the first position and count on from there, or take it for all rows. Use every entry of positions."""
+    """You use only the first position and count on, or take it for all rows. Use every entry of positions."""
     return roped(x, positions.flatten()[0] + torch.arange(x.shape[-2]), base, frequencies)
 
 

@@ -66,7 +66,7 @@ def exponent_starts_at_one(d_head, base):
 
 @oracle.misconception
 def last_is_one_over_base(d_head, base):
-    """You divide by d_head/2 - 1, so that the last frequency is 1/base, as some sinusoidal encodings do. RoPE: d_head/2."""
+    """You divide by d_head/2 - 1, which makes the last frequency 1/base, as some sinusoids do. RoPE: d_head/2."""
     return power(d_head, base, lambda i: i / max(d_head // 2 - 1, 1))
 
 
@@ -84,7 +84,7 @@ def one_per_feature(d_head, base):
 
 @oracle.misconception
 def frequencies_twice(d_head, base):
-    """You return every frequency twice. Ours has one per pair, d_head/2 of them; `rotate` uses each for two features."""
+    """You return every frequency twice. There is one per pair, d_head/2 of them; `rotate` uses each twice."""
     return frequencies(d_head, base).repeat(2)
 
 

@@ -97,7 +97,7 @@ def scores_same_position(q, k, base):
 
 @oracle.misconception
 def scores_need_equal_lengths(q, k, base):
-    """You give the queries the positions of all keys. A single query is then copied to each of them: use the last seq_q."""
+    """You give the queries the positions of all keys; a single query is copied to each. Use the last seq_q."""
     return scored(q, k, base, q_positions=torch.arange(k.shape[-2]))
 
 

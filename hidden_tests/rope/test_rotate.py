@@ -30,7 +30,9 @@ def test_formula(student, inputs):
     except StudentError as error:
         if error.missing:
             raise
-        hint = "Halve x along its last axis, dim=-1, and let cos and sin of the angles broadcast over the axes before it."
+        hint = (
+            "Halve x along its last axis, dim=-1, and let cos and sin of the angles broadcast over the axes before it."
+        )
         shapes = f"x of shape {tuple(inputs[0].shape)} and angles of shape {tuple(inputs[1].shape)}"
         raise Mismatch(f"{shapes} raised {error}", hint) from None
     oracle.compare(got, *inputs)
@@ -89,7 +91,7 @@ def splits_interleaved(x, angles):
 
 @oracle.misconception
 def joins_interleaved(x, angles):
-    """You split into halves, but interleave the results. Put them back as halves: torch.cat([first, second], dim=-1)."""
+    """You split into halves, but interleave the results. Join the halves: torch.cat([first, second], dim=-1)."""
     return turned(x, angles, join=interlaced)
 
 

@@ -50,13 +50,13 @@ def blocks(distance, d_head, frequencies, sines=(1, -1)):
 
 @oracle.misconception
 def matrix_transposed(distance, d_head, frequencies):
-    """Your matrix is transposed: it belongs to a key that stands after its query. Which of the two is rotated further?"""
+    """Your matrix is transposed: it belongs to a key after its query. Which of the two is rotated further?"""
     return matrix(distance, d_head, frequencies).mT
 
 
 @oracle.misconception
 def matrix_same_signs(distance, d_head, frequencies):
-    """Both of your sines are positive, so M is no rotation. One of them is negative: work out q · M · k for one pair."""
+    """Both of your sines are positive, so M is no rotation. One is negative: work out q · M · k for one pair."""
     return blocks(distance, d_head, frequencies, sines=(1, 1))
 
 

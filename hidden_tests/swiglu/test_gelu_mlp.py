@@ -51,7 +51,7 @@ def test_forward(student, inputs):
 
 @oracle.misconception
 def tanh_approximation(x, up, down):
-    """You use the tanh approximation of GELU, as GPT-2 did. Ours is the exact one: nn.functional.gelu(x) without more."""
+    """You use the tanh approximation of GELU, as GPT-2 did. Ours is exact: nn.functional.gelu(x), without more."""
     return F.gelu(x @ up.mT, approximate="tanh") @ down.mT
 
 

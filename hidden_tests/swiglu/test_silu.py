@@ -120,7 +120,7 @@ def gradient_is_nan(x):
 
 @oracle.misconception
 def overflows_in_half(x):
-    """You compute exp(x) in the dtype of x: in float16 it is infinite from 11.1 on. Use float32 inside and torch.sigmoid."""
+    """You compute exp(x) in the dtype of x: infinite in float16 from 11.1 on. Use float32 inside, and torch.sigmoid."""
     return x * x.exp() / (1 + x.exp())
 
 

@@ -72,7 +72,7 @@ def with_slope(grad_hidden, gate, up, slope):
 
 @oracle_gate.misconception
 def slope_is_sigmoid(grad_hidden, gate, up):
-    """Your slope of silu is sigmoid alone. By the product rule there is a second term, z · sigmoid(z) · (1 - sigmoid(z))."""
+    """Your slope of silu is sigmoid alone. The product rule adds a second term, z · sigmoid(z) · (1 - sigmoid(z))."""
     return with_slope(grad_hidden, gate, up, lambda z, s: s)
 
 

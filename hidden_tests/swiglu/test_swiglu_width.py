@@ -1,4 +1,4 @@
-"""Hidden checks for the exercise `swiglu_width`: the 8/3 rule, rounded up to a multiple, and the counts it makes equal."""
+"""Hidden checks for the exercise `swiglu_width`: the 8/3 rule, rounded up, and the counts that it makes equal."""
 
 import math
 
