@@ -59,6 +59,9 @@ class GradingSession:
     running: RunningSubmission | None = None
     taken: int = 0
 
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.option.tbstyle = "no"  # nobody reads pytest's own account of a failure, and writing it compiles the test
+
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
             self.errors.append(str(report.longrepr)[-1500:])

@@ -6,17 +6,21 @@ import itertools
 import re
 from typing import Any
 
+import numpy as np
 import torch
 
 MAX_NUMBERS = 64
 MAX_LINES = 12
+Line = tuple[str, str, tuple[Any, ...], dict[str, Any]]
+"""name of the result, function, arguments"""
+SHORTEST = {torch.float32: np.float32, torch.float16: np.float16, torch.float64: np.float64}
 
 
 class Transcript:
-    """Records calls as they are made; `text()` writes them out."""
+    """Records calls as they are made; `written` turns them into text, which takes longer than making them."""
 
     def __init__(self) -> None:
-        self.lines: list[tuple[str, str, tuple[Any, ...], dict[str, Any]]] = []
+        self.lines: list[Line] = []
         self.names = itertools.count(1)
 
     def clear(self) -> None:
@@ -38,9 +42,10 @@ class Transcript:
             self.lines[-1] = (name, *self.lines[-1][1:])
         return name
 
-    def text(self) -> str:
-        """The last lines of the example; empty if it called nothing."""
-        return "\n".join(_line(*line) for line in self.lines[-MAX_LINES:])
+
+def written(lines: list[Line]) -> str:
+    """The last lines of an example; empty if it called nothing."""
+    return "\n".join(_line(*line) for line in lines[-MAX_LINES:])
 
 
 def _line(name: str, function: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
@@ -85,9 +90,17 @@ def _numbers(tensor: torch.Tensor) -> str:
     value = tensor.item()
     if value != value or abs(value) == float("inf"):
         return f'float("{value}")'
-    # The shortest text that gives the same number back in this dtype.
+    text = _shortest(value, tensor.dtype)
+    return text if "." in text or "e" in text else f"{text}."
+
+
+def _shortest(value: float, dtype: torch.dtype) -> str:
+    """The shortest text that gives the same number back in this dtype."""
+    if dtype in SHORTEST:
+        text = str(SHORTEST[dtype](value))
+        return text.removesuffix("0") if text.endswith(".0") else text
     for digits in range(1, 18):
         text = f"{value:.{digits}g}"
-        if torch.tensor(float(text), dtype=tensor.dtype).item() == value:
+        if torch.tensor(float(text), dtype=dtype).item() == value:
             break
-    return text if "." in text or "e" in text else f"{text}."
+    return text

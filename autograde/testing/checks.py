@@ -15,6 +15,7 @@ from hypothesis.strategies import DataObject
 from autograde.conversation import StudentError, WorkerLostError
 from autograde.mismatch import Mismatch
 from autograde.student import Student
+from autograde.transcript import Line, written
 
 Test = Callable[..., Any]
 SHRINKS = 60
@@ -40,6 +41,8 @@ class Check:
     drawn_for: int | None = None
     """the seed that `cases` were drawn with"""
     failure: BaseException | None = None
+    failed_lines: list[Line] = field(default_factory=list)
+    """the calls of the example that failed"""
     replay: str = ""
 
     @property
@@ -60,9 +63,11 @@ class Check:
         except Mismatch as mismatch:
             mismatch.recognise()
             raise
+        finally:
+            self.replay = written(self.failed_lines)
 
     def _run(self, student: Student, course_seed: int) -> None:
-        self.failure, self.replay = None, ""
+        self.failure, self.failed_lines = None, []
         if not hasattr(self.test, "hypothesis"):
             self._example(self.test, student=student)
             return
@@ -121,7 +126,7 @@ class Check:
         except BaseException as error:
             fault_of_student = isinstance(error, (StudentError, AssertionError)) or not isinstance(error, Exception)
             if fault_of_student and (self.failure is None or isinstance(error, Exception)):
-                self.failure, self.replay = error, student._conversation.transcript.text()
+                self.failure, self.failed_lines = error, list(student._conversation.transcript.lines)
             raise
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch.utils._pytree import tree_map_only
 
 Ask = Callable[..., Any]
 Given = dict[Any, Any]
@@ -18,8 +19,10 @@ def supplied(ask: Ask, number: int, received: Callable[[Any], Any]) -> Callable[
         @staticmethod
         def forward(ctx: Any, given: Given, positions: int, names: list[Any], *tensors: Any) -> Any:
             ctx.given, ctx.positions, ctx.names = given, positions, names
+            # Where a function of the submission's would have made it: beside its arguments, or on the CPU.
+            home = tensors[0].device if tensors else "cpu"
             value = received(ask(number, *_arguments(given, positions)))
-            return value.to("meta") if any(tensor.is_meta for tensor in tensors) else value
+            return tree_map_only(torch.Tensor, lambda tensor: tensor.to(home), value)
 
         @staticmethod
         def backward(ctx: Any, *cotangents: torch.Tensor) -> Any:

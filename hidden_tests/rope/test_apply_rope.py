@@ -132,9 +132,7 @@ def test_far_positions(student, inputs):
 @given(sequences())
 def test_inputs(student, inputs):
     """x stays as it was and may be non-contiguous, gradients reach it, and angles are made on its device"""
-    student.supply(rotate=rotate)
-    if student.device == "cpu":  # elsewhere, what is supplied would lie on that device already
-        student.supply(rope_frequencies=rope_frequencies)
+    student.supply(rope_frequencies=rope_frequencies, rotate=rotate)
     contract.follows_device(student.apply_rope, *inputs)
     contract.input_unchanged(student.apply_rope, *inputs)
     contract.noncontiguous_input(student.apply_rope, *inputs)
