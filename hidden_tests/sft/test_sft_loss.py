@@ -202,20 +202,6 @@ def sign_flipped(logits, labels):
 
 
 @oracle.misconception
-def probability_for_log(logits, labels):
-    """You leave the logarithm out: -p instead of -log p."""
-    surprise, is_target = surprises(logits[:, :-1], labels[:, 1:])
-    return -(torch.exp(-surprise) * is_target).sum() / is_target.sum().clamp_min(1)
-
-
-@oracle.misconception
-def rates_every_row_alone(logits, labels):
-    """You return a loss for each row. The result is one number: the mean over all target tokens."""
-    surprise, is_target = surprises(logits[:, :-1], labels[:, 1:])
-    return surprise.sum(dim=1) / is_target.sum(dim=1).clamp_min(1)
-
-
-@oracle.misconception
 def one_loss_per_token(logits, labels):
     """You return a loss for each token. The result is one number: the mean over all target tokens."""
     return surprises(logits[:, :-1], labels[:, 1:])[0]
