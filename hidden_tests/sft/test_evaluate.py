@@ -42,14 +42,14 @@ def test_words(student, inputs):
     oracle.compare(student.evaluate(*inputs), *inputs)
 
 
-@check(points=1, examples=15)
+@check(points=1, after=test_words, examples=15)
 @given(untidy_pairs())
 def test_normalisation(student, inputs):
     """capitals, punctuation and extra spaces make no difference, articles do"""
     oracle.compare(student.evaluate(*inputs), *inputs)
 
 
-@check(points=1, examples=12)
+@check(points=1, after=test_words, examples=12)
 @given(pairs(st.one_of(st.just(""), st.just("..."), texts)))
 def test_empty(student, inputs):
     """two texts without words match; one without words against one with words gives 0"""
