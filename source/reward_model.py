@@ -213,7 +213,8 @@ small_scores = torch.tensor([2.0, 1.0, 0.0, 1.0]), torch.tensor([1.0, 1.0, 1.0, 
 small_lengths = torch.tensor([5, 5, 5, 5]), torch.tensor([3, 9, 7, 5])
 # One win, one tie, one defeat, one win; among the first three, longer wins, ties and wins.
 found = sanity_checks(*small_scores, *small_lengths)
-assert found["accuracy"] == 0.625 and found["mean_margin"] == 0.25
+assert found["accuracy"] == 0.625
+assert found["mean_margin"] == 0.25
 assert abs(found["longer_wins"] - 2.5 / 3) < 1e-6
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "normalise_scores-task", "locked": true, "schema_version": 3, "solution": false}

@@ -322,11 +322,14 @@ def train(model: nn.Module, examples: list, n_stages: int, steps: int = 60) -> l
     return losses
 
 
+def asking(instruction: str) -> str:
+    return chat_template([{"role": "user", "content": instruction}], add_generation_prompt=True)
+
+
 @torch.no_grad()
-def respond(model: nn.Module, instruction: str, at_most: int = 10) -> str:
-    """What the model writes, most likely byte by byte, until it ends its turn."""
-    ids = encode(chat_template([{"role": "user", "content": instruction}], add_generation_prompt=True))
-    written = []
+def respond(model: nn.Module, prompt: str, at_most: int = 10) -> str:
+    """How the model goes on after the prompt, the most likely byte each time, until it ends its turn."""
+    ids, written = encode(prompt), []
     while len(written) < at_most and (token := int(model(torch.tensor([ids + written]))[0, -1].argmax())) != END:
         written.append(token)
     return bytes(token for token in written if token < 256).decode(errors="replace")
@@ -345,12 +348,15 @@ curves = [train(model, tokenised(trained), n_stages=2) for model in (untrained, 
 test_batch = collate(tokenised(held_out))
 print(f"{len(held_out)} held-out instructions  {'loss':>6} {'exact match':>12} {'f1':>6}   {held_out[0][0]!r}")
 for name, model in {"base model": base, "SFT only": untrained, "pretraining and SFT": finetuned}.items():
-    answers = [respond(model, instruction) for instruction, _ in held_out]
+    answers = [respond(model, asking(instruction)) for instruction, _ in held_out]
     scores = evaluate(answers, [gold for _, gold in held_out])
     with torch.no_grad():
         test_loss = sft_loss(model(test_batch["input_ids"]), test_batch["labels"]).item()
     print(f"{name:<24} {test_loss:6.2f} {scores['exact_match']:12.2f} {scores['f1']:6.2f}   {answers[0]!r}")
-print("\nLoss of the answers at steps 1, 15, 30 (end of the easy stage), 31 and 60 of SFT:")
+wrong_template = [respond(finetuned, f"User: {instruction}\nAssistant: ") for instruction, _ in held_out]
+found = evaluate(wrong_template, [gold for _, gold in held_out])["exact_match"]
+print(f"\nThe last model, asked in another template than it was trained with: exact match {found:.2f}")
+print("Loss of the answers at steps 1, 15, 30 (end of the easy stage), 31 and 60 of SFT:")
 for name, losses in zip(("SFT only", "pretraining and SFT"), curves, strict=True):
     print(f"{name:<24} " + ", ".join(f"{losses[step - 1]:.2f}" for step in (1, 15, 30, 31, 60)))
 

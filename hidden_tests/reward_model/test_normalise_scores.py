@@ -36,7 +36,7 @@ def test_formula(student, inputs):
     oracle.compare(student.normalise_scores(*inputs), *inputs)
 
 
-@check(points=1, examples=10)
+@check(points=1, after=test_formula, examples=10)
 @given(constant_inputs())
 def test_no_spread(student, inputs):
     """a reference of equal scores, or of one, gives finite results, 0 at its mean"""

@@ -52,7 +52,7 @@ def test_pairs(student, inputs):
     judge(student, inputs)
 
 
-@check(points=1, examples=12)
+@check(points=1, after=test_pairs, examples=12)
 @given(rated(tied))
 def test_ties(student, inputs):
     """equal ratings make no pair; one response alone makes none either"""

@@ -7,26 +7,31 @@ from hypothesis import strategies as st
 from autograde.testing import Oracle, check, expect
 from reference_impl.reward import sanity_checks
 
-oracle = Oracle(sanity_checks)
+
+def of_quarters(chosen, rejected, chosen_lengths, rejected_lengths):
+    """Scores in whole quarters: a nudge in the last digit, which measures tolerances, must not undo a tie."""
+    return sanity_checks(chosen / 4, rejected / 4, chosen_lengths, rejected_lengths)
+
+
+oracle, tie_oracle = Oracle(sanity_checks), Oracle(of_quarters)
 
 
 @st.composite
 def scored(draw, *, values, lengths, sizes=(3, 8)):
-    """chosen, rejected: (pairs,) float32, and their lengths: (pairs,) int64"""
+    """chosen, rejected: (pairs,) in whole quarters, and their lengths: (pairs,); all int64"""
     pairs = draw(st.integers(*sizes))
 
     def drawn(of):
         return draw(st.lists(of, min_size=pairs, max_size=pairs))
 
-    chosen, rejected = (torch.tensor([float(v) for v in drawn(values)]) / 4 for _ in range(2))
-    return chosen, rejected, *(torch.tensor(drawn(lengths)) for _ in range(2))
+    return *(torch.tensor(drawn(values)) for _ in range(2)), *(torch.tensor(drawn(lengths)) for _ in range(2))
 
 
 # Scores of different parity on both sides never tie, and lengths likewise.
 @st.composite
 def clear(draw):
     chosen, rejected, one, other = draw(scored(values=st.integers(-12, 12), lengths=st.integers(1, 9)))
-    return chosen, rejected + 0.125, 2 * one, 2 * other + 1
+    return chosen / 4, rejected / 4 + 0.125, 2 * one, 2 * other + 1
 
 
 tied = scored(values=st.integers(0, 1), lengths=st.integers(1, 2), sizes=(1, 6))
@@ -65,16 +70,12 @@ def test_shares(student, inputs):
     oracle.compare(student.sanity_checks(*inputs), *inputs)
 
 
-@check(points=1, examples=15)
+@check(points=1, after=test_shares, examples=15)
 @given(tied)
 def test_ties(student, inputs):
     """a tie counts half; pairs of equal length say nothing about length"""
-    found = checked(student, *inputs)
-    oracle.compare(found, *inputs)
-    chosen, rejected, one, other = inputs
-    swapped = checked(student, rejected, chosen, other, one)
-    hint = "Whoever calls chosen rejected must get 1 - accuracy: a tie counts half on both sides."
-    expect(abs(found["accuracy"] + swapped["accuracy"] - 1) < 1e-6, "two accuracies do not add up to 1", hint)
+    chosen, rejected, *lengths = inputs
+    tie_oracle.compare(checked(student, chosen / 4, rejected / 4, *lengths), *inputs)
 
 
 def share(won):
@@ -135,30 +136,30 @@ def longer_of_chosen_only(chosen, rejected, chosen_lengths, rejected_lengths):
     return right | {"longer_wins": share(half(chosen - rejected)[chosen_lengths > rejected_lengths])}
 
 
-@oracle.misconception
+@tie_oracle.misconception
 def equal_lengths_counted(chosen, rejected, chosen_lengths, rejected_lengths):
     """You divide by all pairs, also those of equal length. They say nothing about length: leave them out."""
-    right = sanity_checks(chosen, rejected, chosen_lengths, rejected_lengths)
+    right = of_quarters(chosen, rejected, chosen_lengths, rejected_lengths)
     won = half((chosen - rejected) * (chosen_lengths - rejected_lengths))
     return right | {"longer_wins": won.masked_fill(chosen_lengths == rejected_lengths, 0).mean().item()}
 
 
-@oracle.misconception
+@tie_oracle.misconception
 def ties_are_wrong(chosen, rejected, chosen_lengths, rejected_lengths):
     """A tie counts as wrong in your accuracy. It counts half, so that a model that rates all alike gets 1/2."""
-    right = sanity_checks(chosen, rejected, chosen_lengths, rejected_lengths)
+    right = of_quarters(chosen, rejected, chosen_lengths, rejected_lengths)
     return right | {"accuracy": share(chosen > rejected)}
 
 
-@oracle.misconception
+@tie_oracle.misconception
 def ties_are_right(chosen, rejected, chosen_lengths, rejected_lengths):
     """A tie counts as right in your accuracy: a model that rates all alike would be perfect. It counts half."""
-    right = sanity_checks(chosen, rejected, chosen_lengths, rejected_lengths)
+    right = of_quarters(chosen, rejected, chosen_lengths, rejected_lengths)
     return right | {"accuracy": share(chosen >= rejected)}
 
 
-@oracle.misconception
+@tie_oracle.misconception
 def ties_left_out(chosen, rejected, chosen_lengths, rejected_lengths):
     """You leave ties out of the accuracy. A tie counts half."""
-    right = sanity_checks(chosen, rejected, chosen_lengths, rejected_lengths)
+    right = of_quarters(chosen, rejected, chosen_lengths, rejected_lengths)
     return right | {"accuracy": share((chosen > rejected)[chosen != rejected])}

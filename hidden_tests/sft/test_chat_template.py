@@ -46,7 +46,7 @@ def test_format(student, messages):
     judge(student, messages)
 
 
-@check(points=1, examples=8)
+@check(points=1, after=test_format, examples=8)
 @given(conversations(plain))
 def test_generation_prompt(student, messages):
     """the generation prompt opens an assistant's message, and only if it is asked for"""
@@ -54,7 +54,7 @@ def test_generation_prompt(student, messages):
     judge(student, messages, False)
 
 
-@check(points=1, examples=12)
+@check(points=1, after=test_format, examples=12)
 @given(conversations(untidy, min_size=1))
 def test_content(student, messages):
     """contents stay as they are: spaces, newlines, empty ones"""

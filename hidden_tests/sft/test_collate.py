@@ -29,7 +29,7 @@ def test_padding(student, inputs):
     oracle.compare(student.collate(*inputs), *inputs)
 
 
-@check(points=1, examples=15)
+@check(points=1, after=test_padding, examples=15)
 @given(batches([END, 1]))
 def test_pad_id_may_be_a_token(student, inputs):
     """a token that happens to have the id of the padding stays a token, and stays a target"""

@@ -3,6 +3,7 @@
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.nn import functional as F
 
 from autograde.testing import Oracle, check, expect, tensors
 from reference_impl.sft import IGNORE, sft_loss
@@ -27,14 +28,17 @@ def loss_inputs(draw, *, dtype=torch.float32, scales=(1.0, 3.0)):
 
 @st.composite
 def unseen_changes(draw):
-    """Two inputs that differ only in what the loss must not see: garbage where no token is to be learned."""
+    """Two inputs that differ only in what the loss must not see.
+
+    The second has garbage in all logits that guess no target, another label of the first token, and more padding.
+    """
     logits, labels = draw(loss_inputs())
-    used = torch.zeros(labels.shape, dtype=torch.bool)
-    used[:, :-1] = labels[:, 1:] != IGNORE
-    garbage = draw(tensors(logits.shape, scale=1e3))
-    other = labels.clone()
+    more = draw(st.integers(0, 2))
+    other = F.pad(labels, (0, more), value=IGNORE)
+    used = F.pad(other[:, 1:] != IGNORE, (0, 1)).unsqueeze(-1)
+    garbage = draw(tensors((*other.shape, logits.shape[-1]), scale=1e3))
     other[:, 0] = torch.where(labels[:, 0] == IGNORE, 1, IGNORE)
-    return (logits, labels), (torch.where(used.unsqueeze(-1), logits, garbage), other)
+    return (logits, labels), (torch.where(used, F.pad(logits, (0, 0, 0, more)), garbage), other)
 
 
 @st.composite
@@ -64,7 +68,7 @@ def empty_inputs(draw):
 @check(points=1, examples=8)
 @given(unseen_changes())
 def test_unseen(student, inputs):
-    """neither logits where nothing is to be learned nor the label of the first token move the loss"""
+    """neither padding, nor logits that guess no target, nor the label of the first token move the loss"""
     before, after = (student.sft_loss(*variant) for variant in inputs)
     fits = all(isinstance(loss, torch.Tensor) and loss.shape == () for loss in (before, after))
     expect(fits, "the loss is not a tensor of shape ()", "Return one number as a tensor, such as a mean gives.")
@@ -202,20 +206,6 @@ def sign_flipped(logits, labels):
 
 
 @oracle.misconception
-def probability_for_log(logits, labels):
-    """You leave the logarithm out: -p instead of -log p."""
-    surprise, is_target = surprises(logits[:, :-1], labels[:, 1:])
-    return -(torch.exp(-surprise) * is_target).sum() / is_target.sum().clamp_min(1)
-
-
-@oracle.misconception
-def rates_every_row_alone(logits, labels):
-    """You return a loss for each row. The result is one number: the mean over all target tokens."""
-    surprise, is_target = surprises(logits[:, :-1], labels[:, 1:])
-    return surprise.sum(dim=1) / is_target.sum(dim=1).clamp_min(1)
-
-
-@oracle.misconception
 def one_loss_per_token(logits, labels):
     """You return a loss for each token. The result is one number: the mean over all target tokens."""
     return surprises(logits[:, :-1], labels[:, 1:])[0]
@@ -252,7 +242,7 @@ def exp_overflows(logits, labels):
 @large_oracle.misconception
 def one_hot_times_infinity(logits, labels):
     """You multiply by zeros to select the target, and 0 times infinity is nan. Pick the target with gather or an index."""
-    hot = torch.nn.functional.one_hot(labels[:, 1:].clamp_min(0), logits.shape[-1])
+    hot = F.one_hot(labels[:, 1:].clamp_min(0), logits.shape[-1])
     is_target = labels[:, 1:] != IGNORE
     surprise = -(wide(logits[:, :-1]).log_softmax(dim=-1) * hot).sum(dim=-1)
     return surprise[is_target].sum() / is_target.sum().clamp_min(1)
@@ -262,7 +252,7 @@ def one_hot_times_infinity(logits, labels):
 def computes_in_half(logits, labels):
     """You compute in the dtype of the logits and cast too late. Make them float32 before the softmax."""
     shifted, targets = logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten()
-    return torch.nn.functional.cross_entropy(shifted, targets, ignore_index=IGNORE).float()
+    return F.cross_entropy(shifted, targets, ignore_index=IGNORE).float()
 
 
 @empty_oracle.misconception

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Oracle, check, expect
+from autograde.testing import Mismatch, Oracle, check, expect
 from reference_impl.sft import END, IGNORE, chat_template, encode, tokenise_example
 
 
@@ -49,7 +49,11 @@ def judge(student, messages):
     expect(ids == encode(chat_template(messages)), "ids are not the tokens of the conversation", hint)
     hint = "ids and labels go together, one label for each id: put -100 where nothing is to be learned."
     expect(len(labels) == len(ids), f"there are {len(ids)} ids, but {len(labels)} labels", hint)
-    oracle.compare(torch.tensor(labels), messages)
+    try:
+        oracle.compare(torch.tensor(labels), messages)
+    except Mismatch as mismatch:
+        mismatch.reason = mismatch.reason.replace("the result", "the labels")
+        raise
 
 
 def is_list_of_numbers(part):
@@ -63,14 +67,14 @@ def test_one_answer(student, messages):
     judge(student, messages)
 
 
-@check(points=1, examples=10)
+@check(points=1, after=test_one_answer, examples=10)
 @given(conversations(TURNS, plain))
 def test_turns(student, messages):
     """every assistant message is learned, however many there are, and nobody else's"""
     judge(student, messages)
 
 
-@check(points=1, examples=10)
+@check(points=1, after=test_one_answer, examples=10)
 @given(st.sampled_from(AWKWARD))
 def test_awkward_contents(student, contents):
     """contents may be empty, occur twice, name a role or have letters of several bytes"""

@@ -28,13 +28,13 @@ def bradley_terry_loss(chosen, rejected, margin=0.0):
 
 # %% margin_ranking_loss
 def margin_ranking_loss(chosen, rejected, margin=1.0):
-    return F.margin_ranking_loss(chosen.float(), rejected.float(), torch.ones(len(chosen)), margin=margin)
+    return F.margin_ranking_loss(chosen.float(), rejected.float(), torch.ones_like(chosen, dtype=torch.float32), margin=margin)
 
 
 # %% sanity_checks
 def sanity_checks(chosen, rejected, chosen_lengths, rejected_lengths):
     half = torch.tensor(0.5)
-    won = torch.heaviside(chosen - rejected, half)
+    won = torch.heaviside(chosen - rejected, half.to(chosen.device))
     longer = chosen_lengths > rejected_lengths
     unequal = chosen_lengths != rejected_lengths
     by_length = torch.where(longer, won, 1 - won)[unequal]

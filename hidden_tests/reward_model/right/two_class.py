@@ -19,14 +19,14 @@ class RewardHead(nn.Module):
 
     def forward(self, hidden, attention_mask):
         scores = self.score(hidden.to(self.score.weight.dtype)).squeeze(-1)
-        positions = torch.arange(hidden.shape[1]) * attention_mask.long()
+        positions = torch.arange(hidden.shape[1], device=hidden.device) * attention_mask.long()
         return scores.gather(1, positions.argmax(dim=1, keepdim=True)).squeeze(1)
 
 
 # %% bradley_terry_loss
 def bradley_terry_loss(chosen, rejected, margin=0.0):
     logits = torch.stack([chosen.float() - margin, rejected.float()], dim=-1)
-    return F.cross_entropy(logits, torch.zeros(len(chosen), dtype=torch.int64))
+    return F.cross_entropy(logits, torch.zeros_like(chosen, dtype=torch.int64))
 
 
 # %% margin_ranking_loss
@@ -38,8 +38,8 @@ def margin_ranking_loss(chosen, rejected, margin=1.0):
 def sanity_checks(chosen, rejected, chosen_lengths, rejected_lengths):
     import numpy as np
 
-    lead = (chosen - rejected).numpy()
-    length = np.sign((chosen_lengths - rejected_lengths).numpy())
+    lead = (chosen - rejected).cpu().numpy()
+    length = np.sign((chosen_lengths - rejected_lengths).cpu().numpy())
     wins = (np.sign(lead) * length)[length != 0]
     return {
         "accuracy": float(np.mean(np.where(lead == 0, 0.5, lead > 0))),

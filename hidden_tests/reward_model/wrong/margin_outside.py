@@ -1,5 +1,0 @@
-"""The margin is subtracted from the loss."""
-
-# %% bradley_terry_loss
-def bradley_terry_loss(chosen, rejected, margin=0.0):
-    return (-F.logsigmoid(chosen.float() - rejected.float()) - margin).mean()

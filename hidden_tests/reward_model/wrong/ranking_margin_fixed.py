@@ -1,6 +1,0 @@
-"""Always 1."""
-
-# %% margin_ranking_loss
-def margin_ranking_loss(chosen, rejected, margin=1.0):
-    lead = chosen.float() - rejected.float()
-    return (1 - lead).clamp(min=0).mean()

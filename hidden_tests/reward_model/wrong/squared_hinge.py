@@ -1,6 +1,0 @@
-"""Squared."""
-
-# %% margin_ranking_loss
-def margin_ranking_loss(chosen, rejected, margin=1.0):
-    lead = chosen.float() - rejected.float()
-    return (margin - lead).clamp(min=0).square().mean()
