@@ -8,8 +8,11 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import patch
 
 from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis.internal.conjecture import providers
+from hypothesis.internal.constants_ast import Constants
 from hypothesis.strategies import DataObject
 
 from autograde.conversation import StudentError, WorkerLostError
@@ -115,7 +118,10 @@ class Check:
 
     def _hypothesis(self, body: Test, student: Student | None, course_seed: int) -> None:
         self.test.hypothesis.inner_test = body  # type: ignore[attr-defined]
-        seed(course_seed)(self.test)(student=student)
+        # Hypothesis would mix in constants of all modules that happen to be loaded: a change in one check, or in the
+        # engine, would then change what every other check draws.
+        with patch.object(providers, "_get_local_constants", Constants):
+            seed(course_seed)(self.test)(student=student)
 
     def _example(self, test: Test, **arguments: Any) -> None:
         """One example; a failure is recorded in the place of the one before: shrinking makes them smaller."""

@@ -75,13 +75,14 @@ class Oracle:
         if (fool := tamper.get()) is not None:
             got = _rebuilt(answer, fool([part.like for part in parts], args))
         problem = difference(got, answer, parts, what, self._names(what, args))
-        leaves = tree_flatten(got)[0]
-        data = all(isinstance(leaf, (Tensor, int, float)) or leaf is None for leaf in leaves)
+        # No gradient is a gradient of zeros.
+        leaves = [
+            torch.zeros_like(parts[index].like) if leaf is None and index < len(parts) else leaf
+            for index, leaf in enumerate(tree_flatten(got)[0])
+        ]
+        data = all(isinstance(leaf, (Tensor, int, float)) for leaf in leaves)
         if data:
-            zeros = [
-                torch.zeros_like(part.like) if leaf is None else leaf for leaf, part in zip(leaves, parts, strict=False)
-            ]
-            seen = evidence.Observation(asked, args, kwargs, zeros, [part.allowed for part in parts])
+            seen = evidence.Observation(asked, args, kwargs, leaves, [part.allowed for part in parts])
             evidence.gathered().add(self._key(), seen)
         if problem is None:
             return

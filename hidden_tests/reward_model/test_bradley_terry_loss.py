@@ -98,7 +98,7 @@ def log_sigmoid(x):
 
 @oracle.misconception
 def bt_sign_flipped(chosen, rejected, margin=0.0):
-    """You reward the rejected response: it must be chosen - rejected, so that the loss falls when chosen scores higher."""
+    """You reward the rejected response. Use chosen - rejected, so that the loss falls when chosen scores higher."""
     return -log_sigmoid(wide(rejected) - wide(chosen) - margin).mean()
 
 
@@ -158,7 +158,7 @@ def bt_per_pair(chosen, rejected, margin=0.0):
 
 @oracle.misconception
 def every_pair_with_every_other(chosen, rejected, margin=0.0):
-    """You compare every chosen with every rejected response, also of other prompts. Pair i is chosen[i], rejected[i]."""
+    """You compare all chosen with all rejected responses, also of other prompts. Pair i is chosen[i], rejected[i]."""
     return -log_sigmoid(wide(chosen).unsqueeze(1) - wide(rejected) - margin).mean()
 
 
@@ -170,7 +170,7 @@ def softmax_over_the_batch(chosen, rejected, margin=0.0):
 
 @oracle.misconception
 def judges_each_alone(chosen, rejected, margin=0.0):
-    """You judge each response alone, good or bad, so a common shift matters. Only the difference of a pair may count."""
+    """You judge each response alone, so a common shift matters. Only the difference of a pair may count."""
     return -(log_sigmoid(wide(chosen) - margin) + log_sigmoid(-wide(rejected))).mean()
 
 
@@ -188,7 +188,7 @@ def averages_before_sigmoid(chosen, rejected, margin=0.0):
 
 @large_oracle.misconception
 def log_of_sigmoid(chosen, rejected, margin=0.0):
-    """You form σ(x) or exp(-x), which become 0 and infinite from 100 on. Use logsigmoid(x), or softplus(-x): both are safe."""
+    """You form σ(x) or exp(-x), which become 0 and infinite from 100 on. logsigmoid(x) and softplus(-x) are safe."""
     return -difference(chosen, rejected, margin).sigmoid().log().mean()
 
 

@@ -63,7 +63,7 @@ def missing(chosen, rejected, margin):
 
 @oracle.misconception
 def margin_sign(chosen, rejected, margin=1.0):
-    """The margin has the wrong sign: you forgive pairs that are the wrong way round. It is margin - (chosen - rejected)."""
+    """The margin has the wrong sign: you forgive pairs the wrong way round. It is margin - (chosen - rejected)."""
     return missing(chosen, rejected, -margin).clamp_min(0).mean()
 
 

@@ -1,4 +1,4 @@
-"""Hidden checks for the exercise `normalise_scores`: (scores − mean) / (std + eps), with the statistics of `reference`."""
+"""Hidden checks for the exercise `normalise_scores`: (scores − mean) / (std + eps), statistics of `reference`."""
 
 import torch
 from hypothesis import given
@@ -72,7 +72,7 @@ def centred(scores, reference):
 
 @oracle.misconception
 def divides_by_n_minus_one(scores, reference, eps=1e-6):
-    """Your variance divides by n - 1, torch's default, and one score alone gives nan. Ours divides by n: correction=0."""
+    """Your variance divides by n - 1, torch's default; one score alone gives nan. Ours divides by n: correction=0."""
     return centred(scores, reference) / (std(reference, 1) + eps)
 
 

@@ -149,7 +149,7 @@ def longest_row_for_all(hidden, attention_mask, weight):
 
 @oracle.misconception
 def score_keeps_axis(hidden, attention_mask, weight):
-    """Your scores have the shape (batch, 1). Remove the last axis, or a difference of (batch, 1) and (batch,) broadcasts."""
+    """Your scores are (batch, 1). Remove the last axis, or a difference of (batch, 1) and (batch,) broadcasts."""
     return reward(hidden, attention_mask, weight).unsqueeze(-1)
 
 

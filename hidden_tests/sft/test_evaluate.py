@@ -158,7 +158,7 @@ def precision_only(responses, golds):
 
 @oracle.misconception
 def recall_only(responses, golds):
-    """Your F1 is the recall: common words by words of the gold. F1 also asks how much of the response is superfluous."""
+    """Your F1 is the recall: common words by words of the gold. F1 also counts what the response has too much."""
     return means(responses, golds, f1=lambda a, b: overlap(a, b) / len(b) if b else float(not a))
 
 

@@ -1,4 +1,4 @@
-"""Hidden checks for the exercise `sft_loss`: the mean loss of the target tokens, each guessed by the logits before it."""
+"""Hidden checks for the exercise `sft_loss`: the mean loss of the target tokens, each guessed one place before."""
 
 import torch
 from hypothesis import given
@@ -226,7 +226,7 @@ def log_of_softmax(logits, labels):
 
 @large_oracle.misconception
 def log_of_softmax_plus_eps(logits, labels):
-    """You add something small before the logarithm, which caps the loss. Use log_softmax, or cross-entropy on the logits."""
+    """You add something small before the logarithm, which caps the loss. Use log_softmax or cross-entropy."""
     return by_probabilities(logits, labels, 1e-9)
 
 
@@ -241,7 +241,7 @@ def exp_overflows(logits, labels):
 
 @large_oracle.misconception
 def one_hot_times_infinity(logits, labels):
-    """You multiply by zeros to select the target, and 0 times infinity is nan. Pick the target with gather or an index."""
+    """You multiply by zeros to select the target, and 0 times infinity is nan. Pick it with gather or an index."""
     hot = F.one_hot(labels[:, 1:].clamp_min(0), logits.shape[-1])
     is_target = labels[:, 1:] != IGNORE
     surprise = -(wide(logits[:, :-1]).log_softmax(dim=-1) * hot).sum(dim=-1)

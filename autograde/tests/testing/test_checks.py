@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -119,3 +121,15 @@ def test_a_test_that_draws_as_it_goes_is_searched_too(student_of: StudentOf) -> 
 def test_an_author_is_told_what_a_check_lacks(points: float, test: Test, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         check(points=points)(test)
+
+
+def test_what_is_drawn_does_not_depend_on_what_else_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def drawn() -> list[int]:
+        made = checked(given(st.integers())(below_ten), examples=300)
+        return [case["x"] for case in made._cases(5)]
+
+    before = drawn()
+    (tmp_path / "loaded_by_chance.py").write_text("\n".join(f"N{n} = {n * 987_654_321}" for n in range(1, 99)))
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module("loaded_by_chance")
+    assert drawn() == before

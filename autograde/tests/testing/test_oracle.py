@@ -99,3 +99,17 @@ def test_every_fool_is_noticed(oracle: Oracle) -> None:
 def test_an_idea_needs_a_hint(oracle: Oracle) -> None:
     with pytest.raises(ValueError, match="hint"):
         oracle.misconception(lambda x: x)
+
+
+def test_an_idea_that_gives_a_longer_list_is_recognised() -> None:
+    oracle = Oracle(lambda n: list(range(n)))
+    oracle.misconception(one_too_many)
+    with pytest.raises(Mismatch) as wrong:
+        oracle.compare(list(range(4)), 3)
+    wrong.value.recognise()
+    assert wrong.value.misconception == "one_too_many"
+
+
+def one_too_many(n: int) -> list[int]:
+    """You count one too far."""
+    return list(range(n + 1))
