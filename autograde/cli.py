@@ -63,8 +63,13 @@ def new(course: Course, slug: str, title: str) -> None:
 @click.argument("slugs", nargs=-1)
 @JOBS
 @click.option("--seeds", type=click.IntRange(1), default=1, help="so many course seeds for the right programs")
+@click.option(
+    "--every-check", is_flag=True, help="let wrong programs meet the checks of all exercises, not only theirs"
+)
 @JSON
-def verify(course: Course, slugs: tuple[str, ...], jobs: int | None, seeds: int, as_json: bool) -> None:
+def verify(
+    course: Course, slugs: tuple[str, ...], jobs: int | None, seeds: int, every_check: bool, as_json: bool
+) -> None:
     """Say whether assignments are sound: right programs pass, wrong ones are caught and named.
 
     Example: course verify rmsnorm --seeds 20
@@ -75,7 +80,7 @@ def verify(course: Course, slugs: tuple[str, ...], jobs: int | None, seeds: int,
 
     found = []
     for slug in _slugs(course, slugs):
-        found.append(verified(course, slug, jobs or default_jobs(), seeds=seeds))
+        found.append(verified(course, slug, jobs or default_jobs(), seeds=seeds, every_check=every_check))
         if not as_json:
             say_verification(found[-1])
     if as_json:

@@ -43,6 +43,8 @@ class Options:
     ignore_after: bool = False
     """run checks that would wait, as `course verify` does to see what each check catches by itself"""
     seed: int | None = None
+    exercises: frozenset[str] = frozenset()
+    """run the checks of these exercises only; none means all"""
     fool: str = ""
     """put a foolish answer in the place of every right one; the name of one of `verify`'s fools"""
 

@@ -26,6 +26,8 @@ class Verification:
     """each a reason not to release"""
     checks: list[str] = field(default_factory=list)
     """`exercise: title`, in order"""
+    places: dict[tuple[str, str], int] = field(default_factory=dict)
+    """(exercise, check) -> its index in `checks`"""
     kills: dict[str, list[int]] = field(default_factory=dict)
     """wrong program -> the checks (by index) that catch it"""
     right: list[str] = field(default_factory=list)
@@ -41,10 +43,13 @@ class Verification:
         return [title for index, title in enumerate(self.checks) if index not in first]
 
 
-def verify(course: Course, slug: str, jobs: int, device: str = "cpu", seeds: int = 1) -> Verification:
+def verify(
+    course: Course, slug: str, jobs: int, device: str = "cpu", *, seeds: int = 1, every_check: bool = False
+) -> Verification:
     """Grade the solution, every right and wrong program, and the fools; compare points; check for leaks.
 
-    The solution and the right programs are graded under the course's seed and the `seeds` - 1 that follow it.
+    The solution and the right programs are graded under the course's seed and the `seeds` - 1 that follow it. A wrong
+    program meets the checks of the exercises in which it differs; `every_check` makes it meet all.
     """
     found = Verification(slug)
     draft(course, slug)  # raises CourseError for a leak or a malformed source
@@ -54,28 +59,34 @@ def verify(course: Course, slug: str, jobs: int, device: str = "cpu", seeds: int
     for seed in range(course.seed + 1, course.seed + seeds):
         again = [replace(up_to_last_answer(program), student=f"seed {seed}/{program.student}") for program in right]
         orders += [(program, Options(seed=seed)) for program in again]
-    orders += [(up_to_last_answer(program), Options(ignore_after=True)) for program in programs(course, slug, "wrong")]
+    for program in programs(course, slug, "wrong"):
+        differs = frozenset() if every_check else _differs(course, slug, program)
+        orders.append((up_to_last_answer(program), Options(ignore_after=True, exercises=differs)))
     bare = up_to_last_answer(solution)
     orders += [(replace(bare, student=f"fool/{name}"), Options(ignore_after=True, fool=name)) for name in FOOLS]
     with GraderPool(course, slug, jobs, device, strangers=False) as pool:
-        for report in pool.run(orders):
-            kind, _, name = report.student.partition("/")
-            if kind == "wrong":
-                _expect_caught(found, name, report, ideas)
-            elif kind == "fool":
-                _expect_no_fool(found, name, report)
-            else:
-                found.right += [name] if kind == "right" else []
-                _expect_full_marks(found, report)
-            if report.student == solution.student:
-                found.checks = [
-                    f"{exercise.exercise}: {v.title}" for exercise in report.exercises for v in exercise.verdicts
-                ]
-                _expect_points(course, found, report)
+        reports = {report.student: report for report in pool.run(orders)}
+    _list_checks(found, reports[solution.student])
+    _expect_points(course, found, reports[solution.student])
+    for student, report in reports.items():
+        kind, _, name = student.partition("/")
+        if kind == "wrong":
+            _expect_caught(found, name, report, ideas)
+        elif kind == "fool":
+            _expect_no_fool(found, name, report)
+        else:
+            found.right += [name] if kind == "right" else []
+            _expect_full_marks(found, report)
     found.kills = dict(sorted(found.kills.items()))
     found.right.sort()
     found.problems.sort()
     return found
+
+
+def _differs(course: Course, slug: str, program: Submission) -> frozenset[str]:
+    """The exercises whose answer cells a program replaces."""
+    path = course.paths(slug).hidden_tests / f"{program.student}.py"
+    return frozenset(read_program(path)[1]) & points(course, slug).keys()
 
 
 def programs(course: Course, slug: str, kind: str) -> list[Submission]:
@@ -92,6 +103,13 @@ def up_to_last_answer(submission: Submission) -> Submission:
     answers = {cell.id for cell in submission.notebook.cells if nbgrader_of(cell).get("solution")}
     last = max((index for index, (cell, _) in enumerate(submission.cells) if cell in answers), default=-1)
     return replace(submission, cells=submission.cells[: last + 1])
+
+
+def _list_checks(found: Verification, report: Report) -> None:
+    for exercise in report.exercises:
+        for verdict in exercise.verdicts:
+            found.places[exercise.exercise, verdict.check] = len(found.checks)
+            found.checks.append(f"{exercise.exercise}: {verdict.title}")
 
 
 def _ideas(course: Course, slug: str) -> set[str]:
@@ -121,7 +139,12 @@ def _expect_points(course: Course, found: Verification, report: Report) -> None:
 
 
 def _expect_caught(found: Verification, name: str, report: Report, ideas: set[str]) -> None:
-    caught = [index for index, verdict in enumerate(report.verdicts) if verdict.outcome in Killed]
+    caught = [
+        found.places[exercise.exercise, verdict.check]
+        for exercise in report.exercises
+        for verdict in exercise.verdicts
+        if verdict.outcome in Killed
+    ]
     found.kills[name] = caught
     broken = [verdict for verdict in report.verdicts if verdict.outcome is Outcome.BROKEN]
     if broken:
