@@ -156,6 +156,20 @@ def feedback(course: Course, slug: str) -> None:
 
 
 @command
+@click.argument("slug")
+def report(course: Course, slug: str) -> None:
+    """Write reports/<slug>.html for the TAs: scores, hard checks, wrong ideas and who holds them; and a .csv.
+
+    Example: course report rmsnorm
+    """
+    from autograde.class_report import write_class_report
+    from autograde.console import say
+
+    for path in write_class_report(course, course.assignment(slug).slug):
+        say(path)
+
+
+@command
 @click.argument("file", type=click.Path(dir_okay=False))
 @click.option("--assignment", "slug", required=True, help="whose checks to run")
 @JSON

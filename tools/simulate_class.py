@@ -42,7 +42,8 @@ def main(into: Path, wrong: int, slugs: Sequence[str]) -> int:
     for slug in slugs if status == 0 else ():
         hand_in_all(course, slug, wrong)
         graded = _course(into, "grade", slug)  # 1: some submissions cannot be graded, as the class intends
-        status = max(status, 0 if graded == 1 else graded, _course(into, "feedback", slug))
+        done = [0 if graded == 1 else graded, _course(into, "feedback", slug), _course(into, "report", slug)]
+        status = max(status, *done)
     if status == 0:
         show(course, slugs)
     return status
@@ -66,6 +67,7 @@ def show(course: Course, slugs: Sequence[str]) -> None:
     page = next(iter(sorted(course.root.glob(f"feedback/wrong-*/{slugs[0]}/*.html"))))
     print(f"A feedback page: {page}")
     print(f"All of them:     {course.root / 'feedback'}/<student>/<assignment>/")
+    print(f"For the TAs:     {course.root / 'reports' / slugs[0]}.html")
     print(f"The records:     {course.root / 'reports'}/<assignment>/<student>.json")
     print(f"To mark by hand: cd {course.root} && jupyter lab, then Nbgrader > Formgrader")
 
