@@ -35,7 +35,7 @@ class Item:
 
     exercise: str
     title: str
-    outcomes: Mapping[Outcome, int]
+    outcomes: Counter[Outcome]
     difficulty: float
     """share of those who met the check and passed it"""
     discrimination: float | None
@@ -165,13 +165,13 @@ def _bins(shares: list[float]) -> list[dict[str, Any]]:
 
 
 def _item_row(item: Item) -> dict[str, Any]:
-    missed = [f"{WORDS[outcome][0]} {count} {WORDS[outcome][1]}" for outcome, count in item.outcomes.items()]
+    counted = [f"{symbol} {item.outcomes[outcome]} {word}" for outcome, (symbol, word) in WORDS.items()]
     return {
         "exercise": item.exercise,
         "title": plain(item.title),
         "difficulty": f"{item.difficulty:.0%}",
         "discrimination": "" if item.discrimination is None else f"{item.discrimination:.2f}",
-        "outcomes": ", ".join(sorted(missed)),
+        "outcomes": ", ".join(text for text, outcome in zip(counted, WORDS, strict=True) if item.outcomes[outcome]),
     }
 
 
