@@ -74,13 +74,15 @@ def verify(
 
     Example: course verify rmsnorm --seeds 20
     """
-    from autograde.console import say_json, say_verification, verification_data
+    from autograde.console import progress, say_json, say_verification, verification_data
     from autograde.grading import default_jobs
     from autograde.verify import verify as verified
 
     found = []
     for slug in _slugs(course, slugs):
-        found.append(verified(course, slug, jobs or default_jobs(), seeds=seeds, every_check=every_check))
+        with progress(slug) as told:
+            sound = verified(course, slug, jobs or default_jobs(), seeds=seeds, every_check=every_check, told=told)
+        found.append(sound)
         if not as_json:
             say_verification(found[-1])
     if as_json:
@@ -127,10 +129,11 @@ def grade(
 
     Example: course grade rmsnorm --student ada
     """
-    from autograde.console import class_data, say_class, say_json
+    from autograde.console import class_data, progress, say_class, say_json
     from autograde.grade import grade_class
 
-    result = grade_class(course, slug, students or None, jobs=jobs, device=device, force=force)
+    with progress(slug) as told:
+        result = grade_class(course, slug, students or None, jobs=jobs, device=device, force=force, told=told)
     if as_json:
         say_json(class_data(slug, result))
     else:

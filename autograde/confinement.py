@@ -24,6 +24,7 @@ REQUIRED = {
 
 
 OWN = "write to its own folder"
+CANARY = ".confinement-canary"
 
 
 class ConfinementError(CourseError):
@@ -72,6 +73,7 @@ def got_through(warm: WarmProcess, root: Path) -> list[str]:
         cells = [(OWN, "open('own', 'w').write('x')"), *((name, source) for name, (_, source) in probes.items())]
         with RunningSubmission(warm.control, cells, limits=Limits(), checks=1) as ran:
             outcome = {run.cell: run.error for run in ran.cells}
+    (root / CANARY).unlink(missing_ok=True)
     announced = {name for name, (layer, _) in probes.items() if warm.layers.get(layer)}
     found = [f"a submission can {name}" for name in probes if name in announced and not outcome.get(name)]
     return found if outcome.get(OWN) == "" else [*found, f"a submission cannot {OWN} ({outcome.get(OWN)})"]
@@ -83,7 +85,7 @@ def _probes(root: Path, port: int) -> dict[str, tuple[str, str]]:
     return {
         "read the course": ("landlock", f"open({config!r}).read()"),
         "list the course's folder": ("landlock", f"import os\nos.listdir({str(root)!r})"),
-        "write beside the course": ("landlock", f"open({str(root / 'reports' / 'canary')!r}, 'w')"),
+        "write beside the course": ("landlock", f"open({str(root / CANARY)!r}, 'w')"),
         "look at other processes": ("landlock", f"open('/proc/{grader}/environ', 'rb').read()"),
         # Landlock and namespaces would stop some uses of a socket as well; none at all is what the filters promise.
         "open a socket": ("seccomp", "import socket\nsocket.socket().close()"),

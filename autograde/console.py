@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 from autograde.grade import ClassResult
+from autograde.grading import Told
 from autograde.report import Outcome, Report
 from autograde.verify import Verification
 
@@ -28,6 +32,15 @@ def say(text: object) -> None:
 def complain(text: str) -> None:
     """One line for standard error."""
     complaints.print(text, markup=False, soft_wrap=True)
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Told]:
+    """A bar on standard error with the number done and the time left, for somebody who watches; else nothing."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=complaints, transient=True, disable=not complaints.is_terminal) as bars:
+        bar = bars.add_task(what, total=None)
+        yield lambda done, total: bars.update(bar, completed=done, total=total)
 
 
 def say_json(value: Any) -> None:

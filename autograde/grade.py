@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from autograde.course import Course, CourseError
 from autograde.extract import Submission, SubmissionError
 from autograde.gradebook import check_gradebook, record
-from autograde.grading import GraderPool, choose_device, default_jobs, digest_of
+from autograde.grading import GraderPool, Told, choose_device, default_jobs, digest_of
 from autograde.report import Report, decode_report, write_report
 from autograde.submitted import students_submitted, submission_of
 
@@ -29,6 +29,7 @@ def grade_class(
     jobs: int | None = None,
     device: str | None = None,
     force: bool = False,
+    told: Told | None = None,
 ) -> ClassResult:
     """Grade `students` (default: all who submitted). What has not changed since its report is not run again."""
     course.assignment(slug)
@@ -53,7 +54,8 @@ def grade_class(
         else:
             result.reports[student] = report
     if waiting:
-        _run(course, slug, waiting, min(jobs or default_jobs(), len(waiting)), choose_device(course, device), result)
+        jobs = min(jobs or default_jobs(), len(waiting))
+        _run(course, slug, waiting, jobs, choose_device(course, device), result, told)
     graded = [student for student, report in result.reports.items() if not report.withheld]
     result.errors |= record(course, slug, graded)
     return result
@@ -71,9 +73,19 @@ def _fresh(course: Course, submission: Submission) -> Report | None:
     return report if report.digest == digest_of(course, submission) else None
 
 
-def _run(course: Course, slug: str, waiting: list[Submission], jobs: int, device: str, result: ClassResult) -> None:
+def _run(
+    course: Course,
+    slug: str,
+    waiting: list[Submission],
+    jobs: int,
+    device: str,
+    result: ClassResult,
+    told: Told | None,
+) -> None:
     with GraderPool(course, slug, jobs, device) as pool:
-        for report in pool.grade(waiting):
+        for number, report in enumerate(pool.grade(waiting), start=1):
+            if told:
+                told(number, len(waiting))
             result.reports[report.student] = report
             if report.withheld:
                 broken = next(verdict for verdict in report.verdicts if verdict.outcome.value == "broken")

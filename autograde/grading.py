@@ -12,7 +12,7 @@ import hashlib
 import multiprocessing
 import os
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -116,6 +116,8 @@ def choose_device(course: Course, wanted: str | None = None) -> str:
 
 
 Order = tuple[Submission, Options]
+Told = Callable[[int, int], object]
+"""is told how many of how many are done"""
 
 
 class GraderPool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from autograde.course import Course
 from autograde.extract import Submission, from_notebook
-from autograde.grading import GraderPool, Options, submission_for
+from autograde.grading import GraderPool, Options, Told, submission_for
 from autograde.release import assemble, draft, points, read_program
 from autograde.repair import nbgrader_of
 from autograde.report import Outcome, Report
@@ -44,7 +44,14 @@ class Verification:
 
 
 def verify(
-    course: Course, slug: str, jobs: int, device: str = "cpu", *, seeds: int = 1, every_check: bool = False
+    course: Course,
+    slug: str,
+    jobs: int,
+    device: str = "cpu",
+    *,
+    seeds: int = 1,
+    every_check: bool = False,
+    told: Told | None = None,
 ) -> Verification:
     """Grade the solution, every right and wrong program, and the fools; compare points; check for leaks.
 
@@ -65,7 +72,11 @@ def verify(
     bare = up_to_last_answer(solution)
     orders += [(replace(bare, student=f"fool/{name}"), Options(ignore_after=True, fool=name)) for name in FOOLS]
     with GraderPool(course, slug, jobs, device, strangers=False) as pool:
-        reports = {report.student: report for report in pool.run(orders)}
+        reports = {}
+        for report in pool.run(orders):
+            reports[report.student] = report
+            if told:
+                told(len(reports), len(orders))
     _list_checks(found, reports[solution.student])
     _expect_points(course, found, reports[solution.student])
     for student, report in reports.items():

@@ -25,7 +25,9 @@ def verified(course: Course) -> Verification:
 
 
 def test_a_sound_assignment(course: Course) -> None:
-    found = verified(course)
+    told: list[tuple[int, int]] = []
+    found = verify(course, SLUG, jobs=1, told=lambda done, total: told.append((done, total)))
+    assert told == [(number, len(told)) for number in range(1, len(told) + 1)]
     assert found.problems == []
     assert found.right == ["other"]
     assert found.kills == {"adds": [0, 1], "rows_left_alone": [1]}
