@@ -75,7 +75,7 @@ def verify(
     Example: course verify rmsnorm --seeds 20
     """
     from autograde.console import progress, say_json, say_verification, verification_data
-    from autograde.grading import default_jobs
+    from autograde.pool import default_jobs
     from autograde.verify import verify as verified
 
     found = []
@@ -149,7 +149,7 @@ def feedback(course: Course, slug: str) -> None:
     Example: course feedback rmsnorm
     """
     from autograde.console import complain, say
-    from autograde.feedback import write_feedback
+    from autograde.gradebook import write_feedback
 
     errors = write_feedback(course, course.assignment(slug).slug)
     for student, error in errors.items():
@@ -184,7 +184,8 @@ def check(course: Course, file: str, slug: str, as_json: bool) -> None:
     from autograde.console import say
     from autograde.extract import SubmissionError
     from autograde.feedback import exercise_text
-    from autograde.grading import grade_one, submission_for
+    from autograde.grading import submission_for
+    from autograde.pool import grade_one
     from autograde.report import encode_report
 
     course.assignment(slug)

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from autograde.grade import ClassResult
-from autograde.grading import Told
+from autograde.pool import Told
 from autograde.report import Outcome, Report
 from autograde.verify import Verification
 

@@ -1,18 +1,14 @@
-"""What a student reads about one exercise, and the pages that nbgrader makes of it."""
+"""What a student reads about one exercise, as HTML and as plain text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
 import jinja2
 
-from autograde.course import Course, CourseError
 from autograde.display import plain
 from autograde.report import ExerciseReport, Outcome, Verdict
-
-__all__ = ["exercise_html", "exercise_text", "points_text", "write_feedback"]
 
 WORDS = {
     Outcome.PASSED: ("✓", "passed"),
@@ -53,18 +49,6 @@ def exercise_text(exercise: ExerciseReport) -> str:
         for text in (shown["note"], shown["reason"], hint, shown["replay"], shown["traceback"]):
             lines += [f"    {line}" for line in text.splitlines()]
     return "\n".join(lines)
-
-
-def write_feedback(course: Course, slug: str, students: Iterable[str] | None = None) -> dict[str, str]:
-    """feedback/<student>/<slug>/<slug>.html for these students (default: all graded): student -> error text."""
-    from autograde.gradebook import graded_students, run_feedback
-
-    chosen = graded_students(course, slug) if students is None else list(students)
-    if not chosen:
-        raise CourseError(
-            f"no graded submission of {slug!r} in {course.root / 'autograded'}; run `course grade {slug}`"
-        )
-    return run_feedback(course, slug, chosen)
 
 
 @cache

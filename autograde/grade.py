@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from autograde.course import Course, CourseError
 from autograde.extract import Submission, SubmissionError
 from autograde.gradebook import check_gradebook, record
-from autograde.grading import GraderPool, Told, choose_device, default_jobs, digest_of
+from autograde.grading import choose_device, digest_of
+from autograde.pool import GraderPool, Told, default_jobs
 from autograde.report import Report, decode_report, write_report
 from autograde.submitted import students_submitted, submission_of
 

@@ -25,6 +25,7 @@ from autograde import nbgrader_hooks as hooks
 from autograde.course import Course, CourseError
 from autograde.marks import marks_kept
 from autograde.nbgrader_run import quiet_logger
+from autograde.nbgrader_settings import configure
 from autograde.submitted import students_in
 
 
@@ -66,10 +67,15 @@ def _check_timestamp(path: Path) -> None:
         raise hooks.UngradedError(f"{path}: not a time ({error}); write it as 2027-01-31 23:59:00 UTC") from None
 
 
-def run_feedback(course: Course, slug: str, students: list[str]) -> dict[str, str]:
-    """Write the feedback pages of these students: student -> error text."""
+def write_feedback(course: Course, slug: str, students: Iterable[str] | None = None) -> dict[str, str]:
+    """feedback/<student>/<slug>/<slug>.html for these students (default: all graded): student -> error text."""
+    chosen = graded_students(course, slug) if students is None else list(students)
+    if not chosen:
+        raise CourseError(
+            f"no graded submission of {slug!r} in {course.root / 'autograded'}; run `course grade {slug}`"
+        )
     check_gradebook(course, slug)
-    return _run(_converter(GenerateFeedback, course, slug, _Feedback), course, slug, students)
+    return _run(_converter(GenerateFeedback, course, slug, _Feedback), course, slug, chosen)
 
 
 class _Chosen:
@@ -112,7 +118,7 @@ class _Feedback(_Chosen, GenerateFeedback):  # type: ignore[misc]
 
 def _converter(stock: type[Any], course: Course, slug: str, ours: type[Any]) -> Any:
     config = Config()
-    hooks.configure(config, course)
+    configure(config, course)
     config.CourseDirectory.assignment_id = slug
     # Traitlets finds settings by class name, and ours is another one.
     config[ours.__name__] = config[stock.__name__]

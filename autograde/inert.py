@@ -51,7 +51,7 @@ class InertHTMLExporter(HTMLExporter):
     """The feedback page instead of nbgrader's: it says first what to mend, and nothing in it can act."""
 
     def from_notebook_node(self, nb: NotebookNode, resources: Any = None, **kwargs: Any) -> Any:
-        from autograde.nbgrader_hooks import here
+        from autograde.nbgrader_settings import here
 
         # Past HTMLExporter, which would render nbgrader's own template.
         nb, resources = Exporter.from_notebook_node(self, nb, resources, **kwargs)

@@ -6,8 +6,6 @@ its kernel: notebooks are read by `extract`, scores come from a `Report`, and wh
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,89 +13,29 @@ import nbformat
 from nbconvert.exporters import NotebookExporter
 from nbformat.notebooknode import NotebookNode
 from nbgrader.api import Gradebook
-from nbgrader.converters import GenerateAssignment
 from nbgrader.plugins import LateSubmissionPlugin
 from nbgrader.preprocessors import NbGraderPreprocessor
-from traitlets.config import Config
 
-from autograde.course import Course, CourseError, load_course
+from autograde.course import Course, CourseError
 from autograde.display import inert_markdown, safe_outputs
 from autograde.extract import Submission
 from autograde.feedback import exercise_html, exercise_text
-from autograde.release import stage_if_stale
+from autograde.nbgrader_settings import here
 from autograde.repair import is_locked
 from autograde.report import ExerciseReport, Outcome, Report, decode_report, write_report
 from autograde.source import CHECKS
 from autograde.submitted import submission_of
-
-HERE = "autograde.nbgrader_hooks"
-_COURSES: dict[Path, Course] = {}
 
 
 class UngradedError(Exception):
     """This submission gets no score now; the text says why. nbgrader logs it and goes on with the next student."""
 
 
-def configure(c: Config, course: Course) -> None:
-    """Set everything nbgrader must know about `course`; called by nbgrader_config.py."""
-    _COURSES[course.root.resolve()] = course
-    # nbgrader calls `alembic` by name.
-    binaries = str(Path(sys.executable).parent)
-    if binaries not in os.environ.get("PATH", "").split(os.pathsep):
-        os.environ["PATH"] = os.pathsep.join([binaries, os.environ.get("PATH", os.defpath)])
-    c.CourseDirectory.root = str(course.root.resolve())
-    c.CourseDirectory.course_id = course.name
-    c.CourseDirectory.db_url = course.gradebook_url
-    c.CourseDirectory.source_directory = str(course.stage.relative_to(course.root))
-    c.GenerateAssignment.preprocessors = release_steps()
-    # Written answers have mark schemes too; nbgrader allows them in task cells only.
-    c.ClearMarkScheme.enforce_metadata = False
-    c.Autograde.exporter_class = f"{HERE}.SubmissionExporter"
-    # Without CheckCellMetadata: all metadata comes from the release, and the check costs a quarter of the time.
-    c.Autograde.sanitize_preprocessors = [
-        f"nbgrader.preprocessors.{name}" for name in ("ClearOutput", "OverwriteCells")
-    ]
-    c.Autograde.autograde_preprocessors = [
-        f"{HERE}.SetDueDate",
-        f"{HERE}.IsolatedGrade",
-        *(f"nbgrader.preprocessors.{name}" for name in ("SaveAutoGrades", "AssignLatePenalties")),
-        # Last: SaveAutoGrades must see the student's very words to tell an answer from an untouched stub.
-        f"{HERE}.NeutralizeMarkup",
-    ]
-    c.AssignLatePenalties.plugin_class = f"{HERE}.CourseLate"
-    c.GenerateFeedback.exporter_class = "autograde.inert.InertHTMLExporter"
-    c.GenerateFeedback.preprocessors = [
-        "autograde.inert.Marks",
-        "nbgrader.preprocessors.ClearHiddenTests",
-    ]
-    for slug in course.slugs:
-        try:
-            stage_if_stale(course, slug)
-        except CourseError as error:
-            # Other assignments, and commands that need no source, must go on working.
-            print(f"warning: {error}", file=sys.stderr)
-
-
-def release_steps() -> list[str]:
-    """nbgrader's own steps, then ours."""
-    names = [step.__name__ for step in GenerateAssignment.class_traits()["preprocessors"].default()]
-    # Before the checksums: one that covers a mark scheme never equals an untouched answer's, which then looks answered.
-    names.remove("ClearMarkScheme")
-    names.insert(names.index("ClearSolutions"), "ClearMarkScheme")
-    return [*(f"nbgrader.preprocessors.{name}" for name in names), f"{HERE}.SetDueDate", f"{HERE}.RefuseLeaks"]
-
-
-def here() -> Course:
-    """The course in whose root nbgrader's converters run."""
-    root = Path.cwd().resolve()
-    return _COURSES.get(root) or load_course(root)
-
-
 def load_or_grade(course: Course, submission: Submission) -> Report:
     """The stored report if it is about exactly this submission, tests and engine, else a fresh one."""
     import msgspec
 
-    from autograde import grading
+    from autograde import grading, pool
 
     path = course.paths(submission.slug).report(submission.student)
     try:
@@ -106,7 +44,7 @@ def load_or_grade(course: Course, submission: Submission) -> Report:
             return stored
     except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError):
         pass
-    report = grading.grade_one(course, submission)
+    report = pool.grade_one(course, submission)
     write_report(report, path)
     return report
 

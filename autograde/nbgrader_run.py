@@ -9,8 +9,8 @@ from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
-from autograde import nbgrader_hooks as hooks
 from autograde.course import Course, CourseError
+from autograde.nbgrader_settings import configure, release_steps
 
 
 class Log(logging.Handler):
@@ -35,12 +35,12 @@ def quiet_logger() -> tuple[logging.Logger, Log]:
 def generate_assignment(course: Course, slug: str, folder: str, *, no_database: bool) -> None:
     """nbgrader's generate_assignment from the stage to `folder`/<slug>; CourseError with its words if it fails."""
     config = Config()
-    hooks.configure(config, course)
+    configure(config, course)
     config.CourseDirectory.release_directory = folder
     config.CourseDirectory.assignment_id = slug
     if no_database:
         config.GenerateAssignment.preprocessors = [
-            step for step in hooks.release_steps() if not step.endswith(("SaveCells", "SetDueDate"))
+            step for step in release_steps() if not step.endswith(("SaveCells", "SetDueDate"))
         ]
     logger, log = quiet_logger()
     coursedir = CourseDirectory(config=config, log=logger)

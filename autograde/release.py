@@ -15,47 +15,12 @@ from nbformat.notebooknode import NotebookNode
 
 from autograde.course import Course, CourseError
 from autograde.leaks import leaks
+from autograde.nbgrader_run import generate_assignment
 from autograde.repair import nbgrader_of
 from autograde.source import Source, graded_exercises, manually_graded, read_source, without_regions
-
-__all__ = ["assemble", "draft", "manual_points", "points", "read_program", "release", "stage"]
+from autograde.stage import stage
 
 PROGRAM_CELL = re.compile(r"# %% *(\[markdown\])? *(.*)")
-
-
-def stage(course: Course, slug: str) -> Path:
-    """Write the notebook of source/<slug>.py and its data to the stage, where nbgrader looks. Returns its path."""
-    source = read_source(course, slug)
-    folder = course.stage / slug
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
-    for name in course.assignment(slug).data:
-        _copy_data(course, slug, name, folder)
-    notebook = folder / f"{slug}.ipynb"
-    unfinished = notebook.with_suffix(".tmp")
-    unfinished.write_text(nbformat.writes(source.notebook) + "\n", encoding="utf-8")
-    unfinished.replace(notebook)
-    return notebook
-
-
-def stage_if_stale(course: Course, slug: str) -> None:
-    """Stage unless that was done after the source last changed, so that stock nbgrader commands find it."""
-    staged = course.stage / slug / f"{slug}.ipynb"
-    source = course.paths(slug).source
-    if source.exists() and (not staged.exists() or staged.stat().st_mtime_ns < source.stat().st_mtime_ns):
-        stage(course, slug)
-
-
-def _copy_data(course: Course, slug: str, name: str, folder: Path) -> None:
-    """The data lies in `data/` beside the notebook, as it does beside the source."""
-    data = course.root / "source" / "data"
-    file = data / name
-    if not file.resolve().is_relative_to(data.resolve()) or not file.is_file():
-        raise CourseError(f"course_config.py: {slug}: data file {name!r} is not in {data}; put it there")
-    target = folder / "data" / name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(file, target)
 
 
 def draft(course: Course, slug: str) -> Path:
@@ -79,8 +44,6 @@ def release(course: Course, slugs: Iterable[str]) -> list[Path]:
 
 
 def _generate(course: Course, slug: str, folder: str, *, no_database: bool) -> Path:
-    from autograde.nbgrader_run import generate_assignment
-
     stage(course, slug)
     generate_assignment(course, slug, folder, no_database=no_database)
     made = course.root / folder / slug

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from autograde.course import Course
 from autograde.extract import Submission, from_notebook
-from autograde.grading import GraderPool, Options, Told, submission_for
+from autograde.grading import Options, submission_for
+from autograde.pool import GraderPool, Told
 from autograde.release import assemble, draft, points, read_program
 from autograde.repair import nbgrader_of
 from autograde.report import Outcome, Report

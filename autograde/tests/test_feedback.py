@@ -10,8 +10,8 @@ from nbgrader.api import Gradebook
 
 from autograde.course import Course
 from autograde.display import safe_html
-from autograde.feedback import exercise_html, exercise_text, write_feedback
-from autograde.gradebook import record
+from autograde.feedback import exercise_html, exercise_text
+from autograde.gradebook import record, write_feedback
 from autograde.inert import inert
 from autograde.report import CellRun, ExerciseReport, Outcome, Verdict
 from autograde.tests.tiny_course import SLUG, FakeGrading, a_report, hand_in

@@ -8,7 +8,8 @@ import pytest
 
 from autograde.course import load_course
 from autograde.extract import from_notebook
-from autograde.grading import GraderPool, released_notebook, submission_for
+from autograde.grading import released_notebook, submission_for
+from autograde.pool import GraderPool
 from autograde.release import assemble, read_program
 from autograde.report import decode_report, encode_report
 

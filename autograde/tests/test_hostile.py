@@ -17,7 +17,8 @@ import msgspec
 import pytest
 
 from autograde.course import Course, load_course
-from autograde.grading import GraderPool, submission_for
+from autograde.grading import submission_for
+from autograde.pool import GraderPool
 from autograde.release import assemble, release
 from autograde.report import Report
 from autograde.tests.checked_course import CONFIG, make_checked_course

@@ -133,10 +133,10 @@ def test_a_mark_is_remembered_over_a_run_that_was_killed_while_it_recorded(
 
 def record_unchanged(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
     """Record the class as it was graded first, without grading what it has handed in since."""
-    from autograde import grading
+    from autograde import pool
 
     for student in ("ada", "bob"):
         hand_in(course, student, assemble(course, SLUG, {"why": "Because."}))
     monkeypatch.chdir(course.root)
-    monkeypatch.setattr(grading, "grade_one", None)
+    monkeypatch.setattr(pool, "grade_one", None)
     assert record(course, SLUG, ["ada", "bob", "cy"]) == {}

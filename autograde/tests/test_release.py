@@ -10,7 +10,8 @@ import pytest
 
 from autograde.course import Course, CourseError
 from autograde.extract import from_notebook
-from autograde.release import assemble, draft, manual_points, points, read_program, release, stage
+from autograde.release import assemble, draft, manual_points, points, read_program, release
+from autograde.stage import stage
 from autograde.tests.tiny_course import SLUG, SOURCE, header
 
 

@@ -146,6 +146,7 @@ def fake_grading(monkeypatch: pytest.MonkeyPatch) -> FakeGrading:
     import autograde
 
     fake = FakeGrading()
-    monkeypatch.setitem(sys.modules, "autograde.grading", fake)
-    monkeypatch.setattr(autograde, "grading", fake, raising=False)
+    for name in ("grading", "pool"):
+        monkeypatch.setitem(sys.modules, f"autograde.{name}", fake)
+        monkeypatch.setattr(autograde, name, fake, raising=False)
     return fake

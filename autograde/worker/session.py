@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import os
 import socket
-from typing import TYPE_CHECKING
 
 from autograde.wire import Channel, PeerGone
 from autograde.worker import answer, confinement, limits, notebook
 from autograde.worker.randomness import seed_everything
-
-if TYPE_CHECKING:
-    from autograde.worker.zygote import Request
+from autograde.worker.request import Request
 
 NOTEBOOK_IN, NOTEBOOK_OUT, FIRST_CHECK = 3, 4, 5
 

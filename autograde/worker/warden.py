@@ -14,16 +14,14 @@ import signal
 import socket
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from autograde.worker import confinement, limits, session
 from autograde.worker.confinement.permits import Permits
 from autograde.worker.quota import Quota
-
-if TYPE_CHECKING:
-    from autograde.worker.zygote import Request
+from autograde.worker.request import Request
 
 KILL_S = 5.0
 QUOTA_MS = 200

@@ -20,19 +20,10 @@ import msgspec
 import torch
 
 from autograde.worker import confinement, limits, notebook, warden
+from autograde.worker.request import Request
 
 MAX_REQUEST = 1 << 16
 MAX_FDS = 250
-
-
-class Request(msgspec.Struct, frozen=True):
-    """What the grader asks for; with it come descriptors: warden control, notebook in and out, a pair per check."""
-
-    scratch: str
-    """an empty folder of the submission's own: its working folder and home"""
-    limits: limits.Bounds
-    device: str
-    seed: int
 
 
 def serve(control_fd: int, modules: list[str], left_out: list[str]) -> None:
