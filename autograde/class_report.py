@@ -11,14 +11,11 @@ import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from autograde.course import Course, CourseError
-from autograde.display import plain
+from autograde.display import plain, template
 from autograde.feedback import WORDS, points_text
 from autograde.page import styles
 from autograde.report import Outcome, Report, Verdict, decode_report
@@ -96,7 +93,7 @@ def class_page(title: str, slug: str, reports: Sequence[Report], to_mark: Iterab
     marked = set(to_mark)
     shares = [report.score / report.max_score if report.max_score else 0.0 for report in reports]
     scores = [report.score for report in reports]
-    page: str = _template().render(
+    page: str = template("class.html.j2").render(
         title=title,
         styles=styles(),
         count=len(reports),
@@ -188,11 +185,3 @@ def _student_row(report: Report, slug: str, found: Mapping[Key, Item]) -> dict[s
 def _linked(student: str, slug: str) -> dict[str, str]:
     """A student's name, and where the page that they read lies from here."""
     return {"name": plain(student), "folder": student, "slug": slug}
-
-
-@cache
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("autograde", "templates"), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    return environment.get_template("class.html.j2")

@@ -81,8 +81,8 @@ def verify(
     found = []
     for slug in _slugs(course, slugs):
         with progress(slug) as told:
-            sound = verified(course, slug, jobs or default_jobs(), seeds=seeds, every_check=every_check, told=told)
-        found.append(sound)
+            jobs = jobs or default_jobs()
+            found.append(verified(course, slug, jobs, seeds=seeds, every_check=every_check, told=told))
         if not as_json:
             say_verification(found[-1])
     if as_json:

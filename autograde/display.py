@@ -1,4 +1,4 @@
-"""Makes what a submission put out safe to show: in Jupyter, in formgrader, on feedback pages.
+"""Makes what a submission put out safe to show: in Jupyter, in formgrader, on pages of our own.
 
 Covered: scripts, event handlers, styles, frames, links that run code, SVG, terminal codes, sheer size.
 Not covered: rude text.
@@ -9,8 +9,10 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from functools import cache
 from typing import Any
 
+import jinja2
 import nbformat
 import nh3
 
@@ -90,3 +92,12 @@ def _is_image(kind: str, value: Any) -> bool:
         return base64.b64decode(value, validate=False).startswith(IMAGE_STARTS[kind])
     except (binascii.Error, ValueError):
         return False
+
+
+@cache
+def template(name: str) -> jinja2.Template:
+    """A template of the engine's. All that is put into it is escaped, and a name that is not given is an error."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("autograde", "templates"), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    return environment.get_template(name)

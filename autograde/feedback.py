@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
-import jinja2
-
-from autograde.display import plain
+from autograde.display import plain, template
 from autograde.report import ExerciseReport, Outcome, Verdict
 
 WORDS = {
@@ -28,7 +25,7 @@ NOTES = {
 def exercise_html(exercise: ExerciseReport) -> str:
     """The report of one exercise as HTML without scripts or styles; all its text is escaped."""
     shown = [_shown(verdict) for verdict in exercise.verdicts]
-    page: str = _template().render(
+    page: str = template("exercise.html.j2").render(
         name=exercise.exercise,
         score=points_text(exercise.score),
         max_score=points_text(exercise.max_score),
@@ -49,14 +46,6 @@ def exercise_text(exercise: ExerciseReport) -> str:
         for text in (shown["note"], shown["reason"], hint, shown["replay"], shown["traceback"]):
             lines += [f"    {line}" for line in text.splitlines()]
     return "\n".join(lines)
-
-
-@cache
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("autograde", "templates"), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    return environment.get_template("exercise.html.j2")
 
 
 def _shown(verdict: Verdict) -> dict[str, Any]:

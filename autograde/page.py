@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import html
 from collections import Counter
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import nh3
 from markupsafe import Markup
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
@@ -17,7 +15,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from autograde.display import ATTRIBUTES, TAGS, plain
+from autograde.display import ATTRIBUTES, TAGS, plain, template
 from autograde.feedback import WORDS, points_text
 from autograde.report import ExerciseReport, Report
 from autograde.source import CHECKS
@@ -38,7 +36,7 @@ def render(notebook: NotebookNode, marks: Any, title: str, report: Report | None
         part["changed"] = exercise is not None and part["score"] != points_text(exercise.score)
         part["words"] = _counted(exercise) if exercise else by_hand
     unmarked = sum(float(part["points"]) for part in parts if part["unmarked"])
-    body: str = _template().render(
+    body: str = template("page.html.j2").render(
         title=title,
         score=points_text(marks["score"]),
         max_score=points_text(marks["max_score"]),
@@ -136,11 +134,3 @@ def clean(text: str) -> Markup:
         text, tags=TAGS, attributes=attributes, allowed_classes=classes, url_schemes={"http", "https", "mailto"}
     )
     return Markup(cleaned)
-
-
-@cache
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("autograde", "templates"), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    return environment.get_template("page.html.j2")
