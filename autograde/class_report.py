@@ -18,7 +18,7 @@ from autograde.course import Course, CourseError
 from autograde.display import plain, template
 from autograde.feedback import WORDS, points_text
 from autograde.page import styles
-from autograde.report import Outcome, Report, Verdict, decode_report
+from autograde.report import Outcome, Report, Verdict, decode_report, ideas
 
 BINS = 10
 LONGEST_BAR = 40
@@ -136,15 +136,6 @@ def _item(exercise: str, found: list[tuple[Verdict, float]]) -> Item:
         difficulty=outcomes[Outcome.PASSED] / met if met else 0.0,
         discrimination=statistics.correlation(passed, others) if varied else None,
     )
-
-
-def ideas(reports: Iterable[Report]) -> list[tuple[str, list[str]]]:
-    """Hints with the students whose answers they explain, the commonest first."""
-    found: dict[str, list[str]] = defaultdict(list)
-    for report in reports:
-        for hint in dict.fromkeys(verdict.hint for verdict in report.verdicts if verdict.hint):
-            found[hint].append(report.student)
-    return sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
 
 
 def _bins(shares: list[float]) -> list[dict[str, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,7 +15,7 @@ from rich.text import Text
 
 from autograde.grade import ClassResult
 from autograde.pool import Told
-from autograde.report import Outcome, Report
+from autograde.report import Outcome, Report, ideas
 from autograde.verify import Verification
 
 screen = Console(highlight=False)
@@ -91,7 +90,7 @@ def say_class(title: str, result: ClassResult) -> None:
     screen.print(table)
     if any(_stopped(e) for _, report in reports for e in report.exercises):
         say("! a check of this exercise crashed or ran out of time")
-    for hint, students in sorted(ideas(result).items(), key=lambda item: (-len(item[1]), item[0])):
+    for hint, students in ideas(report for _, report in reports):
         more = f" and {len(students) - SHOWN_STUDENTS} more" if len(students) > SHOWN_STUDENTS else ""
         say(f"{len(students)} × {hint}  ({', '.join(students[:SHOWN_STUDENTS])}{more})")
     full = sum(report.score == report.max_score for _, report in reports)
@@ -103,15 +102,6 @@ def say_class(title: str, result: ClassResult) -> None:
 def class_data(slug: str, result: ClassResult) -> dict[str, Any]:
     graded = {student: {"score": r.score, "max_score": r.max_score} for student, r in sorted(result.reports.items())}
     return {"assignment": slug, "graded": graded, "not_graded": dict(sorted(result.errors.items()))}
-
-
-def ideas(result: ClassResult) -> dict[str, list[str]]:
-    """Hint -> the students whose answers it explains."""
-    found: dict[str, list[str]] = defaultdict(list)
-    for student, report in sorted(result.reports.items()):
-        for hint in dict.fromkeys(verdict.hint for verdict in report.verdicts if verdict.hint):
-            found[hint].append(student)
-    return found
 
 
 def _marks(report: Report, exercises: list[str]) -> list[str]:

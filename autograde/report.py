@@ -5,6 +5,8 @@ A report holds no time, host or path, so grading the same submission twice gives
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -115,6 +117,15 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     def withheld(self) -> bool:
         """True when a fault of ours spoils the report: no grade may be taken from it."""
         return any(verdict.outcome is Outcome.BROKEN for verdict in self.verdicts)
+
+
+def ideas(reports: Iterable[Report]) -> list[tuple[str, list[str]]]:
+    """Hints with the students whose answers they explain, the commonest first."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for report in reports:
+        for hint in dict.fromkeys(verdict.hint for verdict in report.verdicts if verdict.hint):
+            found[hint].append(report.student)
+    return sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
 
 
 def encode_report(report: Report) -> bytes:

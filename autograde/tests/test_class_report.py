@@ -10,9 +10,9 @@ import msgspec
 import pytest
 from bs4 import BeautifulSoup
 
-from autograde.class_report import class_page, class_table, harmless, ideas, items, write_class_report
+from autograde.class_report import class_page, class_table, harmless, items, write_class_report
 from autograde.course import Course, CourseError
-from autograde.report import ExerciseReport, Outcome, Report, Verdict, write_report
+from autograde.report import ExerciseReport, Outcome, Report, Verdict, ideas, write_report
 from autograde.tests.tiny_course import SLUG
 
 HOSTILE = "<script>alert(1)</script>"

@@ -12,8 +12,9 @@ import os
 import struct
 from collections.abc import Iterable
 
+from autograde.worker.confinement.seccomp import no_new_privileges
+
 CREATE, ADD_RULE, RESTRICT = 444, 445, 446
-PR_SET_NO_NEW_PRIVS = 38
 (
     EXECUTE, WRITE_FILE, READ_FILE, READ_DIR, REMOVE_DIR, REMOVE_FILE, MAKE_CHAR, MAKE_DIR, MAKE_REG, MAKE_SOCK,
     MAKE_FIFO, MAKE_BLOCK, MAKE_SYM, REFER, TRUNCATE, IOCTL_DEV,
@@ -51,8 +52,7 @@ def restrict(rules: Iterable[tuple[str, int]]) -> None:
     try:
         for path, rights in rules:
             _allow(ruleset, path, rights & handled)
-        if _libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
-            raise OSError(ctypes.get_errno(), "the kernel refused no_new_privs")
+        no_new_privileges()
         _call(RESTRICT, ctypes.c_int(ruleset), ctypes.c_uint32(0))
     finally:
         os.close(ruleset)

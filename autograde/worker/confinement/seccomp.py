@@ -100,14 +100,14 @@ def new_processes() -> Code:
 
 def install(code: Code) -> None:
     """Bind this process and its descendants for ever. OSError if the kernel will not."""
-    _no_new_privileges()
+    no_new_privileges()
     if _libc.prctl(PR_SET_SECCOMP, FILTER_MODE, ctypes.byref(_program(code)), 0, 0):
         raise OSError(ctypes.get_errno(), "the kernel refused a seccomp filter")
 
 
 def install_with_listener(code: Code) -> int:
     """`install`, returning the descriptor that hears of each NOTIFY."""
-    _no_new_privileges()
+    no_new_privileges()
     call = ctypes.c_long(number("seccomp") or 0)
     listener = _libc.syscall(call, SET_MODE_FILTER, NEW_LISTENER, ctypes.byref(_program(code)))
     if listener < 0:
@@ -125,7 +125,8 @@ def _program(code: Code) -> _Program:
     return _Program(len(code), b"".join(struct.pack("HBBI", *instruction) for instruction in code))
 
 
-def _no_new_privileges() -> None:
+def no_new_privileges() -> None:
+    """No program that this process starts gains rights; the kernel asks for it before any filter or Landlock."""
     if _libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "the kernel refused no_new_privs")
 
