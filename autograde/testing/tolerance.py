@@ -2,13 +2,14 @@
 
 Three sources of error are measured for the very inputs of a check: the inputs themselves are rounded (the float64
 reference moves when they move by an ulp of the student's dtype); arithmetic in the student's dtype strays (the
-reference run in that dtype); and both together on nudged inputs, because autograd and cancellation can hide from the
-first two.
+reference run in that dtype, and other right forms of it where it has any); and both together on nudged inputs, because
+autograd and cancellation can hide from the first two.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,24 +38,33 @@ class Part:
     """per element, the largest error of a right program"""
 
 
-def measure(reference: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Part], Any]:
-    """The parts of `reference(*args, **kwargs)` with their tolerances, and the answer in the student's dtype."""
+def measure(
+    reference: Function, args: tuple[Any, ...], kwargs: dict[str, Any], forms: Sequence[Function] = ()
+) -> tuple[list[Part], Any]:
+    """The parts of `reference(*args, **kwargs)` with their tolerances, and the answer in the student's dtype.
+
+    `forms` are other right ways to compute the same, whose rounding a right program may share.
+    """
     answer = reference(*args, **kwargs)
     like, _ = tree_flatten(answer)
     exact = _run(reference, args, kwargs, wide=True)
-    spreads = [_distance(near.double(), far) for near, far in zip(_run(reference, args, kwargs), exact, strict=True)]
+    spreads = [torch.zeros_like(part, dtype=torch.float64) for part in exact]
     generator = torch.Generator().manual_seed(0)
-    for _ in range(NUDGES):
-        nudged = tree_map(lambda leaf: nudge(leaf, generator), (args, kwargs))
-        wide = _run(reference, nudged[0], nudged[1], wide=True)
-        near = _run(reference, nudged[0], nudged[1])
-        for index, (moved, rounded) in enumerate(zip(wide, near, strict=True)):
-            spread = torch.maximum(_distance(moved, exact[index]), _distance(rounded.double(), moved))
-            spreads[index] = torch.maximum(spreads[index], spread)
+    for near_args, near_kwargs in [(args, kwargs), *(_nudged((args, kwargs), generator) for _ in range(NUDGES))]:
+        moved = _run(reference, near_args, near_kwargs, wide=True)
+        rounded = [_run(form, near_args, near_kwargs) for form in (reference, *forms)]
+        for index, spread in enumerate(spreads):
+            errors = [_distance(near[index].double(), moved[index]) for near in rounded]
+            spreads[index] = functools.reduce(torch.maximum, [spread, _distance(moved[index], exact[index]), *errors])
     tensors = [torch.as_tensor(leaf) for leaf in like]
     unit = _largest((args, kwargs))
     allowed = [_allowed(*part, unit) for part in zip(exact, tensors, spreads, strict=True)]
     return [Part(*part) for part in zip(exact, tensors, allowed, strict=True)], answer
+
+
+def _nudged(inputs: Any, generator: torch.Generator) -> Any:
+    """`inputs` with every tensor nudged."""
+    return tree_map(lambda leaf: nudge(leaf, generator), inputs)
 
 
 def nudge(value: Any, generator: torch.Generator) -> Any:

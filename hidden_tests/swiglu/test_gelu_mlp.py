@@ -8,7 +8,13 @@ from torch.nn import functional as F
 from autograde.testing import Oracle, check, contract, expect, expect_parameters, tensors
 from reference_impl.mlp import gelu, gelu_mlp
 
-oracle = Oracle(gelu_mlp)
+
+def fused(x, up, down):
+    """torch's own GELU, whose fast erf is several roundings worse than the formula's"""
+    return F.gelu(x @ up.mT) @ down.mT
+
+
+oracle = Oracle(gelu_mlp, fused)
 WIDTHS = ((3, 5), (4, 6), (5, 2), (2, 7))
 
 

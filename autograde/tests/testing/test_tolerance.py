@@ -71,3 +71,19 @@ def test_infinities_and_nans_must_be_where_they_belong() -> None:
         except Mismatch:
             continue
         raise AssertionError(f"{wrong} was accepted")
+
+
+def test_a_right_form_that_rounds_more_widens_the_tolerance_and_leaves_the_answer() -> None:
+    def precise(x: torch.Tensor) -> torch.Tensor:
+        return x + 1
+
+    def roundabout(x: torch.Tensor) -> torch.Tensor:
+        return (x + 1000) - 999  # the same, with the low bits lost on the way
+
+    x = torch.tensor([0.1, 0.7])
+    alone, _ = measure(precise, (x,), {})
+    together, _ = measure(precise, (x,), {}, [roundabout])
+    error = (roundabout(x).double() - (x.double() + 1)).abs()
+    assert bool((error > alone[0].allowed).all())
+    assert bool((error < together[0].allowed).all())
+    assert torch.equal(together[0].exact, alone[0].exact)
