@@ -18,8 +18,9 @@ from _pytest.runner import runtestprotocol
 from autograde import pytest_plugin
 from autograde.course import Course, load_course
 from autograde.extract import Submission
-from autograde.grading import Options, digest_of, open_submission
+from autograde.grading import Options, digest_of
 from autograde.judging import failed, passed, waiting
+from autograde.opened import open_submission
 from autograde.release import points
 from autograde.report import ExerciseReport, Outcome, Report, Verdict
 from autograde.sandbox import RunningSubmission
@@ -34,7 +35,7 @@ def grader_main(connection: Connection, root: str, slug: str, warm: socket, devi
     sys.dont_write_bytecode = True
     sys.path.insert(0, root)
     course = load_course(Path(root))
-    session = GradingSession(course, slug, warm, device, connection)
+    session = GradingSession(course, slug, warm, _present(device), connection)
     folder = str(course.paths(slug).hidden_tests)
     plain = ["-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:faulthandler", "-s"]
     pytest.main(
@@ -43,6 +44,13 @@ def grader_main(connection: Connection, root: str, slug: str, warm: socket, devi
     if session.errors:
         with contextlib.suppress(OSError):  # another grader may have said so, and the pool be closed
             connection.send("the hidden tests cannot be collected: " + session.errors[0])
+
+
+def _present(device: str) -> str:
+    """cpu or cuda; auto is what the machine has."""
+    if device != "auto":
+        return device
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 @dataclass

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from autograde.course import Course, CourseError
 from autograde.extract import Submission, SubmissionError
 from autograde.gradebook import check_gradebook, record
-from autograde.grading import choose_device, digest_of
+from autograde.grading import digest_of
 from autograde.pool import GraderPool, Told, default_jobs
 from autograde.report import Report, decode_report, write_report
 from autograde.submitted import students_submitted, submission_of
@@ -56,7 +56,7 @@ def grade_class(
             result.reports[student] = report
     if waiting:
         jobs = min(jobs or default_jobs(), len(waiting))
-        _run(course, slug, waiting, jobs, choose_device(course, device), result, told)
+        _run(course, slug, waiting, jobs, device or course.device, result, told)
     graded = [student for student, report in result.reports.items() if not report.withheld]
     result.errors |= record(course, slug, graded)
     return result

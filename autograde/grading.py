@@ -1,21 +1,16 @@
-"""What grading one submission needs, whoever grades it: its text, its worker, its device, and what its report is of."""
+"""What one grading is of: the submission, the options of the run, and the digest of all that its report depends on."""
 
 from __future__ import annotations
 
 import hashlib
-import socket
 from dataclasses import dataclass
 from pathlib import Path
 
 from autograde.course import Course
 from autograde.extract import Submission, from_notebook, read_submission
 from autograde.release import assemble, draft
-from autograde.report import CellRun
-from autograde.sandbox import RunningSubmission
 
 ENGINE = Path(__file__).parent
-MAX_LEFT_OUT = 2
-"""cells that may end the notebook's process before it is given up"""
 
 
 @dataclass(frozen=True)
@@ -55,43 +50,3 @@ def released_notebook(course: Course, slug: str) -> Path:
     """The released notebook, or a draft of it while the assignment has not been released."""
     released = course.paths(slug).released_notebook
     return released if released.exists() else draft(course, slug)
-
-
-def open_submission(
-    course: Course, submission: Submission, warm: socket.socket, checks: int, device: str
-) -> RunningSubmission:
-    """Run the notebook in a worker that can then answer up to `checks` checks.
-
-    A cell that ends the notebook's process is left out of a second run, so that it costs its own exercise alone.
-    """
-    data = tuple(course.root / "source" / "data" / name for name in course.assignment(submission.slug).data)
-    limits, left_out = course.limits_of(submission.slug), dict[str, CellRun]()
-    while True:
-        cells = [cell for cell in submission.cells if cell[0] not in left_out]
-        running = RunningSubmission(
-            warm, cells, limits=limits, checks=checks, data=data, device=device, seed=course.seed
-        )
-        if running.fatal_cell and len(left_out) < MAX_LEFT_OUT:
-            running.close()
-            left_out[running.fatal_cell] = _left_out(
-                running.fatal_cell, f"{running.problem}; run again without this cell"
-            )
-        else:
-            ran = {run.cell: run for run in running.cells} | left_out
-            running.cells = [ran[name] for name, _ in submission.cells if name in ran]
-            return running
-
-
-def _left_out(cell: str, error: str) -> CellRun:
-    """The account of a cell that ended the notebook's process, with the reason where its output would be."""
-    return CellRun(cell=cell, error=error, outputs=[{"output_type": "stream", "name": "stderr", "text": error}])
-
-
-def choose_device(course: Course, wanted: str | None = None) -> str:
-    """cpu or cuda, from the command line, else the course, else what the machine has."""
-    device = wanted or course.device
-    if device != "auto":
-        return device
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -16,11 +16,9 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from autograde.collect import grader_main
-from autograde.confinement import proven
 from autograde.course import Course, CourseError
 from autograde.extract import Submission
-from autograde.grading import Options, choose_device
+from autograde.grading import Options
 from autograde.report import ExerciseReport, Outcome, Report, Verdict
 from autograde.warm import WarmProcess
 
@@ -48,11 +46,13 @@ class GraderPool:
         for _ in range(jobs):
             ours, theirs = context.Pipe()
             arguments = (theirs, str(course.root), slug, self.warm.control, device)
-            process = context.Process(target=grader_main, args=arguments, daemon=True)
+            process = context.Process(target=_grader, args=arguments, daemon=True)
             process.start()
             theirs.close()
             self.graders[ours] = process
         try:
+            from autograde.confinement import proven  # imports torch, while the processes above do so too
+
             self.warm.wait_until_ready()
             self.confinement = proven(self.warm, course, strangers=strangers)
         except BaseException:
@@ -116,6 +116,13 @@ class GraderPool:
         self.close()
 
 
+def _grader(*arguments: Any) -> None:
+    """Entry of a grader's process; imported only there, since this process needs neither pytest nor Hypothesis."""
+    from autograde.collect import grader_main
+
+    grader_main(*arguments)
+
+
 def broken(submission: Submission, reason: str) -> Report:
     """A report that is withheld: the fault is ours."""
     verdict = Verdict(check="grader", title="grading", outcome=Outcome.BROKEN, points=0, max_points=0, reason=reason)
@@ -130,7 +137,7 @@ def grade_one(course: Course, submission: Submission) -> Report:
     """Grade one submission with a grader that is kept for the next one."""
     key = (course.root, submission.slug)
     if key not in _pools:
-        _pools[key] = GraderPool(course, submission.slug, device=choose_device(course))
+        _pools[key] = GraderPool(course, submission.slug, device=course.device)
         atexit.register(_pools[key].close)
     return next(iter(_pools[key].grade([submission])))
 

@@ -71,7 +71,8 @@ def _running(request: pytest.FixtureRequest, _warm: Any) -> Iterator[Any]:
     """The instructor's solution (or --submission), run once for all checks of a test file."""
     from autograde.confinement import proven
     from autograde.course import load_course
-    from autograde.grading import open_submission, submission_for
+    from autograde.grading import submission_for
+    from autograde.opened import open_submission
 
     course = load_course(Path(str(request.path)).parent)
     slug = request.path.parent.name

@@ -15,7 +15,6 @@ from nbformat.notebooknode import NotebookNode
 
 from autograde.course import Course, CourseError
 from autograde.leaks import leaks
-from autograde.nbgrader_run import generate_assignment
 from autograde.repair import nbgrader_of
 from autograde.source import Source, graded_exercises, manually_graded, read_source, without_regions
 from autograde.stage import stage
@@ -44,6 +43,8 @@ def release(course: Course, slugs: Iterable[str]) -> list[Path]:
 
 
 def _generate(course: Course, slug: str, folder: str, *, no_database: bool) -> Path:
+    from autograde.nbgrader_run import generate_assignment  # a second to import, and no grader needs it
+
     stage(course, slug)
     generate_assignment(course, slug, folder, no_database=no_database)
     made = course.root / folder / slug
