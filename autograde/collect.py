@@ -25,7 +25,7 @@ from autograde.release import points
 from autograde.report import ExerciseReport, Outcome, Report, Verdict
 from autograde.sandbox import RunningSubmission
 from autograde.student import Student
-from autograde.testing import evidence, oracle
+from autograde.testing import evidence, fools
 from autograde.testing.checks import Check
 
 
@@ -100,7 +100,7 @@ class GradingSession:
 
     def grade(self, submission: Submission, items: list[Any]) -> Report:
         evidence.current.set(evidence.Evidence())
-        oracle.tamper.set(oracle.FOOLS.get(self.options.fool))
+        fools.in_place.set(fools.fool_named(self.options.fool))
         self.taken = 0
         with open_submission(self.course, submission, self.warm, len(items), self.device) as self.running:
             problems = [f"cell {run.cell}: {run.error}" for run in self.running.cells if run.error]

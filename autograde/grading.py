@@ -23,7 +23,7 @@ class Options:
     exercises: frozenset[str] = frozenset()
     """run the checks of these exercises only; none means all"""
     fool: str = ""
-    """put a foolish answer in the place of every right one; the name of one of `verify`'s fools"""
+    """answers in the place of the submission's: one of `verify`'s fools, or the holder of the misconception so named"""
 
 
 def digest_of(course: Course, submission: Submission) -> str:

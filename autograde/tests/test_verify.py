@@ -34,6 +34,16 @@ def test_a_sound_assignment(course: Course) -> None:
     assert found.redundant == []
 
 
+def test_a_misconception_without_a_program_is_tried_by_its_own_answers(course: Course) -> None:
+    (course.root / TESTS / "wrong" / "adds.py").unlink()
+    found = verified(course)
+    assert found.problems == []
+    assert list(found.kills) == ["rows_left_alone"]
+
+
+TESTS = f"hidden_tests/{SLUG}"
+
+
 def _edit(path: str, old: str, new: str) -> Change:
     def change(root: Path) -> None:
         file = root / path
@@ -44,7 +54,17 @@ def _edit(path: str, old: str, new: str) -> Change:
     return change
 
 
-TESTS = f"hidden_tests/{SLUG}"
+IDEA = '\n\n@oracle.misconception\ndef {}(x, factor):\n    """A hint."""\n    return {}\n'
+
+
+def _idea(name: str, formula: str) -> Change:
+    def change(root: Path) -> None:
+        with (root / TESTS / "test_scale.py").open("a") as file:
+            file.write(IDEA.format(name, formula))
+
+    return change
+
+
 FAULTS: list[tuple[Change, str]] = [
     (_edit(f"{TESTS}/wrong/adds.py", "def scale", "def scaled"), "wrong/adds.py is caught, but its misconception"),
     (
@@ -65,6 +85,8 @@ FAULTS: list[tuple[Change, str]] = [
         "exercise scale: zeros in place of every answer gets full marks",
     ),
     (_edit(f"{TESTS}/test_scale.py", "student.scale(x, factor), x", "student.scale(x, factor), y"), "NameError"),
+    (_idea("is_right", "factor * x"), "test_scale.py: the misconception is_right answers right wherever it is asked"),
+    (_idea("also_adds", "factor + x"), "the misconception also_adds is not recognised by its own answers"),
 ]
 
 
