@@ -61,7 +61,9 @@ def marks_to_give(course: Course, slug: str) -> list[str]:
     """Students with an answer that a person has still to mark."""
     from nbgrader.api import Gradebook
 
-    if not (course.root / "gradebook.db").exists():
+    from autograde.database import has_gradebook
+
+    if not has_gradebook(course):
         return []
     with Gradebook(course.gradebook_url, course.name) as gradebook:
         submissions = gradebook.assignment_submissions(slug)

@@ -18,7 +18,7 @@ from _pytest.runner import runtestprotocol
 from autograde import pytest_plugin
 from autograde.course import Course, load_course
 from autograde.extract import Submission
-from autograde.grading import Options, digest_of
+from autograde.grading import Options, checks_digest, digest_of
 from autograde.judging import failed, passed, waiting
 from autograde.opened import open_submission
 from autograde.release import points
@@ -66,8 +66,11 @@ class GradingSession:
     errors: list[str] = field(default_factory=list)
     running: RunningSubmission | None = None
     taken: int = 0
+    checks: str = ""
+    """digest of the tests that this process has imported, which may have been edited since"""
 
     def pytest_configure(self, config: pytest.Config) -> None:
+        self.checks = checks_digest(self.course, self.slug)
         config.option.tbstyle = "no"  # nobody reads pytest's own account of a failure, and writing it compiles the test
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -110,7 +113,7 @@ class GradingSession:
         return Report(
             assignment=self.slug,
             student=submission.student,
-            digest=digest_of(self.course, submission),
+            digest=digest_of(self.course, submission, self.checks),
             problems=[*submission.problems, *problems],
             exercises=exercises,
             cells=cells,

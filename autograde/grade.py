@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from autograde.course import Course, CourseError
+from autograde.database import check_gradebook
 from autograde.extract import Submission, SubmissionError
-from autograde.gradebook import check_gradebook, record
+from autograde.gradebook import record
 from autograde.grading import digest_of
+from autograde.journal import keep, stored_report
 from autograde.pool import GraderPool, Told, default_jobs
-from autograde.report import Report, decode_report, write_report
+from autograde.report import Report
 from autograde.submitted import students_submitted, submission_of
 
 
@@ -64,14 +66,8 @@ def grade_class(
 
 def _fresh(course: Course, submission: Submission) -> Report | None:
     """The report on disk, if it is of these very bytes, tests and policies."""
-    path = course.paths(submission.slug).report(submission.student)
-    if not path.exists():
-        return None
-    try:
-        report = decode_report(path.read_bytes())
-    except ValueError:
-        return None
-    return report if report.digest == digest_of(course, submission) else None
+    report = stored_report(course.paths(submission.slug).report(submission.student))
+    return report if report and report.digest == digest_of(course, submission) else None
 
 
 def _run(
@@ -83,13 +79,13 @@ def _run(
     result: ClassResult,
     told: Told | None,
 ) -> None:
+    submissions = {submission.student: submission for submission in waiting}
     with GraderPool(course, slug, jobs, device) as pool:
         for number, report in enumerate(pool.grade(waiting), start=1):
             if told:
                 told(number, len(waiting))
             result.reports[report.student] = report
+            keep(course, submissions[report.student], report)
             if report.withheld:
                 broken = next(verdict for verdict in report.verdicts if verdict.outcome.value == "broken")
                 result.errors[report.student] = f"a check is broken (our fault): {broken.title}: {broken.reason}"
-            else:
-                write_report(report, course.paths(slug).report(report.student))

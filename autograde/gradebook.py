@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from alembic.script import ScriptDirectory
-from nbgrader.api import Gradebook
 from nbgrader.converters import Autograde, GenerateFeedback
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
-from nbgrader.dbutil import ALEMBIC_DIR
-from nbgrader.plugins import CsvExportPlugin
 from nbgrader.utils import parse_utc
 from traitlets.config import Config
 
 from autograde import nbgrader_hooks as hooks
 from autograde.course import Course, CourseError
+from autograde.database import check_gradebook, gradebook_name
+from autograde.journal import shown
 from autograde.marks import marks_kept
 from autograde.nbgrader_run import quiet_logger
 from autograde.nbgrader_settings import configure
@@ -75,7 +71,9 @@ def write_feedback(course: Course, slug: str, students: Iterable[str] | None = N
             f"no graded submission of {slug!r} in {course.root / 'autograded'}; run `course grade {slug}`"
         )
     check_gradebook(course, slug)
-    return _run(_converter(GenerateFeedback, course, slug, _Feedback), course, slug, chosen)
+    errors = _run(_converter(GenerateFeedback, course, slug, _Feedback), course, slug, chosen)
+    shown(course, slug, [student for student in chosen if student not in errors])
+    return errors
 
 
 class _Chosen:
@@ -138,7 +136,7 @@ def _run(converter: Any, course: Course, slug: str, students: list[str]) -> dict
         if not converter.failures:
             raise CourseError(f"{slug}: nbgrader stopped: {error}") from error
         if "database" in str(error):
-            raise CourseError(f"{course.root / 'gradebook.db'}: {error}") from error
+            raise CourseError(f"{gradebook_name(course)}: {error}") from error
     failures: dict[str, str] = converter.failures
     return failures
 
@@ -155,50 +153,3 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logging.disable(before)
-
-
-def check_gradebook(course: Course, slug: str) -> None:
-    """CourseError unless the gradebook is there, of this nbgrader's schema, free to write, and knows the assignment."""
-    slug = course.assignment(slug).slug
-    path = _existing(course)
-    try:
-        connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=5, isolation_level=None)
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            version = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-            known = connection.execute("SELECT 1 FROM assignment WHERE name = ?", (slug,)).fetchone()
-            connection.execute("ROLLBACK")
-        finally:
-            connection.close()
-    except sqlite3.OperationalError as error:
-        if "locked" in str(error):
-            raise CourseError(
-                f"{path}: locked by another program; let it finish or close it, then try again"
-            ) from error
-        raise CourseError(f"{path}: cannot be used ({error}); back it up, then run `nbgrader db upgrade`") from error
-    except sqlite3.DatabaseError as error:
-        raise CourseError(f"{path}: not a gradebook ({error}); restore it from a backup") from error
-    if version is None or version[0] != _schema():
-        raise CourseError(f"{path}: made by another version of nbgrader; back it up, then run `nbgrader db upgrade`")
-    if known is None:
-        raise CourseError(f"{path}: does not know {slug!r}; run `course release {slug}`")
-
-
-@cache
-def _schema() -> str | None:
-    """The schema of the installed nbgrader; nbgrader's own way to ask starts a process and takes seconds."""
-    return ScriptDirectory(ALEMBIC_DIR).get_current_head()
-
-
-def export_grades(course: Course, to: str) -> None:
-    """Everyone's scores of every assignment as CSV, written by nbgrader's own exporter."""
-    _existing(course)
-    with Gradebook(course.gradebook_url, course.name) as gradebook:
-        CsvExportPlugin(to=to).export(gradebook)
-
-
-def _existing(course: Course) -> Path:
-    path = course.root / "gradebook.db"
-    if not path.exists():
-        raise CourseError(f"{path}: no gradebook yet; run `course release`")
-    return path

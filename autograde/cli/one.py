@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 
@@ -14,12 +15,17 @@ from autograde.course import Course, CourseError
 @command
 @click.argument("file", type=click.Path(dir_okay=False))
 @click.option("--assignment", "slug", required=True, help="whose checks to run")
+@click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="write the verdicts as JUnit XML here")
+@click.option(
+    "--gradescope", type=click.Path(dir_okay=False, path_type=Path), help="write Gradescope's results.json here"
+)
 @JSON
-def check(course: Course, file: str, slug: str, as_json: bool) -> None:
+def check(course: Course, file: str, slug: str, junit: Path | None, gradescope: Path | None, as_json: bool) -> None:
     """Grade one file now, without a gradebook, and print the verdicts.
 
     Example: course check ~/Downloads/rmsnorm.ipynb --assignment rmsnorm
     """
+    from autograde import results
     from autograde.console import say
     from autograde.extract import SubmissionError
     from autograde.feedback import exercise_text
@@ -32,6 +38,9 @@ def check(course: Course, file: str, slug: str, as_json: bool) -> None:
         report = grade_one(course, submission_for(course, slug, file))
     except SubmissionError as error:
         raise CourseError(f"{file}: {error}") from None
+    for path, written in ((junit, results.junit), (gradescope, results.gradescope)):
+        if path:
+            path.write_text(written(report), encoding="utf-8")
     if as_json:
         click.echo(encode_report(report), nl=False)
     else:

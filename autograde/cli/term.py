@@ -3,11 +3,32 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
+from pathlib import Path
 
 import click
 
 from autograde.cli.command import JOBS, JSON, command
 from autograde.course import Course
+
+
+@command
+@click.argument("slug")
+@click.argument("archive", type=click.Path(dir_okay=False, path_type=Path))
+def collect(course: Course, slug: str, archive: Path) -> None:
+    """Take submissions out of a zip from nbgrader, Canvas, Moodle or Gradescope into submitted/<student>/<slug>/.
+
+    Example: course collect rmsnorm ~/Downloads/submissions.zip
+    """
+    from autograde.console import complain, say
+    from autograde.inbox import collect as collected
+
+    done = collected(course, slug, archive)
+    for sentence in (*done.notes, *done.refused):
+        complain(sentence)
+    counts = f"{len(done.new)} new, {len(done.replaced)} replaced, {len(done.unchanged)} unchanged"
+    say(f"{slug}: {counts}, {len(done.refused)} refused")
+    sys.exit(1 if done.refused else 0)
 
 
 @command
@@ -30,15 +51,18 @@ def grade(
 
     Example: course grade rmsnorm --student ada
     """
-    from autograde.console import class_data, progress, say_class, say_json
+    from autograde.console import class_data, progress, say_changes, say_class, say_json
     from autograde.grade import grade_class
+    from autograde.regrade import write_changes
 
     with progress(slug) as told:
         result = grade_class(course, slug, students or None, jobs=jobs, device=device, force=force, told=told)
+    changed = write_changes(course, slug)
     if as_json:
-        say_json(class_data(slug, result))
+        say_json(class_data(slug, result) | {"changed": [asdict(change) for change in changed]})
     else:
         say_class(course.assignment(slug).title, result)
+        say_changes(changed, course.paths(slug).changes)
     sys.exit(1 if result.errors else 0)
 
 
@@ -51,8 +75,10 @@ def feedback(course: Course, slug: str) -> None:
     """
     from autograde.console import complain, say
     from autograde.gradebook import write_feedback
+    from autograde.regrade import write_changes
 
     errors = write_feedback(course, course.assignment(slug).slug)
+    write_changes(course, slug)
     for student, error in errors.items():
         complain(f"{student}: no feedback: {error}")
     say(f"feedback is in {course.root / 'feedback'}")
@@ -74,14 +100,18 @@ def report(course: Course, slug: str) -> None:
 
 
 @command
+@click.option(
+    "--for", "kind", type=click.Choice(["nbgrader", "canvas", "moodle"]), default="nbgrader", help="who imports it"
+)
 @click.option("--to", default="grades.csv", type=click.Path(dir_okay=False), help="the file to write")
-def export(course: Course, to: str) -> None:
-    """Write everyone's scores of every assignment as CSV, through nbgrader's exporter.
+def export(course: Course, kind: str, to: str) -> None:
+    """Write everyone's scores of every assignment as CSV, in nbgrader's columns or as Canvas or Moodle import them.
 
-    Example: course export --to grades.csv
+    Example: course export --for canvas --to grades.csv
     """
-    from autograde.console import say
-    from autograde.gradebook import export_grades
+    from autograde.console import complain, say
+    from autograde.exporters import export_grades
 
-    export_grades(course, to)
+    for sentence in export_grades(course, kind, to):
+        complain(sentence)
     say(f"grades are in {to}")

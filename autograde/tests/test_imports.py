@@ -30,7 +30,8 @@ MAY_IMPORT = {
         "autograde.wire", "autograde.conversation", "autograde.remote", "autograde.student", "autograde.mismatch",
         "autograde.testing", "autograde.transcript",
     },
-    "autograde.course": {"autograde.report"},
+    "autograde.policies": set(),
+    "autograde.course": {"autograde.policies", "autograde.report"},
     "autograde.warm": set(),
     "autograde.sandbox": {"autograde.wire", "autograde.warm", "autograde.course", "autograde.report"},
 }  # fmt: skip
