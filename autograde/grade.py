@@ -9,7 +9,7 @@ from autograde.course import Course, CourseError
 from autograde.database import check_gradebook
 from autograde.extract import Submission, SubmissionError
 from autograde.gradebook import record
-from autograde.grading import digest_of
+from autograde.grading import checks_digest, digest_of
 from autograde.journal import keep, stored_report
 from autograde.pool import GraderPool, Told, default_jobs
 from autograde.report import Report
@@ -44,14 +44,14 @@ def grade_class(
         raise CourseError(f"no submission of {unknown[0]!r} in {course.paths(slug).submitted(unknown[0])}")
     check_gradebook(course, slug)
     result = ClassResult()
-    waiting = []
+    waiting, checks = [], checks_digest(course, slug)
     for student in chosen:
         try:
             submission = submission_of(course, slug, student)
         except SubmissionError as error:
             result.errors[student] = str(error)
             continue
-        report = None if force else _fresh(course, submission)
+        report = None if force else _fresh(course, submission, checks)
         if report is None:
             waiting.append(submission)
         else:
@@ -64,10 +64,10 @@ def grade_class(
     return result
 
 
-def _fresh(course: Course, submission: Submission) -> Report | None:
-    """The report on disk, if it is of these very bytes, tests and policies."""
+def _fresh(course: Course, submission: Submission, checks: str) -> Report | None:
+    """The report on disk, if it is of these very bytes, tests (by their digest) and policies."""
     report = stored_report(course.paths(submission.slug).report(submission.student))
-    return report if report and report.digest == digest_of(course, submission) else None
+    return report if report and report.digest == digest_of(course, submission, checks) else None
 
 
 def _run(

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from autograde.course import Course
+from autograde.dependencies import checks_files
 from autograde.extract import Submission, from_notebook, read_submission
 from autograde.release import assemble, draft
 
@@ -35,7 +36,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
 
     submission: str
     checks: str
-    """the hidden tests and the reference"""
+    """the hidden tests and what they import of the reference"""
     policies: str
     engine: str
 
@@ -60,20 +61,19 @@ def digest_of(course: Course, submission: Submission, checks: str | None = None)
 
 
 def checks_digest(course: Course, slug: str) -> str:
-    """Of the hidden tests and the reference as they are on disk."""
-    return _files_digest(
-        [*course.paths(slug).hidden_tests.glob("*.py"), *(course.root / "reference_impl").glob("*.py")]
-    )
+    """Of the hidden tests and what they import of the reference, as they are on disk."""
+    return _files_digest(checks_files(course, slug), course.root)
 
 
 @cache
 def _engine_digest() -> str:
     """Of the engine, once: what a process runs is what it imported."""
-    return _files_digest(file for file in ENGINE.rglob("*.py") if "tests" not in file.relative_to(ENGINE).parts)
+    files = (file for file in ENGINE.rglob("*.py") if "tests" not in file.relative_to(ENGINE).parts)
+    return _files_digest(files, ENGINE)
 
 
-def _files_digest(files: Iterable[Path]) -> str:
-    return _digest([part for file in sorted(files) for part in (file.name, file.read_bytes())])
+def _files_digest(files: Iterable[Path], root: Path) -> str:
+    return _digest([part for file in sorted(files) for part in (str(file.relative_to(root)), file.read_bytes())])
 
 
 def _digest(parts: Iterable[str | bytes]) -> str:

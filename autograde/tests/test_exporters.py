@@ -129,7 +129,9 @@ def test_junit_tells_the_students_fault_from_ours() -> None:
         "passed": [], "failed": ["failure"], "crashed": ["failure"], "timed out": ["failure"],
         "waiting": ["skipped"], "broken": ["error"],
     }  # fmt: skip
-    assert "because" not in ET.tostring(suite, "unicode").split("<error")[1], "an instructor's trace is not for students"
+    assert "because" not in ET.tostring(suite, "unicode").split("<error")[1], (
+        "an instructor's trace is not for students"
+    )
 
 
 def test_hostile_text_is_text_in_both() -> None:
