@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
-from typing import Any
 
-import yaml
-
-from autograde.archive import Archive, Entry, EntryError
+from autograde.archive import Archive, ArchiveError, Entry, EntryError
 
 SUFFIXES = (".ipynb", ".py")
 # <name>_<LATE_><user>_<submission>_<file>, flat; letters of the name run together. Canvas, "Download Submissions".
@@ -55,11 +53,14 @@ class Claim:
 
 
 def claims_in(archive: Archive, slug: str, max_metadata: int) -> tuple[list[Claim], list[str]]:
-    """Whose each file is, and the notebooks and scripts that are nobody's."""
+    """Whose each file is, and the notebooks and scripts that are nobody's. ArchiveError without a way to tell."""
     metadata = [entry for entry in archive.entries if entry.name.endswith("submission_metadata.yml")]
     readers: list[Callable[[Entry], list[Claim]]] = [_nbgrader(slug), _moodle, _canvas]
     if metadata:
-        readers = [_gradescope(archive.read(metadata[0], max_metadata))]
+        try:
+            readers = [_gradescope(archive.read(metadata[0], max_metadata))]
+        except EntryError as error:
+            raise ArchiveError(str(error)) from None
     claims: list[Claim] = []
     strays: list[str] = []
     for entry in archive.entries:
@@ -95,33 +96,71 @@ def _canvas(entry: Entry) -> list[Claim]:
 
 
 def _gradescope(metadata: bytes) -> Callable[[Entry], list[Claim]]:
-    """Gradescope names folders by submission; who and when is in a file with Ruby's `:keys`. A group shares one."""
-    try:
-        said = yaml.load(metadata, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise EntryError(f"submission_metadata.yml cannot be read ({type(error).__name__}).") from None
-    submissions = said if isinstance(said, dict) else {}
+    """Gradescope names folders by submission; who handed in and when is in a file beside them. A group shares one."""
+    submissions = _submissions(metadata)
 
     def read(entry: Entry) -> list[Claim]:
         found = GRADESCOPE.fullmatch(entry.name)
         facts = submissions.get(found["submission"]) if found else None
-        people = facts.get(":submitters") if isinstance(facts, dict) else None
-        if not found or not isinstance(facts, dict) or not isinstance(people, list):
+        if not found or facts is None:
             return []
-        when = _utc(facts.get(":created_at"))
-        return [Claim(_submitter(person), found["file"], entry, when) for person in people if isinstance(person, dict)]
+        return [Claim(_submitter(person), found["file"], entry, facts.timestamp) for person in facts.people]
 
     return read
 
 
-def _submitter(person: dict[Any, Any]) -> Person:
-    sid, email, name = (str(person.get(key) or "") for key in (":sid", ":email", ":name"))
+@dataclass
+class _Submission:
+    """What submission_metadata.yml says of one submission."""
+
+    people: list[dict[str, str]] = field(default_factory=list)
+    timestamp: str = ""
+
+
+def _submissions(metadata: bytes) -> dict[str, _Submission]:
+    """Read line by line: YAML's own readers can be made to crash or to fill any memory by a few lines."""
+    found: dict[str, _Submission] = {}
+    now, listing = _Submission(), False
+    for line in metadata.decode("utf-8", "replace").splitlines():
+        if start := re.fullmatch(r"(submission_\d+):\s*", line):
+            now, listing = found.setdefault(start[1], _Submission()), False
+        elif key := re.fullmatch(r"  :(\w+):(?: (.*))?", line):
+            listing = key[1] == "submitters"
+            if key[1] == "created_at":
+                now.timestamp = _utc(key[2] or "")
+        elif listing and (key := re.fullmatch(r"  (- |  ):(\w+):(?: (.*))?", line)):
+            if key[1] == "- ":
+                now.people.append({})
+            if now.people:
+                now.people[-1][key[2]] = _scalar(key[3] or "")
+    return found
+
+
+def _scalar(text: str) -> str:
+    """A YAML value on one line: plain, in single quotes, or in double quotes, which are JSON's."""
+    text = text.strip()
+    if text[:1] == text[-1:] == "'" and len(text) > 1:
+        return text[1:-1].replace("''", "'")
+    if text[:1] == '"':
+        try:
+            return str(json.loads(text))
+        except ValueError:
+            return ""
+    return "" if text in ("~", "null") else text
+
+
+def _submitter(person: dict[str, str]) -> Person:
+    sid, email, name = (person.get(key, "") for key in ("sid", "email", "name"))
     return Person(key=sid or email or name, number=sid, name=name, email=email)
 
 
-def _utc(when: Any) -> str:
-    """A YAML time as nbgrader's timestamp.txt; empty if it is none."""
-    if not isinstance(when, datetime):
+def _utc(when: str) -> str:
+    """`2027-02-14 23:31:00.5 +01:00` as nbgrader's timestamp.txt; empty if it is no time."""
+    found = re.fullmatch(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.\d+)? ?(Z|UTC|[+-]\d\d:?\d\d)?", _scalar(when))
+    if not found:
         return ""
-    there = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
-    return there.strftime("%Y-%m-%d %H:%M:%S.%f UTC")
+    zone = found[3] if found[3] not in (None, "Z", "UTC") else "+00:00"
+    try:
+        return datetime.fromisoformat(f"{found[1]}T{found[2]}{zone}").astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (ValueError, OverflowError):
+        return ""
