@@ -11,7 +11,7 @@ from autograde.extract import Submission, SubmissionError
 from autograde.gradebook import record
 from autograde.grading import checks_digest, digest_of
 from autograde.journal import keep, stored_report
-from autograde.pool import GraderPool, Told, default_jobs
+from autograde.pool import GraderPool, OpenGraders, Told, default_jobs
 from autograde.report import Report
 from autograde.submitted import students_submitted, submission_of
 
@@ -33,6 +33,7 @@ def grade_class(
     device: str | None = None,
     force: bool = False,
     told: Told | None = None,
+    graders: OpenGraders = GraderPool,
 ) -> ClassResult:
     """Grade `students` (default: all who submitted). What has not changed since its report is not run again."""
     course.assignment(slug)
@@ -58,7 +59,7 @@ def grade_class(
             result.reports[student] = report
     if waiting:
         jobs = min(jobs or default_jobs(), len(waiting))
-        _run(course, slug, waiting, jobs, device or course.device, result, told)
+        _run(course, slug, waiting, jobs, device or course.device, result, told, graders)
     graded = [student for student, report in result.reports.items() if not report.withheld]
     result.errors |= record(course, slug, graded)
     return result
@@ -78,9 +79,10 @@ def _run(
     device: str,
     result: ClassResult,
     told: Told | None,
+    graders: OpenGraders,
 ) -> None:
     submissions = {submission.student: submission for submission in waiting}
-    with GraderPool(course, slug, jobs, device) as pool:
+    with graders(course, slug, jobs, device) as pool:
         for number, report in enumerate(pool.grade(waiting), start=1):
             if told:
                 told(number, len(waiting))

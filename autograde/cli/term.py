@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import click
@@ -37,6 +38,7 @@ def collect(course: Course, slug: str, archive: Path) -> None:
 @JOBS
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default=None, help="default: the course's")
 @click.option("--force", is_flag=True, help="grade again even what has not changed")
+@click.option("--dask", "address", default=None, help="grade on the Dask cluster whose scheduler is here")
 @JSON
 def grade(
     course: Course,
@@ -45,6 +47,7 @@ def grade(
     jobs: int | None,
     device: str | None,
     force: bool,
+    address: str | None,
     as_json: bool,
 ) -> None:
     """Grade submitted/<student>/<slug>/ into reports/, autograded/ and the gradebook.
@@ -53,10 +56,18 @@ def grade(
     """
     from autograde.console import class_data, progress, say_changes, say_class, say_json
     from autograde.grade import grade_class
+    from autograde.pool import GraderPool, OpenGraders
     from autograde.regrade import write_changes
 
+    graders: OpenGraders = GraderPool
+    if address:
+        from autograde.cluster import ClusterPool
+
+        graders = partial(ClusterPool, address=address)
     with progress(slug) as told:
-        result = grade_class(course, slug, students or None, jobs=jobs, device=device, force=force, told=told)
+        result = grade_class(
+            course, slug, students or None, jobs=jobs, device=device, force=force, told=told, graders=graders
+        )
     changed = write_changes(course, slug)
     if as_json:
         say_json(class_data(slug, result) | {"changed": [asdict(change) for change in changed]})
