@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "autograde.student": {"autograde.wire", "autograde.conversation", "autograde.remote", "autograde.mismatch"},
     "autograde.testing": {
         "autograde.wire", "autograde.conversation", "autograde.remote", "autograde.student", "autograde.mismatch",
-        "autograde.testing", "autograde.transcript",
+        "autograde.report", "autograde.testing", "autograde.transcript",
     },
     "autograde.policies": set(),
     "autograde.course": {"autograde.policies", "autograde.report"},
