@@ -67,18 +67,6 @@ def say_verification(found: Verification) -> None:
     say(f"{found.slug}: {len(found.right)} right, {len(found.kills)} wrong programs: {state}\n")
 
 
-def verification_data(found: Verification) -> dict[str, Any]:
-    return {
-        "assignment": found.slug,
-        "sound": found.sound,
-        "problems": found.problems,
-        "checks": found.checks,
-        "right": found.right,
-        "wrong": {name: [found.checks[index] for index in caught] for name, caught in found.kills.items()},
-        "redundant": found.redundant,
-    }
-
-
 def say_class(title: str, result: ClassResult) -> None:
     """The marks of a class by exercise, then the ideas behind wrong answers, then who was not graded and why."""
     reports = sorted(result.reports.items())

@@ -17,9 +17,9 @@ from nbgrader.api import Assignment, Grade, Gradebook, SubmittedAssignment, Subm
 from nbgrader.plugins import ExportPlugin
 from sqlalchemy import func
 
-from autograde.class_report import harmless
 from autograde.course import Course, CourseError
 from autograde.database import need_gradebook
+from autograde.display import harmless
 from autograde.nbgrader_settings import here
 
 Row = Sequence[Any]

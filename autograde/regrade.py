@@ -9,8 +9,8 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 
-from autograde.class_report import harmless
 from autograde.course import Course
+from autograde.display import harmless
 from autograde.grading import Version
 from autograde.journal import GRADED, SHOWN, Entry, entries
 

@@ -152,9 +152,15 @@ def ideas(reports: Iterable[Report]) -> list[tuple[str, list[str]]]:
     """Hints with the students whose answers they explain, the commonest first."""
     found: dict[str, list[str]] = defaultdict(list)
     for report in reports:
-        for hint in dict.fromkeys(verdict.hint for verdict in report.verdicts if verdict.hint):
+        for hint in dict.fromkeys(v.hint for v in report.verdicts if v.hint and v.outcome is Outcome.FAILED):
             found[hint].append(report.student)
     return sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
+
+
+def report_schema() -> bytes:
+    """The JSON Schema of a report, as published in docs/report.schema.json."""
+    schema = {"title": f"A report of the grader, version {SCHEMA}"} | msgspec.json.schema(Report)
+    return msgspec.json.format(msgspec.json.encode(schema), indent=2) + b"\n"
 
 
 def encode_report(report: Report) -> bytes:

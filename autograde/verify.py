@@ -34,6 +34,12 @@ class Verification:
     kills: dict[str, list[int]] = field(default_factory=dict)
     """wrong program -> the checks (by index) that catch it"""
     right: list[str] = field(default_factory=list)
+    named: dict[str, str] = field(default_factory=dict)
+    """wrong program -> the misconceptions by which feedback names its idea"""
+    nearest_right: dict[int, tuple[float, str]] = field(default_factory=dict)
+    """check (by index) -> the largest error of a right program there, in units of what is allowed, and its name"""
+    nearest_wrong: dict[int, tuple[float, str]] = field(default_factory=dict)
+    """check (by index) -> the smallest error by which it caught a wrong value, and the program"""
 
     @property
     def sound(self) -> bool:
@@ -88,6 +94,8 @@ def verify(
     _expect_points(course, found, reports[solution.student])
     for student, report in reports.items():
         kind, _, name = student.partition("/")
+        if kind != "fool":
+            _note_margins(found, report)
         if kind == "wrong":
             _expect_caught(found, name, report, ideas)
         elif kind == "idea":
@@ -136,6 +144,18 @@ def _list_checks(found: Verification, report: Report) -> None:
             found.checks.append(f"{exercise.exercise}: {verdict.title}")
 
 
+def _note_margins(found: Verification, report: Report) -> None:
+    """How much of the tolerance a right program used, or by how much a wrong one was caught."""
+    is_wrong = report.student.startswith(("wrong/", "idea/"))
+    near, better = (found.nearest_wrong, min) if is_wrong else (found.nearest_right, max)
+    for exercise in report.exercises:
+        for verdict in exercise.verdicts:
+            if verdict.margin is None or (is_wrong and verdict.margin <= 1):
+                continue
+            index, mine = found.places[exercise.exercise, verdict.check], (verdict.margin, report.student)
+            near[index] = better(near.get(index, mine), mine)
+
+
 def _ideas(course: Course, slug: str) -> dict[str, str]:
     """Name of each misconception that the hidden tests define -> the exercise whose checks know it."""
     return {
@@ -173,6 +193,7 @@ def _expect_caught(found: Verification, name: str, report: Report, ideas: Collec
         if verdict.outcome in Killed
     ]
     found.kills[name] = caught
+    found.named[name] = ", ".join(dict.fromkeys(v.misconception for v in report.verdicts if v.misconception))
     broken = [verdict for verdict in report.verdicts if verdict.outcome is Outcome.BROKEN]
     if broken:
         found.problems.append(f"wrong/{name}.py breaks the check {broken[0].title!r}: {broken[0].reason}")
@@ -180,7 +201,7 @@ def _expect_caught(found: Verification, name: str, report: Report, ideas: Collec
         found.problems.append(f"wrong/{name}.py gets full marks; no check catches it")
     elif name in ideas and name not in {verdict.misconception for verdict in report.verdicts}:
         found.problems.append(f"wrong/{name}.py is caught, but its misconception {name} is not recognised")
-    elif not any(verdict.hint for verdict in report.verdicts):
+    elif not any(verdict.hint and verdict.outcome is Outcome.FAILED for verdict in report.verdicts):
         found.problems.append(f"wrong/{name}.py is caught, but no hint names its idea")
 
 

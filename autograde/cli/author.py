@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import click
 
@@ -33,25 +34,38 @@ def new(course: Course, slug: str, title: str) -> None:
 @click.option(
     "--every-check", is_flag=True, help="let wrong programs meet the checks of all exercises, not only theirs"
 )
+@click.option(
+    "--page", "folder", type=click.Path(file_okay=False, path_type=Path), help="write a page and JSON into this folder"
+)
 @JSON
 def verify(
-    course: Course, slugs: tuple[str, ...], jobs: int | None, seeds: int, every_check: bool, as_json: bool
+    course: Course,
+    slugs: tuple[str, ...],
+    jobs: int | None,
+    seeds: int,
+    every_check: bool,
+    folder: Path | None,
+    as_json: bool,
 ) -> None:
     """Say whether assignments are sound: right programs pass, wrong ones are caught and named.
 
     Example: course verify rmsnorm --seeds 20
     """
-    from autograde.console import progress, say_json, say_verification, verification_data
+    from autograde.console import progress, say, say_json, say_verification
     from autograde.pool import default_jobs
     from autograde.verify import verify as verified
+    from autograde.verify_page import verification_data, write_verification
 
     found = []
     for slug in known_slugs(course, slugs):
         with progress(slug) as told:
             jobs = jobs or default_jobs()
             found.append(verified(course, slug, jobs, seeds=seeds, every_check=every_check, told=told))
+        written = write_verification(course, found[-1], folder) if folder else []
         if not as_json:
             say_verification(found[-1])
+            for path in written:
+                say(path)
     if as_json:
         say_json([verification_data(each) for each in found])
     sys.exit(0 if all(each.sound for each in found) else 1)

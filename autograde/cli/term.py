@@ -97,16 +97,24 @@ def feedback(course: Course, slug: str) -> None:
 
 
 @command
-@click.argument("slug")
-def report(course: Course, slug: str) -> None:
-    """Write reports/<slug>.html for the TAs: scores, hard checks, wrong ideas and who holds them; and a .csv.
+@click.argument("slugs", nargs=-1)
+@click.option("--formgrader", default="http://localhost:8888/formgrader", help="where the links to mark by hand lead")
+def report(course: Course, slugs: tuple[str, ...], formgrader: str) -> None:
+    """Write reports/<slug>.html for the TAs: wrong ideas and who holds them, hard checks, what needs a hand; and CSV.
+
+    Without a slug: the page of every graded assignment, and reports/term.html over all of them.
 
     Example: course report rmsnorm
     """
     from autograde.class_report import write_class_report
     from autograde.console import say
+    from autograde.term_report import write_term_report
 
-    for path in write_class_report(course, course.assignment(slug).slug):
+    graded = [slug for slug in course.slugs if any(course.paths(slug).reports.glob("*.json"))]
+    for slug in [course.assignment(slug).slug for slug in slugs] or graded:
+        for path in write_class_report(course, slug, formgrader):
+            say(path)
+    for path in [] if slugs else write_term_report(course):
         say(path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from autograde.course import Course
 from autograde.tests.checked_course import make_checked_course
 from autograde.tests.tiny_course import SLUG
 from autograde.verify import Verification, verify
+from autograde.verify_page import write_verification
 
 Change = Callable[[Path], object]
 
@@ -32,6 +34,14 @@ def test_a_sound_assignment(course: Course) -> None:
     assert found.right == ["other"]
     assert found.kills == {"adds": [0, 1], "rows_left_alone": [1]}
     assert found.redundant == []
+    assert found.named == {"adds": "adds", "rows_left_alone": "rows_left_alone"}
+    assert all(margin < 0.5 for margin, _ in found.nearest_right.values())
+    assert all(margin > 100 for margin, _ in found.nearest_wrong.values())
+    page, data = write_verification(course, found, course.root / "verified")
+    assert "Scale: sound" in page.read_text()
+    written = json.loads(data.read_text())
+    assert written["wrong"]["rows_left_alone"] == [found.checks[1]]
+    assert written["margins"][found.checks[0]]["wrong"]["program"] == "wrong/adds"
 
 
 def test_a_misconception_without_a_program_is_tried_by_its_own_answers(course: Course) -> None:
