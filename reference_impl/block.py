@@ -1,0 +1,72 @@
+"""One block of a transformer: attention, then an MLP, each read from a norm and added to what came in.
+
+Pre-norm, as in GPT-2 (Radford et al., 2019) and everything since: the sum that runs from the embedding to the last norm
+passes through no norm, so gradients reach the first block undimmed (Xiong et al., 2020). nn.LayerNorm is the fused form
+of norms.layer_norm.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from reference_impl.config import Config
+from reference_impl.mlp import GeluMLP, SwiGLU
+from reference_impl.moe import MoE
+from reference_impl.multi_head import LayerCache, MultiHeadAttention
+from reference_impl.norms import RMSNorm
+
+__all__ = ["Block", "norm_layer"]
+
+
+def norm_layer(config: Config) -> nn.Module:
+    """A norm of the kind that the config names: (..., d_model) -> (..., d_model)."""
+    if config.norm == "layernorm":
+        return nn.LayerNorm(config.d_model, eps=1e-5, bias=config.bias)
+    return RMSNorm(config.d_model)
+
+
+def _mlp_layer(config: Config) -> GeluMLP | SwiGLU | MoE:
+    if config.n_experts:
+        return MoE(config.d_model, config.d_ff, config.n_experts, config.experts_per_token)
+    if config.mlp == "gelu":
+        return GeluMLP(config.d_model, config.d_ff, bias=config.bias, approximate="tanh")
+    return SwiGLU(config.d_model, config.d_ff)
+
+
+class Block(nn.Module):
+    """x + attention(norm(x)), then x + mlp(norm(x)): (batch, seq, d_model) -> (batch, seq, d_model)."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.attention_norm = norm_layer(config)
+        self.attention = MultiHeadAttention(
+            config.d_model,
+            config.n_heads,
+            config.n_kv_heads,
+            bias=config.bias,
+            dropout=config.dropout,
+            window=config.window,
+            sinks=config.sinks,
+            kernel=config.attention,
+        )
+        self.mlp_norm = norm_layer(config)
+        self.mlp = _mlp_layer(config)
+        self.dropout = nn.Dropout(config.dropout)
+        self.router_logits: Tensor | None = None
+        """(tokens, n_experts) of the last forward pass, where the MLP is a mixture of experts"""
+
+    def forward(
+        self, x: Tensor, positions: Tensor, angles: Tensor | None = None, cache: LayerCache | None = None
+    ) -> Tensor:
+        """x: (batch, seq, d_model), positions: (seq,), angles: (seq, d_head/2) for RoPE -> (batch, seq, d_model)"""
+        x = x + self.dropout(self.attention(self.attention_norm(x), positions, angles, cache))
+        found = self.mlp(self.mlp_norm(x))
+        if isinstance(self.mlp, MoE):
+            found, self.router_logits = found
+        return x + self.dropout(found)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A tensor with a gradient's history can be neither copied nor pickled, and a copy starts without one.
+        return {**self.__dict__, "router_logits": None}
