@@ -12,6 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from reference_impl.config import Config
+from reference_impl.latent_attention import LatentAttention
 from reference_impl.mlp import GeluMLP, SwiGLU
 from reference_impl.moe import MoE
 from reference_impl.multi_head import LayerCache, MultiHeadAttention
@@ -25,6 +26,15 @@ def norm_layer(config: Config) -> nn.Module:
     if config.norm == "layernorm":
         return nn.LayerNorm(config.d_model, eps=1e-5, bias=config.bias)
     return RMSNorm(config.d_model)
+
+
+def _attention_layer(config: Config) -> MultiHeadAttention | LatentAttention:
+    common = {
+        "dropout": config.dropout, "window": config.window, "sinks": config.sinks, "kernel": config.attention,
+    }  # fmt: skip
+    if config.d_latent:
+        return LatentAttention(config.d_model, config.n_heads, config.d_latent, config.d_rope, **common)
+    return MultiHeadAttention(config.d_model, config.n_heads, config.n_kv_heads, bias=config.bias, **common)
 
 
 def _mlp_layer(config: Config) -> GeluMLP | SwiGLU | MoE:
@@ -41,16 +51,7 @@ class Block(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.attention_norm = norm_layer(config)
-        self.attention = MultiHeadAttention(
-            config.d_model,
-            config.n_heads,
-            config.n_kv_heads,
-            bias=config.bias,
-            dropout=config.dropout,
-            window=config.window,
-            sinks=config.sinks,
-            kernel=config.attention,
-        )
+        self.attention = _attention_layer(config)
         self.mlp_norm = norm_layer(config)
         self.mlp = _mlp_layer(config)
         self.dropout = nn.Dropout(config.dropout)

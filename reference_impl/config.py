@@ -29,6 +29,8 @@ class Config:
     """how many tokens a token sees, itself among them; None: all before it"""
     sinks: int = 0
     """how many tokens at the start of the text stay visible behind the window"""
+    d_latent: int = 0
+    """the width of what latent attention caches for a token; 0: keys and values as they are"""
     n_experts: int = 0
     """0: every block has one dense MLP"""
     experts_per_token: int = 2
@@ -78,6 +80,10 @@ class Config:
         _require(
             self.positions != "rope" or self.d_head % 2 == 0, f"RoPE needs an even d_head, and it is {self.d_head}"
         )
+        _require(
+            self.d_latent == 0 or (self.positions == "rope" and not self.bias and self.d_head % 4 == 0),
+            f"d_latent={self.d_latent} needs RoPE, no biases, and a d_head divisible by 4, and it is {self.d_head}",
+        )
         _require(self.window is None or self.window > 0, f"window={self.window} must be positive, or None")
         _require(self.sinks == 0 or self.window is not None, f"sinks={self.sinks} means nothing without a window")
         _require(
@@ -88,6 +94,11 @@ class Config:
     @property
     def d_head(self) -> int:
         return self.d_model // self.n_heads
+
+    @property
+    def d_rope(self) -> int:
+        """How many features of a query or key RoPE turns: all; in latent attention, half as many again beside them."""
+        return self.d_head // 2 if self.d_latent else self.d_head
 
     @property
     def longest_text(self) -> int | None:

@@ -105,11 +105,11 @@ class LanguageModel(nn.Module):
         return torch.arange(start, end, device=ids.device)
 
     def _angles(self, positions: Tensor, dtype: torch.dtype) -> Tensor | None:
-        """(seq, d_head/2), in radians, once for all layers; None without RoPE."""
+        """(seq, d_rope/2), in radians, once for all layers; None without RoPE."""
         if self.config.positions != "rope":
             return None
         wide = torch.promote_types(dtype, torch.float32)
-        frequencies = rope_frequencies(self.config.d_head, self.config.rope_base, dtype=wide, device=positions.device)
+        frequencies = rope_frequencies(self.config.d_rope, self.config.rope_base, dtype=wide, device=positions.device)
         return positions[:, None] * frequencies
 
 
