@@ -70,4 +70,4 @@ class Block(nn.Module):
 
     def __getstate__(self) -> dict[str, Any]:
         # A tensor with a gradient's history can be neither copied nor pickled, and a copy starts without one.
-        return {**self.__dict__, "router_logits": None}
+        return super().__getstate__() | {"router_logits": None}

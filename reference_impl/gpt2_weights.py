@@ -61,7 +61,12 @@ def _block(theirs: Mapping[str, Tensor], there: str, here: str) -> Iterator[tupl
         for their_name, our_name in NORMS.items():
             yield f"{here}.{our_name}.{kind}", theirs[f"{there}.{their_name}.{kind}"]
         for their_name, our_name in TRANSPOSED.items():
-            yield f"{here}.{our_name}.{kind}", theirs[f"{there}.{their_name}.{kind}"].T
-        joined = theirs[f"{there}.attn.c_attn.{kind}"].T  # (3 · d_model, d_model), or (3 · d_model,)
+            yield f"{here}.{our_name}.{kind}", _as_linear(theirs[f"{there}.{their_name}.{kind}"])
+        joined = _as_linear(theirs[f"{there}.attn.c_attn.{kind}"])  # (3 · d_model, d_model), or (3 · d_model,)
         for our_name, part in zip(("query", "key", "value"), joined.chunk(3), strict=True):
             yield f"{here}.attention.{our_name}.{kind}", part
+
+
+def _as_linear(conv1d: Tensor) -> Tensor:
+    """(in, out) -> (out, in) for a weight; a bias stays as it is."""
+    return conv1d.T if conv1d.dim() == 2 else conv1d

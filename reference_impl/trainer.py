@@ -64,6 +64,7 @@ class Trainer:
     """Trains the parameters of `model` that require a gradient, on the device where they are.
 
     loss: (model, batch) -> (), called in training mode. validate: model -> a figure to log.
+    folder: for checkpoints and curves; None: neither is written.
     """
 
     def __init__(
@@ -107,7 +108,7 @@ class Trainer:
                     write(self.step, figures)
                     note = f"loss {figures['loss']:.3f}"
                 show(self.step, note)
-                if self._is_due(self.recipe.checkpoint_every):
+                if self.folder is not None and self._is_due(self.recipe.checkpoint_every):
                     self.save()
         self.model.train(was_training)
         return self.history
