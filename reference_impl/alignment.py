@@ -6,8 +6,9 @@ changes the policy that it is given and leaves the reference alone; `kl_divergen
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,15 +16,18 @@ from torch import Tensor, nn
 from reference_impl.chat import ChatTokenizer, padded, respond
 from reference_impl.dpo import dpo_step
 from reference_impl.grpo import clipped_surrogate, grpo_update, masked_mean, token_logprobs
+from reference_impl.logs import bar, curves
 from reference_impl.model import LanguageModel
+from reference_impl.optimiser import adamw
 from reference_impl.ppo import gae, penalised_rewards, value_loss
 
 __all__ = ["Judge", "Rollout", "ValueModel", "dpo", "grpo", "kl_divergence", "ppo", "preference_batch", "rollout"]
 
 Judge = Callable[[Sequence[Sequence[int]], Sequence[Sequence[int]]], Tensor]
 """Prompts and responses, as ids -> (responses,) of rewards."""
-Report = Callable[[int, dict[str, float]], None]
-"""Is told the step and its figures."""
+
+
+Batch = TypeVar("Batch")
 
 
 class Rollout(NamedTuple):
@@ -84,12 +88,13 @@ def dpo(
     batches: Sequence[dict[str, Tensor]],
     learning_rate: float = 1e-4,
     beta: float = 0.1,
-    report: Report = lambda step, figures: None,
+    folder: Path | None = None,
 ) -> None:
     """One step on each of the batches (see `preference_batch`): pairs that were rated beforehand, no sampling."""
-    optimizer = torch.optim.AdamW(policy.parameters(), lr=learning_rate, weight_decay=0.0)
-    for step, batch in enumerate(batches):
-        report(step, {"loss": dpo_step(policy, reference, batch, optimizer, beta)})
+    optimizer = adamw(policy, learning_rate, weight_decay=0.0)
+    policy.eval()
+    for batch, report in _watched("DPO", batches, folder):
+        report({"loss": dpo_step(policy, reference, batch, optimizer, beta)})
 
 
 def grpo(
@@ -103,15 +108,16 @@ def grpo(
     learning_rate: float = 1e-4,
     beta: float = 0.04,
     generator: torch.Generator | None = None,
-    report: Report = lambda step, figures: None,
+    folder: Path | None = None,
 ) -> None:
     """For each batch of questions: a group of responses to each, rewards by the judge, and one update."""
-    optimizer = torch.optim.AdamW(policy.parameters(), lr=learning_rate, weight_decay=0.0)
-    for step, questions in enumerate(question_batches):
+    optimizer = adamw(policy, learning_rate, weight_decay=0.0)
+    policy.eval()
+    for questions, report in _watched("GRPO", question_batches, folder):
         drawn = rollout(policy, tokenizer, questions, group, max_new_tokens, generator=generator)
         rewards = judge(drawn.prompts, drawn.responses).view(len(questions), group)
         grpo_update(policy, reference, drawn.tokens, drawn.mask, rewards, optimizer, beta=beta)
-        report(step, {"reward": rewards.mean().item()})
+        report({"reward": rewards.mean().item()})
 
 
 class ValueModel(nn.Module):
@@ -140,16 +146,16 @@ def ppo(
     learning_rate: float = 1e-4,
     beta: float = 0.05,
     generator: torch.Generator | None = None,
-    report: Report = lambda step, figures: None,
+    folder: Path | None = None,
 ) -> None:
     """For each batch of questions: one response to each, advantages by the critic, and `epochs` steps on both models.
 
     Ouyang et al. (2022), section 3.5, without their pretraining term. The value of a token is read where the policy
     chose it: at the token before.
     """
-    learned = [*policy.parameters(), *critic.parameters()]
-    optimizer = torch.optim.AdamW(learned, lr=learning_rate, weight_decay=0.0)
-    for step, questions in enumerate(question_batches):
+    learned = nn.ModuleList([policy, critic]).eval()
+    optimizer = adamw(learned, learning_rate, weight_decay=0.0)
+    for questions, report in _watched("PPO", question_batches, folder):
         drawn = rollout(policy, tokenizer, questions, 1, max_new_tokens, generator=generator)
         kept = drawn.mask[:, 1:]
         scores = judge(drawn.prompts, drawn.responses)
@@ -169,9 +175,23 @@ def ppo(
             loss = masked_mean(surrogate + 0.5 * value_loss(values, old_values, returns), kept)
             optimizer.zero_grad()
             loss.backward()
-            nn.utils.clip_grad_norm_(learned, 1.0)
+            nn.utils.clip_grad_norm_(learned.parameters(), 1.0)
             optimizer.step()
-        report(step, {"reward": scores.mean().item(), "loss": loss.item()})
+        report({"reward": scores.mean().item(), "loss": loss.item()})
+
+
+def _watched(
+    what: str, batches: Sequence[Batch], folder: Path | None
+) -> Iterator[tuple[Batch, Callable[[dict[str, float]], None]]]:
+    """Each batch, with a function that shows the figures of its step on a bar, and in TensorBoard's `folder`."""
+    with bar(what, len(batches)) as advance, curves(folder) as write:
+        for step, batch in enumerate(batches, start=1):
+
+            def report(figures: dict[str, float], step: int = step) -> None:
+                write(step, figures)
+                advance(step, ", ".join(f"{name} {figure:.3f}" for name, figure in figures.items()))
+
+            yield batch, report
 
 
 def _whitened(advantages: Tensor, mask: Tensor) -> Tensor:

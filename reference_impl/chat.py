@@ -1,8 +1,8 @@
 """From a model that continues text to one that answers: markers, a larger vocabulary, responses to prompts.
 
-The markers are those of `sft.chat_template`. They get ids of their own behind the tokenizer's, and what a user writes is
-encoded as ordinary text, so it can forge none; new rows of the embedding start at the mean of the old ones (Hewitt, 2021), so that the
-first predictions hardly change.
+The markers are those of `sft.chat_template`. They are special tokens, and what a user writes is encoded as ordinary
+text, so it can forge none. A model that was trained without them gets rows for them that start at the mean of the old
+ones (Hewitt, 2021), so that its first predictions hardly change.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ __all__ = ["ChatTokenizer", "extend_vocabulary", "padded", "respond"]
 
 
 class ChatTokenizer:
-    """A tokenizer with three more special tokens: start and end of a message, and padding."""
+    """A tokenizer that knows three special tokens, or learns them: start and end of a message, and padding."""
 
-    def __init__(self, plain: BPE) -> None:
-        self.plain = plain
-        self.tokens = plain.extended(["<|im_start|>", "<|im_end|>", "<|pad|>"])
+    def __init__(self, known: BPE) -> None:
+        self.tokens = known.extended(["<|im_start|>", "<|im_end|>", "<|pad|>"])
         self.vocab_size = self.tokens.vocab_size
-        self.start, self.end, self.pad = self.tokens.special.values()
+        self.start, self.end, self.pad = (self.tokens.special[f"<|{name}|>"] for name in ("im_start", "im_end", "pad"))
+        self._special = set(self.tokens.special.values())
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text in which markers are markers."""
         return self.tokens.encode(text)
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of `ids`, without markers and padding."""
-        return self.tokens.decode([index for index in ids if index < self.start])
+        """The text of `ids`, without special tokens."""
+        return self.tokens.decode([index for index in ids if index not in self._special])
 
     def prompt(self, question: str) -> list[int]:
         """The ids of a conversation in which the assistant is to answer `question`, whatever the question contains."""

@@ -15,8 +15,8 @@ from typing import NamedTuple
 __all__ = ["TASKS", "Instruction", "accuracy", "instructions", "score", "wrong_answer"]
 
 WORDS = (
-    "book bottle box butter cat child court day door face fan foot garden glass hand head house key mouse pig pool room "
-    "sea side table tail tea tree voice word"
+    "book bottle box butter cat child court day door face fan foot garden glass hand head house key mouse pig pool "
+    "room sea side table tail tea tree voice word"
 ).split()
 DIGITS = "0123456789"
 
@@ -38,12 +38,13 @@ class Task(NamedTuple):
 
 
 TASKS = {
-    "repeat": Task("Repeat:", WORDS, " ".join),
+    "repeat": Task("Repeat:", WORDS, lambda words: " ".join(words)),
     "first": Task("First word:", WORDS, lambda words: words[0]),
     "last": Task("Last word:", WORDS, lambda words: words[-1]),
     "uppercase": Task("Upper case:", WORDS, lambda words: " ".join(words).upper()),
     "count": Task("Count:", WORDS, lambda words: str(len(words))),
     "add": Task("Add:", DIGITS, lambda digits: str(sum(map(int, digits)))),
+    "shout": Task("Shout:", WORDS, lambda words: " ".join(words) + "!"),
 }
 
 

@@ -15,6 +15,7 @@ EXPECTED = {
     "uppercase": lambda things: " ".join(thing.upper() for thing in things),
     "count": lambda things: str(len(things)),
     "add": lambda things: str(sum(int(thing) for thing in things)),
+    "shout": lambda things: " ".join(things) + "!",
 }
 
 

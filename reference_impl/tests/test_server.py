@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from reference_impl.chat import respond
-from reference_impl.server import LARGEST_BODY, LONGEST_WAIT, Server
+from reference_impl.server import LARGEST_BODY, Answer, Question, Server, stream_answer
 from reference_impl.tests.tiny import byte_chat, tiny_model
 
 
@@ -125,7 +125,7 @@ def test_a_client_that_leaves_in_the_middle_harms_nobody(server: Server) -> None
 
 
 def test_too_many_waiting_requests_are_sent_away(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "waiting", LONGEST_WAIT)
+    monkeypatch.setattr("reference_impl.server.LONGEST_WAIT", 0)
     status, body = ask(server, {"question": "Hi"})
     assert status == 503
     assert "try again" in json.loads(body)["error"]
@@ -140,8 +140,6 @@ def test_it_listens_on_loopback_and_stops() -> None:
 
 
 def test_characters_of_several_tokens_arrive_whole(server: Server) -> None:
-    from reference_impl.server import Answer, Question, stream_answer
-
     model, chat = tiny_model(), byte_chat()
     text = list("grün 猫".encode())
     script = iter([*text, chat.end])
