@@ -49,6 +49,14 @@ class Preset:
 
 
 PRESETS = {
+    "smoke": Preset(
+        vocab_size=320,
+        model={"context_length": 96, "d_model": 32, "n_layers": 2, "n_heads": 2},
+        window=32,
+        stride=32,
+        batch_size=8,
+        recipe=Recipe(steps=60, learning_rate=5e-3, warmup=5, validate_every=30, checkpoint_every=20),
+    ),
     "tiny": Preset(
         vocab_size=1024,
         model={"context_length": 256, "d_model": 128, "n_layers": 4, "n_heads": 4, "n_kv_heads": 2, "dropout": 0.1},

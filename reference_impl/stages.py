@@ -68,7 +68,8 @@ class Run:
 
 def pretraining(run: Run) -> list[Milestone]:
     """Raw text to a tokenizer and a model that continues it."""
-    model, tokenizer, found = pretrain(run.name, run.device, run.folder / "pretraining")
+    _, _, found = pretrain(run.name, run.device, run.folder / "pretraining")
+    model, _ = run.load("pretraining")
     (run.folder / "pretraining" / "snippet.txt").write_text(found["snippet"] + "\n")
     guessing = found["loss_of_guessing"]
     untrained = found["validation_at_start"]
