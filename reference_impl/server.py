@@ -133,8 +133,8 @@ class _Generate(_Handler):
                 await (self._stream(pieces) if asked.stream else self._whole(pieces))
         except TooLongError as error:
             self.refuse(400, str(error))
-        except StreamClosedError:
-            pass  # the client has left; leaving the loop over the pieces ends the generation
+        except (StreamClosedError, TimeoutError):
+            self.request.connection.close()  # the client has left or does not read, and no more is generated for it
         finally:
             self.server.waiting -= 1
 
@@ -158,7 +158,8 @@ class _Generate(_Handler):
         async for piece in pieces:
             content = {"text": piece} if isinstance(piece, str) else msgspec.to_builtins(piece)
             self.write(b"data: " + msgspec.json.encode(content) + b"\n\n")
-            await self.flush()
+            async with asyncio.timeout(IDLE_TIMEOUT_S):
+                await self.flush()
 
 
 class Server:
