@@ -35,11 +35,18 @@ def language_model_loss(model: LanguageModel, batch: tuple[Tensor, Tensor]) -> T
 
 @torch.no_grad()
 def mean_loss(model: nn.Module, loss: Callable[[Any, Any], Tensor], batches: Iterable[Any]) -> float:
-    """The mean of `loss` over batches of equal size, in evaluation mode: no dropout, no auxiliary loss."""
+    """The mean of `loss` over batches, each weighted by its rows, in evaluation mode: no dropout, no auxiliary loss."""
     training = model.training
     model.eval()
     try:
-        losses = [loss(model, batch).item() for batch in batches]
+        losses = [(loss(model, batch).item(), _rows(batch)) for batch in batches]
     finally:
         model.train(training)
-    return sum(losses) / len(losses)
+    return sum(loss * rows for loss, rows in losses) / sum(rows for _, rows in losses)
+
+
+def _rows(batch: Any) -> int:
+    """How many examples a batch holds: the first axis of its first tensor."""
+    if isinstance(batch, Tensor):
+        return batch.shape[0]
+    return _rows(next(iter(batch.values() if isinstance(batch, dict) else batch)))

@@ -64,13 +64,13 @@ PRESETS = {
         stride=32,
         batch_size=8,
         recipe=Recipe(
-            steps=1500,
+            steps=600,
             learning_rate=2e-3,
             warmup=100,
             final_learning_rate=1e-4,
-            log_every=25,
+            log_every=20,
             validate_every=100,
-            checkpoint_every=250,
+            checkpoint_every=100,
         ),
     ),
     "gpu": Preset(
@@ -112,7 +112,7 @@ def pretrain(
     batches = language_model_batches(
         trained_on, tokenizer, sizes.window, sizes.batch_size, stride=sizes.stride, seed=seed
     )
-    best = _Best(folder / "best.pt", language_model_batches(held_out, tokenizer, sizes.window, batch_size=1))
+    best = _Best(folder / "best.pt", language_model_batches(held_out, tokenizer, sizes.window, batch_size=4))
     trainer = Trainer(
         model,
         language_model_loss,

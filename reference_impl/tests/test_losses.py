@@ -33,11 +33,11 @@ def test_does_validation_leave_out_dropout_and_the_experts_share() -> None:
     torch.manual_seed(0)
     model = LanguageModel(config)
     inputs, targets = torch.randint(11, (2, 2, 6))
-    found = mean_loss(model, language_model_loss, [(inputs, targets), (targets, inputs)])
+    found = mean_loss(model, language_model_loss, [(inputs, targets), (inputs[:1], targets[:1])])
     assert model.training
     model.eval()
-    expected = [readable_cross_entropy(model(a), b).item() for a, b in ((inputs, targets), (targets, inputs))]
-    assert found == pytest.approx(sum(expected) / 2)
+    expected = [readable_cross_entropy(model(inputs[row, None]), targets[row, None]).item() for row in (0, 0, 1)]
+    assert found == pytest.approx(sum(expected) / 3)
     model.train()
     torch.manual_seed(1)
     in_training = language_model_loss(model, (inputs, targets))

