@@ -9,6 +9,8 @@ model(ids[:, :5], cache), model(ids[:, 5:6], cache)
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
@@ -21,7 +23,7 @@ from reference_impl.moe import balance_loss, router_z_loss
 from reference_impl.rope import rope_frequencies
 from reference_impl.sliding_window import RollingCache
 
-__all__ = ["Config", "LanguageModel", "ModelCache", "parameter_count"]
+__all__ = ["Config", "LanguageModel", "ModelCache", "extended", "parameter_count"]
 
 BALANCE_WEIGHT, Z_WEIGHT = 0.01, 0.001
 """Switch (Fedus et al., 2021, section 2.2) and ST-MoE (Zoph et al., 2022, section 3.2)"""
@@ -111,6 +113,24 @@ class LanguageModel(nn.Module):
         wide = torch.promote_types(dtype, torch.float32)
         frequencies = rope_frequencies(self.config.d_rope, self.config.rope_base, dtype=wide, device=positions.device)
         return positions[:, None] * frequencies
+
+
+@torch.no_grad()
+def extended(model: LanguageModel, vocab_size: int) -> LanguageModel:
+    """A copy of `model` that knows `vocab_size` tokens: the old ones as before, the new ones as the mean of the old.
+
+    Then no new token is likelier at first than an average one (Hewitt, 2021). `tokenizer.BPE.extended` gives the ids.
+    """
+    old = model.config.vocab_size
+    if vocab_size < old:
+        raise ValueError(f"the model knows {old} tokens, and {vocab_size} would be fewer")
+    larger = LanguageModel(replace(model.config, vocab_size=vocab_size)).to(model.unembed.weight)
+    weights = model.state_dict()
+    for name in ("embedding.tokens.weight", "unembed.weight"):
+        table = weights[name]
+        weights[name] = torch.cat([table, table.mean(dim=0, keepdim=True).expand(vocab_size - old, -1)])
+    larger.load_state_dict(weights)
+    return larger.train(model.training)
 
 
 def parameter_count(model: nn.Module) -> int:

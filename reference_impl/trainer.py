@@ -94,7 +94,7 @@ class Trainer:
         """Trains until `recipe.steps` updates have been made in all; returns the history."""
         was_training = self.model.training
         self.model.train()
-        with bar(self.description, self.recipe.steps) as show, curves(self.folder, self.step) as write:
+        with bar(self.description, self.recipe.steps) as show, curves(self.folder, self.step + 1) as write:
             note = ""
             while self.step < self.recipe.steps:
                 learning_rate = self._set_learning_rate()

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from reference_impl.gpt2_weights import from_gpt2
 from reference_impl.initialisation import STD
 from reference_impl.losses import language_model_loss
-from reference_impl.model import Config, LanguageModel, parameter_count
+from reference_impl.model import Config, LanguageModel, extended, parameter_count
 
 SMALL: dict[str, Any] = {"vocab_size": 31, "context_length": 16, "d_model": 24, "n_layers": 2, "n_heads": 6}
 CONFIGS = {
@@ -194,6 +194,18 @@ def test_is_the_auxiliary_loss_that_of_the_experts_and_survives_a_copy() -> None
     assert model.auxiliary_loss().item() == pytest.approx(0.01 + 0.001 * math.log(3) ** 2, rel=0.05)
     assert copy.deepcopy(model).auxiliary_loss() == 0
     assert fresh(CONFIGS["modern"]).auxiliary_loss() == 0
+
+
+@pytest.mark.parametrize("tie_weights", [True, False])
+def test_do_new_tokens_leave_the_old_ones_as_they_were(tie_weights: bool) -> None:
+    model, ids = fresh(Config.modern(**SMALL, tie_weights=tie_weights)).double(), some_ids()
+    larger = extended(model, 34)
+    torch.testing.assert_close(larger(ids)[..., :31], model(ids))
+    torch.testing.assert_close(larger(ids)[..., 31:], model(ids).mean(dim=-1, keepdim=True).expand(-1, -1, 3))
+    assert larger(torch.tensor([[33]])).isfinite().all()
+    assert (larger.unembed.weight is larger.embedding.tokens.weight) == tie_weights
+    with pytest.raises(ValueError, match="30 would be fewer"):
+        extended(model, 30)
 
 
 @pytest.mark.parametrize(
