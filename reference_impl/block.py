@@ -1,8 +1,8 @@
-"""One block of a transformer: attention, then an MLP, each read from a norm and added to what came in.
+"""One block of a transformer: attention, then an MLP, each added to what came in.
 
-Pre-norm, as in GPT-2 (Radford et al., 2019) and everything since: the sum that runs from the embedding to the last norm
-passes through no norm, so gradients reach the first block undimmed (Xiong et al., 2020). nn.LayerNorm is the fused form
-of norms.layer_norm.
+Pre-norm, as in GPT-2 (Radford et al., 2019) and everything since, norms what attention and MLP read: the sum that runs
+from the embedding to the last norm passes through none, so gradients reach the first block undimmed (Xiong et al.,
+2020). Post-norm, the original, norms each sum. nn.LayerNorm is the fused form of norms.layer_norm.
 """
 
 from __future__ import annotations
@@ -46,10 +46,14 @@ def _mlp_layer(config: Config) -> GeluMLP | SwiGLU | MoE:
 
 
 class Block(nn.Module):
-    """x + attention(norm(x)), then x + mlp(norm(x)): (batch, seq, d_model) -> (batch, seq, d_model)."""
+    """x + attention(norm(x)), then x + mlp(norm(x)): (batch, seq, d_model) -> (batch, seq, d_model).
+
+    With `post_norm`, norm(x + attention(x)), then norm(x + mlp(x)).
+    """
 
     def __init__(self, config: Config) -> None:
         super().__init__()
+        self.post_norm = config.post_norm
         self.attention_norm = norm_layer(config)
         self.attention = _attention_layer(config)
         self.mlp_norm = norm_layer(config)
@@ -62,11 +66,18 @@ class Block(nn.Module):
         self, x: Tensor, positions: Tensor, angles: Tensor | None = None, cache: LayerCache | None = None
     ) -> Tensor:
         """x: (batch, seq, d_model), positions: (seq,), angles: (seq, d_head/2) for RoPE -> (batch, seq, d_model)"""
+        if self.post_norm:
+            x = self.attention_norm(x + self.dropout(self.attention(x, positions, angles, cache)))
+            return self.mlp_norm(x + self.dropout(self._mlp(x)))
         x = x + self.dropout(self.attention(self.attention_norm(x), positions, angles, cache))
-        found = self.mlp(self.mlp_norm(x))
-        if isinstance(self.mlp, MoE):
-            found, self.router_logits = found
-        return x + self.dropout(found)
+        return x + self.dropout(self._mlp(self.mlp_norm(x)))
+
+    def _mlp(self, x: Tensor) -> Tensor:
+        """(batch, seq, d_model) -> (batch, seq, d_model), noting what the router said, where there is one."""
+        if not isinstance(self.mlp, MoE):
+            return self.mlp(x)
+        found, self.router_logits = self.mlp(x)
+        return found
 
     def __getstate__(self) -> dict[str, Any]:
         # A tensor with a gradient's history can be neither copied nor pickled, and a copy starts without one.

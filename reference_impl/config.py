@@ -23,6 +23,8 @@ class Config:
     d_ff: int
     """the width of the MLP; of each expert, where there are experts"""
     norm: Literal["layernorm", "rmsnorm"] = "rmsnorm"
+    post_norm: bool = False
+    """each norm after its sum, as in Vaswani et al. (2017), and not before attention and MLP"""
     mlp: Literal["gelu", "swiglu"] = "swiglu"
     positions: Literal["learned", "sinusoidal", "rope"] = "rope"
     window: int | None = None

@@ -61,7 +61,7 @@ class LanguageModel(nn.Module):
             config.vocab_size, config.context_length, config.d_model, config.positions, config.dropout
         )
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layers))
-        self.norm = norm_layer(config)
+        self.norm = nn.Identity() if config.post_norm else norm_layer(config)
         self.unembed = nn.Linear(config.d_model, config.vocab_size, bias=False)
         initialise(self, config.n_layers)
         if config.tie_weights:

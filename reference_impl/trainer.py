@@ -99,10 +99,11 @@ class Trainer:
             while self.step < self.recipe.steps:
                 learning_rate = self._set_learning_rate()
                 loss, norm = self.train_step()
-                if self._is_due(self.recipe.log_every):
+                validating = self.validate is not None and self._is_due(self.recipe.validate_every)
+                if validating or self._is_due(self.recipe.log_every):
                     figures = {"loss": loss.item(), "learning_rate": learning_rate, "gradient_norm": norm.item()}
                     self._require_finite(figures)
-                    if self.validate is not None and self._is_due(self.recipe.validate_every):
+                    if validating:
                         figures["validation"] = self.validate(self.model)
                     self.history.append({"step": self.step} | figures)
                     write(self.step, figures)

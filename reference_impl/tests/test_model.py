@@ -27,6 +27,7 @@ CONFIGS = {
     "window and sinks": Config.modern(**SMALL, window=3, sinks=2, attention="readable"),
     "window, learned positions": Config.gpt2(**SMALL, window=3),
     "experts": Config.modern(**SMALL | {"d_ff": 8}, n_experts=3),
+    "post-norm": Config.gpt2(**SMALL, post_norm=True),
     "latent": Config.modern(**SMALL, d_latent=10),
     "latent, readable, window": Config.modern(**SMALL, d_latent=10, attention="readable", window=3, sinks=1),
 }
@@ -83,6 +84,13 @@ def test_do_readable_and_fused_attention_give_the_same_logits(config: Config) ->
     other = LanguageModel(replace(config, attention="fused" if config.attention == "readable" else "readable")).double()
     other.load_state_dict(model.state_dict())
     torch.testing.assert_close(model(ids), other(ids))
+
+
+@pytest.mark.parametrize("name", ["gpt2", "modern", "window", "latent"])
+def test_is_the_model_one_graph_to_the_compiler(name: str) -> None:
+    """Any break would cost what torch.compile is there to win; the "eager" backend needs no C++ compiler."""
+    model, ids = fresh(CONFIGS[name]), some_ids()
+    torch.testing.assert_close(torch.compile(model, backend="eager", fullgraph=True)(ids), model(ids))
 
 
 @every_config

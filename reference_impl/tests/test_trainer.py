@@ -159,6 +159,12 @@ def test_is_a_loss_that_is_no_number_an_error() -> None:
         run.run()
 
 
+def test_are_validation_and_logging_due_apart() -> None:
+    history = trainer(steps=13, log_every=3, validate_every=4).run()
+    assert [row["step"] for row in history] == [3, 4, 6, 8, 9, 12, 13]
+    assert [row["step"] for row in history if "validation" in row] == [4, 8, 12, 13]
+
+
 def test_does_training_learn_and_say_so() -> None:
     run = trainer(steps=40)
     history = run.run()
