@@ -48,10 +48,10 @@ PRESETS = {
         experts=Comparison(
             {"d_model": 16, "n_layers": 1, "n_heads": 2}, window=16, batch_size=8, recipe=Recipe(20, 3e-3)
         ),
-        sft=Recipe(40, 3e-3, warmup=5, checkpoint_every=10),
+        sft=Recipe(60, 5e-3, warmup=5, checkpoint_every=20),
         reward=Recipe(10, 1e-3, checkpoint_every=5),
         lora=Recipe(10, 1e-2),
-        tasks=("first", "count"),
+        tasks=("count",),
         n_training=200,
         n_validation=20,
         batch_size=16,
@@ -71,7 +71,7 @@ PRESETS = {
         experts=Comparison(
             {"d_model": 64, "n_layers": 2, "n_heads": 4}, window=64, batch_size=16, recipe=Recipe(300, 2e-3, warmup=30)
         ),
-        sft=Recipe(600, 2e-3, warmup=30, final_learning_rate=1e-4, checkpoint_every=100),
+        sft=Recipe(300, 2e-3, warmup=30, final_learning_rate=1e-4, checkpoint_every=100),
         reward=Recipe(200, 5e-4, warmup=20, checkpoint_every=100),
         lora=Recipe(120, 5e-3, warmup=10, weight_decay=0.0),
     ),

@@ -72,10 +72,12 @@ def rated_pairs(
     asked: Sequence[Instruction],
     group: int = 4,
     seed: int = 0,
+    written: bool = True,
 ) -> list[Pair]:
     """Every pair of differently rated responses to each instruction, in a random order.
 
-    Responses: the answer, two with a mistake, and `group` drawn from the policy; equal ones count once.
+    Responses: `group` drawn from the policy and, if `written`, the answer and two with a mistake; equal ones count
+    once.
     """
     draw = random.Random(seed)
     device = policy.unembed.weight.device
@@ -84,8 +86,8 @@ def rated_pairs(
     drawn = rollout(policy, tokenizer, questions, group, LONGEST_ANSWER, generator=generator).responses
     pairs = []
     for number, one in enumerate(asked):
-        written = [one.answer, wrong_answer(one, draw), wrong_answer(one, draw)]
-        responses = [tokenizer.response(answer) for answer in written] + drawn[number * group : (number + 1) * group]
+        texts = [one.answer, wrong_answer(one, draw), wrong_answer(one, draw)] if written else []
+        responses = [tokenizer.response(text) for text in texts] + drawn[number * group : (number + 1) * group]
         different = [list(response) for response in dict.fromkeys(map(tuple, responses))]
         ratings = [_rating(response, one, tokenizer) for response in different]
         prompt = tokenizer.prompt(one.question)

@@ -11,6 +11,8 @@ import json
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -18,7 +20,7 @@ import torch
 from reference_impl import alignment, comparisons
 from reference_impl.alignment import Rollout, ValueModel, kl_divergence, preference_batch, rollout
 from reference_impl.chat import ChatTokenizer, extend_vocabulary
-from reference_impl.data import documents
+from reference_impl.data import Batches, documents
 from reference_impl.finetuning import LONGEST_ANSWER, answers, finetune, follows, supervised_loss
 from reference_impl.instructions import Instruction, instructions, score
 from reference_impl.lora import add_lora, merge, parameter_counts
@@ -37,6 +39,8 @@ __all__ = ["STAGES", "Run"]
 
 FARTHEST = 0.5
 """nats per token that alignment may move the policy from the reference by"""
+NOISE = 0.02
+"""of a mean score: a standard error over the 800 drawn answers of the preset `tiny`, and a half"""
 
 
 @dataclass(frozen=True)
@@ -52,10 +56,17 @@ class Run:
     def preset(self) -> Preset:
         return PRESETS[self.name]
 
-    def questions(self, validation: bool = False, tasks: Sequence[str] | None = None) -> list[Instruction]:
-        """The instructions to train on, or those that are kept from training."""
-        count = self.preset.n_validation if validation else self.preset.n_training
-        return instructions(count, validation=validation, tasks=tasks or self.preset.tasks)
+    def questions(self, tasks: Sequence[str] | None = None) -> list[Instruction]:
+        """What supervised finetuning trains on."""
+        return instructions(self.preset.n_training, tasks=tasks or self.preset.tasks)
+
+    def new_questions(self) -> list[Instruction]:
+        """What the stages after it ask: a model says little that is wrong about what it was told the answers to."""
+        return instructions(self.preset.n_training, tasks=self.preset.tasks, seed=1)
+
+    def held_out(self, tasks: Sequence[str] | None = None) -> list[Instruction]:
+        """What no stage trains on."""
+        return instructions(self.preset.n_validation, validation=True, tasks=tasks or self.preset.tasks)
 
     def load(self, stage: str) -> tuple[LanguageModel, ChatTokenizer]:
         """The model that a stage left behind."""
@@ -106,7 +117,7 @@ def sft(run: Run) -> list[Milestone]:
     """From a model that continues text to one that answers."""
     model, chat = run.load("pretraining")
     model = extend_vocabulary(model, chat.vocab_size)
-    asked = run.questions(validation=True)
+    asked = run.held_out()
     before = follows(model, chat, asked)
     finetune(
         model, chat, run.questions(), run.preset.sft, run.preset.batch_size, run.folder / "sft" / "run", run.resume
@@ -123,10 +134,10 @@ def reward_model(run: Run) -> list[Milestone]:
     """A judge that is learned from comparisons, and what choosing by it is worth."""
     policy, chat = run.load("sft")
     model = RewardModel(policy)
-    asked = run.questions(validation=True)
+    asked = run.held_out()
     held_out = rated_pairs(policy, chat, asked, seed=1)
     before = ranking(model, chat, held_out)["accuracy"]
-    pairs = rated_pairs(policy, chat, run.questions()[: run.preset.n_rated])
+    pairs = rated_pairs(policy, chat, run.new_questions()[: run.preset.n_rated])
     folder = run.folder / "reward_model"
     train_reward_model(model, chat, pairs, run.preset.reward, run.preset.batch_size, folder / "run", run.resume)
     torch.save(model.state_dict(), folder / "reward.pt")
@@ -146,11 +157,11 @@ def dpo(run: Run) -> list[Milestone]:
     """Preferences straight into the policy."""
     policy, chat = run.load("sft")
     reference = copy.deepcopy(policy)
-    pairs = rated_pairs(policy, chat, run.questions()[: run.preset.n_rated])
-    size = run.preset.batch_size
-    starts = [step * size % max(1, len(pairs) - size + 1) for step in range(run.preset.dpo_steps)]
-    batches = [preference_batch(pairs[start : start + size], chat.pad, run.device) for start in starts]
-    alignment.dpo(policy, reference, batches, run.preset.dpo_learning_rate, folder=run.folder / "dpo")
+    # Its own words only: pushed away from texts that it would never write, a policy forgets what it would.
+    pairs = rated_pairs(policy, chat, run.new_questions()[: run.preset.n_rated], written=False)
+    collated = partial(preference_batch, pad=chat.pad, device=run.device)
+    batches = islice(Batches(pairs, min(run.preset.batch_size, len(pairs)), collated), run.preset.dpo_steps)
+    alignment.dpo(policy, reference, list(batches), run.preset.dpo_learning_rate, folder=run.folder / "dpo")
     run.save("dpo", policy, chat)
     return _aligned("DPO", run, policy, reference, chat)
 
@@ -159,7 +170,7 @@ def grpo(run: Run) -> list[Milestone]:
     """The policy's own answers, compared with each other."""
     policy, chat = run.load("sft")
     reference = copy.deepcopy(policy)
-    asked = run.questions()
+    asked = run.new_questions()
     right = {tuple(chat.prompt(one.question)): one.answer for one in asked}
 
     def judge(prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]]) -> torch.Tensor:
@@ -186,11 +197,11 @@ def ppo(run: Run) -> list[Milestone]:
     rewards.load_state_dict(
         torch.load(run.folder / "reward_model" / "reward.pt", map_location=run.device, weights_only=True)
     )
-    asked = run.questions(validation=True)
+    asked = run.held_out()
     before = _drawn(policy, chat, asked)
     alignment.ppo(
         policy, reference, ValueModel(copy.deepcopy(policy)), chat,
-        _question_batches(run.questions(), run.preset.ppo_steps, run.preset.grpo_questions * run.preset.group),
+        _question_batches(run.new_questions(), run.preset.ppo_steps, run.preset.grpo_questions * run.preset.group),
         lambda prompts, responses: rewards.judge(prompts, responses, chat.pad),
         max_new_tokens=LONGEST_ANSWER, learning_rate=run.preset.grpo_learning_rate,
         generator=torch.Generator(run.device).manual_seed(0), folder=run.folder / "ppo",
@@ -207,11 +218,11 @@ def ppo(run: Run) -> list[Milestone]:
 def lora(run: Run) -> list[Milestone]:
     """A task that the model was never taught, with few parameters."""
     model, chat = run.load("grpo")
-    asked = run.questions(validation=True, tasks=["shout"])
+    asked = run.held_out(["shout"])
     before = follows(model, chat, asked)["all"]
     add_lora(model, ["query", "key", "value", "out"], run.preset.lora_rank)
     trainable, everything = parameter_counts(model)
-    finetune(model, chat, run.questions(tasks=["shout"]), run.preset.lora, run.preset.batch_size, description="LoRA")
+    finetune(model, chat, run.questions(["shout"]), run.preset.lora, run.preset.batch_size, description="LoRA")
     apart = answers(model, chat, [one.question for one in asked])
     after = follows(model, chat, asked)["all"]
     merge(model)
@@ -228,7 +239,7 @@ def int8(run: Run) -> list[Milestone]:
     """A quarter of the bytes for each weight of a linear layer."""
     model, chat = run.load("grpo")
     small = quantize_linear_layers(copy.deepcopy(model))
-    examples = [chat.example(one.question, one.answer) for one in run.questions(validation=True)]
+    examples = [chat.example(one.question, one.answer) for one in run.held_out()]
     batch = {name: part.to(run.device) for name, part in collate(examples, chat.pad).items()}
     losses = [mean_loss(one, supervised_loss, [batch]) for one in (model, small)]
     sizes = [model_bytes(one) / 1e6 for one in (model, small)]
@@ -242,7 +253,7 @@ def serving(run: Run) -> list[Milestone]:
     """The aligned model, quantised, answers over a real connection what it answers here."""
     model, chat = run.load("grpo")
     quantize_linear_layers(model)
-    questions = [one.question for one in run.questions(validation=True)[:5]]
+    questions = [one.question for one in run.held_out()[:5]]
     here = answers(model, chat, questions)
     with Server(model, chat) as server:
         there = [_ask(server.url, question) for question in questions]
@@ -261,13 +272,15 @@ def _aligned(
     part: str, run: Run, policy: LanguageModel, reference: LanguageModel, chat: ChatTokenizer
 ) -> list[Milestone]:
     """Did what the policy says become better, and how far did the policy move?"""
-    asked = run.questions(validation=True)
+    asked = run.held_out()
     drawn = [_drawn(one, chat, asked, group=4) for one in (reference, policy)]
     before, after = (_scores(one, chat, asked, group=4).mean().item() for one in drawn)
     distance = kl_divergence(policy, reference, drawn[1].tokens, drawn[1].mask)
     greedy = [follows(one, chat, asked)["all"] for one in (reference, policy)]
     return [
-        Milestone(part, "raises the reward", "score of drawn answers, held out", before, after, "above", before),
+        Milestone(
+            part, "raises the reward", "score of drawn answers, held out", before, after, "above", before + NOISE
+        ),
         Milestone(part, "keeps the likeliest answers", "share right, held out", *greedy, "at least", greedy[0] - 0.02),
         Milestone(part, "stays near the reference", "KL, nats per token", 0.0, distance, "at most", FARTHEST),
     ]
