@@ -11,6 +11,7 @@ state. `model.compile()` before training makes it faster on a GPU, and changes n
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -99,12 +100,8 @@ class Trainer:
             while self.step < self.recipe.steps:
                 learning_rate = self._set_learning_rate()
                 loss, norm = self.train_step()
-                validating = self.validate is not None and self._is_due(self.recipe.validate_every)
-                if validating or self._is_due(self.recipe.log_every):
-                    figures = {"loss": loss.item(), "learning_rate": learning_rate, "gradient_norm": norm.item()}
-                    self._require_finite(figures)
-                    if validating:
-                        figures["validation"] = self.validate(self.model)
+                if self._is_due(self.recipe.log_every) or self._is_due(self.recipe.validate_every):
+                    figures = self._figures(loss, learning_rate, norm)
                     self.history.append({"step": self.step} | figures)
                     write(self.step, figures)
                     note = f"loss {figures['loss']:.3f}"
@@ -186,12 +183,17 @@ class Trainer:
     def _is_due(self, every: int | None) -> bool:
         return every is not None and (self.step % every == 0 or self.step == self.recipe.steps)
 
-    def _require_finite(self, figures: dict[str, float]) -> None:
-        if not all(abs(figures[name]) < float("inf") for name in ("loss", "gradient_norm")):
+    def _figures(self, loss: Tensor, learning_rate: float, norm: Tensor) -> dict[str, float]:
+        """What is known of the step that was made, with validation where it is due."""
+        figures = {"loss": loss.item(), "learning_rate": learning_rate, "gradient_norm": norm.item()}
+        if not all(map(math.isfinite, figures.values())):
             raise FloatingPointError(
                 f"{self.description}: loss {figures['loss']} and gradient norm {figures['gradient_norm']} at step "
                 f"{self.step}; try a smaller learning rate or a longer warmup"
             )
+        if self.validate is not None and self._is_due(self.recipe.validate_every):
+            figures["validation"] = self.validate(self.model)
+        return figures
 
 
 def _moved(batch: Any, device: torch.device) -> Any:

@@ -29,7 +29,7 @@ from reference_impl.optimiser import adamw
 
 SIZES = {
     "cpu": (Config.gpt2(vocab_size=2048, context_length=128, d_model=256, n_layers=4, n_heads=4), 8),
-    "cuda": (Config.gpt2(vocab_size=50304), 16),
+    "cuda": (Config.gpt2(vocab_size=50304), 8),
 }
 """config and batch size; 50304 is GPT-2's vocabulary rounded up to a multiple of 64, as usual on a GPU"""
 TARGET = 1.1
