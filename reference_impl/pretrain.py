@@ -32,6 +32,8 @@ __all__ = ["PRESETS", "SPECIAL", "Preset", "pretrain", "snippet", "share_of_know
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|pad|>")
 """what the stages after this one need: no model has to grow for them"""
 HELD_OUT_EVERY = 6
+SNIPPETS = 4
+"""how many the share of known words is measured on"""
 
 
 @dataclass(frozen=True)
@@ -99,9 +101,9 @@ def pretrain(
 ) -> tuple[LanguageModel, BPE, dict[str, Any]]:
     """Trains a tokenizer and a model on `text`, or takes up the run in `folder`; leaves both there (saved.load_model).
 
-    The metrics: vocab_size, parameters, tokens, seconds; loss_of_guessing (ln vocab_size), loss_at_start and loss (of
-    training), validation_at_start, validation (the lowest), bits_per_byte (of that); snippet, known_words. Losses are
-    nats per token. Draws from torch's global generator, which `seed` sets.
+    The metrics: vocab_size, parameters, tokens, seconds; loss_of_guessing (ln vocab_size), loss (of training, at the
+    end), validation_at_start, validation (the lowest), bits_per_byte (of that); snippet, known_words. Losses are nats
+    per token. Draws from torch's global generator, which `seed` sets.
     """
     sizes, started = PRESETS[preset], time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
@@ -130,28 +132,28 @@ def pretrain(
     history = trainer.run()
     best.restore(model)
     save_model(model, tokenizer, folder)
-    sample = snippet(model, tokenizer, seed=seed)
-    return (
-        model,
-        tokenizer,
-        {
-            "vocab_size": tokenizer.vocab_size,
-            "parameters": parameter_count(model),
-            "tokens": sum(len(tokenizer.encode(document)) for document in trained_on),
-            "seconds": time.monotonic() - started,
-            "loss_of_guessing": math.log(tokenizer.vocab_size),
-            "loss": history[-1]["loss"],
-            "validation_at_start": validation_at_start,
-            "validation": best.lowest,
-            "bits_per_byte": best.lowest / math.log(2) / _bytes_per_token(held_out, tokenizer),
-            "snippet": sample,
-            "known_words": share_of_known_words(sample, " ".join(documents(text))),
-        },
-    )
+    samples = [snippet(model, tokenizer, seed=seed + number) for number in range(SNIPPETS)]
+    metrics = {
+        "vocab_size": tokenizer.vocab_size,
+        "parameters": parameter_count(model),
+        "tokens": sum(len(tokenizer.encode(document)) for document in trained_on),
+        "seconds": time.monotonic() - started,
+        "loss_of_guessing": math.log(tokenizer.vocab_size),
+        "loss": history[-1]["loss"],
+        "validation_at_start": validation_at_start,
+        "validation": best.lowest,
+        "bits_per_byte": best.lowest / math.log(2) / _bytes_per_token(held_out, tokenizer),
+        "snippet": samples[0],
+        "known_words": share_of_known_words(" ".join(samples), " ".join(documents(text))),
+    }
+    return model, tokenizer, metrics
 
 
 class _Best:
-    """Validation that keeps the weights with the lowest loss on held-out batches."""
+    """Validation that keeps the weights with the lowest loss on held-out batches.
+
+    They are on disk before the checkpoint that knows of them, so a run that is stopped in between finds them again.
+    """
 
     def __init__(self, path: Path, batches: Batches[Any, tuple[Tensor, Tensor]]) -> None:
         self.path, self.batches, self.lowest = path, batches, math.inf
@@ -178,7 +180,7 @@ def split(documents: list[str]) -> tuple[list[str], list[str]]:
     return [document for document in documents if document not in held_out], held_out
 
 
-def snippet(model: LanguageModel, tokenizer: BPE, prompt: str = "Alice ", length: int = 120, seed: int = 0) -> str:
+def snippet(model: LanguageModel, tokenizer: BPE, prompt: str = "Alice", length: int = 120, seed: int = 0) -> str:
     """What the model writes after `prompt`: `length` tokens, drawn at temperature 0.7 from the 50 likeliest."""
     device = model.unembed.weight.device
     generator = torch.Generator(device).manual_seed(seed)
