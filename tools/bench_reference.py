@@ -157,7 +157,7 @@ def report(device: str, seconds: dict[str, list[float]], console: Console) -> No
     table = Table(
         title=f"{device}, {name}: {config.n_layers} layers of {config.d_model}, {batch} × {config.context_length}"
     )
-    for title in ("model", "ms, median", "tokens/s", "reference by this"):
+    for title in ("model", "ms, median", "tokens/s", "reference ÷ this"):
         table.add_column(title, justify="left" if title == "model" else "right")
     for model, times in seconds.items():
         median = statistics.median(times)
