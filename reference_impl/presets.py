@@ -71,8 +71,8 @@ PRESETS = {
         experts=Comparison(
             {"d_model": 64, "n_layers": 2, "n_heads": 4}, window=64, batch_size=16, recipe=Recipe(300, 2e-3, warmup=30)
         ),
-        sft=Recipe(300, 2e-3, warmup=30, final_learning_rate=1e-4, checkpoint_every=100),
-        reward=Recipe(200, 5e-4, warmup=20, checkpoint_every=100),
+        sft=Recipe(450, 2e-3, warmup=30, final_learning_rate=1e-4, checkpoint_every=100),
+        reward=Recipe(240, 1e-3, warmup=20, checkpoint_every=80),
         lora=Recipe(120, 5e-3, warmup=10, weight_decay=0.0),
     ),
     "gpu": Preset(

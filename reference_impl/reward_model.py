@@ -2,7 +2,8 @@
 
 Ouyang et al. (2022), section 3.5, step 2: the finetuned model with a scalar head on the last token, trained with the
 Bradley–Terry loss of `reward`. The pairs: the right answer, answers with a mistake put in, and what the policy itself
-says when it is asked, all rated by `instructions.score`, since the model will have to judge what a policy says.
+says when it is asked, since that is what the model will have to judge. An answer is right or wrong; of two wrong ones
+none is preferred.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def rated_pairs(
     seed: int = 0,
     written: bool = True,
 ) -> list[Pair]:
-    """Every pair of differently rated responses to each instruction, in a random order.
+    """Every right response with every wrong one to the same instruction, in a random order.
 
     Responses: `group` drawn from the policy and, if `written`, the answer and two with a mistake; equal ones count
     once.
@@ -89,7 +90,7 @@ def rated_pairs(
         texts = [one.answer, wrong_answer(one, draw), wrong_answer(one, draw)] if written else []
         responses = [tokenizer.response(text) for text in texts] + drawn[number * group : (number + 1) * group]
         different = [list(response) for response in dict.fromkeys(map(tuple, responses))]
-        ratings = [_rating(response, one, tokenizer) for response in different]
+        ratings = [float(_is_right(response, one, tokenizer)) for response in different]
         prompt = tokenizer.prompt(one.question)
         for chosen, rejected in preference_pairs(prompt, different, ratings):
             pairs.append(Pair(prompt, chosen[len(prompt) :], rejected[len(prompt) :]))
@@ -141,6 +142,6 @@ def _side(texts: Sequence[list[int]], pad: int) -> dict[str, Tensor]:
     return collate([(ids, ids) for ids in texts], pad)
 
 
-def _rating(response: list[int], asked: Instruction, tokenizer: ChatTokenizer) -> float:
+def _is_right(response: list[int], asked: Instruction, tokenizer: ChatTokenizer) -> bool:
     """A response that does not end is no answer, whatever it says."""
-    return score(tokenizer.decode(response), asked.answer) if response[-1] == tokenizer.end else 0.0
+    return response[-1] == tokenizer.end and score(tokenizer.decode(response), asked.answer) == 1
