@@ -89,6 +89,8 @@ def generate_stream(
     A text stops at a token of `stop`, which it repeats while others go on. Where the text outgrows the model, the last
     half of what it can read is read again in a new cache. Without dropout, whatever mode the model is in.
     """
+    if not ids.shape[1]:
+        raise ValueError("the prompt is empty: give the model one token at least, such as that of <|endoftext|>")
     ends = torch.tensor(_as_list(stop), dtype=ids.dtype, device=ids.device)
     training, limit = model.training, model.config.longest_text
     model.eval()

@@ -64,6 +64,11 @@ def test_is_greedy_decoding_the_argmax_of_the_whole_text(changes: dict[str, Any]
     assert torch.equal(found, text)
 
 
+def test_is_an_empty_prompt_refused() -> None:
+    with pytest.raises(ValueError, match="the prompt is empty"):
+        generate(model(), torch.zeros(1, 0, dtype=torch.int64), 3)
+
+
 def test_is_every_token_read_once() -> None:
     made, sizes = model(), []
     made.embedding.register_forward_hook(lambda module, inputs, output: sizes.append(inputs[0].shape[1]))

@@ -20,6 +20,8 @@ from reference_impl.tokenizer.special import split_at
 __all__ = ["BPE", "GPT2_PATTERN"]
 
 GPT2_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+REMEMBERED = 50_000
+"""chunks whose ids are kept; most words of a text have been seen before"""
 
 
 class BPE:
@@ -90,10 +92,13 @@ class BPE:
 
     def _encode_chunk(self, chunk: str) -> list[int]:
         if chunk not in self._known:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
             self._known[chunk] = [self.ranks[piece] for piece in self._join(chunk.encode())]
         return self._known[chunk]
 
     def _join(self, chunk: bytes) -> list[bytes]:
+        """The tokens of one chunk. Takes a time quadratic in its length, so bound the length of what others send."""
         pieces = [bytes([byte]) for byte in chunk]
         while len(pieces) > 1:
             ranks = [self.ranks.get(left + right) for left, right in zip(pieces, pieces[1:], strict=False)]
