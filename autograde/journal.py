@@ -18,8 +18,7 @@ from typing import Any
 import msgspec
 
 from autograde.course import Course
-from autograde.extract import Submission
-from autograde.grading import Version, version_of
+from autograde.grading import Version
 from autograde.report import Report, decode_report, write_report
 
 GRADED, WITHHELD, SHOWN = "graded", "withheld", "shown"
@@ -46,15 +45,15 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """`after` by exercise"""
 
 
-def keep(course: Course, submission: Submission, report: Report) -> None:
-    """Log a grading and write its report. One that is withheld is logged, and the report that was there stays."""
-    path = course.paths(submission.slug).report(submission.student)
+def keep(course: Course, report: Report, version: Version) -> None:
+    """Log a grading made with `version`, then write its report; a withheld one is only logged, and the old stays."""
+    path = course.paths(report.assignment).report(report.student)
     old = stored_report(path)
     entry = _entry(
         WITHHELD if report.withheld else GRADED,
-        submission.slug,
-        submission.student,
-        version=version_of(course, submission),
+        report.assignment,
+        report.student,
+        version=version,
         before=old.score if old else None,
         after=None if report.withheld else report.score,
         points={} if report.withheld else _points(report),

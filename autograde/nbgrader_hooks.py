@@ -36,10 +36,11 @@ def load_or_grade(course: Course, submission: Submission) -> Report:
     from autograde import grading, journal, pool
 
     stored = journal.stored_report(course.paths(submission.slug).report(submission.student))
-    if stored and stored.digest == grading.digest_of(course, submission):
+    version = grading.version_of(course, submission)
+    if stored and stored.digest == version.digest:
         return stored
     report = pool.grade_one(course, submission)
-    journal.keep(course, submission, report)
+    journal.keep(course, report, version)
     return report
 
 

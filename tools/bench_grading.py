@@ -64,7 +64,7 @@ def _options() -> argparse.Namespace:
 def _course(folder: Path, slug: str, submissions: int, jobs: int) -> Timing:
     course = copy_course(folder)
     release(course, [slug])
-    _hand_in_all(course, course, slug, submissions)
+    hand_in_all(course, course, slug, submissions)
     command = [sys.executable, "-m", "autograde.cli", "grade", slug, "--jobs", str(jobs)]
     return _timed(f"course grade --jobs {jobs}", command, folder, slug, submissions)
 
@@ -79,11 +79,11 @@ def _stock(folder: Path, slug: str, submissions: int) -> Timing:
     nbgrader = [sys.executable, "-m", "nbgrader"]
     subprocess.run([*nbgrader, "generate_assignment", slug], cwd=folder, check=True, capture_output=True)
     release(programs, [slug])
-    _hand_in_all(programs, stock, slug, submissions)
+    hand_in_all(programs, stock, slug, submissions)
     return _timed("nbgrader autograde", [*nbgrader, "autograde", slug], folder, slug, submissions)
 
 
-def _hand_in_all(course: Course, into: Course, slug: str, submissions: int) -> None:
+def hand_in_all(course: Course, into: Course, slug: str, submissions: int) -> None:
     """Right and wrong programs in turn, over and over."""
     folder = course.paths(slug).hidden_tests
     right, wrong = (itertools.cycle(sorted((folder / kind).glob("*.py"))) for kind in ("right", "wrong"))
@@ -112,10 +112,10 @@ def _print(timings: list[Timing], slug: str, submissions: int) -> None:
         table.add_row(timing.name, *(f"{number:.2f}" for number in numbers), *(f"{ratio:.1f}" for ratio in ratios))
     console = Console(highlight=False, width=120)
     console.print(table)
-    console.print(f"CPU seconds: {stock.counted}. Machine: {_machine()}.", markup=False)
+    console.print(f"CPU seconds: {stock.counted}. Machine: {machine()}.", markup=False)
 
 
-def _machine() -> str:
+def machine() -> str:
     """Its cores, its processor, and how busy others kept it, which makes the clock wrong."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

@@ -12,6 +12,7 @@ import pytest
 
 from autograde.course import Assignment, Course, Late
 from autograde.extract import Submission
+from autograde.grading import Version
 from autograde.report import ExerciseReport, Outcome, Report, Verdict
 
 SLUG = "a01_scale"
@@ -104,15 +105,15 @@ class FakeGrading:
         self.reports: dict[str, Report] = {}
         self.graded: list[str] = []
 
-    def digest_of(self, course: Course, submission: Submission) -> str:
-        return submission.sha256
+    def version_of(self, course: Course, submission: Submission) -> Version:
+        return Version(submission=submission.sha256, checks="", policies="", engine="")
 
     def grade_one(self, course: Course, submission: Submission) -> Report:
         self.graded.append(submission.student)
         report = self.reports.get(submission.student, a_report(submission.student))
         import msgspec
 
-        return msgspec.structs.replace(report, digest=submission.sha256)
+        return msgspec.structs.replace(report, digest=self.version_of(course, submission).digest)
 
 
 @pytest.fixture
