@@ -43,7 +43,7 @@ class ClusterPool:
             raise CourseError("--dask needs Dask; `pip install llm-course-kit[cluster]`") from None
         self.course, self.slug, self.address = course, slug, address
         try:
-            self.client: Any = Client(address, timeout=WORKERS_S)  # type: ignore[no-untyped-call]
+            self.client: Any = Client(address, timeout=WORKERS_S)
         except (OSError, ValueError, TypeError) as error:
             raise GraderError(f"no Dask scheduler answers at {address} ({type(error).__name__})") from None
         try:
@@ -61,7 +61,7 @@ class ClusterPool:
 
         waiting, sent = iter(submissions), dict[str, Submission]()
         first = [self._send(submission, sent) for submission in islice(waiting, self.ahead)]
-        done: Any = as_completed(first)  # type: ignore[no-untyped-call]
+        done: Any = as_completed(first)
         for future in done:
             yield self._report(future, sent.pop(future.key))
             future.release()

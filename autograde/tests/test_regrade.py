@@ -16,13 +16,15 @@ import pytest
 from nbgrader.api import Gradebook
 
 from autograde.course import Course
+from autograde.gradebook import record
 from autograde.grading import Version
-from autograde.journal import GRADED, SHOWN, Entry, append, entries
+from autograde.journal import GRADED, SHOWN, WITHHELD, Entry, append, entries
 from autograde.regrade import changes, exercises_text, write_changes
 from autograde.release import assemble, release
 from autograde.tests.checked_course import make_checked_course
 from autograde.tests.test_class import course_command
-from autograde.tests.tiny_course import SLUG, hand_in
+from autograde.tests.test_gradebook import broken
+from autograde.tests.tiny_course import SLUG, FakeGrading, a_report, hand_in
 
 RIGHT = "def scale(x, factor):\n    return x * factor"
 ADDS = "def scale(x, factor):\n    return x + factor"
@@ -190,3 +192,22 @@ def test_writers_that_are_killed_leave_whole_lines(tmp_path: Path) -> None:
     assert len(lines) > 20
     assert {msgspec.json.decode(line, type=Entry).student[0] for line in lines} == {"a", "b"}
     assert all(line.endswith(b"\n") for line in lines)
+
+
+def test_what_stock_commands_grade_is_logged_and_a_withheld_report_replaces_none(
+    released: Course, fake_grading: FakeGrading
+) -> None:
+    hand_in(released, "ada")
+    fake_grading.reports["ada"] = a_report(points=2.0)
+    assert record(released, SLUG, ["ada"]) == {}
+    path = released.paths(SLUG).report("ada")
+    before = path.read_bytes()
+    hand_in(released, "ada", released.paths(SLUG).released_notebook.read_bytes() + b"\n")
+    fake_grading.reports["ada"] = broken("ada")
+    assert "our fault" in record(released, SLUG, ["ada"])["ada"]
+    assert path.read_bytes() == before
+    assert [(entry.event, entry.before, entry.after) for entry in entries(released, SLUG)] == [
+        (GRADED, None, 2.0),
+        (WITHHELD, 2.0, None),
+    ]
+    assert changes(released, SLUG) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import subprocess
 import sys
 from pathlib import Path
 
@@ -44,3 +45,29 @@ def test_ratio_of_error_to_tolerance() -> None:
     assert ratio(torch.tensor([0.0, 0.1, 0.0]), allowed) == math.inf
     assert ratio(torch.tensor([0.0, 0.0, math.nan]), allowed) == math.inf
     assert ratio(torch.zeros(0), torch.zeros(0)) == 0
+
+
+def test_the_scale_bench_compares_quarters(monkeypatch: pytest.MonkeyPatch) -> None:
+    import bench_scale
+
+    clock = iter(10.0 + second for second in (1, 2, 3, 4, 6, 8, 10, 14))
+    held = iter([5, 9, 5, 5, 5, 5, 7, 6])
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    monkeypatch.setattr(bench_scale, "memory", lambda: next(held))
+    watch = bench_scale.Watch(start=10.0)
+    for done in range(1, 9):
+        watch.told(done, 8)
+    assert watch.quarter(0) == (1.0, 9)
+    assert watch.quarter(3) == (3.0, 7)
+
+
+def test_memory_counts_the_children() -> None:
+    import bench_scale
+
+    alone = bench_scale.memory()
+    hungry = "x = bytearray(b'1' * (64 << 20)); print(1, flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", hungry], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout
+        child.stdout.readline()
+        assert bench_scale.memory() - alone > 60 << 20
+        child.communicate(b"\n")

@@ -1,0 +1,86 @@
+"""A class is graded whatever its size: read as graders become free, kept without what its cells put out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import pytest
+
+from autograde.course import Course
+from autograde.extract import Submission
+from autograde.grade import grade_class
+from autograde.grading import digest_of
+from autograde.journal import stored_report
+from autograde.report import CellRun, Report
+from autograde.submitted import submission_of
+from autograde.tests.tiny_course import SLUG, a_report, hand_in
+
+STUDENTS = [f"s{number}" for number in range(5)]
+
+
+class FullMarks:
+    """Graders that give full marks, and note what had been read of the class before each report."""
+
+    def __init__(self, read: list[str]) -> None:
+        self.read = read
+        self.read_before_each: list[int] = []
+
+    def __call__(self, course: Course, slug: str, jobs: int, device: str) -> FullMarks:
+        self.course = course
+        self.read.clear()
+        return self
+
+    def grade(self, submissions: Iterable[Submission]) -> Iterator[Report]:
+        for submission in submissions:
+            self.read_before_each.append(len(self.read))
+            cells = [CellRun(cell="scale", outputs=[{"output_type": "stream", "text": "x" * 10_000}])]
+            yield a_report(submission.student, digest=digest_of(self.course, submission), cells=cells)
+
+    def __enter__(self) -> FullMarks:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def graders(released: Course, monkeypatch: pytest.MonkeyPatch) -> FullMarks:
+    """The class has handed in."""
+    read: list[str] = []
+
+    def noted(course: Course, slug: str, student: str) -> Submission:
+        read.append(student)
+        return submission_of(course, slug, student)
+
+    monkeypatch.chdir(released.root)
+    monkeypatch.setattr("autograde.grade.submission_of", noted)
+    for student in STUDENTS:
+        hand_in(released, student)
+    return FullMarks(read)
+
+
+def test_a_class_is_neither_read_nor_kept_all_at_once(released: Course, graders: FullMarks) -> None:
+    result = grade_class(released, SLUG, graders=graders)
+    assert graders.read_before_each == [1, 2, 3, 4, 5]
+    assert result.errors == {}
+    assert all(report.cells == [] for report in result.reports.values())
+    stored = stored_report(released.paths(SLUG).report("s0"))
+    assert stored
+    assert stored.cells
+
+
+def test_what_has_not_changed_is_not_run(released: Course, graders: FullMarks) -> None:
+    grade_class(released, SLUG, graders=graders)
+    hand_in(released, "s3", released.paths(SLUG).released_notebook.read_bytes() + b"\n")
+    again = grade_class(released, SLUG, graders=graders)
+    assert again.reports.keys() == set(STUDENTS)
+    assert len(graders.read_before_each) == len(STUDENTS) + 1
+
+
+def test_a_file_that_goes_while_the_class_is_graded_is_one_students_error(released: Course, graders: FullMarks) -> None:
+    def told(done: int, total: int) -> None:
+        assert total == len(STUDENTS)
+        (released.paths(SLUG).submitted("s4") / f"{SLUG}.ipynb").unlink(missing_ok=True)
+
+    result = grade_class(released, SLUG, graders=graders, told=told)
+    assert result.errors == {"s4": f"No file {SLUG}.ipynb was handed in."}
+    assert result.reports.keys() == set(STUDENTS) - {"s4"}
