@@ -35,10 +35,10 @@ class LayerCache(Protocol):
 def readable_attention(q: Tensor, k: Tensor, v: Tensor, seen: Tensor | None, dropout: float = 0.0) -> Tensor:
     """q: (batch, n_heads, seq_q, d_head), k, v: (batch, n_kv_heads, seq_k, d_head) -> (batch, n_heads, seq_q, d_head).
 
-    seen: (seq_q, seq_k) of bool, True where the query sees the key; None: each sees itself and what came before it.
+    seen: (seq_q, seq_k) of bool, True where the query sees the key; None: the queries are the last of the positions,
+    and each sees itself and what came before it.
     """
-    if seen is None:
-        seen = torch.ones(q.shape[2], k.shape[2], dtype=torch.bool, device=q.device).tril()
+    seen = _triangle(q, k) if seen is None else seen
     grouped = q.unflatten(1, (k.shape[1], -1))  # (batch, n_kv_heads, group, seq_q, d_head)
     scores = attention_scores(grouped, k.unsqueeze(2)).masked_fill(~seen, -math.inf)
     weights = F.dropout(scores.softmax(dim=-1), dropout, training=dropout > 0).to(v.dtype)
@@ -47,8 +47,17 @@ def readable_attention(q: Tensor, k: Tensor, v: Tensor, seen: Tensor | None, dro
 
 def fused_attention(q: Tensor, k: Tensor, v: Tensor, seen: Tensor | None, dropout: float = 0.0) -> Tensor:
     """The same as `readable_attention` by torch's kernels, which never hold all scores at once (Dao et al., 2022)."""
-    grouped = q.shape[1] != k.shape[1]
-    return F.scaled_dot_product_attention(q, k, v, seen, dropout, is_causal=seen is None, enable_gqa=grouped)
+    grouped, whole = q.shape[1] != k.shape[1], q.shape[2] == k.shape[2]
+    # The kernel aligns `is_causal` at the first key; a single last query sees every key, and needs no mask at all.
+    if seen is None and not whole and q.shape[2] > 1:
+        seen = _triangle(q, k)
+    return F.scaled_dot_product_attention(q, k, v, seen, dropout, is_causal=seen is None and whole, enable_gqa=grouped)
+
+
+def _triangle(q: Tensor, k: Tensor) -> Tensor:
+    """(seq_q, seq_k) of bool: the lower triangle, aligned at the last query and the last key."""
+    seq_q, seq_k = q.shape[2], k.shape[2]
+    return torch.ones(seq_q, seq_k, dtype=torch.bool, device=q.device).tril(seq_k - seq_q)
 
 
 KERNELS: dict[str, Callable[[Tensor, Tensor, Tensor, Tensor | None, float], Tensor]] = {
@@ -103,9 +112,8 @@ class MultiHeadAttention(nn.Module):
         return projected.unflatten(-1, (-1, self.d_head)).transpose(1, 2)
 
     def _seen(self, positions: Tensor, seq_k: int, cache: LayerCache | None) -> Tensor | None:
-        """(new, seq_k) of bool, or None for the plain triangle, which the kernel knows without a mask in memory."""
-        seq_q = len(positions)
-        if seq_q == seq_k and (self.window is None or seq_q <= self.window):
+        """(new, seq_k) of bool, or None for the plain triangle, which the kernels know without a mask."""
+        if self.window is None or len(positions) == seq_k <= self.window:
             return None
         key_positions = positions if cache is None else cache.positions().to(positions.device)
         return visible(positions, key_positions, self.window, self.sinks)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from reference_impl.attention import attend, attention_weights
+from reference_impl.cache import cached_attention
 from reference_impl.multi_head import MultiHeadAttention, fused_attention, readable_attention
 from reference_impl.rope import apply_rope, rope_frequencies
 from reference_impl.sliding_window import visible
@@ -27,7 +28,7 @@ def attention_inputs(draw_from: st.DrawFn) -> tuple[Tensor, Tensor, Tensor, Tens
     seed = draw_from(st.integers(0, 999))
     q = draw(batch, kv_heads * group, seq_q, d_head, seed=seed)
     k, v = draw(batch, kv_heads, seq_k, d_head, seed=seed + 1), draw(batch, kv_heads, seq_k, d_head, seed=seed + 2)
-    if seq_q == seq_k and draw_from(st.booleans()):
+    if draw_from(st.booleans()):
         return q, k, v, None
     return q, k, v, visible(torch.arange(seq_k - seq_q, seq_k), torch.arange(seq_k), draw_from(st.integers(1, 6)), 1)
 
@@ -36,6 +37,14 @@ def attention_inputs(draw_from: st.DrawFn) -> tuple[Tensor, Tensor, Tensor, Tens
 @given(attention_inputs())
 def test_do_the_readable_and_the_fused_form_agree(inputs: tuple[Tensor, Tensor, Tensor, Tensor | None]) -> None:
     torch.testing.assert_close(readable_attention(*inputs), fused_attention(*inputs))
+
+
+@pytest.mark.parametrize(("seq_q", "seq_k"), [(1, 1), (1, 6), (3, 7), (5, 5)])
+def test_are_queries_without_a_mask_the_last_of_the_positions(seq_q: int, seq_k: int) -> None:
+    q, k, v = draw(2, 2, seq_q, 4, seed=1), draw(2, 2, seq_k, 4, seed=2), draw(2, 2, seq_k, 4, seed=3)
+    expected = cached_attention(q, k, v)
+    torch.testing.assert_close(readable_attention(q, k, v, None), expected)
+    torch.testing.assert_close(fused_attention(q, k, v, None), expected)
 
 
 def test_do_their_gradients_agree() -> None:
