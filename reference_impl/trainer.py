@@ -5,8 +5,9 @@
     trainer.resume()                 # goes on where an interrupted run was last saved
     history = trainer.run()
 
-A resumed run is the same run, bit for bit: the checkpoint holds weights, optimiser, step, place in the data and random
-state. `model.compile()` before training makes it faster on a GPU, and changes nothing here.
+A resumed run is the same run: the checkpoint holds weights, optimiser, step, place in the data and random state. On a
+CPU the results agree bit for bit; on a GPU as far as its kernels add in one order (torch.use_deterministic_algorithms).
+`model.compile()` before training makes it faster on a GPU, and changes nothing here.
 """
 
 from __future__ import annotations

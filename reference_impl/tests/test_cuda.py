@@ -1,0 +1,60 @@
+"""A GPU gives the same logits and the same text, and training there is taken up again. Skipped where there is none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from reference_impl.data import language_model_batches
+from reference_impl.losses import language_model_loss
+from reference_impl.model import Config, LanguageModel
+from reference_impl.sampling import generate
+from reference_impl.tokenizer import ByteTokenizer
+from reference_impl.trainer import Recipe, Trainer
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device here")
+
+SMALL: dict[str, Any] = {"vocab_size": 256, "context_length": 32, "d_model": 32, "n_layers": 2, "n_heads": 4}
+CONFIGS = [
+    Config.gpt2(**SMALL),
+    Config.modern(**SMALL, n_kv_heads=2),
+    Config.modern(**SMALL, window=5, sinks=2),
+    Config.modern(**SMALL, d_latent=10, attention="readable"),
+    Config.modern(**SMALL, n_experts=4),
+]
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_are_logits_and_decoding_the_cpus(config: Config) -> None:
+    torch.manual_seed(0)
+    here, ids = LanguageModel(config).double().eval(), torch.randint(256, (2, 20))
+    there = LanguageModel(config).double().cuda().eval()
+    there.load_state_dict(here.state_dict())
+    torch.testing.assert_close(there(ids.cuda()).cpu(), here(ids))
+    written = generate(there, ids[:, :5].cuda(), 20, temperature=0)
+    assert torch.equal(written.cpu(), generate(here, ids[:, :5], 20, temperature=0))
+
+
+def trainer(folder: Path | None) -> Trainer:
+    torch.manual_seed(1)
+    model = LanguageModel(Config.modern(**SMALL, dropout=0.1)).cuda()
+    batches = language_model_batches(["abcdefgh" * 40], ByteTokenizer(), 16, 4, stride=3)
+    recipe = Recipe(steps=8, learning_rate=1e-2, bf16=True, log_every=1, checkpoint_every=4)
+    return Trainer(model, language_model_loss, batches, recipe, folder=folder)
+
+
+def test_is_a_run_taken_up_again(tmp_path: Path) -> None:
+    """The state is the same bit for bit; what follows is as far as the GPU's kernels add in one order."""
+    losses = [row["loss"] for row in trainer(None).run()]
+    first = trainer(tmp_path)
+    first.loss = lambda model, batch: language_model_loss(model, batch) if first.step < 5 else 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        first.run()
+    second = trainer(tmp_path)
+    torch.randn(3, device="cuda")
+    assert second.resume()
+    assert second.step == 4
+    assert [row["loss"] for row in second.run()] == pytest.approx(losses, rel=1e-2)
