@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test check long verify postgres
+.PHONY: setup demo test check long verify browser postgres
 
 setup: .venv/ready
 
@@ -21,21 +21,22 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/pytest -q -n 2 --dist loadfile -m "not long"
 
-test: .venv/oracles .venv/cluster postgres check long verify
+test: .venv/everything browser postgres check long verify
 
-.venv/oracles: .venv/ready
-	$(BIN)/pip install -q -c constraints.txt -e '.[dev,oracles,curves]'
+# What some tests need besides, and say that they were skipped without.
+.venv/everything: .venv/ready
+	$(BIN)/pip install -q -c constraints.txt -e '.[dev,oracles,curves,cluster]'
 	touch $@
 
-.venv/cluster: .venv/ready
-	$(BIN)/pip install -q -c constraints.txt -e '.[dev,cluster]'
-	touch $@
+browser:
+	@command -v chromium >/dev/null || $(call debian,chromium) || echo "no chromium: pages are not tried in a browser"
 
-# For the test of a gradebook on a server, which is skipped without it. Only root can install it.
 postgres:
-	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
-		apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends postgresql \
-		>/dev/null; } || echo "PostgreSQL is not installed and cannot be: its test will be skipped"
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || $(call debian,postgresql) || \
+		echo "no PostgreSQL: a gradebook on a server is not tried"
+
+debian = { test "$$(id -u)" = 0 && apt-get -qq update && \
+	DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $(1) >/dev/null; }
 
 long: setup
 	$(BIN)/pytest -q -m long

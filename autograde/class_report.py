@@ -6,7 +6,7 @@ Made from the reports, so it can be written again at any time; what a person has
 from __future__ import annotations
 
 import statistics
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -135,6 +135,7 @@ def class_page(title: str, reports: Sequence[Report], room: Room) -> str:
         most=points_text(max(report.max_score for report in reports)),
         not_graded=[plain(student, 200) for student in room.not_graded],
         by_hand=_by_hand(room),
+        to_mark=sum(bool(standing.to_mark) for standing in room.standings.values()),
         bins=_bins(shares),
         ideas=[(plain(hint), [room.person(student) for student in who]) for hint, who in ideas(reports)],
         hardest=[rows[number] for _, number in hardest[:HARDEST]],
@@ -192,8 +193,13 @@ def _told(room: Room, student: str, exercise: str, verdict: Verdict) -> dict[str
 
 
 def _by_hand(room: Room) -> list[dict[str, Any]]:
-    waiting = sorted((student, standing) for student, standing in room.standings.items() if standing.to_mark)
-    return [{"who": room.person(student), "answers": ", ".join(standing.to_mark)} for student, standing in waiting]
+    """Each answer that somebody has to read, and whose."""
+    waiting: dict[str, list[dict[str, str]]] = defaultdict(list)
+    for student, standing in sorted(room.standings.items()):
+        for answer in standing.to_mark:
+            person = room.person(student)
+            waiting[answer].append(person | {"href": person["marking"] or person["href"]})
+    return [{"answer": answer, "who": who} for answer, who in waiting.items()]
 
 
 def _bins(shares: list[float]) -> list[dict[str, Any]]:
@@ -238,5 +244,6 @@ def _student_row(report: Report, room: Room, found: Mapping[Key, Item], flags: s
         **room.person(report.student),
         "score": f"{points_text(report.score)} / {points_text(report.max_score)}",
         "flags": ", ".join(sorted(flags)),
+        "shown_flags": ", ".join(sorted(flags - {"to mark"})),
         "cells": [WORDS[outcomes[key]][0] if key in outcomes else "" for key in found],
     }
