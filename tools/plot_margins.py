@@ -1,7 +1,7 @@
 """How near right programs come to the tolerance, and how far wrong ones go beyond: `python tools/plot_margins.py`.
 
 Grades every right and wrong program of an assignment in this process, notes for each check the largest error as a
-multiple of the error allowed there, prints the two margins and draws docs/margins-<slug>.svg.
+multiple of the error allowed there, prints the two margins and draws docs/margins/<slug>.svg.
 """
 
 from __future__ import annotations
@@ -87,13 +87,13 @@ def ratio(error: Tensor, allowed: Tensor) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("slugs", nargs="*", help="default: all assignments")
-    parser.add_argument("--into", type=Path, default=ROOT / "docs")
+    parser.add_argument("--into", type=Path, default=ROOT / "docs" / "margins")
     options = parser.parse_args()
     course = load_course(ROOT)
     for slug in options.slugs or course.slugs:
         margins = measure(course, slug)
         print(summary(slug, margins))
-        draw(course.assignment(slug).title, margins, options.into / f"margins-{slug}.svg")
+        draw(course.assignment(slug).title, margins, options.into / f"{slug}.svg")
 
 
 def measure(course: Course, slug: str) -> list[Margin]:
