@@ -101,6 +101,7 @@ def class_page(title: str, slug: str, reports: Sequence[Report], to_mark: Iterab
         mean=points_text(statistics.mean(scores)),
         median=points_text(statistics.median(scores)),
         most=points_text(max(report.max_score for report in reports)),
+        unconfined=[plain(report.student) for report in reports if report.unconfined],
         to_mark=[plain(student) for student in sorted(marked)],
         bins=_bins(shares),
         ideas=[(plain(hint), [_linked(student, slug) for student in who]) for hint, who in ideas(reports)],

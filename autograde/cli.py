@@ -129,11 +129,13 @@ def grade(
 
     Example: course grade rmsnorm --student ada
     """
-    from autograde.console import class_data, progress, say_class, say_json
+    from autograde.console import class_data, complain, progress, say_class, say_json
     from autograde.grade import grade_class
 
     with progress(slug) as told:
-        result = grade_class(course, slug, students or None, jobs=jobs, device=device, force=force, told=told)
+        result = grade_class(
+            course, slug, students or None, jobs=jobs, device=device, force=force, told=told, announced=complain
+        )
     if as_json:
         say_json(class_data(slug, result))
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from autograde.course import Course, CourseError
@@ -20,6 +20,8 @@ class ClassResult:
 
     reports: dict[str, Report] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
+    confinement: str = ""
+    """what held the submissions that were run now; empty if none was"""
 
 
 def grade_class(
@@ -31,8 +33,12 @@ def grade_class(
     device: str | None = None,
     force: bool = False,
     told: Told | None = None,
+    announced: Callable[[str], object] | None = None,
 ) -> ClassResult:
-    """Grade `students` (default: all who submitted). What has not changed since its report is not run again."""
+    """Grade `students` (default: all who submitted). What has not changed since its report is not run again.
+
+    `announced` is told what confines the submissions before the first one runs.
+    """
     course.assignment(slug)
     submitted = students_submitted(course, slug)
     chosen = list(students) if students is not None else submitted
@@ -56,7 +62,7 @@ def grade_class(
             result.reports[student] = report
     if waiting:
         jobs = min(jobs or default_jobs(), len(waiting))
-        _run(course, slug, waiting, jobs, device or course.device, result, told)
+        _run(course, slug, waiting, jobs, device or course.device, result, told, announced)
     graded = [student for student, report in result.reports.items() if not report.withheld]
     result.errors |= record(course, slug, graded)
     return result
@@ -82,8 +88,12 @@ def _run(
     device: str,
     result: ClassResult,
     told: Told | None,
+    announced: Callable[[str], object] | None,
 ) -> None:
     with GraderPool(course, slug, jobs, device) as pool:
+        result.confinement = pool.confinement
+        if announced:
+            announced(pool.confinement)
         for number, report in enumerate(pool.grade(waiting), start=1):
             if told:
                 told(number, len(waiting))

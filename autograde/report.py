@@ -14,6 +14,8 @@ from typing import Any
 import msgspec
 
 SCHEMA = 1
+NOT_CONFINED = "NOT confined"
+"""stands in a report's environment when the machine could not hold the submission and the course accepted that"""
 
 
 class Outcome(Enum):
@@ -117,6 +119,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     def withheld(self) -> bool:
         """True when a fault of ours spoils the report: no grade may be taken from it."""
         return any(verdict.outcome is Outcome.BROKEN for verdict in self.verdicts)
+
+    @property
+    def unconfined(self) -> bool:
+        """True when the submission ran where nothing could hold it."""
+        return NOT_CONFINED in self.environment.get("confinement", "")
 
 
 def ideas(reports: Iterable[Report]) -> list[tuple[str, list[str]]]:

@@ -32,6 +32,8 @@ class Verification:
     kills: dict[str, list[int]] = field(default_factory=dict)
     """wrong program -> the checks (by index) that catch it"""
     right: list[str] = field(default_factory=list)
+    confinement: str = ""
+    """what held the programs while they ran"""
 
     @property
     def sound(self) -> bool:
@@ -73,6 +75,7 @@ def verify(
     bare = up_to_last_answer(solution)
     orders += [(replace(bare, student=f"fool/{name}"), Options(ignore_after=True, fool=name)) for name in FOOLS]
     with GraderPool(course, slug, jobs, device, strangers=False) as pool:
+        found.confinement = pool.confinement
         reports = {}
         for report in pool.run(orders):
             reports[report.student] = report

@@ -136,7 +136,7 @@ while not os.path.exists({str(mark)!r}):
     time.sleep(0.01)
 time.sleep(0.05)
 """
-    with WarmProcess(without=("landlock", "seccomp", "permits")) as open_to_all:
+    with WarmProcess(without=("landlock", "tree", "seccomp", "permits")) as open_to_all:
         open_to_all.wait_until_ready()
         with RunningSubmission(open_to_all.control, [("daemon", source)], limits=LIMITS, checks=1) as running:
             assert not running.cells[0].error

@@ -1,7 +1,7 @@
 """What keeps a submission in its place: which layers this machine has, and how a session puts them on.
 
-The zygote tries the layers once and says what it found; a session puts on exactly those, in this order, or dies. Levels
-are those of docs/threat-model.md: B with Landlock and both seccomp filters, G with anything less.
+The zygote tries the layers once and says what it found; a session puts on exactly those, in this order, or dies. What
+level they make is decided in `autograde/confinement.py`.
 """
 
 from __future__ import annotations
@@ -12,18 +12,21 @@ import socket
 import struct
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Callable, Collection
 from glob import glob
 
 import msgspec
 
-from autograde.worker.confinement import landlock, seccomp
+from autograde.worker.confinement import landlock, seccomp, tree
 from autograde.worker.confinement.landlock import DEVICE, IOCTL_DEV, LOAD, READ, READ_FILE, WRITE, WRITE_FILE
 from autograde.worker.confinement.syscalls import AUDIT_ARCH, MACHINE
 
 NEWUTS, NEWIPC, NEWUSER, NEWNET = 0x4000000, 0x8000000, 0x10000000, 0x40000000
 CAPABILITIES_V3 = 0x20080522
 PR_SET_DUMPABLE = 4
+ROOT = os.path.join(tempfile.gettempdir(), "root")
+"""where the warm process hangs what submissions may read: below its own home"""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -39,6 +42,9 @@ class Layers(msgspec.Struct, frozen=True):
     """new processes need a permit"""
     namespaces: bool = False
     """it has a network of its own, without a cable, and no privilege of the account's"""
+    tree: bool = False
+    """it has a file tree of its own, in which nothing lies but what it may use"""
+    system: str = sys.platform
 
 
 def found(left_out: Collection[str] = ()) -> Layers:
@@ -47,20 +53,25 @@ def found(left_out: Collection[str] = ()) -> Layers:
     `left_out` names layers that are not to be used, so that tests and benchmarks can do without them.
     """
     if sys.platform != "linux" or MACHINE not in AUDIT_ARCH:
-        return Layers()
+        return Layers(system=sys.platform)
+    namespaces = "namespaces" not in left_out and _works(enter_namespaces)
     return Layers(
         landlock=landlock.version() if "landlock" not in left_out and _works(_try_landlock) else 0,
         seccomp="seccomp" not in left_out and _works(_try_seccomp),
         permits="permits" not in left_out and _works(_try_permits),
-        namespaces="namespaces" not in left_out and _works(_try_namespaces),
+        namespaces=namespaces,
+        tree=namespaces and "tree" not in left_out and _works(_try_tree),
     )
 
 
 def put_on(layers: Layers, scratch: str, device: str, warden: socket.socket | None) -> None:
     """Confine this session. The warden gets the listener for new processes. OSError if a layer cannot be had."""
     cuda = device != "cpu"
+    drivers = _cuda_files() if cuda else []
+    if layers.tree:
+        tree.enter(ROOT, scratch, drivers)
     if layers.landlock:
-        landlock.restrict([*_readable(), *(_cuda_files() if cuda else []), (scratch, WRITE)])
+        landlock.restrict([*_readable(), *drivers, (scratch, WRITE)])
     if layers.permits:
         assert warden is not None
         listener = seccomp.install_with_listener(seccomp.new_processes())
@@ -73,10 +84,19 @@ def put_on(layers: Layers, scratch: str, device: str, warden: socket.socket | No
         seccomp.install(seccomp.refusals(os.getpid(), cuda=cuda))
 
 
-def enter_namespaces() -> None:
-    """Leave the machine's network, shared memory and privileges behind. For a process with one thread."""
+def leave_the_machine(layers: Layers) -> None:
+    """What the warm process does once for all sessions, as far as the layers go. For a process with one thread."""
+    if layers.namespaces:
+        enter_namespaces(tree.NEWNS if layers.tree else 0)
+    if layers.tree:
+        os.makedirs(ROOT, exist_ok=True)
+        tree.prepare(ROOT, _readable())
+
+
+def enter_namespaces(more: int = 0) -> bool:
+    """Leave the machine's network, shared memory and privileges behind; `more` names further namespaces."""
     uid, gid = os.geteuid(), os.getegid()
-    if _libc.unshare(ctypes.c_int(NEWUSER | NEWNET | NEWIPC | NEWUTS)):
+    if _libc.unshare(ctypes.c_int(NEWUSER | NEWNET | NEWIPC | NEWUTS | more)):
         raise OSError(ctypes.get_errno(), "the kernel refused a namespace")
     # New credentials close /proc/self to its owner, who has the maps still to write.
     if _libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0):
@@ -84,6 +104,7 @@ def enter_namespaces() -> None:
     for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
         with open(f"/proc/self/{name}", "w") as file:
             file.write(text)
+    return True
 
 
 def _readable() -> list[tuple[str, int]]:
@@ -143,9 +164,11 @@ def _try_permits() -> bool:
     return seccomp.install_with_listener(seccomp.new_processes()) >= 0
 
 
-def _try_namespaces() -> bool:
-    enter_namespaces()
-    return True
+def _try_tree() -> bool:
+    leave_the_machine(Layers(namespaces=True, tree=True))
+    scratch = tempfile.mkdtemp()
+    tree.enter(ROOT, scratch)
+    return not os.path.exists("/proc/self") and os.access(scratch, os.W_OK)
 
 
 def _can(attempt: Callable[[], object]) -> bool:
