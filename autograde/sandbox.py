@@ -98,12 +98,12 @@ class RunningSubmission:
 
     def _run_notebook(self, cells: list[tuple[str, str]]) -> None:
         try:
-            confined = self.notebook.receive(time.monotonic() + ANSWER_S) == {"confined": True}
+            answer = self.notebook.receive(time.monotonic() + ANSWER_S)
         except (DeadlineError, PeerGone, WireError):
-            confined = False
-        if not confined:
+            answer = {"why": "it ended first"}
+        if answer != {"confined": True}:
             self.close()
-            raise WarmProcessError("a worker ended before it was confined; run `course doctor`")
+            raise WarmProcessError(f"a worker could not be confined ({answer.get('why')}); run `course doctor`")
         deadline = time.monotonic() + self.limits.notebook_wall_s
         try:
             self.notebook.send({"cells": [list(cell) for cell in cells]}, deadline=deadline)

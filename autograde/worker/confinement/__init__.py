@@ -19,7 +19,7 @@ from glob import glob
 import msgspec
 
 from autograde.worker.confinement import landlock, seccomp, tree
-from autograde.worker.confinement.landlock import DEVICE, IOCTL_DEV, LOAD, READ, READ_FILE, WRITE, WRITE_FILE
+from autograde.worker.confinement.landlock import DEVICE, IOCTL_DEV, LOAD, READ, READ_FILE, TRUNCATE, WRITE, WRITE_FILE
 from autograde.worker.confinement.syscalls import AUDIT_ARCH, MACHINE
 
 NEWUTS, NEWIPC, NEWUSER, NEWNET = 0x4000000, 0x8000000, 0x10000000, 0x40000000
@@ -27,6 +27,9 @@ CAPABILITIES_V3 = 0x20080522
 PR_SET_DUMPABLE = 4
 ROOT = os.path.join(tempfile.gettempdir(), "root")
 """where the warm process hangs what submissions may read: below its own home"""
+
+MACHINES_OWN = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+"""what container runtimes keep read-only too"""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -67,6 +70,11 @@ def found(left_out: Collection[str] = ()) -> Layers:
 def put_on(layers: Layers, scratch: str, device: str, warden: socket.socket | None) -> None:
     """Confine this session. The warden gets the listener for new processes. OSError if a layer cannot be had."""
     cuda = device != "cpu"
+    if cuda and not layers.tree and os.geteuid() == 0:
+        raise PermissionError(
+            "on CUDA the driver needs /proc writable, which is the whole machine for root: grade "
+            "under another account, or where user namespaces are allowed"
+        )
     drivers = _cuda_files() if cuda else []
     if layers.tree:
         tree.enter(ROOT, scratch, drivers)
@@ -121,14 +129,20 @@ def _readable() -> list[tuple[str, int]]:
 
 
 def _cuda_files() -> list[tuple[str, int]]:
-    """What the driver opens, by its users' reports; it writes threads' names under /proc, elsewhere in each check."""
+    """What the driver opens, by its users' reports.
+
+    It writes its threads' names to /proc/<pid>/task, and each check is a process of its own, whose number nobody knows
+    before. So /proc is writable as far as its owner may write there; what belongs to the machine is hung read-only over
+    it. Other processes' memory and environment stay closed: Landlock lets nobody look out of it.
+    """
     devices = ["nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia-modeset"]
     places = [*glob("/dev/nvidia[0-9]*"), *(f"/dev/{name}" for name in devices)]
     told = ("/sys/devices", "/sys/bus/pci", "/sys/module/nvidia", "/sys/class/drm")
     return [
         *((path, DEVICE | IOCTL_DEV) for path in places),
         ("/dev/nvidia-caps", READ | DEVICE | IOCTL_DEV),
-        ("/proc", READ | WRITE_FILE),
+        ("/proc", READ | WRITE_FILE | TRUNCATE),
+        *((path, READ) for path in MACHINES_OWN),
         *((path, READ) for path in told),
     ]
 

@@ -39,11 +39,13 @@ def hang(root: str, rules: Iterable[tuple[str, int]]) -> None:
             continue
         place = root + path
         _make_place(place, folder=os.path.isdir(path))
+        before = _mounts()
         _mount(path, place, BIND | REC)
         if not rights & WRITE_FILE:
             done.append(path)
-            for below in _mounts_at(place):
-                _make_readonly(below)
+            # What was mounted below it elsewhere came along, and does not become read-only with the one above.
+            for below in _mounts().items() - before.items():
+                _make_readonly(below[1])
 
 
 def enter(root: str, scratch: str, rules: Iterable[tuple[str, int]] = ()) -> None:
@@ -82,11 +84,11 @@ def _make_readonly(place: str) -> None:
     _mount(None, place, REMOUNT | BIND | RDONLY | kept)
 
 
-def _mounts_at(place: str) -> list[str]:
-    """`place` and every mount below it: one that was mounted elsewhere does not become read-only with the one above."""
+def _mounts() -> dict[str, str]:
+    """Where each mount hangs, by its number."""
     with open("/proc/self/mountinfo") as table:
-        points = [line.split(" ", 5)[4].encode().decode("unicode_escape") for line in table]
-    return [point for point in points if point == place or point.startswith(place + "/")]
+        rows = [line.split(" ", 5) for line in table]
+    return {row[0]: row[4].encode().decode("unicode_escape") for row in rows}
 
 
 def _mount(source: str | None, target: str, flags: int, kind: str | None = None, options: str | None = None) -> None:
