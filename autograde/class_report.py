@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from autograde.course import Course, CourseError
+from autograde.disk import write_whole
 from autograde.display import plain, template
 from autograde.feedback import WORDS, points_text
 from autograde.page import styles
@@ -46,8 +47,8 @@ def write_class_report(course: Course, slug: str) -> tuple[Path, Path]:
     if not reports:
         raise CourseError(f"no reports in {course.paths(slug).reports}; run `course grade {slug}`")
     page, table = (course.root / "reports" / f"{slug}.{kind}" for kind in ("html", "csv"))
-    page.write_text(class_page(assignment.title, slug, reports, marks_to_give(course, slug)), encoding="utf-8")
-    table.write_text(class_table(reports), encoding="utf-8")
+    write_whole(page, class_page(assignment.title, slug, reports, marks_to_give(course, slug)))
+    write_whole(table, class_table(reports))
     return page, table
 
 

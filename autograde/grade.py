@@ -6,12 +6,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from autograde.course import Course, CourseError
+from autograde.disk import NoRoomError, check_room
 from autograde.extract import Submission, SubmissionError
 from autograde.gradebook import check_gradebook, record
 from autograde.grading import digest_of
 from autograde.pool import GraderPool, Told, default_jobs
 from autograde.report import Report, decode_report, write_report
 from autograde.submitted import students_submitted, submission_of
+
+ROOM_BYTES, ROOM_EACH_BYTES = 4 << 20, 200 << 10
+"""free space that a run asks for: for the gradebook's journal, and for each submission's report and notebook"""
 
 
 @dataclass
@@ -60,12 +64,23 @@ def grade_class(
             waiting.append(submission)
         else:
             result.reports[student] = report
+    _check_room(course, slug, waiting, len(chosen))
     if waiting:
         jobs = min(jobs or default_jobs(), len(waiting))
         _run(course, slug, waiting, jobs, device or course.device, result, told, announced)
     graded = [student for student, report in result.reports.items() if not report.withheld]
     result.errors |= record(course, slug, graded)
     return result
+
+
+def _check_room(course: Course, slug: str, waiting: list[Submission], count: int) -> None:
+    """CourseError, before anything is written, if what a run writes would not find room."""
+    sizes = sum(len(source) for submission in waiting for _, source in submission.cells)
+    folders = (course.root, course.paths(slug).reports, course.root / "autograded", course.stage.parent)
+    try:
+        check_room(folders, ROOM_BYTES + count * ROOM_EACH_BYTES + 4 * sizes)
+    except NoRoomError as error:
+        raise CourseError(str(error)) from error
 
 
 def _fresh(course: Course, submission: Submission) -> Report | None:

@@ -19,10 +19,12 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.dbutil import ALEMBIC_DIR
 from nbgrader.plugins import CsvExportPlugin
 from nbgrader.utils import parse_utc
+from sqlalchemy.exc import SQLAlchemyError
 from traitlets.config import Config
 
 from autograde import nbgrader_hooks as hooks
 from autograde.course import Course, CourseError
+from autograde.disk import database_obstacle, obstacle
 from autograde.marks import marks_kept
 from autograde.nbgrader_run import quiet_logger
 from autograde.nbgrader_settings import configure
@@ -52,9 +54,19 @@ def record(course: Course, slug: str, students: Iterable[str]) -> dict[str, str]
         except Exception as error:
             errors[student] = str(error) or type(error).__name__
     if ready:
-        with marks_kept(course, slug, ready):
+        with _database_errors(course), marks_kept(course, slug, ready):
             errors |= _run(_converter(Autograde, course, slug, _Recording), course, slug, ready)
     return errors
+
+
+@contextmanager
+def _database_errors(course: Course) -> Iterator[None]:
+    """A gradebook that is locked, full or read-only is a CourseError that says so."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        why = database_obstacle(course.root / "gradebook.db", error)
+        raise CourseError(why or f"{course.root / 'gradebook.db'}: cannot be used ({error})") from error
 
 
 def _check_timestamp(path: Path) -> None:
@@ -75,7 +87,8 @@ def write_feedback(course: Course, slug: str, students: Iterable[str] | None = N
             f"no graded submission of {slug!r} in {course.root / 'autograded'}; run `course grade {slug}`"
         )
     check_gradebook(course, slug)
-    return _run(_converter(GenerateFeedback, course, slug, _Feedback), course, slug, chosen)
+    with _database_errors(course):
+        return _run(_converter(GenerateFeedback, course, slug, _Feedback), course, slug, chosen)
 
 
 class _Chosen:
@@ -104,7 +117,8 @@ class _Chosen:
         try:
             step(*arguments)
         except Exception as error:
-            self.failures[self.current] = str(error) or type(error).__name__
+            why = obstacle(error) if isinstance(error, OSError) else None
+            self.failures[self.current] = why or str(error) or type(error).__name__
             raise
 
 
@@ -135,10 +149,10 @@ def _run(converter: Any, course: Course, slug: str, students: list[str]) -> dict
         with _quiet():
             converter.start()
     except NbGraderException as error:
+        if isinstance(error.__context__, SQLAlchemyError):
+            raise error.__context__ from None
         if not converter.failures:
             raise CourseError(f"{slug}: nbgrader stopped: {error}") from error
-        if "database" in str(error):
-            raise CourseError(f"{course.root / 'gradebook.db'}: {error}") from error
     failures: dict[str, str] = converter.failures
     return failures
 
@@ -171,10 +185,8 @@ def check_gradebook(course: Course, slug: str) -> None:
         finally:
             connection.close()
     except sqlite3.OperationalError as error:
-        if "locked" in str(error):
-            raise CourseError(
-                f"{path}: locked by another program; let it finish or close it, then try again"
-            ) from error
+        if why := database_obstacle(path, error):
+            raise CourseError(why) from error
         raise CourseError(f"{path}: cannot be used ({error}); back it up, then run `nbgrader db upgrade`") from error
     except sqlite3.DatabaseError as error:
         raise CourseError(f"{path}: not a gradebook ({error}); restore it from a backup") from error

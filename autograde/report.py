@@ -13,6 +13,8 @@ from typing import Any
 
 import msgspec
 
+from autograde.disk import write_whole
+
 SCHEMA = 1
 NOT_CONFINED = "NOT confined"
 """stands in a report's environment when the machine could not hold the submission and the course accepted that"""
@@ -147,7 +149,4 @@ def decode_report(data: bytes) -> Report:
 
 def write_report(report: Report, path: Path) -> None:
     """Write so that a reader sees the old report or the new one, never half of one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".json.tmp")
-    unfinished.write_bytes(encode_report(report))
-    unfinished.replace(path)
+    write_whole(path, encode_report(report))

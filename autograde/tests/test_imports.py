@@ -20,7 +20,8 @@ MODULES = {
 MAY_IMPORT = {
     "autograde.wire": {"autograde.wire"},
     "autograde.worker": {"autograde.wire", "autograde.worker"},
-    "autograde.report": set(),
+    "autograde.disk": set(),
+    "autograde.report": {"autograde.disk"},
     "autograde.transcript": set(),
     "autograde.mismatch": {"autograde.report"},
     "autograde.conversation": {"autograde.wire", "autograde.transcript"},
