@@ -24,7 +24,8 @@ MAY_IMPORT = {
     "autograde.report": {"autograde.disk"},
     "autograde.transcript": set(),
     "autograde.mismatch": {"autograde.report"},
-    "autograde.conversation": {"autograde.wire", "autograde.transcript"},
+    "autograde.steady": set(),
+    "autograde.conversation": {"autograde.wire", "autograde.transcript", "autograde.steady"},
     "autograde.remote": {"autograde.wire", "autograde.conversation"},
     "autograde.student": {"autograde.wire", "autograde.conversation", "autograde.remote", "autograde.mismatch"},
     "autograde.testing": {
@@ -33,7 +34,7 @@ MAY_IMPORT = {
     },
     "autograde.course": {"autograde.report"},
     "autograde.warm": set(),
-    "autograde.sandbox": {"autograde.wire", "autograde.warm", "autograde.course", "autograde.report"},
+    "autograde.sandbox": {"autograde.wire", "autograde.warm", "autograde.course", "autograde.report", "autograde.steady"},
 }  # fmt: skip
 
 
