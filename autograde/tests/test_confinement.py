@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from autograde.sandbox import RunningSubmission
 from autograde.student import Student
 from autograde.tests.conftest import LIMITS, Run
 from autograde.tests.tiny_course import make_course
-from autograde.warm import WarmProcess
+from autograde.warm import WarmProcess, site_dirs
 from autograde.worker import confinement
 
 ALL = {"landlock": 7, "seccomp": True, "permits": True, "namespaces": True, "tree": True}
@@ -170,6 +171,18 @@ def test_what_a_submission_may_keep_is_enough_for_a_checkpoint(run: Run) -> None
 def test_honest_code_is_not_in_the_way(run: Run, source: str) -> None:
     with run(source, cell_wall_s=30, notebook_wall_s=60) as running:
         assert running.cells[0].error == ""
+
+
+def test_an_environment_may_lie_where_scratch_folders_do() -> None:
+    """As in a course below /tmp."""
+    with tempfile.TemporaryDirectory() as site:
+        (Path(site) / "beside_scratch.py").write_text("FOUND = 5")
+        with WarmProcess(sites=(*site_dirs(), site)) as warm:
+            warm.wait_until_ready()
+            for _ in range(2):
+                cells = [("cell", "import beside_scratch\nopen('own', 'w').write('x')")]
+                with RunningSubmission(warm.control, cells, limits=LIMITS, checks=1) as running:
+                    assert running.cells[0].error == ""
 
 
 def test_checks_run_at_the_same_time_in_several_submissions(warm: WarmProcess) -> None:

@@ -53,13 +53,14 @@ def enter(root: str, scratch: str, rules: Iterable[tuple[str, int]] = ()) -> Non
     if _libc.unshare(ctypes.c_int(NEWNS)):
         raise OSError(ctypes.get_errno(), "the kernel refused a mount namespace")
     hang(root, rules)
-    # On a file system of this session's own, so that no session sees another's name.
     parent = root + os.path.dirname(scratch)
     os.makedirs(parent, exist_ok=True)
-    _mount("tmpfs", parent, NOSUID | NODEV, kind="tmpfs", options="size=64k,mode=755")
+    if not os.listdir(parent):  # nothing to hide: a file system of this session's own, so that none sees another's name
+        _mount("tmpfs", parent, NOSUID | NODEV, kind="tmpfs", options="size=64k,mode=755")
     os.mkdir(root + scratch)
     _mount(scratch, root + scratch, BIND)
-    _make_readonly(parent)
+    if os.path.ismount(parent):
+        _make_readonly(parent)
     _make_readonly(root)
     os.chdir(root)
     if _libc.syscall(ctypes.c_long(number("pivot_root") or 0), b".", b"."):
