@@ -57,6 +57,8 @@ def say_verification(found: Verification) -> None:
         say(f"{'caught by check':{width}}  {''.join(str(index % 10) for index in range(len(found.checks)))}")
     for name, caught in found.kills.items():
         say(f"{name:{width}}  {''.join('✗' if index in caught else '·' for index in range(len(found.checks)))}")
+    for flagged in found.flagged:
+        say(flagged)
     for title in found.redundant:
         say(f"redundant: an earlier check catches all that this one does: {title}")
     if NOT_CONFINED in found.confinement:
@@ -76,6 +78,7 @@ def verification_data(found: Verification) -> dict[str, Any]:
         "right": found.right,
         "wrong": {name: [found.checks[index] for index in caught] for name, caught in found.kills.items()},
         "redundant": found.redundant,
+        "flagged": found.flagged,
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from typing import Any
 
 from autograde.conversation import StudentError, WorkerLostError, clean
 from autograde.mismatch import Mismatch
@@ -29,8 +30,9 @@ def failed(check: Check, raised: BaseException, reveal: Reveal, cell_error: str 
     replay = check.replay if reveal is not Reveal.NOTHING else ""
     match raised:
         case Mismatch():
-            reason, idea = clean(raised.text(reveal), 1000), raised.misconception
-            return _verdict(check, Outcome.FAILED, reason=reason, hint=raised.hint, misconception=idea, replay=replay)
+            reason = clean(raised.text(reveal), 1000)
+            found = {"hint": raised.hint, "misconception": raised.misconception, "undecided": raised.undecided}
+            return _verdict(check, Outcome.FAILED, reason=reason, replay=replay, **found)
         case StudentError() if raised.types[0] == "NotImplementedError":
             return _verdict(check, Outcome.FAILED, reason=NOT_WRITTEN)
         case StudentError(missing=True):
@@ -52,5 +54,5 @@ def failed(check: Check, raised: BaseException, reveal: Reveal, cell_error: str 
     return _verdict(check, Outcome.BROKEN, reason=f"{type(raised).__name__}: {raised}"[:500], traceback=trace)
 
 
-def _verdict(check: Check, outcome: Outcome, points: float = 0.0, **text: str) -> Verdict:
-    return Verdict(check=check.name, title=check.title, outcome=outcome, points=points, max_points=check.points, **text)
+def _verdict(check: Check, outcome: Outcome, points: float = 0.0, **said: Any) -> Verdict:
+    return Verdict(check=check.name, title=check.title, outcome=outcome, points=points, max_points=check.points, **said)

@@ -58,6 +58,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """advice: the misconception's or the check's own words"""
     misconception: str = ""
     """name of the known wrong idea, if exactly one explains every number"""
+    undecided: list[str] = []
+    """names of the known wrong ideas, if several explain every number, so that none may be named"""
     replay: str = ""
     """lines to paste under the submission that show the failure, as far as the course reveals it"""
     traceback: str = ""

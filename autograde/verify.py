@@ -32,6 +32,8 @@ class Verification:
     kills: dict[str, list[int]] = field(default_factory=dict)
     """wrong program -> the checks (by index) that catch it"""
     right: list[str] = field(default_factory=list)
+    flagged: list[str] = field(default_factory=list)
+    """right programs of which a check without points says something, and what"""
     confinement: str = ""
     """what held the programs while they ran"""
 
@@ -94,6 +96,7 @@ def verify(
             _expect_full_marks(found, report)
     found.kills = dict(sorted(found.kills.items()))
     found.right.sort()
+    found.flagged.sort()
     found.problems.sort()
     return found
 
@@ -137,8 +140,12 @@ def _expect_full_marks(found: Verification, report: Report) -> None:
     who = f"{report.student}.py" if "/" in report.student else "the instructor's solution"
     for exercise in report.exercises:
         for verdict in exercise.verdicts:
-            if verdict.outcome is not Outcome.PASSED:
-                what = f"{exercise.exercise}: {verdict.title}: {verdict.outcome.value}: {verdict.reason}"
+            if verdict.outcome is Outcome.PASSED:
+                continue
+            what = f"{exercise.exercise}: {verdict.title}: {verdict.outcome.value}: {verdict.reason}"
+            if verdict.max_points == 0 and verdict.outcome is Outcome.FAILED and report.student.startswith("right/"):
+                found.flagged.append(f"{who} is flagged in {what}")
+            else:
                 found.problems.append(f"{who} loses points in {what}")
 
 
@@ -158,7 +165,7 @@ def _expect_caught(found: Verification, name: str, report: Report, ideas: set[st
         found.places[exercise.exercise, verdict.check]
         for exercise in report.exercises
         for verdict in exercise.verdicts
-        if verdict.outcome in Killed
+        if verdict.outcome in Killed and verdict.max_points > 0
     ]
     found.kills[name] = caught
     broken = [verdict for verdict in report.verdicts if verdict.outcome is Outcome.BROKEN]
@@ -167,9 +174,26 @@ def _expect_caught(found: Verification, name: str, report: Report, ideas: set[st
     elif not caught:
         found.problems.append(f"wrong/{name}.py gets full marks; no check catches it")
     elif name in ideas and name not in {verdict.misconception for verdict in report.verdicts}:
-        found.problems.append(f"wrong/{name}.py is caught, but its misconception {name} is not recognised")
+        found.problems.append(
+            f"wrong/{name}.py is caught, but its misconception {name} is not recognised: {_why_unnamed(name, report)}"
+        )
     elif not any(verdict.hint for verdict in report.verdicts):
         found.problems.append(f"wrong/{name}.py is caught, but no hint names its idea")
+
+
+def _why_unnamed(name: str, report: Report) -> str:
+    """What keeps a known wrong idea from being named, check by check where there are several."""
+    for verdict in report.verdicts:
+        if name in verdict.undecided:
+            others = " and ".join(idea for idea in verdict.undecided if idea != name)
+            return (
+                f"in {verdict.title!r} {others} gives the same numbers for every input; draw inputs for which they "
+                "differ, make them one idea, or give one of them an oracle of its own"
+            )
+    named = {verdict.misconception for verdict in report.verdicts if verdict.misconception}
+    if named:
+        return f"what is recognised is {' and '.join(sorted(named))}"
+    return "it gives other numbers than the program does"
 
 
 def _expect_no_fool(found: Verification, fool: str, report: Report) -> None:
