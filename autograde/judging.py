@@ -31,8 +31,15 @@ def failed(check: Check, raised: BaseException, reveal: Reveal, cell_error: str 
     match raised:
         case Mismatch():
             reason = clean(raised.text(reveal), 1000)
-            found = {"hint": raised.hint, "misconception": raised.misconception, "undecided": raised.undecided}
-            return _verdict(check, Outcome.FAILED, reason=reason, replay=replay, **found)
+            return _verdict(
+                check,
+                Outcome.FAILED,
+                reason=reason,
+                hint=raised.hint,
+                misconception=raised.misconception,
+                undecided=raised.undecided,
+                replay=replay,
+            )
         case StudentError() if raised.types[0] == "NotImplementedError":
             return _verdict(check, Outcome.FAILED, reason=NOT_WRITTEN)
         case StudentError(missing=True):
