@@ -29,6 +29,8 @@ class Verification:
     """`exercise: title`, in order"""
     places: dict[tuple[str, str], int] = field(default_factory=dict)
     """(exercise, check) -> its index in `checks`"""
+    flags: set[int] = field(default_factory=set)
+    """the checks without points"""
     kills: dict[str, list[int]] = field(default_factory=dict)
     """wrong program -> the checks (by index) that catch it"""
     right: list[str] = field(default_factory=list)
@@ -45,7 +47,7 @@ class Verification:
     def redundant(self) -> list[str]:
         """Checks that catch no wrong program which an earlier check does not catch."""
         first = {caught[0] for caught in self.kills.values() if caught}
-        return [title for index, title in enumerate(self.checks) if index not in first]
+        return [title for index, title in enumerate(self.checks) if index not in first | self.flags]
 
 
 def verify(
@@ -127,6 +129,7 @@ def _list_checks(found: Verification, report: Report) -> None:
     for exercise in report.exercises:
         for verdict in exercise.verdicts:
             found.places[exercise.exercise, verdict.check] = len(found.checks)
+            found.flags |= {len(found.checks)} if verdict.max_points == 0 else set()
             found.checks.append(f"{exercise.exercise}: {verdict.title}")
 
 
