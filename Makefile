@@ -24,7 +24,7 @@ check: setup
 test: .venv/oracles check long verify
 
 .venv/oracles: .venv/ready
-	$(BIN)/pip install -q -c constraints.txt -e '.[dev,oracles]'
+	$(BIN)/pip install -q -c constraints.txt -e '.[dev,oracles,curves]'
 	touch $@
 
 long: setup

@@ -1,55 +1,82 @@
 """The TA's page about one assignment: who has what, which checks were hard, which wrong ideas are in the room.
 
-Made from the reports alone, so it can be written again at any time. What a person has to mark comes from the gradebook.
+Made from the reports, so it can be written again at any time; what a person has to mark comes from the gradebook.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import statistics
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from autograde.course import Course, CourseError
 from autograde.disk import write_whole
-from autograde.display import plain, template
+from autograde.display import plain
 from autograde.feedback import WORDS, points_text
-from autograde.page import styles
+from autograde.item_statistics import Cluster, Item, Key, clusters, items
+from autograde.page import first_line
 from autograde.report import Outcome, Report, Verdict, decode_report, ideas
+from autograde.staff_page import csv_text, staff_page
+from autograde.standing import Standing, standings
+from autograde.submitted import students_submitted
 
 BINS = 10
 LONGEST_BAR = 40
-Key = tuple[str, str]
-"""(exercise, check)"""
+HARDEST = 5
+CLOSE = 10.0
+"""a wrong value within so many times what is allowed deserves a look before anybody is told that it is wrong"""
+FORMGRADER = "http://localhost:8888/formgrader"
 
 
 @dataclass(frozen=True)
-class Item:
-    """One check over the whole class."""
+class Room:
+    """What the page says of an assignment beside the reports."""
 
-    exercise: str
-    title: str
-    outcomes: Counter[Outcome]
-    difficulty: float
-    """share of those who met the check and passed it"""
-    discrimination: float | None
-    """correlation of passing it with the points in all other checks; None if everybody did the same"""
+    slug: str
+    standings: Mapping[str, Standing] = field(default_factory=dict)
+    not_graded: Sequence[str] = ()
+    """handed in, but without a report"""
+    with_feedback: frozenset[str] = frozenset()
+    formgrader: str = FORMGRADER
+
+    def person(self, student: str) -> dict[str, str]:
+        """A student's name and the page that they read; the record, while there is no such page."""
+        folder = quote(student, safe="")
+        read = f"../feedback/{folder}/{self.slug}/{self.slug}.html"
+        href = read if student in self.with_feedback else f"{self.slug}/{folder}.json"
+        submission = self.standings.get(student, Standing()).submission
+        marking = f"{self.formgrader}/submissions/{quote(submission, safe='')}/" if submission else ""
+        return {"name": plain(student, 200), "href": href, "marking": marking}
 
 
-def write_class_report(course: Course, slug: str) -> tuple[Path, Path]:
-    """reports/<slug>.html and reports/<slug>.csv, from what has been graded."""
+def write_class_report(course: Course, slug: str, formgrader: str = FORMGRADER) -> list[Path]:
+    """reports/<slug>.html and its tables as CSV, from what has been graded."""
     assignment = course.assignment(slug)
     reports = read_reports(course, slug)
     if not reports:
         raise CourseError(f"no reports in {course.paths(slug).reports}; run `course grade {slug}`")
-    page, table = (course.root / "reports" / f"{slug}.{kind}" for kind in ("html", "csv"))
-    write_whole(page, class_page(assignment.title, slug, reports, marks_to_give(course, slug)))
-    write_whole(table, class_table(reports))
-    return page, table
+    graded = {report.student for report in reports}
+    room = Room(
+        slug=slug,
+        standings=standings(course, slug),
+        not_graded=sorted(set(students_submitted(course, slug)) - graded),
+        with_feedback=frozenset(student for student in graded if course.paths(slug).feedback(student).exists()),
+        formgrader=formgrader.rstrip("/"),
+    )
+    texts = {
+        f"{slug}.html": class_page(assignment.title, reports, room),
+        f"{slug}.csv": class_table(reports),
+        f"{slug}-checks.csv": checks_table(reports),
+        f"{slug}-ideas.csv": ideas_table(reports),
+    }
+    paths = [course.root / "reports" / name for name in texts]
+    for path, text in zip(paths, texts.values(), strict=True):
+        write_whole(path, text)
+    return paths
 
 
 def read_reports(course: Course, slug: str) -> list[Report]:
@@ -58,86 +85,117 @@ def read_reports(course: Course, slug: str) -> list[Report]:
     return [decode_report(path.read_bytes()) for path in paths]
 
 
-def marks_to_give(course: Course, slug: str) -> list[str]:
-    """Students with an answer that a person has still to mark."""
-    from nbgrader.api import Gradebook
-
-    if not (course.root / "gradebook.db").exists():
-        return []
-    with Gradebook(course.gradebook_url, course.name) as gradebook:
-        submissions = gradebook.assignment_submissions(slug)
-        return sorted(found.student.id for found in submissions if found.needs_manual_grade)
-
-
 def class_table(reports: Sequence[Report]) -> str:
-    """One row for each student and check, as CSV. No cell can be taken for a formula."""
-    written = io.StringIO()
-    rows = csv.writer(written)
-    rows.writerow(["student", "exercise", "check", "outcome", "points", "max_points", "misconception"])
-    for report in reports:
-        for exercise in report.exercises:
-            for v in exercise.verdicts:
-                facts = (report.student, exercise.exercise, v.check, v.outcome.value, v.points, v.max_points)
-                rows.writerow([harmless(fact) for fact in (*facts, v.misconception)])
-    return written.getvalue()
+    """One row for each student and check, as CSV."""
+    header = ["student", "exercise", "check", "outcome", "points", "max_points", "misconception", "margin"]
+    return csv_text(
+        header,
+        (
+            (r.student, e.exercise, v.check, v.outcome.value, v.points, v.max_points, v.misconception,
+             "" if v.margin is None else v.margin)
+            for r in reports for e in r.exercises for v in e.verdicts
+        ),
+    )  # fmt: skip
 
 
-def harmless(value: Any) -> str:
-    """Text that a spreadsheet shows as it is, whatever a student's name begins with."""
-    text = plain(value)
-    return f"'{text}" if text[:1] in tuple("=+-@\t\r") and not isinstance(value, float) else text
+def checks_table(reports: Sequence[Report]) -> str:
+    """One row for each check, as CSV."""
+    header = ["exercise", "check", "title", "difficulty", "discrimination", *(outcome.value for outcome in Outcome)]
+    return csv_text(
+        header,
+        (
+            (*key, item.title, round(item.difficulty, 4),
+             "" if item.discrimination is None else round(item.discrimination, 4),
+             *(item.outcomes[outcome] for outcome in Outcome))
+            for key, item in items(reports).items()
+        ),
+    )  # fmt: skip
 
 
-def class_page(title: str, slug: str, reports: Sequence[Report], to_mark: Iterable[str]) -> str:
-    """The page as HTML: no script, no request to anywhere, every text escaped."""
+def ideas_table(reports: Sequence[Report]) -> str:
+    """One row for each wrong idea and student who holds it, as CSV."""
+    return csv_text(["idea", "student"], ((hint, student) for hint, who in ideas(reports) for student in who))
+
+
+def class_page(title: str, reports: Sequence[Report], room: Room) -> str:
+    """The page as HTML: readable without its script, no request to anywhere, every text escaped."""
     found = items(reports)
-    marked = set(to_mark)
     shares = [report.score / report.max_score if report.max_score else 0.0 for report in reports]
     scores = [report.score for report in reports]
-    page: str = template("class.html.j2").render(
+    rows = [_item_row(number, item) for number, item in enumerate(found.values(), 1)]
+    hardest = sorted((item.difficulty, number) for number, item in enumerate(found.values()) if item.difficulty < 1)
+    flags = {report.student: flags_of(report, room) for report in reports}
+    return staff_page(
+        "class.html.j2",
         title=title,
-        styles=styles(),
+        slug=room.slug,
         count=len(reports),
         full=sum(report.score == report.max_score for report in reports),
         mean=points_text(statistics.mean(scores)),
         median=points_text(statistics.median(scores)),
         most=points_text(max(report.max_score for report in reports)),
         unconfined=[plain(report.student) for report in reports if report.unconfined],
-        to_mark=[plain(student) for student in sorted(marked)],
+        not_graded=[plain(student, 200) for student in room.not_graded],
+        by_hand=_by_hand(room),
         bins=_bins(shares),
-        ideas=[(plain(hint), [_linked(student, slug) for student in who]) for hint, who in ideas(reports)],
-        items=[_item_row(item) for item in found.values()],
-        keys=[{"title": f"{item.exercise}: {item.title}"} for item in found.values()],
-        rows=[_student_row(report, slug, found) for report in reports],
+        ideas=[(plain(hint), [room.person(student) for student in who]) for hint, who in ideas(reports)],
+        hardest=[rows[number] for _, number in hardest[:HARDEST]],
+        clusters=[_cluster_row(cluster, room) for cluster in clusters(reports)],
+        stopped=[
+            _told(room, *of) for of in _verdicts(reports) if of[2].outcome in (Outcome.CRASHED, Outcome.TIMED_OUT)
+        ],
+        close=[_told(room, *of) for of in _verdicts(reports) if is_close(of[2])],
+        items=rows,
+        rows=[_student_row(report, room, found, flags[report.student]) for report in reports],
         words=[{"symbol": symbol, "word": word} for symbol, word in WORDS.values()],
-        problems=[(_linked(r.student, slug), [plain(p, 300) for p in r.problems]) for r in reports if r.problems],
+        flags=sorted({flag for of in flags.values() for flag in of}),
+        flagged=[(room.person(student), sorted(of)) for student, of in flags.items() if of - {"to mark"}],
+        problems=[(room.person(r.student), [first_line(p) for p in r.problems]) for r in reports if r.problems],
     )
-    return page
 
 
-def items(reports: Sequence[Report]) -> dict[Key, Item]:
-    """Every check, in the order of the reports."""
-    verdicts: dict[Key, list[tuple[Verdict, float]]] = defaultdict(list)
+def is_close(verdict: Verdict) -> bool:
+    """Wrong, but by little."""
+    return verdict.outcome is Outcome.FAILED and verdict.margin is not None and 1 < verdict.margin < CLOSE
+
+
+def flags_of(report: Report, room: Room) -> set[str]:
+    """In a word or two, what a TA may want to look at in this submission."""
+    standing = room.standings.get(report.student, Standing())
+    found = {
+        "late": standing.late_s > 0,
+        "to mark": bool(standing.to_mark),
+        "crashed": any(verdict.outcome is Outcome.CRASHED for verdict in report.verdicts),
+        "timed out": any(verdict.outcome is Outcome.TIMED_OUT for verdict in report.verdicts),
+        "close call": any(is_close(verdict) for verdict in report.verdicts),
+        "our fault": report.withheld,
+        "rule broken": any(v.max_points == 0 and v.outcome is Outcome.FAILED for v in report.verdicts),
+        "file repaired": any(not problem.startswith("cell ") for problem in report.problems),
+    }
+    return {flag for flag, holds in found.items() if holds}
+
+
+def _verdicts(reports: Sequence[Report]) -> Iterator[tuple[str, str, Verdict]]:
     for report in reports:
         for exercise in report.exercises:
             for verdict in exercise.verdicts:
-                verdicts[exercise.exercise, verdict.check].append((verdict, report.score - verdict.points))
-    return {key: _item(key[0], found) for key, found in verdicts.items()}
+                yield report.student, exercise.exercise, verdict
 
 
-def _item(exercise: str, found: list[tuple[Verdict, float]]) -> Item:
-    outcomes = Counter(verdict.outcome for verdict, _ in found)
-    met = len(found) - outcomes[Outcome.WAITING]
-    passed = [float(verdict.outcome is Outcome.PASSED) for verdict, _ in found]
-    others = [rest for _, rest in found]
-    varied = len(set(passed)) > 1 and len(set(others)) > 1
-    return Item(
-        exercise=exercise,
-        title=found[0][0].title,
-        outcomes=outcomes,
-        difficulty=outcomes[Outcome.PASSED] / met if met else 0.0,
-        discrimination=statistics.correlation(passed, others) if varied else None,
-    )
+def _told(room: Room, student: str, exercise: str, verdict: Verdict) -> dict[str, Any]:
+    return {
+        "who": room.person(student),
+        "exercise": exercise,
+        "title": plain(verdict.title),
+        "symbol": WORDS[verdict.outcome][0],
+        "reason": first_line(verdict.reason),
+        "margin": verdict.margin,
+    }
+
+
+def _by_hand(room: Room) -> list[dict[str, Any]]:
+    waiting = sorted((student, standing) for student, standing in room.standings.items() if standing.to_mark)
+    return [{"who": room.person(student), "answers": ", ".join(standing.to_mark)} for student, standing in waiting]
 
 
 def _bins(shares: list[float]) -> list[dict[str, Any]]:
@@ -154,9 +212,10 @@ def _bins(shares: list[float]) -> list[dict[str, Any]]:
     ]
 
 
-def _item_row(item: Item) -> dict[str, Any]:
+def _item_row(number: int, item: Item) -> dict[str, Any]:
     counted = [f"{symbol} {item.outcomes[outcome]} {word}" for outcome, (symbol, word) in WORDS.items()]
     return {
+        "number": number,
         "exercise": item.exercise,
         "title": plain(item.title),
         "difficulty": f"{item.difficulty:.0%}",
@@ -165,16 +224,21 @@ def _item_row(item: Item) -> dict[str, Any]:
     }
 
 
-def _student_row(report: Report, slug: str, found: Mapping[Key, Item]) -> dict[str, Any]:
-    outcomes = {(e.exercise, v.check): v.outcome for e in report.exercises for v in e.verdicts}
-    met = [WORDS[outcomes[key]] if key in outcomes else ("", "not asked") for key in found]
+def _cluster_row(cluster: Cluster, room: Room) -> dict[str, Any]:
     return {
-        **_linked(report.student, slug),
-        "score": f"{points_text(report.score)} / {points_text(report.max_score)}",
-        "cells": [{"symbol": symbol, "word": word} for symbol, word in met],
+        "exercise": cluster.exercise,
+        "title": plain(cluster.example.title),
+        "what": plain(cluster.example.hint) if cluster.explained else first_line(cluster.example.reason),
+        "explained": cluster.explained,
+        "who": [room.person(student) for student in cluster.students],
     }
 
 
-def _linked(student: str, slug: str) -> dict[str, str]:
-    """A student's name, and where the page that they read lies from here."""
-    return {"name": plain(student), "folder": student, "slug": slug}
+def _student_row(report: Report, room: Room, found: Mapping[Key, Item], flags: set[str]) -> dict[str, Any]:
+    outcomes = {(e.exercise, v.check): v.outcome for e in report.exercises for v in e.verdicts}
+    return {
+        **room.person(report.student),
+        "score": f"{points_text(report.score)} / {points_text(report.max_score)}",
+        "flags": ", ".join(sorted(flags)),
+        "cells": [WORDS[outcomes[key]][0] if key in outcomes else "" for key in found],
+    }

@@ -19,14 +19,14 @@ from autograde import pytest_plugin
 from autograde.course import Course, load_course
 from autograde.disk import obstacle
 from autograde.extract import Submission
-from autograde.grading import Options, digest_of
+from autograde.grading import Options, checks_digest, digest_of
 from autograde.judging import failed, passed, waiting
 from autograde.opened import open_submission
 from autograde.release import points
 from autograde.report import ExerciseReport, Outcome, Report, Verdict
 from autograde.sandbox import RunningSubmission
 from autograde.student import Student
-from autograde.testing import evidence, oracle
+from autograde.testing import evidence, fools
 from autograde.testing.checks import Check
 
 
@@ -67,8 +67,11 @@ class GradingSession:
     errors: list[str] = field(default_factory=list)
     running: RunningSubmission | None = None
     taken: int = 0
+    checks: str = ""
+    """digest of the tests that this process has imported, which may have been edited since"""
 
     def pytest_configure(self, config: pytest.Config) -> None:
+        self.checks = checks_digest(self.course, self.slug)
         config.option.tbstyle = "no"  # nobody reads pytest's own account of a failure, and writing it compiles the test
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -113,7 +116,7 @@ class GradingSession:
 
     def grade(self, submission: Submission, items: list[Any]) -> Report:
         evidence.current.set(evidence.Evidence())
-        oracle.tamper.set(oracle.FOOLS.get(self.options.fool))
+        fools.in_place.set(fools.fool_named(self.options.fool))
         self.taken = 0
         with open_submission(self.course, submission, self.warm, len(items), self.device) as self.running:
             problems = [f"cell {run.cell}: {run.error}" for run in self.running.cells if run.error]
@@ -123,7 +126,7 @@ class GradingSession:
         return Report(
             assignment=self.slug,
             student=submission.student,
-            digest=digest_of(self.course, submission),
+            digest=digest_of(self.course, submission, self.checks),
             problems=[*submission.problems, *problems],
             exercises=exercises,
             cells=cells,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,6 +16,7 @@ from rich.text import Text
 
 from autograde.grade import ClassResult
 from autograde.pool import Told
+from autograde.regrade import Change, exercises_text
 from autograde.report import NOT_CONFINED, Outcome, Report, ideas
 from autograde.verify import Verification
 
@@ -69,19 +71,6 @@ def say_verification(found: Verification) -> None:
     say(f"{found.slug}: {len(found.right)} right, {len(found.kills)} wrong programs: {state}\n")
 
 
-def verification_data(found: Verification) -> dict[str, Any]:
-    return {
-        "assignment": found.slug,
-        "sound": found.sound,
-        "problems": found.problems,
-        "checks": found.checks,
-        "right": found.right,
-        "wrong": {name: [found.checks[index] for index in caught] for name, caught in found.kills.items()},
-        "redundant": found.redundant,
-        "flagged": found.flagged,
-    }
-
-
 def say_class(title: str, result: ClassResult) -> None:
     """The marks of a class by exercise, then the ideas behind wrong answers, then who was not graded and why."""
     reports = sorted(result.reports.items())
@@ -102,6 +91,20 @@ def say_class(title: str, result: ClassResult) -> None:
     say(f"{len(reports)} graded, {full} with full marks, {len(result.errors)} not graded")
     for student, error in sorted(result.errors.items()):
         complain(f"{student}: not graded: {error}")
+
+
+def say_changes(changes: list[Change], path: Path) -> None:
+    """What a regrading changed for students, for review; says nothing if it changed nothing."""
+    if not changes:
+        return
+    table = Table(title="Changed since students saw it, or since the same work was first graded: automatic points")
+    for name in ("student", "before", "after", "exercises", "because of the"):
+        table.add_column(name, justify="right" if name in ("before", "after") else "left", overflow="fold")
+    for change in changes:
+        points = (f"{change.before:g}", f"{change.after:g}")
+        table.add_row(Text(change.student), *points, Text(exercises_text(change)), ", ".join(change.because))
+    screen.print(table)
+    say(f"{len(changes)} changed, also in {path}. Students see nothing of it until `course feedback`.")
 
 
 def class_data(slug: str, result: ClassResult) -> dict[str, Any]:

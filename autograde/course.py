@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import runpy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
-from enum import Enum
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from autograde.policies import Confinement, Late, Limits
 from autograde.report import Reveal
 
 __all__ = [
@@ -34,54 +34,6 @@ class CourseError(Exception):
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What one submission may use. A check that needs more names it in its assignment."""
-
-    check_cpu_s: float = 20.0
-    """processor seconds of one check, all its examples together"""
-    check_wall_s: float = 60.0
-    """seconds one check may take by the clock; generous, because machines are shared"""
-    cell_wall_s: float = 30.0
-    """seconds one notebook cell may run before it is interrupted"""
-    notebook_wall_s: float = 120.0
-    """seconds the whole notebook may run before the worker is killed"""
-    memory_bytes: int = 2 << 30
-    """memory a worker may allocate above what the warm process already holds"""
-    file_bytes: int = 64 << 20
-    """size of one file that a submission may write"""
-    scratch_bytes: int = 256 << 20
-    """what all files that it keeps may hold together"""
-    output_bytes: int = 1 << 20
-    """what all cells together may print or display"""
-    notebook_bytes: int = 20 << 20
-    """size of a submitted file; a larger one is refused unread"""
-
-
-class Confinement(Enum):
-    """Whether submissions may run where the machine cannot confine them; see docs/threat-model.md."""
-
-    REQUIRED = "required"
-    WEAKER_ACCEPTED = "weaker accepted"
-
-
-@dataclass(frozen=True)
-class Late:
-    """Points lost per day begun after the deadline, as a share of the score, after a grace period."""
-
-    per_day: float = 0.0
-    at_most: float = 1.0
-    grace_minutes: float = 10.0
-
-    def penalty(self, score: float, seconds_late: float) -> float:
-        """The points to subtract from `score` for a submission that is `seconds_late` late."""
-        late = seconds_late - 60 * self.grace_minutes
-        if late <= 0:
-            return 0.0
-        days_begun = -(-late // 86400)
-        return score * min(self.per_day * days_begun, self.at_most)
-
-
-@dataclass(frozen=True)
 class Assignment:
     """One notebook of the course. `slug` names its files in every folder."""
 
@@ -89,6 +41,8 @@ class Assignment:
     title: str
     due: str | None = None
     """local time in the course's time zone, as `YYYY-MM-DD HH:MM`"""
+    extensions: Mapping[str, str] = field(default_factory=dict)
+    """student -> their own deadline, in the same form; others keep what nbgrader's gradebook grants them"""
     data: tuple[str, ...] = ()
     """files of `source/data/` that the notebook reads"""
     limits: Limits | None = None
@@ -129,6 +83,11 @@ class AssignmentPaths:
     def reports(self) -> Path:
         return self.root / "reports" / self.slug
 
+    @property
+    def changes(self) -> Path:
+        """What a regrading changed, for review."""
+        return self.root / "reports" / f"{self.slug}-changes.csv"
+
     def report(self, student: str) -> Path:
         return self.reports / f"{student}.json"
 
@@ -157,6 +116,8 @@ class Course:
     device: str = "auto"
     """where submissions run unless the command line says otherwise: auto, cpu or cuda"""
     confinement: Confinement = Confinement.REQUIRED
+    db_url: str = ""
+    """the gradebook's SQLAlchemy address, say 'postgresql+psycopg://grader@db/course'; empty: gradebook.db here"""
     root: Path = field(default_factory=Path.cwd)
 
     def __post_init__(self) -> None:
@@ -167,6 +128,14 @@ class Course:
         for slug in slugs:
             if not slug.isidentifier():
                 raise CourseError(f"{CONFIG_NAME}: slug {slug!r} must be letters, digits and underscores")
+        try:
+            ZoneInfo(self.timezone)
+        except (KeyError, ValueError, OSError):
+            raise CourseError(
+                f"{CONFIG_NAME}: no time zone {self.timezone!r}; use a name such as 'Europe/Berlin' or 'UTC'"
+            ) from None
+        for slug in slugs:
+            self.extensions(slug)
         if self.device not in ("auto", "cpu", "cuda"):
             raise CourseError(f"{CONFIG_NAME}: device is {self.device!r}; use 'auto', 'cpu' or 'cuda'")
 
@@ -176,7 +145,12 @@ class Course:
 
     @property
     def gradebook_url(self) -> str:
-        return f"sqlite:///{self.root / 'gradebook.db'}"
+        return self.db_url or f"sqlite:///{self.root / 'gradebook.db'}"
+
+    @property
+    def log(self) -> Path:
+        """Every grading and who made it; see `journal`."""
+        return self.root / "gradings.jsonl"
 
     @property
     def stage(self) -> Path:
@@ -200,13 +174,26 @@ class Course:
     def due(self, slug: str) -> datetime | None:
         """The deadline in UTC, or None."""
         due = self.assignment(slug).due
-        if due is None:
-            return None
+        return None if due is None else self._utc(due, f"due date {due!r} of {slug!r}")
+
+    def extensions(self, slug: str) -> dict[str, timedelta]:
+        """Student -> how much later than `due` their work is on time."""
+        due, own = self.due(slug), self.assignment(slug).extensions
+        if own and due is None:
+            raise CourseError(f"{CONFIG_NAME}: {slug!r} has extensions but no due date; give it one")
+        later = {student: self._utc(text, f"extension of {student!r} for {slug!r}") for student, text in own.items()}
+        for student, until in later.items():
+            if due and until <= due:
+                raise CourseError(f"{CONFIG_NAME}: the extension of {student!r} for {slug!r} ends before the due date")
+        return {student: until - due for student, until in later.items() if due}
+
+    def _utc(self, local: str, what: str) -> datetime:
+        """Local time as UTC. When clocks go back an hour comes twice, and work is on time to the end of the second."""
         try:
-            local = datetime.strptime(due, "%Y-%m-%d %H:%M").replace(tzinfo=ZoneInfo(self.timezone))
-        except ValueError as error:
-            raise CourseError(f"{CONFIG_NAME}: due date {due!r} of {slug!r}: write it as 2027-01-31 23:59") from error
-        return local.astimezone(UTC)
+            written = datetime.strptime(local, "%Y-%m-%d %H:%M").replace(tzinfo=ZoneInfo(self.timezone))
+        except (TypeError, ValueError) as error:
+            raise CourseError(f"{CONFIG_NAME}: {what}: write it as 2027-01-31 23:59") from error
+        return max(written.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
 
 
 def find_root(start: Path | None = None) -> Path:

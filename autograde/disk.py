@@ -71,12 +71,12 @@ def obstacle(error: OSError) -> str | None:
     return f"{error.filename or 'a file of the course'}: {error.strerror}; {_advice(error)}, {AGAIN}"
 
 
-def database_obstacle(path: Path, error: BaseException) -> str | None:
+def database_obstacle(name: str, error: BaseException) -> str | None:
     """The same for a database, whose errors are texts; None if its words say nothing of locks, space or rights."""
     said = str(error)
     for word, advice in DATABASE_ADVICE.items():
         if word in said and isinstance(getattr(error, "orig", error), sqlite3.Error):
-            return f"{path}: {advice}, {AGAIN}"
+            return f"{name}: {advice}, {AGAIN}"
     return None
 
 

@@ -20,7 +20,8 @@ MAX_TEXT = 20_000
 MAX_IMAGE = 2 << 20
 MAX_OUTPUTS = 50
 ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-SURROGATE = re.compile("[\ud800-\udfff]")
+UNSHOWN = re.compile("[\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+"""half characters, and those that turn the direction of what follows: text would read other than it is"""
 IMAGE_STARTS = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
 TAGS = {
     "a", "b", "blockquote", "br", "caption", "code", "dd", "details", "div", "dl", "dt", "em", "h1", "h2", "h3", "h4",
@@ -31,9 +32,9 @@ ATTRIBUTES = {"a": {"href", "title"}, "td": {"colspan", "rowspan"}, "th": {"cols
 
 
 def plain(text: Any, limit: int = MAX_TEXT) -> str:
-    """Text without terminal codes and control characters, cut to `limit` characters."""
+    """Text without terminal codes, control and direction characters, cut to `limit` characters."""
     text = "".join(map(str, text)) if isinstance(text, list) else str(text)
-    clean = SURROGATE.sub("\ufffd", ANSI.sub("", text[: 2 * limit]))
+    clean = UNSHOWN.sub("\ufffd", ANSI.sub("", text[: 2 * limit]))
     return clean if len(clean) <= limit else clean[:limit] + "\n[cut here]"
 
 
@@ -92,6 +93,21 @@ def _is_image(kind: str, value: Any) -> bool:
         return base64.b64decode(value, validate=False).startswith(IMAGE_STARTS[kind])
     except (binascii.Error, ValueError):
         return False
+
+
+def harmless(value: Any) -> str:
+    """Text that a spreadsheet shows as it is, whatever a student's name begins with."""
+    text = plain(value)
+    return f"'{text}" if text[:1] in tuple("=+-@\t\r") and not isinstance(value, float) else text
+
+
+def only_safe_urls(tag: str, attribute: str, value: str) -> str | None:
+    """For nh3: images lie in the page, and no link does. An SVG that is an image runs and loads nothing."""
+    if attribute == "src":
+        return value if re.match(r"data:image/(png|jpeg|svg\+xml);base64,", value) else None
+    if attribute == "href" and value.lower().lstrip().startswith("data:"):
+        return None
+    return value
 
 
 @cache

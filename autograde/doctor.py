@@ -10,6 +10,7 @@ import torch
 
 from autograde.confinement import ConfinementError, missing, proven
 from autograde.course import Course
+from autograde.database import has_gradebook
 from autograde.warm import WarmProcess
 
 PACKAGES = ("nbgrader", "torch", "jupytext", "hypothesis", "pytest", "numpy", "notebook", "tiktoken")
@@ -25,7 +26,7 @@ def examine(course: Course) -> dict[str, str]:
     found["process tree"] = (
         "visible" if children.exists() else "MISSING: /proc/<pid>/task/<tid>/children, to end submissions"
     )
-    found["gradebook"] = "there" if (course.root / "gradebook.db").exists() else "none yet; `course release` makes it"
+    found["gradebook"] = "there" if has_gradebook(course) else "none yet; `course release` makes it"
     return found | _confinement(course)
 
 

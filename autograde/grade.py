@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from autograde.course import Course, CourseError
+from autograde.database import check_gradebook
 from autograde.disk import NoRoomError, check_room
 from autograde.extract import Submission, SubmissionError
-from autograde.gradebook import check_gradebook, record
-from autograde.grading import digest_of
-from autograde.pool import GraderPool, Told, default_jobs
-from autograde.report import Report, decode_report, write_report
+from autograde.gradebook import record
+from autograde.grading import checks_digest, digest_of
+from autograde.journal import keep, stored_report
+from autograde.pool import GraderPool, OpenGraders, Told, default_jobs
+from autograde.report import Report
 from autograde.submitted import students_submitted, submission_of
 
 ROOM_BYTES, ROOM_EACH_BYTES = 4 << 20, 200 << 10
@@ -37,6 +39,7 @@ def grade_class(
     device: str | None = None,
     force: bool = False,
     told: Told | None = None,
+    graders: OpenGraders = GraderPool,
     announced: Callable[[str], object] | None = None,
 ) -> ClassResult:
     """Grade `students` (default: all who submitted). What has not changed since its report is not run again.
@@ -52,14 +55,14 @@ def grade_class(
         raise CourseError(f"no submission of {unknown[0]!r} in {course.paths(slug).submitted(unknown[0])}")
     check_gradebook(course, slug)
     result = ClassResult()
-    waiting = []
+    waiting, checks = [], checks_digest(course, slug)
     for student in chosen:
         try:
             submission = submission_of(course, slug, student)
         except SubmissionError as error:
             result.errors[student] = str(error)
             continue
-        report = None if force else _fresh(course, submission)
+        report = None if force else _fresh(course, submission, checks)
         if report is None:
             waiting.append(submission)
         else:
@@ -67,7 +70,7 @@ def grade_class(
     _check_room(course, slug, waiting, len(chosen))
     if waiting:
         jobs = min(jobs or default_jobs(), len(waiting))
-        _run(course, slug, waiting, jobs, device or course.device, result, told, announced)
+        _run(course, slug, waiting, jobs, device or course.device, result, told, graders, announced)
     graded = [student for student, report in result.reports.items() if not report.withheld]
     result.errors |= record(course, slug, graded)
     return result
@@ -83,16 +86,10 @@ def _check_room(course: Course, slug: str, waiting: list[Submission], count: int
         raise CourseError(str(error)) from error
 
 
-def _fresh(course: Course, submission: Submission) -> Report | None:
-    """The report on disk, if it is of these very bytes, tests and policies."""
-    path = course.paths(submission.slug).report(submission.student)
-    if not path.exists():
-        return None
-    try:
-        report = decode_report(path.read_bytes())
-    except ValueError:
-        return None
-    return report if report.digest == digest_of(course, submission) else None
+def _fresh(course: Course, submission: Submission, checks: str) -> Report | None:
+    """The report on disk, if it is of these very bytes, tests (by their digest) and policies."""
+    report = stored_report(course.paths(submission.slug).report(submission.student))
+    return report if report and report.digest == digest_of(course, submission, checks) else None
 
 
 def _run(
@@ -103,9 +100,11 @@ def _run(
     device: str,
     result: ClassResult,
     told: Told | None,
+    graders: OpenGraders,
     announced: Callable[[str], object] | None,
 ) -> None:
-    with GraderPool(course, slug, jobs, device) as pool:
+    submissions = {submission.student: submission for submission in waiting}
+    with graders(course, slug, jobs, device) as pool:
         result.confinement = pool.confinement
         if announced:
             announced(pool.confinement)
@@ -113,8 +112,7 @@ def _run(
             if told:
                 told(number, len(waiting))
             result.reports[report.student] = report
+            keep(course, submissions[report.student], report)
             if report.withheld:
                 broken = next(verdict for verdict in report.verdicts if verdict.outcome.value == "broken")
                 result.errors[report.student] = f"a check is broken (our fault): {broken.title}: {broken.reason}"
-            else:
-                write_report(report, course.paths(slug).report(report.student))

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from alembic.script import ScriptDirectory
-from nbgrader.api import Gradebook
 from nbgrader.converters import Autograde, GenerateFeedback
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
-from nbgrader.dbutil import ALEMBIC_DIR
-from nbgrader.plugins import CsvExportPlugin
 from nbgrader.utils import parse_utc
 from sqlalchemy.exc import SQLAlchemyError
 from traitlets.config import Config
 
 from autograde import nbgrader_hooks as hooks
 from autograde.course import Course, CourseError
+from autograde.database import check_gradebook, gradebook_name
 from autograde.disk import database_obstacle, obstacle
+from autograde.journal import shown
 from autograde.marks import marks_kept
 from autograde.nbgrader_run import quiet_logger
 from autograde.nbgrader_settings import configure
@@ -65,8 +61,8 @@ def _database_errors(course: Course) -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        why = database_obstacle(course.root / "gradebook.db", error)
-        raise CourseError(why or f"{course.root / 'gradebook.db'}: cannot be used ({error})") from error
+        why = database_obstacle(gradebook_name(course), error)
+        raise CourseError(why or f"{gradebook_name(course)}: cannot be used ({error})") from error
 
 
 def _check_timestamp(path: Path) -> None:
@@ -88,7 +84,9 @@ def write_feedback(course: Course, slug: str, students: Iterable[str] | None = N
         )
     check_gradebook(course, slug)
     with _database_errors(course):
-        return _run(_converter(GenerateFeedback, course, slug, _Feedback), course, slug, chosen)
+        errors = _run(_converter(GenerateFeedback, course, slug, _Feedback), course, slug, chosen)
+    shown(course, slug, [student for student in chosen if student not in errors])
+    return errors
 
 
 class _Chosen:
@@ -169,48 +167,3 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logging.disable(before)
-
-
-def check_gradebook(course: Course, slug: str) -> None:
-    """CourseError unless the gradebook is there, of this nbgrader's schema, free to write, and knows the assignment."""
-    slug = course.assignment(slug).slug
-    path = _existing(course)
-    try:
-        connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=5, isolation_level=None)
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            version = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-            known = connection.execute("SELECT 1 FROM assignment WHERE name = ?", (slug,)).fetchone()
-            connection.execute("ROLLBACK")
-        finally:
-            connection.close()
-    except sqlite3.OperationalError as error:
-        if why := database_obstacle(path, error):
-            raise CourseError(why) from error
-        raise CourseError(f"{path}: cannot be used ({error}); back it up, then run `nbgrader db upgrade`") from error
-    except sqlite3.DatabaseError as error:
-        raise CourseError(f"{path}: not a gradebook ({error}); restore it from a backup") from error
-    if version is None or version[0] != _schema():
-        raise CourseError(f"{path}: made by another version of nbgrader; back it up, then run `nbgrader db upgrade`")
-    if known is None:
-        raise CourseError(f"{path}: does not know {slug!r}; run `course release {slug}`")
-
-
-@cache
-def _schema() -> str | None:
-    """The schema of the installed nbgrader; nbgrader's own way to ask starts a process and takes seconds."""
-    return ScriptDirectory(ALEMBIC_DIR).get_current_head()
-
-
-def export_grades(course: Course, to: str) -> None:
-    """Everyone's scores of every assignment as CSV, written by nbgrader's own exporter."""
-    _existing(course)
-    with Gradebook(course.gradebook_url, course.name) as gradebook:
-        CsvExportPlugin(to=to).export(gradebook)
-
-
-def _existing(course: Course) -> Path:
-    path = course.root / "gradebook.db"
-    if not path.exists():
-        raise CourseError(f"{path}: no gradebook yet; run `course release`")
-    return path

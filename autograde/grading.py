@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+import msgspec
+
 from autograde.course import Course
+from autograde.dependencies import checks_files
 from autograde.extract import Submission, from_notebook, read_submission
 from autograde.release import assemble, draft
 
@@ -23,18 +28,59 @@ class Options:
     exercises: frozenset[str] = frozenset()
     """run the checks of these exercises only; none means all"""
     fool: str = ""
-    """put a foolish answer in the place of every right one; the name of one of `verify`'s fools"""
+    """answers in the place of the submission's: one of `verify`'s fools, or the holder of the misconception so named"""
 
 
-def digest_of(course: Course, submission: Submission) -> str:
-    """Of everything that a report depends on: submission, tests, reference, engine and policies."""
-    paths = course.paths(submission.slug)
-    digest = hashlib.sha256(submission.sha256.encode())
-    files = [*paths.hidden_tests.glob("*.py"), *(course.root / "reference_impl").glob("*.py"), *ENGINE.rglob("*.py")]
-    for file in sorted(file for file in files if "tests" not in file.relative_to(file.anchor).parts[-2:-1]):
-        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+class Version(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that a report depends on, as digests. Equal versions give equal reports."""
+
+    submission: str
+    checks: str
+    """the hidden tests and what they import of the reference"""
+    policies: str
+    engine: str
+
+    @property
+    def digest(self) -> str:
+        return _digest([self.submission, self.checks, self.policies, self.engine])
+
+
+def version_of(course: Course, submission: Submission, checks: str | None = None) -> Version:
+    """What grading `submission` now would be made with; `checks` if its tests were read earlier."""
     policies = (course.seed, course.reveal, course.limits_of(submission.slug), course.device)
-    digest.update(repr(policies).encode() + repr(submission.cells).encode())
+    return Version(
+        submission=_digest([submission.sha256, repr(submission.cells)]),
+        checks=checks or checks_digest(course, submission.slug),
+        policies=_digest([repr(policies)]),
+        engine=_engine_digest(),
+    )
+
+
+def digest_of(course: Course, submission: Submission, checks: str | None = None) -> str:
+    return version_of(course, submission, checks).digest
+
+
+def checks_digest(course: Course, slug: str) -> str:
+    """Of the hidden tests and what they import of the reference, as they are on disk."""
+    return _files_digest(checks_files(course, slug), course.root)
+
+
+@cache
+def _engine_digest() -> str:
+    """Of the engine, once: what a process runs is what it imported."""
+    files = (file for file in ENGINE.rglob("*.py") if "tests" not in file.relative_to(ENGINE).parts)
+    return _files_digest(files, ENGINE)
+
+
+def _files_digest(files: Iterable[Path], root: Path) -> str:
+    return _digest([part for file in sorted(files) for part in (str(file.relative_to(root)), file.read_bytes())])
+
+
+def _digest(parts: Iterable[str | bytes]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part if isinstance(part, bytes) else part.encode("utf-8", "surrogatepass")
+        digest.update(len(data).to_bytes(8, "little") + data)
     return digest.hexdigest()
 
 

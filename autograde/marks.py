@@ -5,6 +5,7 @@ What was marked is on disk while nbgrader records, so that a run that is killed 
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,14 +23,20 @@ Marked = dict[tuple[str, str], str]
 
 @contextmanager
 def marks_kept(course: Course, slug: str, students: Iterable[str]) -> Iterator[None]:
-    """Whatever is recorded inside, an answer that was marked and has not changed stays marked."""
+    """Whatever is recorded inside, an answer that was marked and has not changed stays marked.
+
+    One run at a time records an assignment: another that was started in the same folder waits for it here.
+    """
     journal = course.stage.parent / f"marked-{slug}.json"
-    before = _left_by_a_killed_run(journal) | marked_answers(course, slug, students)
-    if before:
-        write_whole(journal, msgspec.json.encode([[*key, text] for key, text in before.items()]))
-    yield
-    keep_marked(course, slug, before)
-    journal.unlink(missing_ok=True)
+    journal.parent.mkdir(parents=True, exist_ok=True)
+    with journal.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        before = _left_by_a_killed_run(journal) | marked_answers(course, slug, students)
+        if before:
+            write_whole(journal, msgspec.json.encode([[*key, text] for key, text in before.items()]))
+        yield
+        keep_marked(course, slug, before)
+        journal.unlink(missing_ok=True)
 
 
 def _left_by_a_killed_run(journal: Path) -> Marked:

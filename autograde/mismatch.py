@@ -5,7 +5,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 
-from autograde.report import Reveal
+import msgspec
+
+from autograde.report import Comparison, Reveal
 
 
 class Mismatch(AssertionError):
@@ -15,14 +17,23 @@ class Mismatch(AssertionError):
     """
 
     def __init__(
-        self, reason: str, hint: str = "", *, got: str = "", expected: str = "", misconception: str = ""
+        self,
+        reason: str,
+        hint: str = "",
+        *,
+        got: str = "",
+        expected: str = "",
+        misconception: str = "",
+        compared: Callable[[], Comparison] | None = None,
     ) -> None:
+        """`compared` gives the numbers behind the reason; it is asked once, of the smallest failing example."""
         super().__init__(reason)
         self.reason = reason
         self.hint = hint
         self.got = got
         self.expected = expected
         self.misconception = misconception
+        self.compared = compared
         self.undecided: list[str] = []
         """names of the wrong ideas that explain every answer, if there are several"""
         self.explain: Callable[[], list[Callable[..., object]]] | None = None
@@ -45,6 +56,13 @@ class Mismatch(AssertionError):
         if reveal is Reveal.EXPECTED and self.expected:
             shown.append(self.expected)
         return ": ".join([shown[0], ", ".join(shown[1:])]) if shown[1:] else shown[0]
+
+
+def revealed(comparison: Comparison | None, reveal: Reveal) -> Comparison | None:
+    """What a student may see of the numbers: where the answer is wrong tells less than by how much."""
+    if comparison is None or reveal is Reveal.NOTHING:
+        return None
+    return comparison if reveal is Reveal.EXPECTED else msgspec.structs.replace(comparison, expected=[])
 
 
 def expect(condition: bool, reason: str, hint: str = "") -> None:

@@ -22,7 +22,7 @@ from autograde.extract import Submission
 from autograde.feedback import exercise_html, exercise_text
 from autograde.nbgrader_settings import here
 from autograde.repair import is_locked
-from autograde.report import ExerciseReport, Outcome, Report, decode_report, write_report
+from autograde.report import ExerciseReport, Outcome, Report
 from autograde.source import CHECKS
 from autograde.submitted import submission_of
 
@@ -33,19 +33,13 @@ class UngradedError(Exception):
 
 def load_or_grade(course: Course, submission: Submission) -> Report:
     """The stored report if it is about exactly this submission, tests and engine, else a fresh one."""
-    import msgspec
+    from autograde import grading, journal, pool
 
-    from autograde import grading, pool
-
-    path = course.paths(submission.slug).report(submission.student)
-    try:
-        stored = decode_report(path.read_bytes())
-        if stored.digest == grading.digest_of(course, submission):
-            return stored
-    except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError):
-        pass
+    stored = journal.stored_report(course.paths(submission.slug).report(submission.student))
+    if stored and stored.digest == grading.digest_of(course, submission):
+        return stored
     report = pool.grade_one(course, submission)
-    write_report(report, path)
+    journal.keep(course, submission, report)
     return report
 
 
@@ -135,10 +129,12 @@ class NeutralizeMarkup(NbGraderPreprocessor):  # type: ignore[misc]
 
 
 class SetDueDate(NbGraderPreprocessor):  # type: ignore[misc]
-    """Keeps the gradebook's due date equal to the course's."""
+    """Keeps the gradebook's due date, and the student's extension if the course grants one, equal to the course's."""
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
-        set_due_date(here(), resources["nbgrader"]["assignment"])
+        names = resources["nbgrader"]
+        set_due_date(here(), names["assignment"])
+        set_extension(here(), names["assignment"], names["student"])
         return nb, resources
 
 
@@ -158,6 +154,18 @@ def set_due_date(course: Course, slug: str) -> None:
             assignment.duedate = naive
             gradebook.db.commit()
     _DUE_WRITTEN[key] = naive
+
+
+def set_extension(course: Course, slug: str, student: str) -> None:
+    """Write the extension that the course grants; one that somebody granted in the gradebook alone stays."""
+    granted = course.extensions(slug).get(student)
+    if granted is None:
+        return
+    with Gradebook(course.gradebook_url, course.name) as gradebook:
+        submission = gradebook.find_submission(slug, student)
+        if submission.extension != granted:
+            submission.extension = granted
+            gradebook.db.commit()
 
 
 class RefuseLeaks(NbGraderPreprocessor):  # type: ignore[misc]

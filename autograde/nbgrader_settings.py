@@ -43,6 +43,8 @@ def configure(c: Config, course: Course) -> None:
         f"{HOOKS}.NeutralizeMarkup",
     ]
     c.AssignLatePenalties.plugin_class = f"{HOOKS}.CourseLate"
+    c.ZipCollectApp.extractor_plugin = "autograde.nbgrader_collect.SafeExtractor"
+    c.ZipCollectApp.collector_plugin = "autograde.nbgrader_collect.FolderCollector"
     c.GenerateFeedback.exporter_class = "autograde.inert.InertHTMLExporter"
     c.GenerateFeedback.preprocessors = [
         "autograde.inert.Marks",

@@ -15,7 +15,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from autograde.display import ATTRIBUTES, TAGS, plain, template
+from autograde.display import ATTRIBUTES, TAGS, only_safe_urls, plain, template
 from autograde.feedback import WORDS, points_text
 from autograde.report import ExerciseReport, Report
 from autograde.source import CHECKS
@@ -42,11 +42,17 @@ def render(notebook: NotebookNode, marks: Any, title: str, report: Report | None
         max_score=points_text(marks["max_score"]),
         late_penalty=points_text(marks["late_penalty"]) if marks["late_penalty"] else "",
         unmarked=points_text(unmarked) if unmarked else "",
-        problems=[plain(problem, 500) for problem in report.problems[:MAX_PROBLEMS]] if report else [],
+        problems=[first_line(problem) for problem in report.problems[:MAX_PROBLEMS]] if report else [],
         parts=parts,
         cells=cells,
     )
     return body
+
+
+def first_line(text: str) -> str:
+    """The first line, with an ellipsis if that is not all."""
+    first, more, _ = plain(text, 500).strip().partition("\n")
+    return f"{first} …" if more else first
 
 
 def styles() -> str:
@@ -97,7 +103,7 @@ def _output(output: NotebookNode, checks: bool) -> Markup | None:
             return Markup('<p><img alt="picture that this cell drew" src="data:{};base64,{}"></p>').format(
                 kind, data[kind].strip()
             )
-    return clean(data["text/html"]) if "text/html" in data else _pre(data.get("text/plain", ""))
+    return clean(data["text/html"], pictures=checks) if "text/html" in data else _pre(data.get("text/plain", ""))
 
 
 def _pre(text: str) -> Markup:
@@ -126,11 +132,16 @@ class _Renderer(IPythonRenderer):
         return f'<pre><code class="tex">{html.escape(body.strip())}</code></pre>'
 
 
-def clean(text: str) -> Markup:
-    """A piece of HTML with harmless, closed tags only."""
+def clean(text: str, pictures: bool = False) -> Markup:
+    """A piece of HTML with harmless, closed tags only; `pictures`: also images that lie in the page."""
     classes = {"code": {"tex"}, "div": {"exercise-report"}}
-    attributes = {**ATTRIBUTES, "details": {"open"}}
+    attributes = {**ATTRIBUTES, "details": {"open"}, "img": {"alt", "src"}}
     cleaned = nh3.clean(
-        text, tags=TAGS, attributes=attributes, allowed_classes=classes, url_schemes={"http", "https", "mailto"}
+        text,
+        tags=TAGS | {"img"} if pictures else TAGS,
+        attributes=attributes,
+        allowed_classes=classes,
+        url_schemes={"http", "https", "mailto", "data"},
+        attribute_filter=only_safe_urls,
     )
     return Markup(cleaned)

@@ -14,11 +14,11 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from autograde.course import Course, CourseError
 from autograde.extract import Submission
-from autograde.grading import Options
+from autograde.grading import Options, checks_digest
 from autograde.report import ExerciseReport, Outcome, Report, Verdict
 from autograde.warm import WarmProcess
 
@@ -30,6 +30,24 @@ Told = Callable[[int, int], object]
 
 class GraderError(CourseError):
     """The grader itself failed; no submission is to blame and none is graded by it."""
+
+
+class Graders(Protocol):
+    """Whatever grades submissions of one assignment: processes of this machine, or a cluster's workers."""
+
+    confinement: str
+    """what holds the submissions, in words"""
+
+    def grade(self, submissions: Iterable[Submission]) -> Iterator[Report]:
+        """Reports in the order in which they are ready. GraderError if none can be graded."""
+
+    def __enter__(self) -> Graders: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+OpenGraders = Callable[[Course, str, int, str], Graders]
+"""opens graders for a course's assignment: how many processes, and on which device (auto, cpu or cuda)"""
 
 
 class GraderPool:
@@ -130,14 +148,15 @@ def broken(submission: Submission, reason: str) -> Report:
     return Report(assignment=submission.slug, student=submission.student, digest="", exercises=exercises)
 
 
-_pools: dict[tuple[Path, str], GraderPool] = {}
+_pools: dict[tuple[Path, str, str, str], GraderPool] = {}
 
 
-def grade_one(course: Course, submission: Submission) -> Report:
-    """Grade one submission with a grader that is kept for the next one."""
-    key = (course.root, submission.slug)
+def grade_one(course: Course, submission: Submission, device: str | None = None) -> Report:
+    """Grade one submission with a grader that is kept for the next one, while the hidden tests stay what they are."""
+    device = device or course.device
+    key = (course.root, submission.slug, checks_digest(course, submission.slug), device)
     if key not in _pools:
-        _pools[key] = GraderPool(course, submission.slug, device=course.device)
+        _pools[key] = GraderPool(course, submission.slug, device=device)
         atexit.register(_pools[key].close)
     return next(iter(_pools[key].grade([submission])))
 

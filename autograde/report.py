@@ -15,7 +15,11 @@ import msgspec
 
 from autograde.disk import write_whole
 
-SCHEMA = 1
+SCHEMA = 2
+"""2: a verdict's `comparison`, `answer` and `margin`; reports of version 1 are read without them"""
+
+Number = float | str
+"""`nan`, `inf` and `-inf` are text: JSON has no such numbers"""
 NOT_CONFINED = "NOT confined"
 """stands in a report's environment when the machine could not hold the submission and the course accepted that"""
 
@@ -43,6 +47,25 @@ class Reveal(Enum):
     EXPECTED = "input and expected"
 
 
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """The numbers around the worst place of a wrong answer: few enough to keep, and to draw."""
+
+    what: str
+    """what was compared, as in "the gradient of `x`"."""
+    of: list[int]
+    """shape of the whole answer"""
+    start: list[int]
+    """index, in the whole answer, of the first number that is kept"""
+    shape: list[int]
+    """of what is kept, along the last axes: [length] or [rows, columns]"""
+    got: list[Number]
+    """what came, row after row, to six digits"""
+    wrong: list[int]
+    """places in `got` of values that are off"""
+    expected: list[Number] = []
+    """what should have come; empty unless the course reveals it"""
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """One check of one submission. All text is plain: whoever shows it escapes it."""
 
@@ -64,6 +87,12 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """lines to paste under the submission that show the failure, as far as the course reveals it"""
     traceback: str = ""
     """where in the submission it crashed, by cell and line"""
+    comparison: Comparison | None = None
+    """the smallest failing example's numbers, as far as the course reveals them"""
+    answer: str = ""
+    """fingerprint of a wrong answer: equal when the same wrong numbers came"""
+    margin: float | None = None
+    """the largest error that was met, in units of what was allowed there; None if no values were compared"""
 
 
 class ExerciseReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,9 +163,15 @@ def ideas(reports: Iterable[Report]) -> list[tuple[str, list[str]]]:
     """Hints with the students whose answers they explain, the commonest first."""
     found: dict[str, list[str]] = defaultdict(list)
     for report in reports:
-        for hint in dict.fromkeys(verdict.hint for verdict in report.verdicts if verdict.hint):
+        for hint in dict.fromkeys(v.hint for v in report.verdicts if v.hint and v.outcome is Outcome.FAILED):
             found[hint].append(report.student)
     return sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
+
+
+def report_schema() -> bytes:
+    """The JSON Schema of a report, as published in docs/report.schema.json."""
+    schema = {"title": f"A report of the grader, version {SCHEMA}"} | msgspec.json.schema(Report)
+    return msgspec.json.format(msgspec.json.encode(schema), indent=2) + b"\n"
 
 
 def encode_report(report: Report) -> bytes:

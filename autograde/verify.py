@@ -4,7 +4,9 @@ no foolish answer passes, the points add up and nothing leaks."""
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from autograde.course import Course
 from autograde.extract import Submission, from_notebook
@@ -13,7 +15,7 @@ from autograde.pool import GraderPool, Told
 from autograde.release import assemble, draft, points, read_program
 from autograde.repair import nbgrader_of
 from autograde.report import Outcome, Report
-from autograde.testing.oracle import FOOLS
+from autograde.testing.fools import FOOLS
 
 Killed = (Outcome.FAILED, Outcome.CRASHED, Outcome.TIMED_OUT)
 
@@ -38,6 +40,12 @@ class Verification:
     """right programs of which a check without points says something, and what"""
     confinement: str = ""
     """what held the programs while they ran"""
+    named: dict[str, str] = field(default_factory=dict)
+    """wrong program -> the misconceptions by which feedback names its idea"""
+    nearest_right: dict[int, tuple[float, str]] = field(default_factory=dict)
+    """check (by index) -> the largest error of a right program there, in units of what is allowed, and its name"""
+    nearest_wrong: dict[int, tuple[float, str]] = field(default_factory=dict)
+    """check (by index) -> the smallest error by which it caught a wrong value, and the program"""
 
     @property
     def sound(self) -> bool:
@@ -63,7 +71,8 @@ def verify(
     """Grade the solution, every right and wrong program, and the fools; compare points; check for leaks.
 
     The solution and the right programs are graded under the course's seed and the `seeds` - 1 that follow it. A wrong
-    program meets the checks of the exercises in which it differs; `every_check` makes it meet all.
+    program meets the checks of the exercises in which it differs; `every_check` makes it meet all. A misconception
+    without a wrong program of its name is tried by its own answers.
     """
     found = Verification(slug)
     draft(course, slug)  # raises CourseError for a leak or a malformed source
@@ -78,6 +87,9 @@ def verify(
         orders.append((up_to_last_answer(program), Options(ignore_after=True, exercises=differs)))
     bare = up_to_last_answer(solution)
     orders += [(replace(bare, student=f"fool/{name}"), Options(ignore_after=True, fool=name)) for name in FOOLS]
+    for name in ideas.keys() - {path.stem for path in _files(course, slug, "wrong")}:
+        holds = Options(ignore_after=True, exercises=frozenset({ideas[name]}), fool=name)
+        orders.append((replace(bare, student=f"idea/{name}"), holds))
     with GraderPool(course, slug, jobs, device, strangers=False) as pool:
         found.confinement = pool.confinement
         reports = {}
@@ -89,8 +101,12 @@ def verify(
     _expect_points(course, found, reports[solution.student])
     for student, report in reports.items():
         kind, _, name = student.partition("/")
+        if kind != "fool":
+            _note_margins(found, report)
         if kind == "wrong":
             _expect_caught(found, name, report, ideas)
+        elif kind == "idea":
+            _expect_recognised(found, name, ideas[name], report)
         elif kind == "fool":
             _expect_no_fool(found, name, report)
         else:
@@ -110,12 +126,16 @@ def _differs(course: Course, slug: str, program: Submission) -> frozenset[str]:
 
 
 def programs(course: Course, slug: str, kind: str) -> list[Submission]:
-    folder = course.paths(slug).hidden_tests / kind
+    """The right or the wrong programs as submissions."""
     notebook = draft(course, slug)
     return [
         from_notebook(assemble(course, slug, read_program(path)[1]), notebook, f"{kind}/{path.stem}", slug)
-        for path in sorted(folder.glob("*.py"))
+        for path in _files(course, slug, kind)
     ]
+
+
+def _files(course: Course, slug: str, kind: str) -> list[Path]:
+    return sorted((course.paths(slug).hidden_tests / kind).glob("*.py"))
 
 
 def up_to_last_answer(submission: Submission) -> Submission:
@@ -133,10 +153,25 @@ def _list_checks(found: Verification, report: Report) -> None:
             found.checks.append(f"{exercise.exercise}: {verdict.title}")
 
 
-def _ideas(course: Course, slug: str) -> set[str]:
-    """Names of the misconceptions that the hidden tests define."""
-    texts = [path.read_text() for path in course.paths(slug).hidden_tests.glob("test_*.py")]
-    return {name for text in texts for name in re.findall(r"\.misconception\ndef (\w+)", text)}
+def _note_margins(found: Verification, report: Report) -> None:
+    """How much of the tolerance a right program used, or by how much a wrong one was caught."""
+    is_wrong = report.student.startswith(("wrong/", "idea/"))
+    near, better = (found.nearest_wrong, min) if is_wrong else (found.nearest_right, max)
+    for exercise in report.exercises:
+        for verdict in exercise.verdicts:
+            if verdict.margin is None or (is_wrong and verdict.margin <= 1):
+                continue
+            index, mine = found.places[exercise.exercise, verdict.check], (verdict.margin, report.student)
+            near[index] = better(near.get(index, mine), mine)
+
+
+def _ideas(course: Course, slug: str) -> dict[str, str]:
+    """Name of each misconception that the hidden tests define -> the exercise whose checks know it."""
+    return {
+        name: path.stem.removeprefix("test_")
+        for path in sorted(course.paths(slug).hidden_tests.glob("test_*.py"))
+        for name in re.findall(r"\.misconception\ndef (\w+)", path.read_text())
+    }
 
 
 def _expect_full_marks(found: Verification, report: Report) -> None:
@@ -163,7 +198,7 @@ def _expect_points(course: Course, found: Verification, report: Report) -> None:
             )
 
 
-def _expect_caught(found: Verification, name: str, report: Report, ideas: set[str]) -> None:
+def _expect_caught(found: Verification, name: str, report: Report, ideas: Collection[str]) -> None:
     caught = [
         found.places[exercise.exercise, verdict.check]
         for exercise in report.exercises
@@ -171,6 +206,7 @@ def _expect_caught(found: Verification, name: str, report: Report, ideas: set[st
         if verdict.outcome in Killed and verdict.max_points > 0
     ]
     found.kills[name] = caught
+    found.named[name] = ", ".join(dict.fromkeys(v.misconception for v in report.verdicts if v.misconception))
     broken = [verdict for verdict in report.verdicts if verdict.outcome is Outcome.BROKEN]
     if broken:
         found.problems.append(f"wrong/{name}.py breaks the check {broken[0].title!r}: {broken[0].reason}")
@@ -180,7 +216,7 @@ def _expect_caught(found: Verification, name: str, report: Report, ideas: set[st
         found.problems.append(
             f"wrong/{name}.py is caught, but its misconception {name} is not recognised: {_why_unnamed(name, report)}"
         )
-    elif not any(verdict.hint for verdict in report.verdicts):
+    elif not any(verdict.hint and verdict.outcome is Outcome.FAILED for verdict in report.verdicts):
         found.problems.append(f"wrong/{name}.py is caught, but no hint names its idea")
 
 
@@ -197,6 +233,15 @@ def _why_unnamed(name: str, report: Report) -> str:
     if named:
         return f"what is recognised is {' and '.join(sorted(named))}"
     return "it gives other numbers than the program does"
+
+
+def _expect_recognised(found: Verification, name: str, exercise: str, report: Report) -> None:
+    """No program is written for this idea: its own answers stand in for one, so that its hint has been seen once."""
+    where = f"test_{exercise}.py: the misconception {name}"
+    if all(verdict.outcome is Outcome.PASSED for verdict in report.verdicts):
+        found.problems.append(f"{where} answers right wherever it is asked")
+    elif name not in {verdict.misconception for verdict in report.verdicts}:
+        found.problems.append(f"{where} is not recognised by its own answers")
 
 
 def _expect_no_fool(found: Verification, fool: str, report: Report) -> None:

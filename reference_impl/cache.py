@@ -41,6 +41,10 @@ class KVCache:
         """How many positions are cached."""
         return 0 if self.keys is None else self.keys.shape[-2]
 
+    def positions(self) -> Tensor:
+        """(seq,): where the cached keys stand in the text."""
+        return torch.arange(self.length(), device=None if self.keys is None else self.keys.device)
+
     def reset(self) -> None:
         """Forget everything; the next text may have another batch size."""
         self.keys = self.values = None

@@ -8,9 +8,11 @@ approximation; elementwise functions compute half precision in float32 and cast 
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 __all__ = [
     "GeluMLP",
@@ -48,15 +50,18 @@ def swiglu(x: Tensor, gate: Tensor, up: Tensor, down: Tensor) -> Tensor:
 
 
 class GeluMLP(nn.Module):
-    """`gelu_mlp` with learnable weights."""
+    """`gelu_mlp` with learnable weights; GPT-2's has biases and the tanh approximation of GELU."""
 
-    def __init__(self, d_model: int, d_ff: int) -> None:
+    def __init__(
+        self, d_model: int, d_ff: int, *, bias: bool = False, approximate: Literal["none", "tanh"] = "none"
+    ) -> None:
         super().__init__()
-        self.up = nn.Linear(d_model, d_ff, bias=False)
-        self.down = nn.Linear(d_ff, d_model, bias=False)
+        self.up = nn.Linear(d_model, d_ff, bias=bias)
+        self.down = nn.Linear(d_ff, d_model, bias=bias)
+        self.approximate = approximate
 
     def forward(self, x: Tensor) -> Tensor:
-        return gelu_mlp(x, self.up.weight, self.down.weight)
+        return self.down(F.gelu(self.up(x), approximate=self.approximate))
 
 
 class SwiGLU(nn.Module):
@@ -69,7 +74,7 @@ class SwiGLU(nn.Module):
         self.down = nn.Linear(d_ff, d_model, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return swiglu(x, self.gate.weight, self.up.weight, self.down.weight)
+        return self.down(F.silu(self.gate(x)) * self.up(x))
 
 
 def swiglu_width(d_model: int, multiple_of: int = 256) -> int:

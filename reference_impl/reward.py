@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 __all__ = [
-    "RewardHead", "bradley_terry_loss", "margin_ranking_loss", "normalise_scores", "preference_pairs", "reward",
-    "sanity_checks",
+    "RewardHead", "bradley_terry_loss", "last_token", "margin_ranking_loss", "normalise_scores", "preference_pairs",
+    "reward", "sanity_checks",
 ]  # fmt: skip
 
 Tokens = list[int]
@@ -34,9 +34,13 @@ def preference_pairs(
 
 def reward(hidden: Tensor, attention_mask: Tensor, weight: Tensor) -> Tensor:
     """(batch, seq, d_model), (batch, seq), (1, d_model) → (batch,): the last real token's score, in weight's dtype."""
+    return last_token(hidden, attention_mask).to(weight.dtype) @ weight[0]
+
+
+def last_token(hidden: Tensor, attention_mask: Tensor) -> Tensor:
+    """(batch, seq, d_model), (batch, seq) → (batch, d_model): what the model knows at the last real token."""
     last = attention_mask.long().sum(dim=1) - 1
-    pooled = hidden[torch.arange(hidden.shape[0], device=hidden.device), last]
-    return pooled.to(weight.dtype) @ weight[0]
+    return hidden[torch.arange(hidden.shape[0], device=hidden.device), last]
 
 
 class RewardHead(nn.Module):

@@ -15,11 +15,17 @@ from torch import Tensor
 __all__ = ["apply_rope", "rope_frequencies", "rope_scores", "rotate", "score_matrix"]
 
 
-def rope_frequencies(d_head: int, base: float = 10000.0, *, dtype: torch.dtype = torch.float32) -> Tensor:
+def rope_frequencies(
+    d_head: int,
+    base: float = 10000.0,
+    *,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | None = None,
+) -> Tensor:
     """(d_head/2,): `base^(−2i/d_head)` for i = 0, 1, …, in radians per position."""
     if d_head % 2:
         raise ValueError(f"RoPE rotates pairs of features, so d_head must be even, not {d_head}")
-    return base ** -(torch.arange(0, d_head, 2, dtype=dtype) / d_head)
+    return base ** -(torch.arange(0, d_head, 2, dtype=dtype, device=device) / d_head)
 
 
 def rotate(x: Tensor, angles: Tensor) -> Tensor:
@@ -35,7 +41,7 @@ def rotate(x: Tensor, angles: Tensor) -> Tensor:
 def apply_rope(x: Tensor, positions: Tensor, base: float = 10000.0) -> Tensor:
     """x: (..., seq, d_head), positions: (seq,) or (..., seq), integer -> (..., seq, d_head), in the dtype of `x`."""
     wide = torch.promote_types(x.dtype, torch.float32)
-    frequencies = rope_frequencies(x.shape[-1], base, dtype=wide).to(x.device)
+    frequencies = rope_frequencies(x.shape[-1], base, dtype=wide, device=x.device)
     return rotate(x, positions.to(wide)[..., None] * frequencies)  # angles: (..., seq, d_head/2)
 
 

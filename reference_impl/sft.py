@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import string
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -41,8 +41,13 @@ def chat_template(messages: Sequence[Mapping[str, str]], add_generation_prompt: 
     return text + "<|im_start|>assistant\n" if add_generation_prompt else text
 
 
-def tokenise_example(messages: Sequence[Mapping[str, str]]) -> tuple[list[int], list[int]]:
-    """(ids, labels) of equal length; a label is the id itself in what the assistant writes, else -100."""
+def tokenise_example(
+    messages: Sequence[Mapping[str, str]], encode: Callable[[str], list[int]] = encode
+) -> tuple[list[int], list[int]]:
+    """(ids, labels) of equal length; a label is the id itself in what the assistant writes, else -100.
+
+    `encode` maps a text with markers to its ids.
+    """
     ids: list[int] = []
     labels: list[int] = []
     for message in messages:

@@ -18,6 +18,7 @@ from hypothesis.strategies import DataObject
 from autograde.conversation import StudentError, WorkerLostError
 from autograde.mismatch import Mismatch
 from autograde.student import Student
+from autograde.testing.margin import largest, margins
 from autograde.transcript import Line, written
 
 Test = Callable[..., Any]
@@ -47,6 +48,8 @@ class Check:
     failed_lines: list[Line] = field(default_factory=list)
     """the calls of the example that failed"""
     replay: str = ""
+    margin: float | None = None
+    """the largest error of the last run, in units of what was allowed"""
 
     @property
     def name(self) -> str:
@@ -61,13 +64,14 @@ class Check:
 
         Every drawn case is tried, also after a failure: more answers leave fewer explanations for what went wrong.
         """
-        try:
-            self._run(student, course_seed)
-        except Mismatch as mismatch:
-            mismatch.recognise()
-            raise
-        finally:
-            self.replay = written(self.failed_lines)
+        with margins() as met:
+            try:
+                self._run(student, course_seed)
+            except Mismatch as mismatch:
+                mismatch.recognise()
+                raise
+            finally:
+                self.replay, self.margin = written(self.failed_lines), largest(met)
 
     def _run(self, student: Student, course_seed: int) -> None:
         self.failure, self.failed_lines = None, []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,9 @@ from torch import Tensor
 
 from autograde.mismatch import Mismatch
 from autograde.remote import RemoteObject
+from autograde.testing.margin import note
 from autograde.testing.tolerance import Part
+from autograde.testing.window import window
 
 
 def difference(got: Any, answer: Any, parts: list[Part], what: str, names: list[str]) -> Mismatch | None:
@@ -64,6 +67,7 @@ def _tensor(got: Any, part: Part, what: str) -> Mismatch | None:
 def _values(got: Tensor, part: Part, what: str) -> Mismatch | None:
     exact, allowed = part.exact, part.allowed
     expected, error = distance(got, part)
+    note(error, allowed)
     fine = error <= allowed
     if bool(fine.all()):
         return None
@@ -73,7 +77,12 @@ def _values(got: Tensor, part: Part, what: str) -> Mismatch | None:
     wrong = f"{int((~fine).sum())} of {fine.numel()} values wrong"
     where = f"{what}: {wrong}, the worst at index {index}" if exact.dim() else f"{what} is wrong"
     room = float(allowed.reshape(-1)[worst])
-    return Mismatch(where, got=f"got {mine:.6g}", expected=f"expected {theirs:.6g} (allowed ±{room:.1g})")
+    return Mismatch(
+        where,
+        got=f"got {mine:.6g}",
+        expected=f"expected {theirs:.6g} (allowed ±{room:.1g})",
+        compared=None if got.is_complex() else functools.partial(window, what, got, expected, fine, index),
+    )
 
 
 def distance(got: Tensor, part: Part) -> tuple[Tensor, Tensor]:

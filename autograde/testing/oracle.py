@@ -6,7 +6,6 @@ import functools
 import inspect
 from collections import OrderedDict
 from collections.abc import Callable
-from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -15,29 +14,13 @@ from torch.utils._pytree import tree_flatten
 
 from autograde.mismatch import Mismatch
 from autograde.remote import Target, gradients, last_target
-from autograde.testing import evidence
+from autograde.testing import evidence, fools
 from autograde.testing.difference import difference
 from autograde.testing.tolerance import Part, measure
 from autograde.wire import encode
 
 CACHED = 4096
 Reference = Callable[..., Any]
-Fool = Callable[[list[Tensor], tuple[Any, ...]], list[Tensor]]
-
-
-def _input_unchanged(right: list[Tensor], args: tuple[Any, ...]) -> list[Tensor]:
-    same = [arg for arg in args if isinstance(arg, Tensor) and right and arg.shape == right[0].shape]
-    return [same[0].to(right[0].dtype), *right[1:]] if same else [torch.zeros_like(part) for part in right]
-
-
-FOOLS: dict[str, Fool] = {
-    "zeros": lambda right, _: [torch.zeros_like(part) for part in right],
-    "the input unchanged": _input_unchanged,
-    "the answer doubled": lambda right, _: [part * 2 for part in right],
-}
-
-tamper: ContextVar[Fool | None] = ContextVar("tamper", default=None)
-"""Set by `course verify` to put a foolish answer in the place of a right one: every check must notice."""
 
 
 class Oracle:
@@ -74,8 +57,9 @@ class Oracle:
 
     def _compare(self, got: Any, what: str, asked: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         parts, answer = self._expected(asked, args, kwargs)
-        if (fool := tamper.get()) is not None:
-            got = _rebuilt(answer, fool([part.like for part in parts], args))
+        if (fool := fools.in_place.get()) is not None:
+            question = fools.Question(answer, [part.like for part in parts], asked, args, kwargs, self.misconceptions)
+            got = fool(got, question)
         problem = difference(got, answer, parts, what, self._names(what, args))
         # No gradient is a gradient of zeros.
         leaves = [
@@ -145,7 +129,3 @@ def vjp_of(function: Reference, cotangents: list[Tensor]) -> Reference:
         return [torch.zeros_like(leaf) if grad is None else grad for leaf, grad in zip(wanted, found, strict=True)]
 
     return vjp
-
-
-def _rebuilt(answer: Any, leaves: list[Tensor]) -> Any:
-    return torch.utils._pytree.tree_unflatten(leaves, tree_flatten(answer)[1])

@@ -10,9 +10,13 @@ import msgspec
 import pytest
 from bs4 import BeautifulSoup
 
-from autograde.class_report import class_page, class_table, harmless, items, write_class_report
+from autograde.class_report import Room, class_page, class_table, write_class_report
 from autograde.course import Course, CourseError
+from autograde.display import harmless
+from autograde.item_statistics import clusters, items
 from autograde.report import ExerciseReport, Outcome, Report, Verdict, ideas, write_report
+from autograde.standing import Standing
+from autograde.term_report import is_behind, term_page, term_table, week
 from autograde.tests.tiny_course import SLUG
 
 HOSTILE = "<script>alert(1)</script>"
@@ -56,25 +60,30 @@ def test_ideas_name_those_who_hold_them() -> None:
 
 
 def test_the_page_shows_every_student_and_check() -> None:
-    page = BeautifulSoup(class_page("Scale", SLUG, CLASS, ["bob"]), "html.parser")
+    room = Room(SLUG, {"bob": Standing(late_s=1.0, to_mark=("why",), submission="7f")}, with_feedback=frozenset({"cy"}))
+    page = BeautifulSoup(class_page("Scale", CLASS, room), "html.parser")
     assert "4 graded, 1 with full marks, mean 1.5, median 1 of 4 points" in page.text
-    assert "1 still to be marked in formgrader: bob" in page.text
+    assert "1 still to be marked by hand" in page.text
     rows = page.find("div", class_="grid").find("tbody").find_all("tr")
     assert [[cell.text for cell in row.find_all(["th", "td"])] for row in rows] == [
-        ["ada", "4 / 4", "✓", "✓"],
-        ["bob", "2 / 4", "✓", "✗"],
-        ["cy", "0 / 4", "✗", "…"],
-        ["dee", "0 / 4", "✗", "…"],
+        ["ada", "4 / 4", "", "✓", "✓"],
+        ["bob mark", "2 / 4", "late, to mark", "✓", "✗"],
+        ["cy", "0 / 4", "", "✗", "…"],
+        ["dee", "0 / 4", "", "✗", "…"],
     ]
+    assert page.find("a", string="mark")["href"] == "http://localhost:8888/formgrader/submissions/7f/"
+    assert page.find("a", string="dee")["href"] == f"{SLUG}/dee.json"
     assert page.find("a", string="cy")["href"] == f"../feedback/cy/{SLUG}/{SLUG}.html"
 
 
 def test_nothing_that_a_student_wrote_comes_alive() -> None:
     hostile = a_report(f"eve{HOSTILE}\u202e", Outcome.FAILED, Outcome.FAILED, HOSTILE)
     hostile = msgspec.structs.replace(hostile, problems=[HOSTILE, "\x1b[31m"])
-    text = class_page(HOSTILE, SLUG, [hostile], [HOSTILE])
+    text = class_page(HOSTILE, [hostile], Room(SLUG, not_graded=[HOSTILE]))
     page = BeautifulSoup(text, "html.parser")
-    assert page.find_all(["script", "img", "iframe", "link"]) == []
+    assert page.find_all(["img", "iframe", "link"]) == []
+    [script] = page.find_all("script")
+    assert script.string.startswith('"use strict";')
     assert "\x1b" not in text
     assert page.find("meta", attrs={"http-equiv": True})["content"].startswith("default-src 'none'")
 
@@ -92,12 +101,60 @@ def test_it_is_written_beside_the_reports(tiny_course: Course) -> None:
         write_class_report(tiny_course, SLUG)
     for report in CLASS:
         write_report(report, tiny_course.paths(SLUG).report(report.student))
-    page, table = write_class_report(tiny_course, SLUG)
-    assert (page.name, table.name) == (f"{SLUG}.html", f"{SLUG}.csv")
+    page, *tables = write_class_report(tiny_course, SLUG)
+    assert page.name == f"{SLUG}.html"
+    assert [table.name for table in tables] == [f"{SLUG}.csv", f"{SLUG}-checks.csv", f"{SLUG}-ideas.csv"]
+    assert list(csv.reader(tables[2].read_text().splitlines())) == [
+        ["idea", "student"],
+        ["You add.", "cy"],
+        ["You add.", "dee"],
+    ]
+    checks = list(csv.DictReader(tables[1].read_text().splitlines()))
+    assert (checks[0]["difficulty"], checks[0]["passed"], checks[1]["waiting"]) == ("0.5", "2", "2")
     assert page.parent == Path(tiny_course.root / "reports")
     assert page.stat().st_size < 60_000
 
 
 def test_a_thousand_students_fit_a_page_that_opens_soon() -> None:
-    many = [a_report(f"student-{n}", Outcome.PASSED, Outcome.FAILED, "You add.") for n in range(1000)]
-    assert len(class_page("Scale", SLUG, many, [])) < 2_000_000
+    """tools/time_pages.py measures how soon."""
+    outcomes = [Outcome.PASSED, Outcome.FAILED] * 12
+    verdicts = [verdict(str(number), outcome, hint="You add.") for number, outcome in enumerate(outcomes)]
+    exercises = [ExerciseReport(exercise="scale", verdicts=verdicts)]
+    many = [Report(assignment=SLUG, student=f"student-{n}", digest="d", exercises=exercises) for n in range(1000)]
+    assert len(class_page("Scale", many, Room(SLUG))) < 1_500_000
+
+
+def answered(student: str, answer: str, hint: str = "") -> Report:
+    wrong = verdict("one", Outcome.FAILED, answer=answer, hint=hint, reason="3 of 4 values wrong", margin=4.0)
+    return Report(
+        assignment=SLUG, student=student, digest="d", exercises=[ExerciseReport(exercise="scale", verdicts=[wrong])]
+    )
+
+
+def test_the_same_wrong_answers_are_grouped_and_those_without_an_idea_come_first() -> None:
+    known = [answered(name, "x", "You add.") for name in ("a", "b", "c")]
+    unknown = [answered(name, "y") for name in ("d", "e")]
+    found = clusters([*known, *unknown, answered("f", "z"), *CLASS])
+    assert [(cluster.students, cluster.explained) for cluster in found] == [
+        (("d", "e"), False),
+        (("a", "b", "c"), True),
+    ]
+    page = class_page("Scale", unknown, Room(SLUG))
+    assert "No known idea." in page
+    assert "4.0 times what is allowed" in page
+
+
+def test_what_a_crash_advises_is_no_idea_of_the_class() -> None:
+    crashed = verdict("one", Outcome.CRASHED, hint="Print both shapes.")
+    assert ideas([Report(assignment=SLUG, student="a", digest="d",
+                         exercises=[ExerciseReport(exercise="scale", verdicts=[crashed])])]) == []  # fmt: skip
+
+
+def test_the_term_names_who_falls_behind() -> None:
+    weeks = [week(slug, slug, CLASS) for slug in ("one", "two")]
+    assert [student for student in ("ada", "bob", "cy", "dee") if is_behind(student, weeks)] == ["cy", "dee"]
+    assert not is_behind("cy", weeks[:1])
+    rows = list(csv.DictReader(io.StringIO(term_table(weeks))))
+    assert rows[1] == {"student": "bob", "one": "0.5", "two": "0.5"}
+    assert weeks[0].idea == "2 × You add."
+    assert "2 had less than half of the points" in term_page("a course", weeks)

@@ -5,18 +5,23 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import random
 import time
 import tracemalloc
+import zipfile
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
 
+from autograde.archive import ArchiveError
 from autograde.course import Course
 from autograde.extract import SubmissionError, submission_from_text
+from autograde.inbox import Collected, handed_in_through
 from autograde.tests.tiny_course import SLUG
 from autograde.wire import WireError, decode, encode
 
@@ -110,3 +115,36 @@ def test_scripts(released: Course) -> None:
         return submission_from_text(data, released.paths(SLUG).released_notebook, "ada", SLUG, ".py")
 
     assert withstands(read, SubmissionError, [script], range(INPUTS // 10)) < INPUTS // 10
+
+
+def an_archive(names: list[str], compression: int) -> bytes:
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", compression) as archive:
+        for name in names:
+            archive.writestr(name, name * 20)
+    return written.getvalue()
+
+
+def test_archives(released: Course, tmp_path: Path) -> None:
+    """Whatever the archive, what comes out has a harmless name and a bounded size."""
+    layouts = [
+        [f"ada/{SLUG}/{SLUG}.ipynb", f"ada/{SLUG}/timestamp.txt"],
+        [f"doe_12_34_{SLUG}.ipynb", f"roe_LATE_13_35_{SLUG}-1.py"],
+        [f"Ann Lee_7_assignsubmission_file_/{SLUG}.ipynb"],
+        ["submission_metadata.yml", f"submission_1/{SLUG}.ipynb"],
+    ]
+    originals = [an_archive(names, kind) for names in layouts for kind in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)]
+    path = tmp_path / "mutated.zip"
+
+    def read(data: bytes) -> object:
+        path.write_bytes(data)
+        done = Collected()
+        for handed_in in handed_in_through(released, SLUG, path, done):
+            assert "/" not in handed_in.student
+            assert not handed_in.student.startswith((".", "-"))
+            assert len(handed_in.data) <= released.limits_of(SLUG).notebook_bytes
+        assert all(sentence.isprintable() for sentence in done.refused), done.refused
+        return done
+
+    refused = withstands(read, ArchiveError, originals, range(INPUTS // 4))
+    assert 0 < refused < INPUTS // 4

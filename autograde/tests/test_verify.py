@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from autograde.course import Course
 from autograde.tests.checked_course import make_checked_course
 from autograde.tests.tiny_course import SLUG
 from autograde.verify import Verification, verify
+from autograde.verify_page import write_verification
 
 Change = Callable[[Path], object]
 
@@ -32,6 +34,24 @@ def test_a_sound_assignment(course: Course) -> None:
     assert found.right == ["other"]
     assert found.kills == {"adds": [0, 1], "rows_left_alone": [1]}
     assert found.redundant == []
+    assert found.named == {"adds": "adds", "rows_left_alone": "rows_left_alone"}
+    assert all(margin < 0.5 for margin, _ in found.nearest_right.values())
+    assert all(margin > 100 for margin, _ in found.nearest_wrong.values())
+    page, data = write_verification(course, found, course.root / "verified")
+    assert "Scale: sound" in page.read_text()
+    written = json.loads(data.read_text())
+    assert written["wrong"]["rows_left_alone"] == [found.checks[1]]
+    assert written["margins"][found.checks[0]]["wrong"]["program"] == "wrong/adds"
+
+
+def test_a_misconception_without_a_program_is_tried_by_its_own_answers(course: Course) -> None:
+    (course.root / TESTS / "wrong" / "adds.py").unlink()
+    found = verified(course)
+    assert found.problems == []
+    assert list(found.kills) == ["rows_left_alone"]
+
+
+TESTS = f"hidden_tests/{SLUG}"
 
 
 def _edit(path: str, old: str, new: str) -> Change:
@@ -44,7 +64,17 @@ def _edit(path: str, old: str, new: str) -> Change:
     return change
 
 
-TESTS = f"hidden_tests/{SLUG}"
+IDEA = '\n\n@oracle.misconception\ndef {}(x, factor):\n    """A hint."""\n    return {}\n'
+
+
+def _idea(name: str, formula: str) -> Change:
+    def change(root: Path) -> None:
+        with (root / TESTS / "test_scale.py").open("a") as file:
+            file.write(IDEA.format(name, formula))
+
+    return change
+
+
 FAULTS: list[tuple[Change, str]] = [
     (_edit(f"{TESTS}/wrong/adds.py", "def scale", "def scaled"), "wrong/adds.py is caught, but its misconception"),
     (
@@ -82,6 +112,8 @@ FAULTS: list[tuple[Change, str]] = [
         "exercise scale: zeros in place of every answer gets full marks",
     ),
     (_edit(f"{TESTS}/test_scale.py", "student.scale(x, factor), x", "student.scale(x, factor), y"), "NameError"),
+    (_idea("is_right", "factor * x"), "test_scale.py: the misconception is_right answers right wherever it is asked"),
+    (_idea("also_adds", "factor + x"), "the misconception also_adds is not recognised by its own answers"),
 ]
 
 

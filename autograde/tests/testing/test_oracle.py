@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from autograde.testing import Mismatch, Oracle, evidence
-from autograde.testing.oracle import FOOLS, tamper
+from autograde.testing.fools import FOOLS, holder_of, in_place
 
 
 def mean_square(x: torch.Tensor) -> torch.Tensor:
@@ -89,11 +89,11 @@ def test_kind_then_shape_then_dtype_then_values(oracle: Oracle, got: object, sai
 def test_every_fool_is_noticed(oracle: Oracle) -> None:
     x = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
     for fool in FOOLS.values():
-        token = tamper.set(fool)
+        token = in_place.set(fool)
         try:
             mismatch(oracle, mean_square(x), x)
         finally:
-            tamper.reset(token)
+            in_place.reset(token)
     oracle.compare(mean_square(x), x)
 
 
@@ -114,3 +114,19 @@ def test_an_idea_that_gives_a_longer_list_is_recognised() -> None:
 def one_too_many(n: int) -> list[int]:
     """You count one too far."""
     return list(range(n + 1))
+
+
+def test_who_holds_an_idea_answers_as_it_does_and_is_right_where_it_has_no_answer(oracle: Oracle) -> None:
+    def square_of_pairs(x: torch.Tensor) -> torch.Tensor:
+        """You square pairs only."""
+        first, second = x.unbind(-1)
+        return first * second
+
+    oracle.misconception(square_of_pairs)
+    token = in_place.set(holder_of("square_of_pairs"))
+    try:
+        pairs, triples = torch.tensor([[1.0, 2.0]]), torch.tensor([[1.0, 2.0, 3.0]])
+        oracle.compare(mean_square(triples), triples)
+        mismatch(oracle, mean_square(pairs), pairs)
+    finally:
+        in_place.reset(token)

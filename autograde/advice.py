@@ -1,0 +1,106 @@
+"""What to do about an exception, in plain words: for those that nearly everybody meets who writes tensor code."""
+
+from __future__ import annotations
+
+import re
+
+FLAGS = re.IGNORECASE | re.DOTALL
+ADVICE: list[tuple[str, str]] = [
+    (
+        r"mat1 and mat2 shapes cannot be multiplied|expected size for first two dimensions|inconsistent tensor size"
+        r"|size mismatch|batch1|matmul: input operand",
+        "A matrix product needs the last axis of the left side as long as the last but one of the right side. Print "
+        "both shapes before the product; often one of them has to be transposed (`.mT`).",
+    ),
+    (
+        r"must match the size of tensor|shape mismatch|broadcast",
+        "Two shapes do not fit together. Print both; axes are matched from the last one, and an axis of length 1 "
+        "(`keepdim=True`, `unsqueeze`) stretches to the other's length.",
+    ),
+    (
+        r"shape '.*' is invalid for input of size",
+        "A reshape must keep the number of values. Multiply the new shape out and compare; lengths should come from "
+        "`x.shape`, not from one example.",
+    ),
+    (
+        r"view size is not compatible",
+        "`.view` needs values that lie side by side in memory, which they do not after a transpose. Use `.reshape`.",
+    ),
+    (
+        r"same dtype|expected (scalar )?type|expected m1 and m2|not implemented for '(Half|BFloat16|Long|Bool)'"
+        r"|can't be cast to the desired|must be .*dtype",
+        "Two dtypes meet that torch does not mix. What you make yourself takes its dtype from an input: "
+        "`dtype=x.dtype`, or `.to(x.dtype)`.",
+    ),
+    (
+        r"same device|expected .* device|on device",
+        "A tensor that you make lies on another device than the input. Make it with `device=x.device`.",
+    ),
+    (
+        r"dimension out of range|dimension specified as",
+        "You name an axis that this input does not have: it may have fewer leading axes than your example. Name axes "
+        "from the end: -1, -2.",
+    ),
+    (
+        r"too many indices|index .* is out of (bounds|range)|index out of range",
+        "An index is larger than its axis. Lengths differ from input to input: take them from `x.shape`, and count "
+        "from 0.",
+    ),
+    (
+        r"(not enough|too many) values to unpack",
+        "You unpack a fixed number of axes, and this input has another number. `*batch, length, width = x.shape` takes "
+        "any number of leading ones.",
+    ),
+    (
+        r"does not require grad",
+        "No way leads from the result back to an input: `.item()`, `.detach()`, `.data`, `torch.tensor(...)` or "
+        "`no_grad` cut it. Keep to torch's own operations.",
+    ),
+    (
+        r"leaf variable that requires grad|modified by an inplace|in-place operation",
+        "You write into a tensor that autograd still needs. Make a new one: `x = x + y`, not `x += y` or `x[...] = y`.",
+    ),
+    (
+        r"numpy\(\) on tensor that requires grad",
+        "numpy knows no gradients. Stay with torch's operations.",
+    ),
+    (
+        r"boolean value of tensor with more than one value",
+        "`if`, `and`, `or`, `max` and `min` ask for one yes or no, and got a whole tensor. Use `torch.where`, `&`, "
+        "`torch.maximum`, or `.any()` and `.all()`.",
+    ),
+    (
+        r"'NoneType' object",
+        "Something is None where a value is needed: most often a function without a `return`, or an optional argument "
+        "that was not given.",
+    ),
+    (
+        r"(takes|missing) .* positional argument|unexpected keyword argument|multiple values for argument",
+        "The checks call your function as the notebook declares it. Keep the names, the order and the defaults of its "
+        "parameters.",
+    ),
+    (
+        r"has no attribute",
+        "The object has nothing of that name. Look for a typing mistake, or for an attribute that `__init__` sets "
+        "under another name.",
+    ),
+]
+BY_TYPE = {
+    "ModuleNotFoundError": "Only the modules that the notebook imports are there. They are enough for it.",
+    "NameError": "A name is used that nothing has defined. Does it exist after *Restart kernel and run all cells*?",
+    "RecursionError": "A function calls itself without end: look for the case in which it must stop.",
+    "MemoryError": "Far more memory was asked for than the exercise needs: look at the shapes of what you build.",
+    "OutOfMemoryError": "Far more memory was asked for than the exercise needs: look at the shapes of what you build.",
+    "FileNotFoundError": "The checks run without your files. Read nothing from disk in an answer.",
+    "PermissionError": "The checks run without your files and without a network. Use neither in an answer.",
+    "AssertionError": "An `assert` of your own code stopped it: what you assume there does not hold for every input.",
+    "KeyError": "A dict is asked for a key that it does not hold.",
+}
+
+
+def advice(types: list[str], message: str) -> str:
+    """Plain words for an exception with these class names (its own first) and this message; empty if none fit."""
+    for pattern, words in ADVICE:
+        if re.search(pattern, message[:2000], FLAGS):
+            return words
+    return next((BY_TYPE[name] for name in types if name in BY_TYPE), "")

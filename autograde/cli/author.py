@@ -1,0 +1,90 @@
+"""Commands for writing assignments."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from autograde.cli.command import JOBS, JSON, command, known_slugs
+from autograde.course import Course
+
+
+@command
+@click.argument("slug")
+@click.option("--title", required=True, help="what students read, for example 'RoPE'")
+def new(course: Course, slug: str, title: str) -> None:
+    """Write a small assignment that is already sound, to turn into your own.
+
+    Example: course new rope --title "Rotary positions"
+    """
+    from autograde.console import say
+    from autograde.new import new_assignment
+
+    for path in new_assignment(course, slug, title):
+        say(path.relative_to(course.root))
+    say(f"Write your own exercise there, then: course verify {slug}")
+
+
+@command
+@click.argument("slugs", nargs=-1)
+@JOBS
+@click.option("--seeds", type=click.IntRange(1), default=1, help="so many course seeds for the right programs")
+@click.option(
+    "--every-check", is_flag=True, help="let wrong programs meet the checks of all exercises, not only theirs"
+)
+@click.option(
+    "--page", "folder", type=click.Path(file_okay=False, path_type=Path), help="write a page and JSON into this folder"
+)
+@JSON
+def verify(
+    course: Course,
+    slugs: tuple[str, ...],
+    jobs: int | None,
+    seeds: int,
+    every_check: bool,
+    folder: Path | None,
+    as_json: bool,
+) -> None:
+    """Say whether assignments are sound: right programs pass, wrong ones are caught and named.
+
+    Example: course verify rmsnorm --seeds 20
+    """
+    from autograde.console import progress, say, say_json, say_verification
+    from autograde.pool import default_jobs
+    from autograde.verify import verify as verified
+    from autograde.verify_page import verification_data, write_verification
+
+    found = []
+    for slug in known_slugs(course, slugs):
+        with progress(slug) as told:
+            jobs = jobs or default_jobs()
+            found.append(verified(course, slug, jobs, seeds=seeds, every_check=every_check, told=told))
+        written = write_verification(course, found[-1], folder) if folder else []
+        if not as_json:
+            say_verification(found[-1])
+            for path in written:
+                say(path)
+    if as_json:
+        say_json([verification_data(each) for each in found])
+    sys.exit(0 if all(each.sound for each in found) else 1)
+
+
+@command
+@click.argument("slugs", nargs=-1)
+@JSON
+def release(course: Course, slugs: tuple[str, ...], as_json: bool) -> None:
+    """Write release/<slug>/ through nbgrader, and check that no solution leaks.
+
+    Example: course release rmsnorm
+    """
+    from autograde.console import say, say_json
+    from autograde.release import release as released
+
+    paths = released(course, known_slugs(course, slugs))
+    if as_json:
+        say_json([str(path) for path in paths])
+    else:
+        for path in paths:
+            say(f"released {path}")

@@ -1,0 +1,52 @@
+"""The `course` command and what its subcommands share."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import click
+
+from autograde.course import Course, CourseError, load_course
+from autograde.disk import obstacle
+
+JOBS = click.option("--jobs", type=click.IntRange(1), default=None, help="processes; default: one per core")
+JSON = click.option("--json", "as_json", is_flag=True, help="print JSON for a program, and nothing else")
+
+
+@click.group()
+def main() -> None:
+    """An autograded course: release assignments, grade submissions, write feedback.
+
+    Run it in the course's folder or below. Exit status: 0 done, 1 something is not sound or not graded, 2 a mistake in
+    the command or in the course.
+    """
+
+
+def command(function: Callable[..., Any]) -> click.Command:
+    """A subcommand that is given the course; a CourseError or a refusing disk becomes one sentence and status 2."""
+
+    def run(**options: Any) -> None:
+        try:
+            function(load_course(), **options)
+        except CourseError as error:
+            _refuse(str(error))
+        except OSError as error:
+            if (why := obstacle(error)) is None:
+                raise
+            _refuse(why)
+
+    run.__name__, run.__doc__ = function.__name__, function.__doc__
+    run.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
+    return main.command()(run)
+
+
+def _refuse(why: str) -> NoReturn:
+    click.echo(f"error: {why}", err=True)
+    sys.exit(2)
+
+
+def known_slugs(course: Course, slugs: tuple[str, ...]) -> list[str]:
+    """The assignments that were named, all if none was."""
+    return [course.assignment(slug).slug for slug in slugs] or course.slugs

@@ -1,0 +1,81 @@
+"""Commands about one file, and about the machine."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from autograde.cli.command import JSON, command, known_slugs
+from autograde.course import Course, CourseError
+
+
+@command
+@click.argument("file", type=click.Path(dir_okay=False))
+@click.option("--assignment", "slug", required=True, help="whose checks to run")
+@click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="write the verdicts as JUnit XML here")
+@click.option(
+    "--gradescope", type=click.Path(dir_okay=False, path_type=Path), help="write Gradescope's results.json here"
+)
+@JSON
+def check(course: Course, file: str, slug: str, junit: Path | None, gradescope: Path | None, as_json: bool) -> None:
+    """Grade one file now, without a gradebook, and print the verdicts.
+
+    Example: course check ~/Downloads/rmsnorm.ipynb --assignment rmsnorm
+    """
+    from autograde import results
+    from autograde.console import say
+    from autograde.extract import SubmissionError
+    from autograde.feedback import exercise_text
+    from autograde.grading import submission_for
+    from autograde.pool import grade_one
+    from autograde.report import encode_report
+
+    course.assignment(slug)
+    try:
+        report = grade_one(course, submission_for(course, slug, file))
+    except SubmissionError as error:
+        raise CourseError(f"{file}: {error}") from None
+    for path, written in ((junit, results.junit), (gradescope, results.gradescope)):
+        if path:
+            path.write_text(written(report), encoding="utf-8")
+    if as_json:
+        click.echo(encode_report(report), nl=False)
+    else:
+        for text in (*report.problems, *map(exercise_text, report.exercises)):
+            say(text)
+    sys.exit(1 if report.withheld else 0)
+
+
+@command
+@click.argument("slugs", nargs=-1)
+@click.option("--into", default="demo", help="folder for the demo's own course and class")
+@click.option("--wrong", type=click.IntRange(0), default=8, help="at most so many wrong programs for each assignment")
+def demo(course: Course, slugs: tuple[str, ...], into: str, wrong: int) -> None:
+    """Run a simulated class from release to feedback, in a folder of its own.
+
+    Example: course demo rmsnorm --into /tmp/demo
+    """
+    words = [into, str(wrong), *known_slugs(course, slugs)]
+    sys.exit(subprocess.call([sys.executable, str(course.root / "tools" / "simulate_class.py"), *words]))
+
+
+@command
+@JSON
+def doctor(course: Course, as_json: bool) -> None:
+    """Say what this machine has; exit status 1 if something needed is missing.
+
+    Example: course doctor
+    """
+    from autograde.console import say, say_json
+    from autograde.doctor import examine
+
+    found = examine(course)
+    if as_json:
+        say_json(found)
+    else:
+        for name, state in found.items():
+            say(f"{name}: {state}")
+    sys.exit(1 if any(str(state).startswith("MISSING") for state in found.values()) else 0)

@@ -1,0 +1,144 @@
+"""Commands of a running term: collect, grade, tell."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+import click
+
+from autograde.cli.command import JOBS, JSON, command
+from autograde.course import Course
+
+
+@command
+@click.argument("slug")
+@click.argument("archive", type=click.Path(dir_okay=False, path_type=Path))
+def collect(course: Course, slug: str, archive: Path) -> None:
+    """Take submissions out of a zip from nbgrader, Canvas, Moodle or Gradescope into submitted/<student>/<slug>/.
+
+    Example: course collect rmsnorm ~/Downloads/submissions.zip
+    """
+    from autograde.console import complain, say
+    from autograde.inbox import collect as collected
+
+    done = collected(course, slug, archive)
+    for sentence in (*done.notes, *done.refused):
+        complain(sentence)
+    counts = f"{len(done.new)} new, {len(done.replaced)} replaced, {len(done.unchanged)} unchanged"
+    say(f"{slug}: {counts}, {len(done.refused)} refused")
+    sys.exit(1 if done.refused else 0)
+
+
+@command
+@click.argument("slug")
+@click.option("--student", "students", multiple=True, help="only this student; may be repeated")
+@JOBS
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default=None, help="default: the course's")
+@click.option("--force", is_flag=True, help="grade again even what has not changed")
+@click.option("--dask", "address", default=None, help="grade on the Dask cluster whose scheduler is here")
+@JSON
+def grade(
+    course: Course,
+    slug: str,
+    students: tuple[str, ...],
+    jobs: int | None,
+    device: str | None,
+    force: bool,
+    address: str | None,
+    as_json: bool,
+) -> None:
+    """Grade submitted/<student>/<slug>/ into reports/, autograded/ and the gradebook.
+
+    Example: course grade rmsnorm --student ada
+    """
+    from autograde.console import class_data, complain, progress, say_changes, say_class, say_json
+    from autograde.grade import grade_class
+    from autograde.pool import GraderPool, OpenGraders
+    from autograde.regrade import write_changes
+
+    graders: OpenGraders = GraderPool
+    if address:
+        from autograde.cluster import ClusterPool
+
+        graders = partial(ClusterPool, address=address)
+    with progress(slug) as told:
+        result = grade_class(
+            course,
+            slug,
+            students or None,
+            jobs=jobs,
+            device=device,
+            force=force,
+            told=told,
+            graders=graders,
+            announced=complain,
+        )
+    changed = write_changes(course, slug)
+    if as_json:
+        say_json(class_data(slug, result) | {"changed": [asdict(change) for change in changed]})
+    else:
+        say_class(course.assignment(slug).title, result)
+        say_changes(changed, course.paths(slug).changes)
+    sys.exit(1 if result.errors else 0)
+
+
+@command
+@click.argument("slug")
+def feedback(course: Course, slug: str) -> None:
+    """Write feedback/<student>/<slug>/<slug>.html for everyone graded.
+
+    Example: course feedback rmsnorm
+    """
+    from autograde.console import complain, say
+    from autograde.gradebook import write_feedback
+    from autograde.regrade import write_changes
+
+    errors = write_feedback(course, course.assignment(slug).slug)
+    write_changes(course, slug)
+    for student, error in errors.items():
+        complain(f"{student}: no feedback: {error}")
+    say(f"feedback is in {course.root / 'feedback'}")
+    sys.exit(1 if errors else 0)
+
+
+@command
+@click.argument("slugs", nargs=-1)
+@click.option("--formgrader", default="http://localhost:8888/formgrader", help="where the links to mark by hand lead")
+def report(course: Course, slugs: tuple[str, ...], formgrader: str) -> None:
+    """Write reports/<slug>.html for the TAs: wrong ideas and who holds them, hard checks, what needs a hand; and CSV.
+
+    Without a slug: the page of every graded assignment, and reports/term.html over all of them.
+
+    Example: course report rmsnorm
+    """
+    from autograde.class_report import write_class_report
+    from autograde.console import say
+    from autograde.term_report import write_term_report
+
+    graded = [slug for slug in course.slugs if any(course.paths(slug).reports.glob("*.json"))]
+    for slug in [course.assignment(slug).slug for slug in slugs] or graded:
+        for path in write_class_report(course, slug, formgrader):
+            say(path)
+    for path in [] if slugs else write_term_report(course):
+        say(path)
+
+
+@command
+@click.option(
+    "--for", "kind", type=click.Choice(["nbgrader", "canvas", "moodle"]), default="nbgrader", help="who imports it"
+)
+@click.option("--to", default="grades.csv", type=click.Path(dir_okay=False), help="the file to write")
+def export(course: Course, kind: str, to: str) -> None:
+    """Write everyone's scores of every assignment as CSV, in nbgrader's columns or as Canvas or Moodle import them.
+
+    Example: course export --for canvas --to grades.csv
+    """
+    from autograde.console import complain, say
+    from autograde.exporters import export_grades
+
+    for sentence in export_grades(course, kind, to):
+        complain(sentence)
+    say(f"grades are in {to}")

@@ -1,0 +1,117 @@
+"""The gradebook's database: there, of the installed nbgrader's schema, and free to write.
+
+A file beside the course for one grader at a time, or a server (PostgreSQL) for several.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from alembic.script import ScriptDirectory
+from nbgrader.dbutil import ALEMBIC_DIR
+from sqlalchemy import create_engine, inspect, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from autograde.course import Course, CourseError
+from autograde.disk import database_obstacle
+
+UPGRADE = "back it up, then run `nbgrader db upgrade`"
+CONNECT_S = 10
+
+
+def check_gradebook(course: Course, slug: str) -> None:
+    """CourseError unless the gradebook is there, of this nbgrader's schema, free to write, and knows the assignment."""
+    slug = course.assignment(slug).slug
+    need_gradebook(course)
+    version, known = _ask_server(course, slug) if course.db_url else _ask_file(_file(course), slug)
+    if version != _schema():
+        raise CourseError(f"{gradebook_name(course)}: made by another version of nbgrader; {UPGRADE}")
+    if not known:
+        raise CourseError(f"{gradebook_name(course)}: does not know {slug!r}; run `course release {slug}`")
+
+
+def need_gradebook(course: Course) -> None:
+    """CourseError if there is no gradebook yet."""
+    if not has_gradebook(course):
+        raise CourseError(f"{gradebook_name(course)}: no gradebook yet; run `course release`")
+
+
+def has_gradebook(course: Course) -> bool:
+    """CourseError if a server keeps it and cannot be asked."""
+    if not course.db_url:
+        return _file(course).exists()
+    return bool(_asked(course, lambda connection: inspect(connection).has_table("alembic_version")))
+
+
+def gradebook_name(course: Course) -> str:
+    """Its file, or its address without the password."""
+    if not course.db_url:
+        return str(_file(course))
+    try:
+        return make_url(course.db_url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return "course_config.py: db_url"
+
+
+def _file(course: Course) -> Path:
+    return course.root / "gradebook.db"
+
+
+def _ask_file(path: Path, slug: str) -> tuple[str, bool]:
+    """Its schema, and whether it knows the assignment; asked as somebody who is about to write."""
+    try:
+        connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=5, isolation_level=None)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            version = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+            known = connection.execute("SELECT 1 FROM assignment WHERE name = ?", (slug,)).fetchone()
+            connection.execute("ROLLBACK")
+        finally:
+            connection.close()
+    except sqlite3.OperationalError as error:
+        if why := database_obstacle(str(path), error):
+            raise CourseError(why) from error
+        raise CourseError(f"{path}: cannot be used ({error}); {UPGRADE}") from error
+    except sqlite3.DatabaseError as error:
+        raise CourseError(f"{path}: not a gradebook ({error}); restore it from a backup") from error
+    return version[0] if version else "", known is not None
+
+
+def _ask_server(course: Course, slug: str) -> tuple[str, bool]:
+    def ask(connection: Any) -> tuple[str, bool]:
+        version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        known = connection.execute(text("SELECT 1 FROM assignment WHERE name = :name"), {"name": slug}).scalar()
+        return version or "", known is not None
+
+    found: tuple[str, bool] = _asked(course, ask)
+    return found
+
+
+def _asked(course: Course, ask: Any) -> Any:
+    """What the server answers; CourseError, without the password, if there is no answer."""
+    try:
+        engine = create_engine(course.db_url)
+        try:
+            with engine.connect() as connection:
+                return ask(connection)
+        finally:
+            engine.dispose()
+    except ModuleNotFoundError as error:
+        raise CourseError(
+            f"{gradebook_name(course)}: needs the package {error.name}; `pip install llm-course-kit[cluster]`"
+        ) from error
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise CourseError("course_config.py: db_url is no database address; see docs/cluster.md") from error
+    except DBAPIError as error:
+        said = str(error.orig).strip().splitlines()[0][:200]
+        raise CourseError(f"{gradebook_name(course)}: cannot be used ({said})") from error
+
+
+@cache
+def _schema() -> str | None:
+    """The schema of the installed nbgrader; nbgrader's own way to ask starts a process and takes seconds."""
+    return ScriptDirectory(ALEMBIC_DIR).get_current_head()

@@ -1,0 +1,190 @@
+"""Draws a wrong answer: heat maps of a matrix, lines of a sequence, and the same in words for who cannot see them.
+
+Colours are told apart by colour-blind readers, and no colour is needed: every wrong value carries a mark.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+import re
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from autograde.report import Comparison, Number
+
+FEWEST = 3
+"""numbers that are worth a picture"""
+MOST_MARKS = 100
+BLUE, VERMILION = "#0072B2", "#D55E00"
+"""Okabe and Ito's"""
+Array = NDArray[Any]
+
+
+class Picture(msgspec.Struct, frozen=True):
+    """An SVG as a data address, its text alternative, and one sentence about where the answer is wrong."""
+
+    address: str
+    alternative: str
+    caption: str
+
+
+def picture(comparison: Comparison | None) -> Picture | None:
+    """None if there is nothing to see."""
+    if comparison is None or len(comparison.got) < FEWEST:
+        return None
+    return _picture(msgspec.json.encode(comparison))
+
+
+@lru_cache(maxsize=512)  # a class makes the same mistakes
+def _picture(encoded: bytes) -> Picture:
+    comparison = msgspec.json.decode(encoded, type=Comparison)
+    is_matrix = len(comparison.shape) == 2 and min(comparison.shape) > 1
+    shape = tuple(comparison.shape) if is_matrix else (len(comparison.got),)
+    got, expected = _array(comparison.got, shape), _array(comparison.expected, shape)
+    wrong = np.zeros(len(comparison.got), dtype=bool)
+    wrong[[index for index in comparison.wrong if 0 <= index < wrong.size]] = True
+    wrong = wrong.reshape(shape)
+    svg = _matrix(got, expected, wrong) if is_matrix else _sequence(got, expected, wrong)
+    caption = f"{_where(comparison)}: wrong in {pattern(wrong)}."
+    return Picture(
+        address="data:image/svg+xml;base64," + base64.b64encode(svg).decode(),
+        alternative=_in_words(comparison, got, expected, wrong),
+        caption=caption[:1].upper() + caption[1:],
+    )
+
+
+def _array(numbers: list[Number], shape: tuple[int, ...]) -> Array | None:
+    return np.array([float(number) for number in numbers]).reshape(shape) if numbers else None
+
+
+def pattern(wrong: Array) -> str:
+    """Which values are wrong, by the simplest true description."""
+    if wrong.all():
+        return "every value"
+    if wrong.ndim == 1:
+        return _listed("place", np.flatnonzero(wrong))
+    row, column = np.indices(wrong.shape)
+    regions = {
+        "every value above the diagonal": column > row,
+        "every value on and above the diagonal": column >= row,
+        "every value below the diagonal": column < row,
+        "every value on and below the diagonal": column <= row,
+        "the diagonal": column == row,
+    }
+    for words, region in regions.items():
+        if np.array_equal(wrong, region):
+            return words
+    if (wrong == wrong.any(axis=1, keepdims=True)).all():
+        return _listed("row", np.flatnonzero(wrong.any(axis=1)))
+    if (wrong == wrong.any(axis=0, keepdims=True)).all():
+        return _listed("column", np.flatnonzero(wrong.any(axis=0)))
+    return f"{int(wrong.sum())} of {wrong.size} values"
+
+
+def _listed(what: str, places: Array) -> str:
+    shown = ", ".join(map(str, places[:6])) + (", …" if places.size > 6 else "")
+    return f"{what} {shown}" if places.size == 1 else f"{places.size} {what}s ({shown})"
+
+
+def _where(comparison: Comparison) -> str:
+    """What is drawn, of what: `the result`, or a part of it."""
+    if comparison.shape == comparison.of:
+        return f"{comparison.what}, shape {tuple(comparison.of)}"
+    lead = len(comparison.of) - len(comparison.shape)
+    ends = [f"{a}:{a + n}" for a, n in zip(comparison.start[lead:], comparison.shape, strict=True)]
+    place = ", ".join([*map(str, comparison.start[:lead]), *ends])
+    return f"part [{place}] of {comparison.what}, shape {tuple(comparison.of)}"
+
+
+def _in_words(comparison: Comparison, got: Array | None, expected: Array | None, wrong: Array) -> str:
+    kind = "Heat map" if wrong.ndim == 2 else "Lines"
+    parts = [f"{kind}: {_where(comparison)}.", _told("Yours", got)]
+    if expected is not None:
+        parts.append(_told("Expected", expected))
+    return " ".join([*parts, f"Wrong: {pattern(wrong)}."])
+
+
+def _told(whose: str, values: Array | None) -> str:
+    assert values is not None
+    finite = values[np.isfinite(values)]
+    if values.size <= 16:
+        return f"{whose}: {np.array2string(values, precision=3, separator=', ').replace(chr(10), '')}."
+    span = f"from {finite.min():.3g} to {finite.max():.3g}" if finite.size else "no finite value"
+    odd = f", {values.size - finite.size} not finite" if finite.size < values.size else ""
+    return f"{whose}: {span}{odd}."
+
+
+def _matrix(got: Array | None, expected: Array | None, wrong: Array) -> bytes:
+    """Yours with its wrong values marked; if revealed, beside it what was expected, and the difference."""
+    assert got is not None
+    panels = [("yours (× wrong)", got)]
+    if expected is not None:
+        with np.errstate(invalid="ignore"):
+            panels += [("expected", expected), ("yours − expected", got - expected)]
+    figure = _figure(3.4 * len(panels), 3.0)
+    shared = _limit(got if expected is None else np.concatenate([got, expected]))
+    for number, (title, values) in enumerate(panels):
+        axes = figure.add_axes((0.03 + number / len(panels), 0.08, 0.9 / len(panels), 0.76))
+        most = _limit(values) if number == 2 else shared
+        axes.imshow(values, cmap="PuOr", vmin=-most, vmax=most, interpolation="none")
+        axes.set_facecolor("#999999")  # what is not finite
+        axes.set_title(f"{title}\npurple {most:.2g}, white 0, orange {-most:.2g}", fontsize=9)
+        axes.set_xticks(_ticks(values.shape[1]))
+        axes.set_yticks(_ticks(values.shape[0]))
+        axes.tick_params(labelsize=8, length=2)
+        if number == 0 and wrong.sum() <= MOST_MARKS:
+            rows, columns = np.nonzero(wrong)
+            for colour, width in (("#ffffff", 2.6), ("#000000", 1.2)):  # seen on a dark field and on a light one
+                axes.scatter(columns, rows, marker="x", s=22, c=colour, linewidths=width)
+    return _svg(figure)
+
+
+def _sequence(got: Array | None, expected: Array | None, wrong: Array) -> bytes:
+    assert got is not None
+    figure = _figure(6.8, 2.4)
+    axes = figure.add_axes((0.09, 0.13, 0.7, 0.8))
+    marker = "." if got.size <= 60 else ""
+    if expected is not None:
+        axes.plot(expected, color=BLUE, linestyle="--", marker=marker, label="expected")
+    axes.plot(got, color=VERMILION, marker=marker, label="yours")
+    places = np.flatnonzero(wrong)
+    if places.size <= MOST_MARKS:
+        axes.scatter(places, got[places], marker="x", s=30, c="#000000", zorder=3, label="wrong")
+    if got.size <= 12:
+        axes.set_xticks(range(got.size))
+    axes.tick_params(labelsize=8)
+    axes.grid(alpha=0.3)
+    figure.legend(loc="center right", fontsize=9, frameon=False)
+    return _svg(figure)
+
+
+def _limit(values: Array) -> float:
+    finite = np.abs(values[np.isfinite(values)])
+    return float(finite.max()) if finite.size and finite.max() > 0 else 1.0
+
+
+def _ticks(length: int) -> range:
+    return range(0, length, max(1, math.ceil(length / 6)))
+
+
+def _figure(width: float, height: float) -> Any:
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), facecolor="white")
+
+
+def _svg(figure: Any) -> bytes:
+    """The same picture gives the same bytes; text stays text."""
+    import matplotlib as mpl
+
+    written = io.BytesIO()
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    with mpl.rc_context({"svg.hashsalt": "picture", "svg.fonttype": "none", "font.family": "sans-serif"}):
+        figure.savefig(written, format="svg", metadata=nothing)
+    return re.sub(rb"<!--.*?-->|\n\s*", lambda found: b"" if found[0][:1] == b"<" else b"\n", written.getvalue())

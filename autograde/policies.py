@@ -1,0 +1,54 @@
+"""What a course decides for all its assignments: limits, confinement, late work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one submission may use. A check that needs more names it in its assignment."""
+
+    check_cpu_s: float = 20.0
+    """processor seconds of one check, all its examples together"""
+    check_wall_s: float = 60.0
+    """seconds one check may take by the clock; generous, because machines are shared"""
+    cell_wall_s: float = 30.0
+    """seconds one notebook cell may run before it is interrupted"""
+    notebook_wall_s: float = 120.0
+    """seconds the whole notebook may run before the worker is killed"""
+    memory_bytes: int = 2 << 30
+    """memory a worker may allocate above what the warm process already holds"""
+    file_bytes: int = 64 << 20
+    """size of one file that a submission may write"""
+    scratch_bytes: int = 256 << 20
+    """what all files that it keeps may hold together"""
+    output_bytes: int = 1 << 20
+    """what all cells together may print or display"""
+    notebook_bytes: int = 20 << 20
+    """size of a submitted file; a larger one is refused unread"""
+
+
+class Confinement(Enum):
+    """Whether submissions may run where the machine cannot confine them; see docs/threat-model.md."""
+
+    REQUIRED = "required"
+    WEAKER_ACCEPTED = "weaker accepted"
+
+
+@dataclass(frozen=True)
+class Late:
+    """Points lost per day begun after the deadline, as a share of the score, after a grace period."""
+
+    per_day: float = 0.0
+    at_most: float = 1.0
+    grace_minutes: float = 10.0
+
+    def penalty(self, score: float, seconds_late: float) -> float:
+        """The points to subtract from `score` for a submission that is `seconds_late` late."""
+        late = seconds_late - 60 * self.grace_minutes
+        if late <= 0:
+            return 0.0
+        days_begun = -(-late // 86400)
+        return score * min(self.per_day * days_begun, self.at_most)

@@ -1,0 +1,125 @@
+"""Dates, time zones, extensions and the late policy of course_config.py reach nbgrader's gradebook."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nbgrader.api import Gradebook
+
+from autograde.course import Assignment, Course, CourseError, Late
+from autograde.gradebook import record
+from autograde.tests.tiny_course import SLUG, FakeGrading, hand_in
+
+BERLIN = "Europe/Berlin"
+
+
+def course_due(due: str, timezone: str = BERLIN, **extensions: str) -> Course:
+    return Course("tiny", [Assignment(SLUG, title="Scale", due=due, extensions=extensions)], timezone=timezone)
+
+
+@pytest.mark.parametrize(
+    ("due", "timezone", "utc"),
+    [
+        ("2027-01-31 23:59", BERLIN, "2027-01-31 22:59"),
+        ("2027-07-31 23:59", BERLIN, "2027-07-31 21:59"),
+        ("2027-07-31 23:59", "America/New_York", "2027-08-01 03:59"),
+        ("2027-10-31 02:30", BERLIN, "2027-10-31 01:30"),  # comes twice: on time until the second
+        ("2027-03-28 02:30", BERLIN, "2027-03-28 01:30"),  # never comes: as if the clock had not been changed
+        ("2027-01-31 23:59", "UTC", "2027-01-31 23:59"),
+    ],
+)
+def test_a_local_deadline_is_one_moment(due: str, timezone: str, utc: str) -> None:
+    assert course_due(due, timezone).due(SLUG) == datetime.fromisoformat(utc).replace(tzinfo=UTC)
+
+
+def test_an_extension_over_the_change_of_clocks_ends_at_its_local_time() -> None:
+    course = course_due("2027-03-27 23:59", ada="2027-03-28 23:59")
+    assert course.extensions(SLUG) == {"ada": timedelta(hours=23)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"timezone": "Berlin"}, "no time zone 'Berlin'"),
+        ({"timezone": "../etc"}, "no time zone"),
+        ({"due": "31.1.2027"}, "write it as 2027-01-31 23:59"),
+        ({"ada": "soon"}, "extension of 'ada'"),
+        ({"ada": "2027-01-31 23:58"}, "ends before the due date"),
+    ],
+)
+def test_a_mistake_is_named_when_the_course_is_read(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(CourseError, match=said):
+        course_due(**({"due": "2027-01-31 23:59"} | changes))
+
+
+def test_an_extension_needs_a_due_date() -> None:
+    with pytest.raises(CourseError, match="no due date"):
+        Course("tiny", [Assignment(SLUG, title="Scale", extensions={"ada": "2027-01-31 23:59"})])
+
+
+@given(st.floats(0, 100), st.floats(0, 1e7), st.floats(0, 1e7), st.floats(0, 1), st.floats(0, 1))
+def test_a_penalty_grows_with_lateness_and_never_exceeds_its_share(
+    score: float, early: float, late: float, per_day: float, at_most: float
+) -> None:
+    policy = Late(per_day=per_day, at_most=at_most)
+    first, second = sorted((policy.penalty(score, early), policy.penalty(score, late)))
+    assert policy.penalty(score, min(early, late)) == first
+    assert 0 <= first <= second <= score * at_most
+    assert policy.penalty(score, 60 * policy.grace_minutes) == 0
+
+
+@pytest.fixture
+def dated(released: Course, fake_grading: FakeGrading) -> Course:
+    """Due in Berlin's winter time, with an extension for ada; in effect for nbgrader's steps too."""
+    config = released.root / "course_config.py"
+    config.write_text(
+        "from autograde.course import Assignment, Course, Late\n"
+        f"COURSE = Course('tiny', [Assignment({SLUG!r}, title='Scale', data=('numbers.txt',),"
+        " due='2027-01-31 23:59', extensions={'ada': '2027-02-02 23:59'})],"
+        f" timezone={BERLIN!r}, late=Late(per_day=0.1, at_most=0.5, grace_minutes=0))\n"
+    )
+    from autograde.course import load_course
+
+    return load_course(released.root)
+
+
+def standing(course: Course, student: str) -> tuple[datetime, float, float]:
+    """(due date with extension, seconds late, penalty), as nbgrader has it."""
+    with Gradebook(course.gradebook_url, course.name) as gradebook:
+        found = gradebook.find_submission(SLUG, student)
+        return found.duedate, found.total_seconds_late, found.late_submission_penalty
+
+
+def test_dates_extensions_and_penalties_reach_the_gradebook(dated: Course) -> None:
+    for student in ("ada", "bob"):
+        hand_in(dated, student, when="2027-02-01 00:59:00 CET" if student == "ada" else "2027-01-31 23:59:00 UTC")
+    hand_in(dated, "cy", when="2027-01-31 22:59:00 UTC")
+    assert record(dated, SLUG, ["ada", "bob", "cy"]) == {}
+    assert standing(dated, "ada") == (datetime(2027, 2, 2, 22, 59), 0, 0)
+    assert standing(dated, "bob") == (datetime(2027, 1, 31, 22, 59), 3600, pytest.approx(0.4))
+    assert standing(dated, "cy") == (datetime(2027, 1, 31, 22, 59), 0, 0)
+
+
+def test_an_extension_of_the_gradebook_alone_counts_and_stays(dated: Course) -> None:
+    hand_in(dated, "bob", when="2027-01-31 23:59:00 UTC")
+    assert record(dated, SLUG, ["bob"]) == {}
+    with Gradebook(dated.gradebook_url, dated.name) as gradebook:
+        gradebook.grant_extension(SLUG, "bob", hours=2)
+    assert record(dated, SLUG, ["bob"]) == {}
+    assert standing(dated, "bob") == (datetime(2027, 2, 1, 0, 59), 0, 0)
+
+
+def test_a_deadline_that_was_moved_is_moved_in_the_gradebook(dated: Course, tmp_path: Path) -> None:
+    hand_in(dated, "bob", when="2027-01-31 23:59:00 UTC")
+    assert record(dated, SLUG, ["bob"]) == {}
+    moved = replace(dated, assignments=[replace(dated.assignments[0], due="2027-02-01 01:00", extensions={})])
+    config = dated.root / "course_config.py"
+    config.write_text(config.read_text().replace("2027-01-31 23:59", "2027-02-01 01:00"))
+    assert record(moved, SLUG, ["bob"]) == {}
+    assert standing(moved, "bob") == (datetime(2027, 2, 1, 0, 0), 0, 0)

@@ -1,0 +1,59 @@
+"""The cell that a student pastes rebuilds the very inputs of the check, and says so where it cannot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autograde.testing import tensors
+from autograde.transcript import MAX_NUMBERS, MAX_PACKED, STANDS_IN, Line, written
+
+DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+
+
+def run(cell: str) -> list[Any]:
+    """The arguments that the pasted cell calls `f` with."""
+    seen: list[Any] = []
+    exec(cell, {"torch": torch, "f": lambda *args, **kwargs: seen.extend([*args, *kwargs.values()])})
+    return seen
+
+
+def line(*args: Any, **kwargs: Any) -> Line:
+    return ("", "f", args, kwargs)
+
+
+@given(st.data(), st.sampled_from(DTYPES), st.integers(1, 4 * MAX_NUMBERS))
+def test_the_cell_rebuilds_every_bit(data: st.DataObject, dtype: torch.dtype, length: int) -> None:
+    x = data.draw(tensors((length,), dtype=dtype))
+    [again] = run(written([line(x)]))
+    assert again.dtype == dtype
+    assert torch.equal(again.view(torch.uint8), x.view(torch.uint8))
+
+
+@pytest.mark.parametrize("x", [torch.arange(300), torch.arange(300) % 2 == 0, torch.zeros(0, 3), torch.eye(20).T])
+def test_other_tensors_too(x: torch.Tensor) -> None:
+    [again] = run(written([line(x=x)]))
+    assert again.shape == x.shape
+    assert again.dtype == x.dtype
+    assert torch.equal(again, x)
+
+
+def test_what_is_too_long_is_named_and_the_cell_stays_short() -> None:
+    long = torch.randn(100_000, dtype=torch.float16)
+    cell = written([line(torch.randn(30, 40), long, torch.randn(5, 5, 100))])
+    assert cell.startswith(STANDS_IN)
+    assert "torch.randn(100000).to(torch.float16)" in cell
+    assert len(cell) < MAX_PACKED + 1000
+    assert [tuple(x.shape) for x in run(cell)] == [(30, 40), (100_000,), (5, 5, 100)]
+    assert STANDS_IN not in written([line(torch.randn(30, 40))])
+
+
+def test_plain_values() -> None:
+    values = (1, -2.5, True, None, "a'b", b"x", (3,), [float("inf")], {"k": torch.ones(2)}, torch.float16)
+    again = run(written([line(*values)]))
+    assert repr(again[:-2]) == repr(list(values[:-2]))
+    assert run(written([line(float("nan"))]))[0] != 0

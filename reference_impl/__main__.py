@@ -1,0 +1,77 @@
+"""The reference implementation's command: `python -m reference_impl --help`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+import torch
+from rich.console import Console
+
+from reference_impl.chat import ChatTokenizer
+from reference_impl.pipeline import FolderInUseError, pipeline, show
+from reference_impl.presets import PRESETS
+from reference_impl.saved import load_model
+from reference_impl.server import Server
+from reference_impl.stages import Run
+
+on_device = click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """A language model from raw text to a server, one readable part at a time."""
+
+
+@main.command("pipeline")
+@on_device
+@click.option("--preset", type=click.Choice(list(PRESETS)), default="tiny", show_default=True)
+@click.option(
+    "--folder", type=click.Path(file_okay=False, path_type=Path), help="Of the results. [default: runs/PRESET]"
+)
+@click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
+def run_pipeline(device: str, preset: str, folder: Path | None, resume: bool) -> None:
+    """Train, align, adapt, quantise and serve a model, and print what was claimed and what was measured.
+
+    Exit status 1: a claim was not met.
+    """
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    run = Run(folder or Path("runs") / preset, preset, _device(device), resume)
+    console.print(f"preset {preset} on {run.device}, results in {run.folder}")
+    try:
+        found = pipeline(run, say=lambda line: console.print(line, markup=False))
+    except FolderInUseError as error:
+        raise click.ClickException(str(error)) from None
+    show(found, console)
+    sys.exit(not all(one.met for one in found))
+
+
+@main.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@on_device
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
+def serve(folder: Path, device: str, host: str, port: int) -> None:
+    """Serve the model that a stage left in FOLDER, such as runs/tiny/grpo."""
+    if not (folder / "model.pt").exists():
+        raise click.ClickException(f"{folder} holds no model.pt: choose the folder of a stage, such as runs/tiny/grpo")
+    model, tokenizer = load_model(folder, _device(device))
+    try:
+        with Server(model, ChatTokenizer(tokenizer), host, port) as server:
+            click.echo(f"listening on {server.url}; stop with Ctrl-C")
+            server.wait()
+    except KeyboardInterrupt:
+        click.echo("stopped")
+    except OSError as error:
+        raise click.ClickException(f"cannot listen on {host}, port {port}: {error.strerror}") from None
+
+
+def _device(name: str) -> torch.device:
+    if name == "cuda" and not torch.cuda.is_available():
+        raise click.ClickException("torch sees no CUDA device here: use --device auto or cpu")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""Each part beside what it replaces: two small models that differ in one choice, trained on the same batches.
+
+Everything else is equal: text, order, steps, seed and, where a part could have more of them, parameters. The losses are
+on documents that neither has read, in nats per token. One seed each, so differences of about a hundredth mean nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from reference_impl.config import Config
+from reference_impl.data import Batches, language_model_batches
+from reference_impl.losses import language_model_loss, mean_loss
+from reference_impl.milestones import Milestone
+from reference_impl.mlp import swiglu_width
+from reference_impl.model import LanguageModel
+from reference_impl.sampling import generate
+from reference_impl.tokenizer import BPE
+from reference_impl.trainer import Recipe, Trainer
+
+__all__ = ["Comparison", "cache_gain", "expert_gain", "overfits", "part_gains"]
+
+NOISE = 0.02
+"""nats per token that two seeds of one model differ by, about"""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Sizes of the models that are compared, and how they are trained."""
+
+    model: dict[str, Any]
+    window: int
+    batch_size: int
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What is claimed of a part, and the choices of `Config.gpt2` with it."""
+
+    name: str
+    claim: str
+    changes: dict[str, Any]
+    slack: float
+    """nats that the loss may rise by: 0 where the part is to lower it"""
+
+
+def overfits(tokenizer: BPE, text: str, device: torch.device, steps: int = 150) -> Milestone:
+    """A model that cannot learn four short passages by heart has a mistake in it."""
+    torch.manual_seed(0)
+    sizes = {"context_length": 32, "d_model": 64, "n_layers": 2, "n_heads": 4}
+    model = LanguageModel(Config.modern(vocab_size=tokenizer.vocab_size, **sizes)).to(device)
+    ids = torch.tensor(tokenizer.encode(text[:2000])[: 4 * 32 + 1])
+    four = (ids[:-1].view(4, 32).to(device), ids[1:].view(4, 32).to(device))
+    before = mean_loss(model, language_model_loss, [four])
+    batches = Batches([four], 1, lambda chosen: chosen[0])
+    recipe = Recipe(steps, learning_rate=5e-3, warmup=10, weight_decay=0.0)
+    Trainer(model, language_model_loss, batches, recipe, description="toy set").run()
+    after = mean_loss(model, language_model_loss, [four])
+    return Milestone("model", "learns a toy set by heart", "loss on the toy set", before, after, "at most", 0.05)
+
+
+def part_gains(
+    sizes: Comparison, tokenizer: BPE, trained_on: Sequence[str], held_out: Sequence[str], device: torch.device
+) -> list[Milestone]:
+    """The modern parts, one at a time in a GPT-2-style model, and then all of them."""
+    d_model, n_heads = sizes.model["d_model"], sizes.model["n_heads"]
+    swiglu = {"mlp": "swiglu", "d_ff": swiglu_width(d_model, multiple_of=8)}
+    grouped = {"n_kv_heads": max(1, n_heads // 2)}
+    window = {"window": sizes.window // 2, "sinks": 2}
+    modern = {"norm": "rmsnorm", "positions": "rope", "bias": False} | swiglu | grouped
+    parts = [
+        _Part("RMSNorm", "no worse than LayerNorm, with less work", {"norm": "rmsnorm"}, NOISE),
+        _Part("RoPE", "better than learned positions", {"positions": "rope"}, 0.0),
+        _Part("SwiGLU", "no worse than GELU with as many parameters", swiglu, NOISE),
+        _Part("grouped queries", "hardly worse with half the cache", grouped, 2 * NOISE),
+        _Part("sliding window", "hardly worse seeing half the text", window, 2 * NOISE),
+        _Part("modern model", "better than GPT-2's parts", modern, 0.0),
+    ]
+    before = _held_out_loss({}, sizes, tokenizer, trained_on, held_out, device, "GPT-2's parts")
+    milestones = []
+    for part in parts:
+        after = _held_out_loss(part.changes, sizes, tokenizer, trained_on, held_out, device, part.name)
+        bound = before + part.slack
+        milestones.append(Milestone(part.name, part.claim, "held-out loss", before, after, "at most", bound))
+    return milestones
+
+
+def expert_gain(
+    sizes: Comparison, tokenizer: BPE, trained_on: Sequence[str], held_out: Sequence[str], device: torch.device
+) -> Milestone:
+    """Two of eight experts of half the width each: a token uses as many parameters as in the dense model."""
+    d_ff = 4 * sizes.model["d_model"]
+    experts = {"n_experts": 8, "experts_per_token": 2, "d_ff": d_ff // 2}
+    losses = [
+        _held_out_loss(changes, sizes, tokenizer, trained_on, held_out, device, name)
+        for changes, name in (({"d_ff": d_ff}, "dense"), (experts, "mixture of experts"))
+    ]
+    claim = "better than dense at equal active parameters"
+    return Milestone("mixture of experts", claim, "held-out loss", *losses, "below", losses[0])
+
+
+def cache_gain(model: LanguageModel, tokens: int) -> Milestone:
+    """How much faster a text of `tokens` is written with a cache, if it is the same text; 0 if it is not."""
+    device = model.unembed.weight.device
+    prompt = torch.zeros(1, 4, dtype=torch.int64, device=device)
+    started = time.perf_counter()
+    cached = generate(model, prompt, tokens, temperature=0.0)
+    middle = time.perf_counter()
+    plain = _without_cache(model, prompt, tokens)
+    ended = time.perf_counter()
+    gain = (ended - middle) / (middle - started) if torch.equal(cached, plain) else 0.0
+    claim = "writes the same text sooner"
+    return Milestone("cache", claim, f"speed for {tokens} tokens", 1.0, gain, "above", 1.0)
+
+
+@torch.no_grad()
+def _without_cache(model: LanguageModel, ids: torch.Tensor, tokens: int) -> torch.Tensor:
+    model.eval()
+    for _ in range(tokens):
+        ids = torch.cat([ids, model(ids)[:, -1:].argmax(dim=-1)], dim=1)
+    return ids
+
+
+def _held_out_loss(
+    changes: dict[str, Any],
+    sizes: Comparison,
+    tokenizer: BPE,
+    trained_on: Sequence[str],
+    held_out: Sequence[str],
+    device: torch.device,
+    name: str,
+) -> float:
+    torch.manual_seed(0)
+    shape = {"context_length": sizes.window} | sizes.model
+    model = LanguageModel(Config.gpt2(vocab_size=tokenizer.vocab_size, **shape | changes)).to(device)
+    batches = language_model_batches(trained_on, tokenizer, sizes.window, sizes.batch_size, stride=sizes.window // 2)
+    Trainer(model, language_model_loss, batches, sizes.recipe, description=name).run()
+    whole = language_model_batches(held_out, tokenizer, sizes.window, batch_size=1)
+    on_device = ((inputs.to(device), targets.to(device)) for inputs, targets in whole.one_round())
+    return mean_loss(model, language_model_loss, on_device)

@@ -1,0 +1,108 @@
+"""How large each stage of the pipeline is: `smoke` for a test, `tiny` for two cores, `gpu` for a real one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reference_impl.comparisons import Comparison
+from reference_impl.trainer import Recipe
+
+__all__ = ["PRESETS", "Preset"]
+
+EASY = ("repeat", "first", "last", "uppercase", "count")
+
+
+@dataclass(frozen=True)
+class Preset:
+    """`pretrain.PRESETS` has the sizes of the model itself, under the same name."""
+
+    comparison: Comparison
+    experts: Comparison
+    sft: Recipe
+    reward: Recipe
+    lora: Recipe
+    tasks: tuple[str, ...] = EASY
+    n_training: int = 3000
+    n_validation: int = 200
+    batch_size: int = 32
+    n_rated: int = 600
+    """questions whose answers are rated, for the reward model and for DPO"""
+    dpo_steps: int = 40
+    dpo_learning_rate: float = 5e-5
+    grpo_steps: int = 25
+    grpo_questions: int = 8
+    """in each step, with `group` responses to each"""
+    grpo_learning_rate: float = 1e-4
+    group: int = 8
+    ppo_steps: int = 0
+    """0 leaves PPO out"""
+    lora_rank: int = 8
+    cached_tokens: int = 100
+
+
+PRESETS = {
+    "smoke": Preset(
+        comparison=Comparison(
+            {"d_model": 16, "n_layers": 1, "n_heads": 2}, window=16, batch_size=8, recipe=Recipe(20, 3e-3)
+        ),
+        experts=Comparison(
+            {"d_model": 16, "n_layers": 1, "n_heads": 2}, window=16, batch_size=8, recipe=Recipe(20, 3e-3)
+        ),
+        sft=Recipe(60, 5e-3, warmup=5, checkpoint_every=20),
+        reward=Recipe(10, 1e-3, checkpoint_every=5),
+        lora=Recipe(10, 1e-2),
+        tasks=("count",),
+        n_training=200,
+        n_validation=20,
+        batch_size=16,
+        n_rated=20,
+        dpo_steps=3,
+        grpo_steps=3,
+        grpo_questions=2,
+        group=4,
+        ppo_steps=2,
+        lora_rank=2,
+        cached_tokens=16,
+    ),
+    "tiny": Preset(
+        comparison=Comparison(
+            {"d_model": 96, "n_layers": 3, "n_heads": 4}, window=64, batch_size=16, recipe=Recipe(300, 2e-3, warmup=30)
+        ),
+        experts=Comparison(
+            {"d_model": 64, "n_layers": 2, "n_heads": 4}, window=64, batch_size=16, recipe=Recipe(300, 2e-3, warmup=30)
+        ),
+        sft=Recipe(450, 2e-3, warmup=30, final_learning_rate=1e-4, checkpoint_every=100),
+        reward=Recipe(240, 1e-3, warmup=20, checkpoint_every=80),
+        lora=Recipe(120, 5e-3, warmup=10, weight_decay=0.0),
+    ),
+    "gpu": Preset(
+        comparison=Comparison(
+            {"d_model": 256, "n_layers": 6, "n_heads": 8},
+            window=256,
+            batch_size=32,
+            recipe=Recipe(600, 1e-3, warmup=60, bf16=True),
+        ),
+        experts=Comparison(
+            {"d_model": 256, "n_layers": 4, "n_heads": 8},
+            window=256,
+            batch_size=32,
+            recipe=Recipe(600, 1e-3, warmup=60, bf16=True),
+        ),
+        sft=Recipe(2000, 5e-4, warmup=100, final_learning_rate=5e-5, bf16=True, checkpoint_every=500),
+        reward=Recipe(600, 1e-4, warmup=50, bf16=True, checkpoint_every=200),
+        lora=Recipe(300, 2e-3, warmup=20, weight_decay=0.0),
+        tasks=(*EASY, "add"),
+        n_training=10_000,
+        n_validation=600,
+        batch_size=64,
+        n_rated=2000,
+        dpo_steps=100,
+        dpo_learning_rate=2e-5,
+        grpo_steps=100,
+        grpo_questions=16,
+        grpo_learning_rate=3e-5,
+        group=16,
+        ppo_steps=50,
+        lora_rank=16,
+    ),
+}

@@ -1,0 +1,121 @@
+"""From logits to text: greedy, temperature, top-k, top-p, and a loop that reads each token once.
+
+Top-k after Fan et al. (2018), with all that tie with the k-th kept; top-p (nucleus) after Holtzman et al. (2020): the
+fewest likeliest tokens whose probabilities reach p. Order: temperature, top-k, top-p, as in transformers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator
+
+import torch
+from torch import Tensor
+
+from reference_impl.model import LanguageModel
+
+__all__ = ["generate", "generate_stream", "next_token", "top_k_logits", "top_p_logits"]
+
+
+def top_k_logits(logits: Tensor, k: int) -> Tensor:
+    """(..., vocab) -> (..., vocab): -inf below the k-th largest of a row."""
+    smallest_kept = logits.topk(min(k, logits.shape[-1]), dim=-1).values[..., -1:]
+    return logits.masked_fill(logits < smallest_kept, -math.inf)
+
+
+def top_p_logits(logits: Tensor, p: float) -> Tensor:
+    """(..., vocab) -> (..., vocab): -inf for what is not needed to reach probability p; the likeliest always stays."""
+    ordered, order = logits.sort(dim=-1, descending=True, stable=True)
+    probabilities = ordered.softmax(dim=-1)
+    reached_before = probabilities.cumsum(dim=-1) - probabilities >= p
+    reached_before[..., 0] = False
+    return logits.masked_fill(reached_before.scatter(-1, order, reached_before), -math.inf)
+
+
+def next_token(
+    logits: Tensor,
+    *,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """logits: (batch, vocab) -> (batch,): the likeliest token at temperature 0, else one drawn for each row."""
+    if temperature < 0 or (top_k is not None and top_k < 1) or (top_p is not None and not 0 < top_p <= 1):
+        raise ValueError(
+            f"temperature={temperature} must be 0 or more, top_k={top_k} 1 or more, top_p={top_p} above 0 and at most 1"
+        )
+    if temperature == 0:
+        return logits.argmax(dim=-1)
+    logits = logits.float() / temperature
+    if top_k is not None:
+        logits = top_k_logits(logits, top_k)
+    if top_p is not None:
+        logits = top_p_logits(logits, top_p)
+    return torch.multinomial(logits.softmax(dim=-1), 1, generator=generator).squeeze(-1)
+
+
+def generate(
+    model: LanguageModel,
+    ids: Tensor,
+    max_new_tokens: int,
+    *,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    stop: int | Collection[int] | None = None,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """ids: (batch, seq), the prompts -> (batch, seq + new), the prompts and what follows (see `generate_stream`)."""
+    choice = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "stop": stop, "generator": generator}
+    new = list(generate_stream(model, ids, max_new_tokens, **choice))
+    return torch.cat([ids, *(tokens[:, None] for tokens in new)], dim=1)
+
+
+@torch.no_grad()
+def generate_stream(
+    model: LanguageModel,
+    ids: Tensor,
+    max_new_tokens: int,
+    *,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    stop: int | Collection[int] | None = None,
+    generator: torch.Generator | None = None,
+) -> Iterator[Tensor]:
+    """Yields (batch,), the next token of each text, up to `max_new_tokens` times; ends when every text has stopped.
+
+    A text stops at a token of `stop`, which it repeats while others go on. Where the text outgrows the model, the last
+    half of what it can read is read again in a new cache. Without dropout, whatever mode the model is in.
+    """
+    if not ids.shape[1]:
+        raise ValueError("the prompt is empty: give the model one token at least, such as that of <|endoftext|>")
+    ends = torch.tensor(_as_list(stop), dtype=ids.dtype, device=ids.device)
+    training, limit = model.training, model.config.longest_text
+    model.eval()
+    try:
+        text = ids if limit is None else ids[:, -limit:]
+        unread, cache = text, model.new_cache(len(ids))
+        stopped = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
+        last = ids[:, -1]
+        for _ in range(max_new_tokens):
+            if limit is not None and cache.length() + unread.shape[1] > limit:
+                unread, cache = text[:, -max(1, limit // 2) :], model.new_cache(len(ids))
+            logits = model.unembed(model.hidden(unread, cache)[:, -1])
+            drawn = next_token(logits, temperature=temperature, top_k=top_k, top_p=top_p, generator=generator)
+            last = torch.where(stopped, last, drawn)
+            yield last
+            stopped = stopped | torch.isin(last, ends)
+            if bool(stopped.all()):
+                return
+            unread = last[:, None]
+            text = torch.cat([text, unread], dim=1)
+    finally:
+        model.train(training)
+
+
+def _as_list(stop: int | Collection[int] | None) -> list[int]:
+    if stop is None:
+        return []
+    return [stop] if isinstance(stop, int) else list(stop)

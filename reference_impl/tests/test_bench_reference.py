@@ -1,0 +1,59 @@
+"""The benchmark compares models that compute the same thing."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from reference_impl.model import Config, LanguageModel, parameter_count
+from tools.bench_reference import PlainModel, measure, models, report
+
+SMALL = Config.gpt2(vocab_size=31, context_length=8, d_model=12, n_layers=2, n_heads=3)
+
+
+def test_have_all_models_the_same_parameters() -> None:
+    assert len({parameter_count(model) for model in models(SMALL).values()}) == 1
+
+
+def test_do_plain_blocks_and_the_reference_give_the_same_logits() -> None:
+    built = models(SMALL)
+    ours, plain = built["reference"], built["plain blocks"]
+    assert isinstance(ours, LanguageModel)
+    assert isinstance(plain, PlainModel)
+    weights = {
+        "tokens.weight": ours.embedding.tokens.weight, "positions.weight": ours.embedding.positions.weight,
+        "norm.weight": ours.norm.weight, "norm.bias": ours.norm.bias,
+    }  # fmt: skip
+    for number, block in enumerate(ours.blocks):
+        attention, here = block.attention, f"blocks.{number}"
+        parts = {
+            "norms.0": block.attention_norm, "norms.1": block.mlp_norm, "out": attention.out, "mlp.0": block.mlp.up,
+            "mlp.2": block.mlp.down,
+        }  # fmt: skip
+        for kind in ("weight", "bias"):
+            weights |= {f"{here}.{name}.{kind}": getattr(part, kind) for name, part in parts.items()}
+            joined = [getattr(part, kind) for part in (attention.query, attention.key, attention.value)]
+            weights[f"{here}.qkv.{kind}"] = torch.cat(joined)
+    with torch.no_grad():
+        plain.load_state_dict(weights)
+        ids = torch.randint(31, (2, 8), generator=torch.Generator().manual_seed(0))
+        torch.testing.assert_close(plain(ids), ours(ids), rtol=1e-4, atol=1e-5)
+
+
+def test_is_the_encoder_causal() -> None:
+    encoder, ids = models(SMALL)["nn.TransformerEncoder"].eval(), torch.arange(8)[None]
+    changed = ids.clone()
+    changed[0, 5:] = 0
+    torch.testing.assert_close(encoder(ids)[:, :5], encoder(changed)[:, :5])
+
+
+def test_does_it_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from rich.console import Console
+
+    from tools import bench_reference
+
+    monkeypatch.setitem(bench_reference.SIZES, "cpu", (SMALL, 2))
+    seconds = measure("cpu", rounds=2, compiled=False)
+    assert all(len(times) == 2 and min(times) > 0 for times in seconds.values())
+    report("cpu", seconds, Console(width=100))
+    assert "plain blocks" in capsys.readouterr().out

@@ -1,0 +1,59 @@
+"""What is compared is comparable: as many parameters, and a text that is the same with and without a cache."""
+
+import pytest
+import torch
+
+from reference_impl import comparisons
+from reference_impl.comparisons import Comparison, cache_gain, expert_gain, overfits, part_gains
+from reference_impl.config import Config
+from reference_impl.model import LanguageModel, parameter_count
+from reference_impl.tests.tiny import byte_chat, tiny_model
+from reference_impl.trainer import Recipe
+
+SIZES = Comparison({"d_model": 96, "n_layers": 2, "n_heads": 4}, window=32, batch_size=4, recipe=Recipe(2, 1e-3))
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parameters outside the embeddings in the place of losses."""
+
+    def count(changes: dict[str, object], sizes: Comparison, *_: object) -> float:
+        config = Config.gpt2(vocab_size=8, context_length=8, **sizes.model | changes)
+        model = LanguageModel(config)
+        total = parameter_count(model) - parameter_count(model.embedding)
+        inactive = 1 - config.experts_per_token / config.n_experts if config.n_experts else 0
+        return total - inactive * sum(parameter_count(block.mlp) for block in model.blocks)
+
+    monkeypatch.setattr(comparisons, "_held_out_loss", count)
+
+
+@pytest.mark.usefixtures("counted")
+def test_parameters_are_equal_where_the_claim_says_so() -> None:
+    parts = {one.part: one.after / one.before for one in part_gains(SIZES, byte_chat().tokens, [], [], CPU)}
+    assert parts["SwiGLU"] == pytest.approx(1, abs=0.02)
+    assert parts["RoPE"] == 1
+    assert parts["grouped queries"] < 1
+    experts = expert_gain(SIZES, byte_chat().tokens, [], [], CPU)
+    assert experts.after / experts.before == pytest.approx(1, abs=0.02)
+
+
+def test_two_models_are_trained_alike_and_measured_on_what_they_did_not_read() -> None:
+    text = "abcdefgh" * 30
+    milestones = part_gains(SIZES, byte_chat().tokens, [text], [text[::-1]], CPU)
+    assert len({one.before for one in milestones}) == 1
+    again = part_gains(SIZES, byte_chat().tokens, [text], [text[::-1]], CPU)
+    assert milestones == again
+
+
+def test_a_model_that_cannot_learn_is_found_out() -> None:
+    found = overfits(byte_chat().tokens, "the cat sat on the mat " * 30, CPU, steps=2)
+    assert not found.met
+    assert found.after < found.before
+
+
+def test_a_cache_must_write_the_same_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny_model()
+    assert cache_gain(model, 20).after > 0
+    monkeypatch.setattr(comparisons, "generate", lambda _, ids, tokens, **__: torch.ones(1, 4 + tokens).long())
+    assert not cache_gain(model, 20).met

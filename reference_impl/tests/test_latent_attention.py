@@ -1,0 +1,68 @@
+"""Latent attention against DeepSeek-V3's, its two forms against each other, and the size of its cache."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from reference_impl.cache import KVCache, cache_bytes
+from reference_impl.latent_attention import LatentAttention, latent_cache_bytes
+from reference_impl.rope import rope_frequencies
+
+
+def draw(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
+
+
+def angles(seq: int, d_rope: int, dtype: torch.dtype = torch.float64) -> Tensor:
+    return torch.arange(seq)[:, None] * rope_frequencies(d_rope, dtype=dtype)
+
+
+def test_is_the_layer_deepseeks() -> None:
+    transformers = pytest.importorskip("transformers")
+    from transformers.models.deepseek_v3.modeling_deepseek_v3 import DeepseekV3Attention, DeepseekV3RotaryEmbedding
+
+    config = transformers.DeepseekV3Config(
+        hidden_size=16, num_attention_heads=2, num_key_value_heads=2, q_lora_rank=None, kv_lora_rank=6,
+        qk_nope_head_dim=8, qk_rope_head_dim=4, v_head_dim=8, rope_interleave=False, attn_implementation="eager",
+    )  # fmt: skip
+    theirs = DeepseekV3Attention(config, layer_idx=0).eval()
+    ours = LatentAttention(16, 2, d_latent=6, d_rope=4)
+    for ours_named, theirs_named in {
+        ours.query: theirs.q_proj,
+        ours.compress: theirs.kv_a_proj_with_mqa,
+        ours.expand: theirs.kv_b_proj,
+        ours.out: theirs.o_proj,
+    }.items():
+        theirs_named.load_state_dict(ours_named.state_dict())
+    x, positions = draw(2, 5, 16, dtype=torch.float32), torch.arange(5)
+    turned = DeepseekV3RotaryEmbedding(config)(x, positions[None])
+    mask = torch.full((1, 1, 5, 5), float("-inf")).triu(1)
+    expected, _ = theirs(x, position_embeddings=turned, attention_mask=mask)
+    torch.testing.assert_close(ours(x, positions, angles(5, 4, torch.float32)), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kernel", ["readable", "fused"])
+def test_do_the_expanded_and_the_absorbed_form_agree(kernel: str) -> None:
+    layer = LatentAttention(16, 4, d_latent=6, d_rope=2, kernel=kernel).double()
+    q_plain, q_rope = draw(2, 4, 3, 4, seed=1), draw(2, 4, 3, 2, seed=2)
+    latent, k_rope = draw(2, 1, 7, 6, seed=3), draw(2, 1, 7, 2, seed=4)
+    seen = torch.ones(3, 7, dtype=torch.bool).tril(4)
+    inputs = (q_plain, q_rope, latent, k_rope, seen)
+    torch.testing.assert_close(layer.expanded(*inputs), layer.absorbed(*inputs))
+
+
+def test_is_the_cache_as_small_as_it_says() -> None:
+    layer, cache = LatentAttention(16, 4, d_latent=6, d_rope=2), KVCache()
+    layer(draw(2, 7, 16, dtype=torch.float32), torch.arange(7), angles(7, 2, torch.float32), cache)
+    held = sum(part.nbytes for part in (cache.keys, cache.values) if part is not None)
+    assert held == latent_cache_bytes(2, 1, d_latent=6, d_rope=2, seq=7, bytes_per_number=4)
+    # DeepSeek-V2, section 2.1.4: 512 + 64 numbers for a token and layer, where 128 heads of 128 would leave 32 768.
+    full, latent = cache_bytes(1, 60, 128, 128, 1), latent_cache_bytes(1, 60, 512, 64, 1)
+    assert (full // 120, latent // 120) == (32768, 576)
+
+
+def test_are_angles_asked_for() -> None:
+    with pytest.raises(ValueError, match="RoPE only"):
+        LatentAttention(16, 4, d_latent=6, d_rope=2)(draw(1, 2, 16, dtype=torch.float32), torch.arange(2))

@@ -1,0 +1,38 @@
+"""What a run writes for those who look at it: curves that a resumed run continues, or nothing."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from reference_impl.logs import bar, curves
+
+
+def test_are_curves_left_out_without_a_folder_or_without_tensorboard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with curves(None) as write:
+        write(1, {"loss": 2.0})
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with curves(tmp_path) as write:
+        write(1, {"loss": 2.0})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_does_a_resumed_run_have_one_curve(tmp_path: Path) -> None:
+    """The first run wrote steps 1 to 4 and was stopped; its last checkpoint was that of step 2."""
+    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    for first, last, loss in ((1, 4, 5.0), (3, 5, 7.0)):
+        with curves(tmp_path, first) as write:
+            for step in range(first, last + 1):
+                write(step, {"loss": loss})
+    found = events.EventAccumulator(str(tmp_path)).Reload().Scalars("loss")
+    assert [(event.step, event.value) for event in found] == [(1, 5), (2, 5), (3, 7), (4, 7), (5, 7)]
+
+
+def test_does_the_bar_say_nothing_to_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    with bar("training", 10) as show:
+        show(3, "loss 2.000")
+    assert capsys.readouterr() == ("", "")

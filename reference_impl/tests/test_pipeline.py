@@ -1,0 +1,130 @@
+"""The pipeline through its real command: whole, killed in the middle, and resumed to the same end."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from reference_impl import pipeline as pipeline_module
+from reference_impl.__main__ import main
+from reference_impl.milestones import Milestone
+from reference_impl.pipeline import FolderInUseError, pipeline
+from reference_impl.presets import PRESETS
+from reference_impl.pretrain import PRESETS as PRETRAINED
+from reference_impl.stages import STAGES, Run
+
+TIMED = {"cache"}
+"""parts whose milestone is a speed"""
+
+
+def started(folder: Path, *more: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-W", "error", "-m", "reference_impl", "pipeline", "--preset", "smoke"]
+    return subprocess.Popen(
+        [*command, "--device", "cpu", "--folder", str(folder), *more],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def figures(folder: Path) -> list[dict[str, object]]:
+    return [one for one in json.loads((folder / "milestones.json").read_text()) if one["part"] not in TIMED]
+
+
+@pytest.mark.long
+def test_a_killed_run_is_resumed_to_the_same_end(tmp_path: Path) -> None:
+    whole = started(tmp_path / "whole")
+    killed = started(tmp_path / "killed")
+    deadline = time.monotonic() + 500
+    while not (tmp_path / "killed" / "sft" / "run" / "checkpoint.pt").exists():
+        assert killed.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    assert not (tmp_path / "killed" / "sft" / "milestones.json").exists()
+    again = started(tmp_path / "killed")
+    assert "add --resume" in again.communicate(timeout=120)[0]
+    assert again.returncode == 1
+    resumed = started(tmp_path / "killed", "--resume")
+    outputs = [process.communicate(timeout=500)[0] for process in (whole, resumed)]
+    for output, process in zip(outputs, (whole, resumed), strict=True):
+        # It is far too small to meet its claims, and says so.
+        assert process.returncode == 1, output
+        assert output.count("NOT MET") > 3
+        assert f"{len(STAGES)}/{len(STAGES)} serving" in output
+    assert "pretraining: done before" in outputs[1]
+    assert "sft: done before" not in outputs[1]
+    assert figures(tmp_path / "whole") == figures(tmp_path / "killed")
+    answers = [(tmp_path / name / "serving" / "answers.json").read_text() for name in ("whole", "killed")]
+    assert answers[0] == answers[1]
+
+
+def test_each_preset_has_its_model() -> None:
+    assert set(PRESETS) == set(PRETRAINED)
+
+
+def fake_stages(monkeypatch: pytest.MonkeyPatch, fails: set[str]) -> list[str]:
+    """Two stages, which draw a number; those in `fails` fail."""
+    ran: list[str] = []
+
+    def stage(name: str) -> object:
+        def run(_: Run) -> list[Milestone]:
+            ran.append(name)
+            if name in fails:
+                raise RuntimeError(name)
+            return [Milestone(name, "claim", "measure", None, torch.rand(()).item(), "at least", 0.0)]
+
+        run.__name__ = name
+        return run
+
+    monkeypatch.setattr(pipeline_module, "STAGES", (stage("first"), stage("second")))
+    return ran
+
+
+def test_a_stage_that_is_done_is_not_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fails = {"second"}
+    ran = fake_stages(monkeypatch, fails)
+    run = Run(tmp_path / "run", "smoke", torch.device("cpu"))
+    with pytest.raises(RuntimeError, match="second"):
+        pipeline(run)
+    fails.clear()
+    resumed = pipeline(Run(run.folder, "smoke", run.device, resume=True))
+    assert ran == ["first", "second", "second"]
+    assert resumed == pipeline(Run(tmp_path / "whole", "smoke", run.device))
+
+
+def test_a_folder_of_another_run_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = fake_stages(monkeypatch, set())
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.txt").touch()
+    run = Run(tmp_path / "run", "smoke", torch.device("cpu"), resume=True)
+    with pytest.raises(FolderInUseError, match="not empty"):
+        pipeline(run)
+    (tmp_path / "run" / "thesis.txt").unlink()
+    pipeline(run)
+    with pytest.raises(FolderInUseError, match="add --resume"):
+        pipeline(Run(run.folder, "smoke", run.device))
+    with pytest.raises(FolderInUseError, match="of the preset smoke, not tiny"):
+        pipeline(Run(run.folder, "tiny", run.device, resume=True))
+    assert ran == ["first", "second"]
+
+
+def test_the_command_explains_itself_and_names_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runner = CliRunner()
+    assert "Exit status 1: a claim was not met" in runner.invoke(main, ["pipeline", "--help"]).output
+    assert "holds no model.pt" in runner.invoke(main, ["serve", str(tmp_path)]).output
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert "no CUDA device" in runner.invoke(main, ["pipeline", "--device", "cuda"]).output
+    fake_stages(monkeypatch, set())
+    found = runner.invoke(main, ["pipeline", "--preset", "smoke", "--folder", str(tmp_path / "run")])
+    assert found.exit_code == 0
+    assert "2 of 2 met" in found.output

@@ -1,0 +1,20 @@
+"""A model and a tokenizer that are trained in no time."""
+
+from __future__ import annotations
+
+import torch
+
+from reference_impl.chat import ChatTokenizer
+from reference_impl.model import Config, LanguageModel
+from reference_impl.tokenizer import BPE
+
+
+def tiny_model(vocab_size: int = 259, seed: int = 0, **changes: object) -> LanguageModel:
+    torch.manual_seed(seed)
+    sizes = {"context_length": 96, "d_model": 16, "n_layers": 1, "n_heads": 2}
+    return LanguageModel(Config.modern(vocab_size=vocab_size, **sizes | changes))
+
+
+def byte_chat() -> ChatTokenizer:
+    """Bytes, and the markers of a chat behind them."""
+    return ChatTokenizer(BPE({bytes([byte]): byte for byte in range(256)}))
