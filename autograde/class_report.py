@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from autograde.course import Course, CourseError
+from autograde.disk import write_whole
 from autograde.display import plain
 from autograde.feedback import WORDS, points_text
 from autograde.item_statistics import Cluster, Item, Key, clusters, items
@@ -74,7 +75,7 @@ def write_class_report(course: Course, slug: str, formgrader: str = FORMGRADER) 
     }
     paths = [course.root / "reports" / name for name in texts]
     for path, text in zip(paths, texts.values(), strict=True):
-        path.write_text(text, encoding="utf-8")
+        write_whole(path, text)
     return paths
 
 
@@ -133,6 +134,7 @@ def class_page(title: str, reports: Sequence[Report], room: Room) -> str:
         mean=points_text(statistics.mean(scores)),
         median=points_text(statistics.median(scores)),
         most=points_text(max(report.max_score for report in reports)),
+        unconfined=[plain(report.student) for report in reports if report.unconfined],
         not_graded=[plain(student, 200) for student in room.not_graded],
         by_hand=_by_hand(room),
         to_mark=sum(bool(standing.to_mark) for standing in room.standings.values()),

@@ -17,6 +17,7 @@ from _pytest.runner import runtestprotocol
 
 from autograde import pytest_plugin
 from autograde.course import Course, load_course
+from autograde.disk import obstacle
 from autograde.extract import Submission
 from autograde.grading import Options, checks_digest, digest_of
 from autograde.judging import failed, passed, waiting
@@ -83,13 +84,25 @@ class GradingSession:
             return True
         session.config.stash[pytest_plugin.STUDENT] = self.student
         items = [item for item in session.items if hasattr(getattr(item, "obj", None), "check")]
-        with contextlib.suppress(EOFError, OSError):
-            while True:
+        while True:
+            try:
                 submission, self.options = self.connection.recv()
-                seed = self.course.seed if self.options.seed is None else self.options.seed
-                session.config.stash[pytest_plugin.SEED] = seed
-                self.connection.send(self.grade(submission, items))
-        return True
+            except (EOFError, OSError):
+                return True
+            seed = self.course.seed if self.options.seed is None else self.options.seed
+            session.config.stash[pytest_plugin.SEED] = seed
+            answer = self._graded(submission, items)
+            with contextlib.suppress(OSError):
+                self.connection.send(answer)
+
+    def _graded(self, submission: Submission, items: list[Any]) -> Report | str:
+        """The report, or what on this machine is in the way of grading anybody."""
+        try:
+            return self.grade(submission, items)
+        except OSError as error:
+            if (why := obstacle(error)) is None:
+                raise
+            return why
 
     @contextlib.contextmanager
     def student(self, item: pytest.Item) -> Iterator[Student]:

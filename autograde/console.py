@@ -17,7 +17,7 @@ from rich.text import Text
 from autograde.grade import ClassResult
 from autograde.pool import Told
 from autograde.regrade import Change, exercises_text
-from autograde.report import Outcome, Report, ideas
+from autograde.report import NOT_CONFINED, Outcome, Report, ideas
 from autograde.verify import Verification
 
 screen = Console(highlight=False)
@@ -59,8 +59,12 @@ def say_verification(found: Verification) -> None:
         say(f"{'caught by check':{width}}  {''.join(str(index % 10) for index in range(len(found.checks)))}")
     for name, caught in found.kills.items():
         say(f"{name:{width}}  {''.join('✗' if index in caught else '·' for index in range(len(found.checks)))}")
+    for flagged in found.flagged:
+        say(flagged)
     for title in found.redundant:
         say(f"redundant: an earlier check catches all that this one does: {title}")
+    if NOT_CONFINED in found.confinement:
+        complain(f"{found.slug}: the course's own programs ran at {found.confinement}")
     for problem in found.problems:
         complain(f"{found.slug}: {problem}")
     state = "sound" if found.sound else f"NOT sound, {len(found.problems)} problems"
@@ -105,7 +109,12 @@ def say_changes(changes: list[Change], path: Path) -> None:
 
 def class_data(slug: str, result: ClassResult) -> dict[str, Any]:
     graded = {student: {"score": r.score, "max_score": r.max_score} for student, r in sorted(result.reports.items())}
-    return {"assignment": slug, "graded": graded, "not_graded": dict(sorted(result.errors.items()))}
+    return {
+        "assignment": slug,
+        "confinement": result.confinement,
+        "graded": graded,
+        "not_graded": dict(sorted(result.errors.items())),
+    }
 
 
 def _marks(report: Report, exercises: list[str]) -> list[str]:

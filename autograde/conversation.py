@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from autograde.steady import steady
 from autograde.transcript import Transcript
 from autograde.wire import CallbackId, Channel, DeadlineError, Handle, PeerGone, WireError, WireTensor, encode
 
@@ -172,8 +173,8 @@ class Conversation:
 
 
 def clean(text: str, most: int) -> str:
-    """Text of a submission without control and direction characters, at most `most` long."""
-    return CONTROL.sub("�", text.encode("utf-8", "replace").decode())[:most]
+    """Text of a submission without control and direction characters, the same in every run, at most `most` long."""
+    return CONTROL.sub("�", steady(text).encode("utf-8", "replace").decode())[:most]
 
 
 def _student_error(error: Any) -> StudentError:

@@ -17,6 +17,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from autograde.course import Course, CourseError
+from autograde.disk import database_obstacle
 
 UPGRADE = "back it up, then run `nbgrader db upgrade`"
 CONNECT_S = 10
@@ -72,10 +73,8 @@ def _ask_file(path: Path, slug: str) -> tuple[str, bool]:
         finally:
             connection.close()
     except sqlite3.OperationalError as error:
-        if "locked" in str(error):
-            raise CourseError(
-                f"{path}: locked by another program; let it finish or close it, then try again"
-            ) from error
+        if why := database_obstacle(str(path), error):
+            raise CourseError(why) from error
         raise CourseError(f"{path}: cannot be used ({error}); {UPGRADE}") from error
     except sqlite3.DatabaseError as error:
         raise CourseError(f"{path}: not a gradebook ({error}); restore it from a backup") from error

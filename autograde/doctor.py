@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from autograde.confinement import ConfinementError, proven
+from autograde.confinement import ConfinementError, missing, proven
 from autograde.course import Course
 from autograde.database import has_gradebook
 from autograde.warm import WarmProcess
@@ -27,17 +27,18 @@ def examine(course: Course) -> dict[str, str]:
         "visible" if children.exists() else "MISSING: /proc/<pid>/task/<tid>/children, to end submissions"
     )
     found["gradebook"] = "there" if has_gradebook(course) else "none yet; `course release` makes it"
-    found["confinement"] = _confinement(course)
-    return found
+    return found | _confinement(course)
 
 
-def _confinement(course: Course) -> str:
+def _confinement(course: Course) -> dict[str, str]:
     with WarmProcess() as warm:
         warm.wait_until_ready()
         try:
-            return proven(warm, course)
+            level = proven(warm, course)
         except ConfinementError as error:
-            return f"MISSING: {error}"
+            level = f"MISSING: {error}"
+    absent = {f"without {name}": f"it would stop {stops}" for name, stops in missing(warm.layers).items()}
+    return {"confinement": level, **absent}
 
 
 def _at_least(wanted: tuple[int, int]) -> str:

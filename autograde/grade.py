@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import msgspec
 
 from autograde.course import Course, CourseError
 from autograde.database import check_gradebook
+from autograde.disk import NoRoomError, check_room
 from autograde.extract import Submission, SubmissionError
 from autograde.gradebook import record
 from autograde.grading import Version, checks_digest, digest_of, version_of
@@ -17,6 +18,9 @@ from autograde.pool import GraderPool, OpenGraders, Told, default_jobs
 from autograde.report import Report
 from autograde.submitted import students_submitted, submission_of
 
+ROOM_BYTES, ROOM_EACH_BYTES = 4 << 20, 200 << 10
+"""free space that a run asks for: for the gradebook's journal, and for each submission's report and notebook"""
+
 
 @dataclass
 class ClassResult:
@@ -24,6 +28,8 @@ class ClassResult:
 
     reports: dict[str, Report] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
+    confinement: str = ""
+    """what held the submissions that were run now; empty if none was"""
 
 
 def grade_class(
@@ -36,8 +42,12 @@ def grade_class(
     force: bool = False,
     told: Told | None = None,
     graders: OpenGraders = GraderPool,
+    announced: Callable[[str], object] | None = None,
 ) -> ClassResult:
-    """Grade `students` (default: all who submitted). What has not changed since its report is not run again."""
+    """Grade `students` (default: all who submitted). What has not changed since its report is not run again.
+
+    `announced` is told what confines the submissions before the first one runs.
+    """
     course.assignment(slug)
     submitted = students_submitted(course, slug)
     chosen = list(students) if students is not None else submitted
@@ -49,9 +59,10 @@ def grade_class(
     result = ClassResult()
     checks = checks_digest(course, slug)
     stale = [student for student in chosen if force or not _settled(course, slug, student, checks, result)]
+    _check_room(course, slug, stale, len(chosen))
     if stale:
         jobs = min(jobs or default_jobs(), len(stale))
-        _run(course, slug, stale, checks, jobs, device or course.device, result, told, graders)
+        _run(course, slug, stale, checks, jobs, device or course.device, result, told, graders, announced)
     graded = [student for student, report in result.reports.items() if not report.withheld]
     result.errors |= record(course, slug, graded)
     return result
@@ -71,6 +82,17 @@ def _settled(course: Course, slug: str, student: str, checks: str, result: Class
     return True
 
 
+def _check_room(course: Course, slug: str, stale: list[str], count: int) -> None:
+    """CourseError, before anything is written, if what a run writes would not find room."""
+    handed_in = (course.paths(slug).submitted(student) for student in stale)
+    sizes = sum(file.lstat().st_size for folder in handed_in for file in folder.glob(f"{slug}.*"))
+    folders = (course.root, course.paths(slug).reports, course.root / "autograded", course.stage.parent)
+    try:
+        check_room(folders, ROOM_BYTES + count * ROOM_EACH_BYTES + 4 * sizes)
+    except NoRoomError as error:
+        raise CourseError(str(error)) from error
+
+
 def _run(
     course: Course,
     slug: str,
@@ -81,9 +103,13 @@ def _run(
     result: ClassResult,
     told: Told | None,
     graders: OpenGraders,
+    announced: Callable[[str], object] | None,
 ) -> None:
     versions: dict[str, Version] = {}
     with graders(course, slug, jobs, device) as pool:
+        result.confinement = pool.confinement
+        if announced:
+            announced(pool.confinement)
         submissions = _read(course, slug, students, checks, versions, result)
         for number, report in enumerate(pool.grade(submissions), start=1):
             if told:

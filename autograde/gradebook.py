@@ -13,11 +13,13 @@ from nbgrader.converters import Autograde, GenerateFeedback
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.utils import parse_utc
+from sqlalchemy.exc import SQLAlchemyError
 from traitlets.config import Config
 
 from autograde import nbgrader_hooks as hooks
 from autograde.course import Course, CourseError
 from autograde.database import check_gradebook, gradebook_name
+from autograde.disk import database_obstacle, obstacle
 from autograde.journal import shown
 from autograde.marks import marks_kept
 from autograde.nbgrader_run import quiet_logger
@@ -48,9 +50,19 @@ def record(course: Course, slug: str, students: Iterable[str]) -> dict[str, str]
         except Exception as error:
             errors[student] = str(error) or type(error).__name__
     if ready:
-        with marks_kept(course, slug, ready):
+        with _database_errors(course), marks_kept(course, slug, ready):
             errors |= _run(_converter(Autograde, course, slug, _Recording), course, slug, ready)
     return errors
+
+
+@contextmanager
+def _database_errors(course: Course) -> Iterator[None]:
+    """A gradebook that is locked, full or read-only is a CourseError that says so."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        why = database_obstacle(gradebook_name(course), error)
+        raise CourseError(why or f"{gradebook_name(course)}: cannot be used ({error})") from error
 
 
 def _check_timestamp(path: Path) -> None:
@@ -71,7 +83,8 @@ def write_feedback(course: Course, slug: str, students: Iterable[str] | None = N
             f"no graded submission of {slug!r} in {course.root / 'autograded'}; run `course grade {slug}`"
         )
     check_gradebook(course, slug)
-    errors = _run(_converter(GenerateFeedback, course, slug, _Feedback), course, slug, chosen)
+    with _database_errors(course):
+        errors = _run(_converter(GenerateFeedback, course, slug, _Feedback), course, slug, chosen)
     shown(course, slug, [student for student in chosen if student not in errors])
     return errors
 
@@ -102,7 +115,8 @@ class _Chosen:
         try:
             step(*arguments)
         except Exception as error:
-            self.failures[self.current] = str(error) or type(error).__name__
+            why = obstacle(error) if isinstance(error, OSError) else None
+            self.failures[self.current] = why or str(error) or type(error).__name__
             raise
 
 
@@ -133,10 +147,10 @@ def _run(converter: Any, course: Course, slug: str, students: list[str]) -> dict
         with _quiet():
             converter.start()
     except NbGraderException as error:
+        if isinstance(error.__context__, SQLAlchemyError):
+            raise error.__context__ from None
         if not converter.failures:
             raise CourseError(f"{slug}: nbgrader stopped: {error}") from error
-        if "database" in str(error):
-            raise CourseError(f"{gradebook_name(course)}: {error}") from error
     failures: dict[str, str] = converter.failures
     return failures
 

@@ -66,6 +66,7 @@ def _mismatched(check: Check, raised: Mismatch, reveal: Reveal, replay: str) -> 
         reason=clean(raised.text(reveal), 1000),
         hint=raised.hint,
         misconception=raised.misconception,
+        undecided=raised.undecided,
         replay=replay,
         comparison=revealed(comparison, reveal),
         answer=_fingerprint(raised.reason if comparison is None else _rounded(comparison)),

@@ -15,6 +15,7 @@ import nbformat
 from nbgrader.api import Grade, Gradebook, MissingEntry
 
 from autograde.course import Course
+from autograde.disk import write_whole
 
 Marked = dict[tuple[str, str], str]
 """(student, name of the answer cell) -> the text that was marked"""
@@ -32,9 +33,7 @@ def marks_kept(course: Course, slug: str, students: Iterable[str]) -> Iterator[N
         fcntl.flock(lock, fcntl.LOCK_EX)
         before = _left_by_a_killed_run(journal) | marked_answers(course, slug, students)
         if before:
-            unfinished = journal.with_suffix(".tmp")
-            unfinished.write_bytes(msgspec.json.encode([[*key, text] for key, text in before.items()]))
-            unfinished.replace(journal)
+            write_whole(journal, msgspec.json.encode([[*key, text] for key, text in before.items()]))
         yield
         keep_marked(course, slug, before)
         journal.unlink(missing_ok=True)

@@ -34,15 +34,19 @@ class Mismatch(AssertionError):
         self.expected = expected
         self.misconception = misconception
         self.compared = compared
-        self.explain: Callable[[], Callable[..., object] | None] | None = None
-        """finds the one wrong idea behind the numbers; costly, so asked once, when all examples are in"""
+        self.undecided: list[str] = []
+        """names of the wrong ideas that explain every answer, if there are several"""
+        self.explain: Callable[[], list[Callable[..., object]]] | None = None
+        """finds the wrong ideas that explain the numbers; costly, so asked once, when all examples are in"""
 
     def recognise(self) -> None:
         """Take hint and name from the wrong idea, if exactly one explains every answer so far."""
-        idea = self.explain() if self.explain is not None else None
-        if idea is not None:
-            self.hint = inspect.cleandoc(idea.__doc__ or "")
-            self.misconception = idea.__name__
+        ideas = self.explain() if self.explain is not None else []
+        if len(ideas) == 1:
+            self.hint = inspect.cleandoc(ideas[0].__doc__ or "")
+            self.misconception = ideas[0].__name__
+        else:
+            self.undecided = [idea.__name__ for idea in ideas]
 
     def text(self, reveal: Reveal) -> str:
         """The reason as a student may read it."""

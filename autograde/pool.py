@@ -35,6 +35,9 @@ class GraderError(CourseError):
 class Graders(Protocol):
     """Whatever grades submissions of one assignment: processes of this machine, or a cluster's workers."""
 
+    confinement: str
+    """what holds the submissions, in words"""
+
     def grade(self, submissions: Iterable[Submission]) -> Iterator[Report]:
         """Reports in the order in which they are ready. GraderError if none can be graded."""
 

@@ -13,11 +13,15 @@ from typing import Any
 
 import msgspec
 
+from autograde.disk import write_whole
+
 SCHEMA = 2
 """2: a verdict's `comparison`, `answer` and `margin`; reports of version 1 are read without them"""
 
 Number = float | str
 """`nan`, `inf` and `-inf` are text: JSON has no such numbers"""
+NOT_CONFINED = "NOT confined"
+"""stands in a report's environment when the machine could not hold the submission and the course accepted that"""
 
 
 class Outcome(Enum):
@@ -77,6 +81,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """advice: the misconception's or the check's own words"""
     misconception: str = ""
     """name of the known wrong idea, if exactly one explains every number"""
+    undecided: list[str] = []
+    """names of the known wrong ideas, if several explain every number, so that none may be named"""
     replay: str = ""
     """lines to paste under the submission that show the failure, as far as the course reveals it"""
     traceback: str = ""
@@ -147,6 +153,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         """True when a fault of ours spoils the report: no grade may be taken from it."""
         return any(verdict.outcome is Outcome.BROKEN for verdict in self.verdicts)
 
+    @property
+    def unconfined(self) -> bool:
+        """True when the submission ran where nothing could hold it."""
+        return NOT_CONFINED in self.environment.get("confinement", "")
+
 
 def ideas(reports: Iterable[Report]) -> list[tuple[str, list[str]]]:
     """Hints with the students whose answers they explain, the commonest first."""
@@ -175,7 +186,4 @@ def decode_report(data: bytes) -> Report:
 
 def write_report(report: Report, path: Path) -> None:
     """Write so that a reader sees the old report or the new one, never half of one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".json.tmp")
-    unfinished.write_bytes(encode_report(report))
-    unfinished.replace(path)
+    write_whole(path, encode_report(report))

@@ -21,6 +21,7 @@ import msgspec
 
 from autograde.course import Limits
 from autograde.report import CellRun
+from autograde.steady import SCRATCH, steady
 from autograde.warm import WarmProcessError
 from autograde.wire import Channel, DeadlineError, PeerGone, WireError
 
@@ -61,7 +62,7 @@ class RunningSubmission:
         self.fatal_cell = ""
         """id of the cell that ended the notebook's process, or kept it beyond its time"""
         self.timed_out = False
-        self.scratch = tempfile.mkdtemp(prefix="course-scratch-")
+        self.scratch = tempfile.mkdtemp(prefix=SCRATCH)
         for path in data:
             (Path(self.scratch) / "data").mkdir(exist_ok=True)
             shutil.copy(path, Path(self.scratch) / "data")
@@ -98,12 +99,12 @@ class RunningSubmission:
 
     def _run_notebook(self, cells: list[tuple[str, str]]) -> None:
         try:
-            confined = self.notebook.receive(time.monotonic() + ANSWER_S) == {"confined": True}
+            answer = self.notebook.receive(time.monotonic() + ANSWER_S)
         except (DeadlineError, PeerGone, WireError):
-            confined = False
-        if not confined:
+            answer = {"why": "it ended first"}
+        if answer != {"confined": True}:
             self.close()
-            raise WarmProcessError("a worker ended before it was confined; run `course doctor`")
+            raise WarmProcessError(f"a worker could not be confined ({answer.get('why')}); run `course doctor`")
         deadline = time.monotonic() + self.limits.notebook_wall_s
         try:
             self.notebook.send({"cells": [list(cell) for cell in cells]}, deadline=deadline)
@@ -244,4 +245,4 @@ def _cell_run(reply: Any, name: str) -> CellRun:
         raise WireError("an account of a cell that makes no sense") from None
     if run.cell != name:
         raise WireError("an account of another cell than was sent")
-    return run
+    return msgspec.structs.replace(run, outputs=steady(run.outputs), error=steady(run.error))

@@ -8,6 +8,7 @@ from pathlib import Path
 import nbformat
 
 from autograde.course import Course, CourseError
+from autograde.disk import write_whole
 from autograde.source import read_source
 
 
@@ -21,9 +22,7 @@ def stage(course: Course, slug: str) -> Path:
     for name in course.assignment(slug).data:
         _copy_data(course, slug, name, folder)
     notebook = folder / f"{slug}.ipynb"
-    unfinished = notebook.with_suffix(".tmp")
-    unfinished.write_text(nbformat.writes(source.notebook) + "\n", encoding="utf-8")
-    unfinished.replace(notebook)
+    write_whole(notebook, nbformat.writes(source.notebook) + "\n")
     return notebook
 
 

@@ -31,9 +31,15 @@ class Verification:
     """`exercise: title`, in order"""
     places: dict[tuple[str, str], int] = field(default_factory=dict)
     """(exercise, check) -> its index in `checks`"""
+    flags: set[int] = field(default_factory=set)
+    """the checks without points"""
     kills: dict[str, list[int]] = field(default_factory=dict)
     """wrong program -> the checks (by index) that catch it"""
     right: list[str] = field(default_factory=list)
+    flagged: list[str] = field(default_factory=list)
+    """right programs of which a check without points says something, and what"""
+    confinement: str = ""
+    """what held the programs while they ran"""
     named: dict[str, str] = field(default_factory=dict)
     """wrong program -> the misconceptions by which feedback names its idea"""
     nearest_right: dict[int, tuple[float, str]] = field(default_factory=dict)
@@ -49,7 +55,7 @@ class Verification:
     def redundant(self) -> list[str]:
         """Checks that catch no wrong program which an earlier check does not catch."""
         first = {caught[0] for caught in self.kills.values() if caught}
-        return [title for index, title in enumerate(self.checks) if index not in first]
+        return [title for index, title in enumerate(self.checks) if index not in first | self.flags]
 
 
 def verify(
@@ -85,6 +91,7 @@ def verify(
         holds = Options(ignore_after=True, exercises=frozenset({ideas[name]}), fool=name)
         orders.append((replace(bare, student=f"idea/{name}"), holds))
     with GraderPool(course, slug, jobs, device, strangers=False) as pool:
+        found.confinement = pool.confinement
         reports = {}
         for report in pool.run(orders):
             reports[report.student] = report
@@ -107,6 +114,7 @@ def verify(
             _expect_full_marks(found, report)
     found.kills = dict(sorted(found.kills.items()))
     found.right.sort()
+    found.flagged.sort()
     found.problems.sort()
     return found
 
@@ -141,6 +149,7 @@ def _list_checks(found: Verification, report: Report) -> None:
     for exercise in report.exercises:
         for verdict in exercise.verdicts:
             found.places[exercise.exercise, verdict.check] = len(found.checks)
+            found.flags |= {len(found.checks)} if verdict.max_points == 0 else set()
             found.checks.append(f"{exercise.exercise}: {verdict.title}")
 
 
@@ -169,8 +178,12 @@ def _expect_full_marks(found: Verification, report: Report) -> None:
     who = f"{report.student}.py" if "/" in report.student else "the instructor's solution"
     for exercise in report.exercises:
         for verdict in exercise.verdicts:
-            if verdict.outcome is not Outcome.PASSED:
-                what = f"{exercise.exercise}: {verdict.title}: {verdict.outcome.value}: {verdict.reason}"
+            if verdict.outcome is Outcome.PASSED:
+                continue
+            what = f"{exercise.exercise}: {verdict.title}: {verdict.outcome.value}: {verdict.reason}"
+            if verdict.max_points == 0 and verdict.outcome is Outcome.FAILED and report.student.startswith("right/"):
+                found.flagged.append(f"{who} is flagged in {what}")
+            else:
                 found.problems.append(f"{who} loses points in {what}")
 
 
@@ -190,7 +203,7 @@ def _expect_caught(found: Verification, name: str, report: Report, ideas: Collec
         found.places[exercise.exercise, verdict.check]
         for exercise in report.exercises
         for verdict in exercise.verdicts
-        if verdict.outcome in Killed
+        if verdict.outcome in Killed and verdict.max_points > 0
     ]
     found.kills[name] = caught
     found.named[name] = ", ".join(dict.fromkeys(v.misconception for v in report.verdicts if v.misconception))
@@ -200,9 +213,26 @@ def _expect_caught(found: Verification, name: str, report: Report, ideas: Collec
     elif not caught:
         found.problems.append(f"wrong/{name}.py gets full marks; no check catches it")
     elif name in ideas and name not in {verdict.misconception for verdict in report.verdicts}:
-        found.problems.append(f"wrong/{name}.py is caught, but its misconception {name} is not recognised")
+        found.problems.append(
+            f"wrong/{name}.py is caught, but its misconception {name} is not recognised: {_why_unnamed(name, report)}"
+        )
     elif not any(verdict.hint and verdict.outcome is Outcome.FAILED for verdict in report.verdicts):
         found.problems.append(f"wrong/{name}.py is caught, but no hint names its idea")
+
+
+def _why_unnamed(name: str, report: Report) -> str:
+    """What keeps a known wrong idea from being named, check by check where there are several."""
+    for verdict in report.verdicts:
+        if name in verdict.undecided:
+            others = " and ".join(idea for idea in verdict.undecided if idea != name)
+            return (
+                f"in {verdict.title!r} {others} gives the same numbers for every input; draw inputs for which they "
+                "differ, make them one idea, or give one of them an oracle of its own"
+            )
+    named = {verdict.misconception for verdict in report.verdicts if verdict.misconception}
+    if named:
+        return f"what is recognised is {' and '.join(sorted(named))}"
+    return "it gives other numbers than the program does"
 
 
 def _expect_recognised(found: Verification, name: str, exercise: str, report: Report) -> None:

@@ -26,16 +26,15 @@ class WarmProcess:
     def __init__(
         self,
         modules: tuple[str, ...] = (),
-        site_dirs: tuple[str, ...] | None = None,
+        sites: tuple[str, ...] = (),
         without: tuple[str, ...] = (),
     ) -> None:
-        """`modules` are imported once, before any fork. `site_dirs` is where submissions find their packages.
+        """`modules` are imported once, before any fork. `sites` is where submissions find their packages.
 
         `without` names layers of the confinement to do without, which only tests and benchmarks may want.
         """
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        sites = site_dirs or tuple(dict.fromkeys((sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))))
-        words = [str(theirs.fileno()), ",".join(modules), ",".join(without), *sites]
+        words = [str(theirs.fileno()), ",".join(modules), ",".join(without), *(sites or site_dirs())]
         command = [sys.executable, "-I", "-S", str(WORKER_ENTRY), *words]
         self.home = tempfile.TemporaryDirectory(prefix="course-warm-")
         self.process = subprocess.Popen(
@@ -78,6 +77,11 @@ class WarmProcess:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def site_dirs() -> tuple[str, ...]:
+    """Where this environment's packages lie."""
+    return tuple(dict.fromkeys((sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))))
 
 
 def _warm_environment(home: str) -> dict[str, str]:

@@ -97,6 +97,8 @@ torch.testing.assert_close(hand_causal_weights.sum(dim=1), torch.ones(3))
 # - **Large scores.** Scores of 10⁴ and more must give finite weights (`torch.softmax` takes care of that).
 # - **Half precision.** Compute scores and softmax in float32 even when `q` and `k` are float16, and cast the weights
 #   back: in float16 a dot product above 65 504 is infinite.
+# - **Your own steps**, here and below. `F.scaled_dot_product_attention` and what is built on it would do the exercise
+#   for you; that costs no points, but the report says so.
 # - `q` and `k` stay as they are, gradients reach both, and whatever tensor you make lies on the device of `q`.
 #
 # All lengths are at least 1.

@@ -57,6 +57,7 @@ from torch import Tensor, nn
 # | result | that of `x` | that of `x` | $x\,\sigma(x)$ for each entry |
 #
 # Conventions: no factor stands inside the sigmoid (beta = 1); half precision is computed in float32 and cast back.
+# Write the formula yourself: `F.silu` costs no points, but the report says so.
 # Edge cases: at $-10^4$ the result is 0 and its gradient is 0, at $10^4$ they are $10^4$ and 1, and never nan. Both
 # $e^{-x}$ and $e^x$ overflow somewhere: infinity divided by infinity is nan, and so is 0 times infinity, which autograd
 # may meet even if the value is fine. `x` stays as it was.

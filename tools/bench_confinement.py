@@ -21,8 +21,14 @@ from autograde.sandbox import RunningSubmission
 from autograde.student import Student
 from autograde.warm import WarmProcess
 
-LAYERS = ("namespaces", "landlock", "permits", "seccomp")
-SETTINGS = {"no layer": LAYERS} | {f"only {one}": tuple(x for x in LAYERS if x != one) for one in LAYERS} | {"all": ()}
+LAYERS = ("namespaces", "tree", "landlock", "permits", "seccomp")
+NEEDS = {"tree": ("tree", "namespaces")}
+"""a layer that cannot be had alone"""
+SETTINGS = (
+    {"no layer": LAYERS}
+    | {f"only {one}": tuple(x for x in LAYERS if x not in NEEDS.get(one, (one,))) for one in LAYERS}
+    | {"all": ()}
+)
 CELLS = [("f", "def f(x):\n    return x")]
 WARM_UP = 2
 """rounds that touch what the others find ready"""

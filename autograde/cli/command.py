@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from autograde.course import Course, CourseError, load_course
+from autograde.disk import obstacle
 
 JOBS = click.option("--jobs", type=click.IntRange(1), default=None, help="processes; default: one per core")
 JSON = click.option("--json", "as_json", is_flag=True, help="print JSON for a program, and nothing else")
@@ -24,18 +25,26 @@ def main() -> None:
 
 
 def command(function: Callable[..., Any]) -> click.Command:
-    """A subcommand that is given the course; a CourseError becomes one sentence and exit status 2."""
+    """A subcommand that is given the course; a CourseError or a refusing disk becomes one sentence and status 2."""
 
     def run(**options: Any) -> None:
         try:
             function(load_course(), **options)
         except CourseError as error:
-            click.echo(f"error: {error}", err=True)
-            sys.exit(2)
+            _refuse(str(error))
+        except OSError as error:
+            if (why := obstacle(error)) is None:
+                raise
+            _refuse(why)
 
     run.__name__, run.__doc__ = function.__name__, function.__doc__
     run.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
     return main.command()(run)
+
+
+def _refuse(why: str) -> NoReturn:
+    click.echo(f"error: {why}", err=True)
+    sys.exit(2)
 
 
 def known_slugs(course: Course, slugs: tuple[str, ...]) -> list[str]:

@@ -54,7 +54,7 @@ def grade(
 
     Example: course grade rmsnorm --student ada
     """
-    from autograde.console import class_data, progress, say_changes, say_class, say_json
+    from autograde.console import class_data, complain, progress, say_changes, say_class, say_json
     from autograde.grade import grade_class
     from autograde.pool import GraderPool, OpenGraders
     from autograde.regrade import write_changes
@@ -66,7 +66,15 @@ def grade(
         graders = partial(ClusterPool, address=address)
     with progress(slug) as told:
         result = grade_class(
-            course, slug, students or None, jobs=jobs, device=device, force=force, told=told, graders=graders
+            course,
+            slug,
+            students or None,
+            jobs=jobs,
+            device=device,
+            force=force,
+            told=told,
+            graders=graders,
+            announced=complain,
         )
     changed = write_changes(course, slug)
     if as_json:

@@ -2,7 +2,7 @@
 
 from autograde.conversation import StudentError
 from autograde.mismatch import Mismatch, expect
-from autograde.testing import contract
+from autograde.testing import contract, ready_made
 from autograde.testing.checks import check
 from autograde.testing.oracle import Oracle
 from autograde.testing.parameters import expect_parameters
@@ -18,5 +18,6 @@ __all__ = [
     "contract",
     "expect",
     "expect_parameters",
+    "ready_made",
     "tensors",
 ]

@@ -78,13 +78,13 @@ def follows_device(target: Target, *args: Any, **kwargs: Any) -> None:
 
 
 def written_by_hand(target: Target, *args: Any, without: Sequence[str], rule: str, **kwargs: Any) -> None:
-    """The call uses none of torch's operators `without` (`aten::_softmax`; "autograd"), however it spells them.
+    """The call uses none of torch's operators `without` (see `autograde.testing.ready_made`), however it spells them.
 
     `rule` is the hint. What it costs is the check's points: none makes it a flag. A submission that takes the watch
     apart gets past it; the answer's value is judged by the oracle, not here.
     """
     if names := called_though_banned(target, args, kwargs, list(without)):
-        ready_made = " and ".join(f"`{name.partition('::')[2].strip('_') or name}`" for name in names)
+        ready_made = " and ".join(f"`{name.rpartition('::')[2].rpartition('.')[2].strip('_')}`" for name in names)
         raise Mismatch(f"your code calls torch's own {ready_made}", rule)
 
 

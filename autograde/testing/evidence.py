@@ -44,10 +44,9 @@ class Evidence:
     def add(self, key: Any, observation: Observation) -> None:
         self.seen[key].append(observation)
 
-    def explanation(self, key: Any, ideas: list[Idea]) -> Idea | None:
-        """The only idea that explains all observations, or None."""
-        left = [idea for idea in ideas if all(explains(idea, seen) for seen in reversed(self.seen[key]))]
-        return left[0] if len(left) == 1 else None
+    def explanations(self, key: Any, ideas: list[Idea]) -> list[Idea]:
+        """The ideas that explain all observations; only one that is alone may be named to a student."""
+        return [idea for idea in ideas if all(explains(idea, seen) for seen in reversed(self.seen[key]))]
 
 
 current: ContextVar[Evidence] = ContextVar("current")

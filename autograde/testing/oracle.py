@@ -73,7 +73,7 @@ class Oracle:
         if problem is None:
             return
         if data:
-            problem.explain = functools.partial(evidence.gathered().explanation, self._key(), self.misconceptions)
+            problem.explain = functools.partial(evidence.gathered().explanations, self._key(), self.misconceptions)
         raise problem
 
     def _key(self) -> Any:

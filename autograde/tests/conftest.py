@@ -7,14 +7,18 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
+from hypothesis import settings
 
 from autograde.course import Limits
 from autograde.sandbox import RunningSubmission
 from autograde.student import Student
+from autograde.tests.regraded_class import resubmitted, undisturbed
 from autograde.tests.tiny_course import fake_grading, released, released_once, tiny_course
 from autograde.warm import WarmProcess
 
-__all__ = ["fake_grading", "released", "released_once", "tiny_course"]
+__all__ = ["fake_grading", "released", "released_once", "resubmitted", "tiny_course", "undisturbed"]
+settings.register_profile("engine", deadline=None)  # machines are shared: a law that holds slowly holds
+settings.load_profile("engine")
 LIMITS = Limits(check_cpu_s=5, check_wall_s=5, cell_wall_s=1, notebook_wall_s=8)
 Run = Callable[..., RunningSubmission]
 

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from autograde.confinement import ConfinementError, describe, got_through, missing, proven
+from autograde.confinement import ConfinementError, describe, got_through, level_of, missing, proven
 from autograde.course import Confinement, Course
+from autograde.report import NOT_CONFINED
 from autograde.sandbox import RunningSubmission
 from autograde.student import Student
 from autograde.tests.conftest import LIMITS, Run
 from autograde.tests.tiny_course import make_course
-from autograde.warm import WarmProcess
+from autograde.warm import WarmProcess, site_dirs
+from autograde.worker import confinement
 
-ALL = {"landlock": 7, "seccomp": True, "permits": True, "namespaces": True}
+ALL = {"landlock": 7, "seccomp": True, "permits": True, "namespaces": True, "tree": True}
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +43,9 @@ def course(tmp_path: Path) -> Course:
 
 
 def test_the_level_is_announced_and_proven(warm: WarmProcess, course: Course) -> None:
-    assert missing(warm.layers) == []
+    assert level_of(warm.layers) == "B"
     assert proven(warm, course).startswith("level B: process border, limits, Landlock")
+    assert ("a file tree of its own" in missing(warm.layers)) is not warm.layers["tree"]
 
 
 def test_every_probe_succeeds_where_nothing_confines(unconfined: WarmProcess, course: Course) -> None:
@@ -51,9 +61,9 @@ def test_every_probe_succeeds_where_nothing_confines(unconfined: WarmProcess, co
     assert not [path for path in course.root.iterdir() if "canary" in path.name]
 
 
-@pytest.mark.parametrize("layer", ["landlock", "seccomp", "permits"])
-def test_a_layer_that_is_announced_and_does_not_hold_stops_the_run(layer: str, course: Course) -> None:
-    with WarmProcess(without=(layer,)) as warm:
+@pytest.mark.parametrize("layer", [("landlock", "tree"), ("tree",), ("seccomp",), ("permits",)], ids=" and ".join)
+def test_a_layer_that_is_announced_and_does_not_hold_stops_the_run(layer: tuple[str, ...], course: Course) -> None:
+    with WarmProcess(without=layer) as warm:
         warm.wait_until_ready()
         warm.layers = dict(ALL)
         with pytest.raises(ConfinementError, match="not confined as announced"):
@@ -61,18 +71,46 @@ def test_a_layer_that_is_announced_and_does_not_hold_stops_the_run(layer: str, c
 
 
 def test_a_weaker_machine_is_refused_until_the_course_accepts_it(unconfined: WarmProcess, course: Course) -> None:
-    with pytest.raises(ConfinementError, match=r"without Landlock .files.*Confinement\.WEAKER_ACCEPTED"):
+    with pytest.raises(
+        ConfinementError, match=r"level G: without Landlock .against reading.*Confinement\.WEAKER_ACCEPTED"
+    ):
         proven(unconfined, course)
     accepted = replace(course, confinement=Confinement.WEAKER_ACCEPTED)
     assert proven(unconfined, accepted).startswith("level G, NOT confined")
     assert proven(unconfined, course, strangers=False).startswith("level G, NOT confined")
 
 
-def test_each_level_says_what_it_lacks() -> None:
-    assert describe(ALL | {"landlock": 0}) == (
-        "level G, NOT confined: process border, limits, filtered system calls, permits for processes, "
-        "no network of the machine's; without Landlock (files)"
-    )
+LEVELS = {
+    "B": [ALL, ALL | {"tree": False}, ALL | {"tree": False, "namespaces": False}],
+    "C": [ALL | {"landlock": 0}],
+    "F": [{"system": "darwin"}],
+    "G": [{}, {"system": "linux"}, ALL | {"seccomp": False}, ALL | {"permits": False}, {"landlock": 7}],
+}
+
+
+@pytest.mark.parametrize(("level", "layers"), [(level, layers) for level, found in LEVELS.items() for layers in found])
+def test_the_level_follows_from_the_layers(level: str, layers: dict[str, object]) -> None:
+    text = describe(layers)
+    assert text.startswith(f"level {level}")
+    assert (NOT_CONFINED in text) is (level in "FG")
+    for name in missing(layers):
+        assert name in text.partition("; without ")[2]
+
+
+@given(st.fixed_dictionaries({layer: st.booleans() for layer in ALL}), st.sampled_from(sorted(ALL)))
+def test_one_layer_less_never_makes_a_better_level(layers: dict[str, bool], lost: str) -> None:
+    assert level_of(layers) <= level_of(layers | {lost: False})
+
+
+def test_macos_is_told_plainly_that_nothing_confines(monkeypatch: pytest.MonkeyPatch, course: Course) -> None:
+    """Only the detection: no Mac is at hand, so the platform's name is faked where it is asked for."""
+    monkeypatch.setattr(sys, "platform", "darwin")
+    layers = msgspec.to_builtins(confinement.found())
+    monkeypatch.undo()
+    assert describe(layers).startswith("level F (macOS), NOT confined: process border, limits, nothing else")
+    mac: Any = SimpleNamespace(layers=layers)
+    with pytest.raises(ConfinementError, match="at level F: without Landlock"):
+        proven(mac, course)
 
 
 def test_threads_that_fork_all_the_time_get_no_process_and_spoil_no_check(run: Run) -> None:
@@ -133,6 +171,18 @@ def test_what_a_submission_may_keep_is_enough_for_a_checkpoint(run: Run) -> None
 def test_honest_code_is_not_in_the_way(run: Run, source: str) -> None:
     with run(source, cell_wall_s=30, notebook_wall_s=60) as running:
         assert running.cells[0].error == ""
+
+
+def test_an_environment_may_lie_where_scratch_folders_do() -> None:
+    """As in a course below /tmp."""
+    with tempfile.TemporaryDirectory() as site:
+        (Path(site) / "beside_scratch.py").write_text("FOUND = 5")
+        with WarmProcess(sites=(*site_dirs(), site)) as warm:
+            warm.wait_until_ready()
+            for _ in range(2):
+                cells = [("cell", "import beside_scratch\nopen('own', 'w').write('x')")]
+                with RunningSubmission(warm.control, cells, limits=LIMITS, checks=1) as running:
+                    assert running.cells[0].error == ""
 
 
 def test_checks_run_at_the_same_time_in_several_submissions(warm: WarmProcess) -> None:

@@ -20,10 +20,12 @@ MODULES = {
 MAY_IMPORT = {
     "autograde.wire": {"autograde.wire"},
     "autograde.worker": {"autograde.wire", "autograde.worker"},
-    "autograde.report": set(),
+    "autograde.disk": set(),
+    "autograde.report": {"autograde.disk"},
     "autograde.transcript": set(),
     "autograde.mismatch": {"autograde.report"},
-    "autograde.conversation": {"autograde.wire", "autograde.transcript"},
+    "autograde.steady": set(),
+    "autograde.conversation": {"autograde.wire", "autograde.transcript", "autograde.steady"},
     "autograde.remote": {"autograde.wire", "autograde.conversation"},
     "autograde.student": {"autograde.wire", "autograde.conversation", "autograde.remote", "autograde.mismatch"},
     "autograde.testing": {
@@ -33,7 +35,7 @@ MAY_IMPORT = {
     "autograde.policies": set(),
     "autograde.course": {"autograde.policies", "autograde.report"},
     "autograde.warm": set(),
-    "autograde.sandbox": {"autograde.wire", "autograde.warm", "autograde.course", "autograde.report"},
+    "autograde.sandbox": {"autograde.wire", "autograde.warm", "autograde.course", "autograde.report", "autograde.steady"},
 }  # fmt: skip
 
 

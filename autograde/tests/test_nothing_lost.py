@@ -9,8 +9,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -20,48 +18,11 @@ from nbgrader.api import Gradebook
 from autograde import marks
 from autograde.course import Course, load_course
 from autograde.gradebook import record
-from autograde.release import assemble, release
-from autograde.tests.checked_course import make_checked_course
+from autograde.release import assemble
+from autograde.tests.regraded_class import Snapshot, grade, snapshot
 from autograde.tests.tiny_course import SLUG, hand_in
 
 KILL_POINTS = int(os.environ.get("KILL_POINTS", "4"))
-WRONG = "def scale(x, factor):\n    return x + factor"
-Snapshot = dict[str, object]
-
-
-@pytest.fixture(scope="module")
-def resubmitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A class that was graded, had an answer marked by hand, and has handed in again since."""
-    course = make_checked_course(tmp_path_factory.mktemp("resubmitted"))
-    release(course, [SLUG])
-    for student in ("ada", "bob", "cy"):
-        hand_in(course, student, assemble(course, SLUG, {"why": "Because."}))
-    assert grade(course.root).wait() == 0
-    with Gradebook(course.gradebook_url, course.name) as gradebook:
-        mark = gradebook.find_grade("why", SLUG, SLUG, "ada")
-        mark.manual_score, mark.needs_manual_grade = 1.5, False
-        gradebook.db.commit()
-    for student in ("ada", "bob"):
-        hand_in(course, student, assemble(course, SLUG, {"scale": WRONG, "why": "Because."}))
-    return course.root
-
-
-def grade(root: Path) -> subprocess.Popen[bytes]:
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    command = [sys.executable, "-m", "autograde.cli", "grade", SLUG]
-    return subprocess.Popen(command, cwd=root, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def snapshot(root: Path) -> Snapshot:
-    """Everything that a run leaves: files by content, grades by value."""
-    files = (path for name in ("reports", "autograded", "build") for path in (root / name).rglob("*") if path.is_file())
-    found: Snapshot = {str(path.relative_to(root)): path.read_bytes() for path in files if path.suffix != ".txt"}
-    course = load_course(root)
-    with Gradebook(course.gradebook_url, course.name) as gradebook:
-        for one in gradebook.assignment_submissions(SLUG):
-            grades = [(g.name, g.auto_score, g.manual_score, g.needs_manual_grade) for g in one.notebooks[0].grades]
-            found[one.student.id] = (one.score, one.late_submission_penalty, sorted(grades))
-    return found
 
 
 def still_at_work(root: Path) -> list[int]:
@@ -76,25 +37,12 @@ def still_at_work(root: Path) -> list[int]:
     return found
 
 
-@pytest.fixture(scope="module")
-def undisturbed(resubmitted: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Snapshot, float]:
-    """What an undisturbed run leaves, and how long it takes."""
-    root = tmp_path_factory.mktemp("undisturbed") / "course"
-    shutil.copytree(resubmitted, root)
-    start = time.monotonic()
-    assert grade(root).wait() == 0
-    took = time.monotonic() - start
-    left = snapshot(root)
-    assert left["ada"] == (1.5, 0.0, [("scale-checks", 0.0, None, False), ("why", None, 1.5, False)])
-    return left, took
-
-
 @pytest.mark.long
 @pytest.mark.parametrize("point", range(KILL_POINTS))
 def test_a_killed_run_is_made_good_by_the_next(
-    resubmitted: Path, undisturbed: tuple[Snapshot, float], tmp_path: Path, point: int
+    resubmitted: Path, undisturbed: tuple[Path, Snapshot, float], tmp_path: Path, point: int
 ) -> None:
-    left, took = undisturbed
+    _, left, took = undisturbed
     root = tmp_path / "course"
     shutil.copytree(resubmitted, root)
     run = grade(root)

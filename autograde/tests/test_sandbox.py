@@ -79,6 +79,15 @@ def test_an_endless_cell_is_stopped_and_the_next_runs(run: Run) -> None:
         assert Student(channel).f() == 1
 
 
+def test_what_only_the_moment_decides_is_not_in_the_report(run: Run) -> None:
+    source = "import os\nclass Thing: pass\nprint(os.getcwd(), Thing())\nThing()"
+    fails = "raise OSError(1, 'x', os.getcwd() + '/y')"
+    first, second = (run(source, fails).cells for _ in range(2))
+    assert first == second
+    assert first[0].outputs[0]["text"] == "~ <__main__.Thing object at 0x…>\n"
+    assert first[1].error == "PermissionError in line 1: [Errno 1] x: '~/y'"
+
+
 def test_output_is_bounded(run: Run) -> None:
     with run("for _ in range(10_000): print('x' * 1000)", output_bytes=5000) as running:
         assert sum(len(str(cell.outputs)) for cell in running.cells) < 7000
@@ -136,7 +145,7 @@ while not os.path.exists({str(mark)!r}):
     time.sleep(0.01)
 time.sleep(0.05)
 """
-    with WarmProcess(without=("landlock", "seccomp", "permits")) as open_to_all:
+    with WarmProcess(without=("landlock", "tree", "seccomp", "permits")) as open_to_all:
         open_to_all.wait_until_ready()
         with RunningSubmission(open_to_all.control, [("daemon", source)], limits=LIMITS, checks=1) as running:
             assert not running.cells[0].error

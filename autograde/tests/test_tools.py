@@ -37,6 +37,15 @@ def test_cpu_seconds_of_a_process_that_nobody_waits_for_count(tmp_path: Path) ->
     assert 0.5 <= cost.cpu_s < 2
 
 
+@pytest.mark.long
+def test_a_class_graded_twice_gives_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    import check_determinism
+
+    monkeypatch.setattr(check_determinism, "SETTINGS", ((2, 0), (1, 2)))
+    monkeypatch.setattr(sys, "argv", ["check_determinism", "--times", "2", "--wrong", "1", "--right", "1"])
+    assert check_determinism.main() == 0
+
+
 def test_ratio_of_error_to_tolerance() -> None:
     from plot_margins import ratio
 

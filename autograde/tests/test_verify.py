@@ -83,7 +83,24 @@ FAULTS: list[tuple[Change, str]] = [
     ),
     (_edit(f"{TESTS}/right/other.py", "factor * x", "factor - x"), "right/other.py loses points in scale: every entry"),
     (_edit(f"{TESTS}/wrong/adds.py", "x + factor", "x * factor"), "wrong/adds.py gets full marks; no check catches it"),
-    (_edit(f"{TESTS}/wrong/adds.py", "x + factor", "x - factor"), "its misconception adds is not recognised"),
+    (
+        _edit(f"{TESTS}/wrong/adds.py", "x + factor", "x - factor"),
+        "its misconception adds is not recognised: it gives other numbers than the program does",
+    ),
+    (
+        _edit(
+            f"{TESTS}/test_scale.py",
+            "@oracle.misconception\ndef rows",
+            '@oracle.misconception\ndef sums(x, factor):\n    """You sum."""\n    return factor + x\n\n\n'
+            "@oracle.misconception\ndef rows",
+        ),
+        "wrong/adds.py is caught, but its misconception adds is not recognised: in 'every entry is scaled by its factor'"
+        " sums gives the same numbers for every input; draw inputs",
+    ),
+    (
+        _edit(f"{TESTS}/wrong/adds.py", "return x + factor", "return x * factor if x.dim() == 1 else x"),
+        "its misconception adds is not recognised: what is recognised is rows_left_alone",
+    ),
     (
         _edit(f"{TESTS}/test_scale.py", "points=3", "points=2"),
         "its checks are worth 3 points, but the cell scale-checks",
@@ -98,6 +115,31 @@ FAULTS: list[tuple[Change, str]] = [
     (_idea("is_right", "factor * x"), "test_scale.py: the misconception is_right answers right wherever it is asked"),
     (_idea("also_adds", "factor + x"), "the misconception also_adds is not recognised by its own answers"),
 ]
+
+
+def test_a_right_program_may_be_flagged_and_a_flag_catches_no_wrong_one(course: Course) -> None:
+    flag = """
+from autograde.testing import contract
+
+
+@check(points=0, examples=2)
+@given(tensors((3,)), tensors((3,)))
+def test_own_steps(student, x, factor):
+    \"\"\"the product is your own (noted only, no points)\"\"\"
+    contract.written_by_hand(student.scale, x, factor, without=["aten::addcmul"], rule="Multiply.")
+"""
+    tests = course.paths(SLUG).hidden_tests
+    (tests / "test_scale.py").write_text((tests / "test_scale.py").read_text() + flag)
+    _edit(f"{TESTS}/right/other.py", "factor * x", "x.new_zeros(()).addcmul(factor, x)")(course.root)
+    (tests / "wrong" / "flagged_only.py").write_text(
+        '"""Right."""\n\n# %% scale\ndef scale(x, factor):\n    return x.new_zeros(()).addcmul(factor, x)\n'
+    )
+    found = verified(course)
+    assert found.flagged == [
+        "right/other.py is flagged in scale: the product is your own (noted only, no points): failed: "
+        "your code calls torch's own `addcmul`"
+    ]
+    assert found.problems == ["wrong/flagged_only.py gets full marks; no check catches it"]
 
 
 @pytest.mark.parametrize(("change", "said"), FAULTS, ids=[said[:40] for _, said in FAULTS])

@@ -6,6 +6,7 @@ happens in the submission's process: good against shortcuts, no wall against som
 
 from __future__ import annotations
 
+import importlib
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,7 +18,11 @@ from torch.library import Library
 AUTOGRAD = "autograd"
 """stands for .backward(), torch.autograd and all that is built on them"""
 Refusal = Callable[..., Any]
-KEYS = ("CompositeImplicitAutograd", "CompositeExplicitAutograd", "CPU", "CUDA")
+KEYS = (
+    "CompositeImplicitAutograd", "CompositeExplicitAutograd", "CPU", "CUDA", "FuncTorchBatched", "FuncTorchVmapMode",
+)  # fmt: skip
+"""where an operator may have a kernel; the last two are vmap's"""
+REFUSAL = "__refused_here__"
 
 
 class BannedCallError(Exception):
@@ -26,12 +31,20 @@ class BannedCallError(Exception):
 
 @contextmanager
 def banned(operators: Iterable[str]) -> Iterator[list[str]]:
-    """Inside, `namespace::name` operators (and "autograd") raise BannedCallError; yields the names that were called."""
+    """Inside, operators (`namespace::name`), functions (`module.name`) and "autograd" raise BannedCallError.
+
+    Yields the names that were called. An operator that this torch does not have is left out.
+    """
     called: list[str] = []
     with ExitStack() as stack:
         for name in operators:
             refusal = _refusal(name, called)
-            stack.enter_context(_autograd_banned(refusal) if name == AUTOGRAD else _operator_banned(name, refusal))
+            if name == AUTOGRAD:
+                stack.enter_context(_autograd_banned(refusal))
+            elif "::" not in name:
+                stack.enter_context(_function_banned(name, refusal))
+            elif torch._C._dispatch_has_kernel(name):
+                stack.enter_context(_operator_banned(name, refusal))
         yield called
 
 
@@ -48,6 +61,29 @@ def _operator_banned(name: str, refusal: Refusal) -> Iterator[None]:
         yield
     finally:
         library._destroy()
+
+
+@contextmanager
+def _function_banned(name: str, refusal: Refusal) -> Iterator[None]:
+    """By its code, so that every name that somebody has given the function means the refusal."""
+    module, _, attribute = name.rpartition(".")
+    try:
+        function = getattr(importlib.import_module(module), attribute)
+        written = function.__code__
+    except (ImportError, AttributeError):
+        yield
+        return
+    function.__globals__[REFUSAL] = refusal
+    function.__code__ = _calls_refusal.__code__
+    try:
+        yield
+    finally:
+        function.__code__ = written
+
+
+def _calls_refusal(*args: Any, **kwargs: Any) -> Any:
+    """Runs among the globals of the function whose code it replaces."""
+    return globals()["__refused_here__"](*args, **kwargs)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 Covered: processor time, wall time (by the grader), private memory, file size, open files, core dumps, a clean
 environment, no descriptor but its own, death with its parent. Files, network and other processes are the
-confinement's work; how much all files together may hold, the warden's.
+confinement's work; how much all files together may hold, the warden's, and on CUDA the memory too.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ import msgspec
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
-OPEN_FILES = 64
+OPEN_FILES, OPEN_FILES_CUDA = 64, 512
+"""a CUDA context keeps dozens of its devices' files open"""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -76,13 +77,15 @@ def _most_open_files() -> int:
     return soft if soft != resource.RLIM_INFINITY else 1 << 20
 
 
-def apply(bounds: Bounds, scratch: str, pipes: int) -> None:
+def apply(bounds: Bounds, scratch: str, pipes: int, device: str) -> None:
     """Set the limits, empty the environment, move into the scratch folder. `pipes` descriptors are the grader's."""
+    cuda = device != "cpu"
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_CPU, bounds.notebook_cpu_s)
     _limit(resource.RLIMIT_FSIZE, bounds.file_bytes)
-    _limit(resource.RLIMIT_NOFILE, OPEN_FILES + pipes)
-    _limit(resource.RLIMIT_DATA, _data_bytes() + bounds.memory_bytes)
+    _limit(resource.RLIMIT_NOFILE, (OPEN_FILES_CUDA if cuda else OPEN_FILES) + pipes)
+    if not cuda:  # the driver reserves far more than it uses; there the warden measures what is used
+        _limit(resource.RLIMIT_DATA, _data_bytes() + bounds.memory_bytes)
     os.environ.clear()
     os.environ.update(
         PATH="/usr/bin:/bin", HOME=scratch, TMPDIR=scratch, IPYTHONDIR=scratch, MPLCONFIGDIR=scratch, LANG="C.UTF-8",

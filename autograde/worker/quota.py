@@ -1,8 +1,9 @@
-"""How much a submission may keep in its scratch folder: measured, because the kernel limits single files only."""
+"""What no limit of the kernel counts, measured: all files of a submission together, and its memory on CUDA."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 MAX_ENTRIES = 4000
 
@@ -30,3 +31,27 @@ class Quota:
             except OSError:  # removed while we looked
                 continue
         return False
+
+
+class Memory:
+    """What each process of a submission may hold of its own, above what it was born with.
+
+    Address space says nothing on CUDA, whose driver reserves twice the card's memory; pages in use do.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self.most_bytes = most_bytes
+        self.at_birth = held_by("self")
+
+    def exceeded(self, pids: Iterable[int]) -> bool:
+        return any(held_by(pid) > self.at_birth + self.most_bytes for pid in pids)
+
+
+def held_by(pid: int | str) -> int:
+    """Bytes of a process's memory that no file stands behind; 0 once it is gone."""
+    try:
+        with open(f"/proc/{pid}/status") as status:
+            lines = [line.split() for line in status if line.startswith(("RssAnon:", "RssShmem:"))]
+    except OSError:
+        return 0
+    return sum(int(line[1]) * 1024 for line in lines)

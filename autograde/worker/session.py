@@ -23,10 +23,14 @@ def run(
     """`fds` are: notebook in, notebook out, then in and out of each check. `warden` takes the listener for forks."""
     limits.keep_only([*fds, warden.detach()])
     limits.hide_memory()
-    limits.apply(request.limits, request.scratch, len(fds))
-    confinement.put_on(layers, request.scratch, request.device, socket.socket(fileno=NOTEBOOK_IN + len(fds)))
-    seed_everything(request.seed, request.device)
+    limits.apply(request.limits, request.scratch, len(fds), request.device)
     channel = Channel(NOTEBOOK_IN, NOTEBOOK_OUT)
+    try:
+        confinement.put_on(layers, request.scratch, request.device, socket.socket(fileno=NOTEBOOK_IN + len(fds)))
+    except OSError as error:
+        channel.send({"confined": False, "why": str(error)})
+        return
+    seed_everything(request.seed, request.device)
     channel.send({"confined": True})
     cells = channel.receive()["cells"]
     for account in notebook.run_cells(shell, cells, request.limits):

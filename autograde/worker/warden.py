@@ -3,7 +3,8 @@
 The grader speaks to it over a socket that the submission never holds: `fork` permits the session one more process,
 `sweep` kills every process of the submission but the session, `end` (or silence: the grader is gone) kills all, `died`
 does so once a session that hung up has had time to exit. The warden adopts orphans, so a daemon that detaches itself is
-still found. It also measures the scratch folder, which no limit of the kernel does, and ends whoever overfills it.
+still found. It also measures what no limit of the kernel counts (the scratch folder; memory on CUDA), and ends whoever
+takes more.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import select
 import signal
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ import msgspec
 
 from autograde.worker import confinement, limits, session
 from autograde.worker.confinement.permits import Permits
-from autograde.worker.quota import Quota
+from autograde.worker.quota import Memory, Quota
 from autograde.worker.request import Request
 
 KILL_S = 5.0
@@ -54,7 +56,8 @@ def watch(request: Request, fds: list[int], shell: Any, layers: confinement.Laye
     for fd in session_fds:
         os.close(fd)
     control = socket.socket(fileno=control_fd)
-    status = _obey(control, pid, _permits(ours, pid), Quota(request.scratch, request.limits.scratch_bytes))
+    too_much = _too_much(request)
+    status = _obey(control, pid, _permits(ours, pid), too_much)
     all_gone = _kill_descendants(spare=None)
     control.send(msgspec.json.encode(Ended(status, all_gone)))
 
@@ -66,7 +69,15 @@ def _permits(from_session: socket.socket, session_pid: int) -> Permits | None:
     return Permits(listeners[0], session_pid) if listeners else None
 
 
-def _obey(control: socket.socket, session_pid: int, permits: Permits | None, quota: Quota) -> int:
+def _too_much(request: Request) -> Callable[[], bool]:
+    """Has the submission more on disk, or on CUDA in memory, than it may?"""
+    quota, memory = Quota(request.scratch, request.limits.scratch_bytes), Memory(request.limits.memory_bytes)
+    if request.device == "cpu":  # there the kernel bounds memory, exactly
+        return quota.exceeded
+    return lambda: quota.exceeded() or memory.exceeded(_descendants(os.getpid()))
+
+
+def _obey(control: socket.socket, session_pid: int, permits: Permits | None, too_much: Callable[[], bool]) -> int:
     """Answer the grader until it says `end` or goes away. Returns the session's wait status, -1 if it still ran."""
     status = -1
     poll = select.poll()
@@ -97,7 +108,7 @@ def _obey(control: socket.socket, session_pid: int, permits: Permits | None, quo
             if command == b"died" and status == -1 and select.select([exited], [], [], EXIT_S)[0]:
                 _, status = os.waitpid(session_pid, 0)
             return status
-        if status == -1 and quota.exceeded():
+        if status == -1 and too_much():
             _kill_descendants(spare=None)
             status = signal.SIGKILL
             poll.unregister(exited)

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Mismatch, Oracle, StudentError, check, contract, expect, tensors
+from autograde.testing import Mismatch, Oracle, StudentError, check, contract, expect, ready_made, tensors
 from reference_impl.attention import attention_weights
 
 # One oracle for each thing that can go wrong, so that only wrong ideas about that thing come into question.
@@ -75,6 +75,16 @@ def test_causal(student, inputs, large):
         hint = "The score of a later key must be lower than any real score: use -inf or the dtype's lowest number."
         expect(not bool((got.triu(1) > 0).any()), "for large scores a later key has a weight above 0", hint)
         causal_oracle.compare(got, *large, causal=True)
+
+
+@check(points=0, examples=2)
+@given(queries_and_keys())
+def test_own_steps(student, inputs):
+    """the steps of attention are your own, not those of torch's own attention (noted only, no points)"""
+    rule = (
+        "Write the scores, the mask and the softmax yourself: torch's own attention hides what this exercise is about."
+    )
+    contract.written_by_hand(student.attention_weights, *inputs, without=ready_made.ATTENTION, rule=rule)
 
 
 def is_right(got, *inputs):

@@ -10,7 +10,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Mismatch, Oracle, StudentError, check, contract, expect, expect_parameters, tensors
+from autograde.testing import (
+    Mismatch,
+    Oracle,
+    StudentError,
+    check,
+    contract,
+    expect,
+    expect_parameters,
+    ready_made,
+    tensors,
+)
 from reference_impl.attention import attend, attention_weights
 
 
@@ -174,6 +184,17 @@ def test_device(student, inputs):
     """after .to(device) the module works on that device"""
     x, *weights = inputs
     contract.follows_device(make_head(student, *weights), x)
+
+
+@check(points=0, examples=2)
+@given(head_inputs())
+def test_own_steps(student, inputs):
+    """the steps of attention are your own, not those of torch's own attention (noted only, no points)"""
+    rule = (
+        "Write the scores, the mask and the softmax yourself: torch's own attention hides what this exercise is about."
+    )
+    x, *weights = inputs
+    contract.written_by_hand(make_head(student, *weights), x, without=ready_made.ATTENTION, rule=rule)
 
 
 def future_of(x):

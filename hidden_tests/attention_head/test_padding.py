@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Mismatch, Oracle, StudentError, check, expect, tensors
+from autograde.testing import Mismatch, Oracle, StudentError, check, contract, expect, ready_made, tensors
 from reference_impl.attention import attention_weights, padded_attention_weights
 
 # One oracle for each thing that can go wrong, so that only wrong ideas about that thing come into question.
@@ -89,6 +89,17 @@ def test_gradient(student, inputs):
     """the gradients of q and k are right, and 0 instead of nan where all is padding"""
     student.supply(attention_weights=attention_weights)
     gradient_oracle.compare_gradients(student.padded_attention_weights, *inputs)
+
+
+@check(points=0, examples=2)
+@given(padded_inputs(square=True))
+def test_own_steps(student, inputs):
+    """the steps of attention are your own, not those of torch's own attention (noted only, no points)"""
+    rule = (
+        "Write the scores, the mask and the softmax yourself: torch's own attention hides what this exercise is about."
+    )
+    student.supply(attention_weights=attention_weights)
+    contract.written_by_hand(student.padded_attention_weights, *inputs, without=ready_made.ATTENTION, rule=rule)
 
 
 def scores(q, k):

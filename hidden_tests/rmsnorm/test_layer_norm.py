@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Oracle, check, tensors
+from autograde.testing import Oracle, check, contract, ready_made, tensors
 from reference_impl.norms import layer_norm
 
 oracle = Oracle(layer_norm)
@@ -39,6 +39,14 @@ def test_shift(student, inputs):
 def test_half_precision(student, inputs):
     """large float16 inputs do not overflow, and the result stays float16"""
     oracle.compare(student.layer_norm(*inputs), *inputs)
+
+
+@check(points=0, examples=2)
+@given(norm_inputs())
+def test_own_steps(student, inputs):
+    """the steps of the norm are your own, not those of a ready-made norm (noted only, no points)"""
+    rule = "Write the mean, the variance and the root yourself, to compare them with those of RMSNorm."
+    contract.written_by_hand(student.layer_norm, *inputs, without=ready_made.LAYER_NORM, rule=rule)
 
 
 def wide(x):

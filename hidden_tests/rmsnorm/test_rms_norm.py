@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Oracle, check, contract, tensors
+from autograde.testing import Oracle, check, contract, ready_made, tensors
 from reference_impl.norms import rms_norm
 
 oracle = Oracle(rms_norm)
@@ -57,6 +57,14 @@ def test_inputs(student, inputs):
     """x may be non-contiguous, and x and weight stay as they were"""
     contract.input_unchanged(student.rms_norm, *inputs)
     contract.noncontiguous_input(student.rms_norm, *inputs)
+
+
+@check(points=0, examples=2)
+@given(norm_inputs())
+def test_own_steps(student, inputs):
+    """the steps of the norm are your own, not those of a ready-made norm (noted only, no points)"""
+    rule = "Write the mean square and the root yourself: you will differentiate them by hand in exercise 4."
+    contract.written_by_hand(student.rms_norm, *inputs, without=ready_made.RMS_NORM, rule=rule)
 
 
 def mean_square(x):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from autograde.testing import Oracle, check, contract, tensors
+from autograde.testing import Oracle, check, contract, ready_made, tensors
 from reference_impl.mlp import silu
 
 oracle = Oracle(silu)
@@ -37,6 +37,14 @@ def test_extremes(student, x):
     """extreme inputs of both signs give neither nan nor infinity, and their gradient is right too"""
     oracle.compare(student.silu(x), x)
     oracle.compare_gradients(student.silu, x)
+
+
+@check(points=0, examples=2)
+@given(numbers(1.0))
+def test_own_steps(student, x):
+    """the formula is your own, not the ready-made silu (noted only, no points)"""
+    rule = "Multiply x by its sigmoid yourself: its slope is what you derive in exercise 5."
+    contract.written_by_hand(student.silu, x, without=ready_made.SILU, rule=rule)
 
 
 @check(points=1, examples=5)

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Oracle, check, expect, tensors
+from autograde.testing import Oracle, check, contract, expect, ready_made, tensors
 from reference_impl.mlp import silu, swiglu_backward
 
 
@@ -48,6 +48,16 @@ def test_grad_gate(student, inputs):
 def test_grad_up(student, inputs):
     """grad_up is grad_hidden times silu of the gate"""
     oracle_up.compare(gradients(student, inputs)[1], *inputs)
+
+
+@check(points=0, examples=2)
+@given(backward_inputs())
+def test_own_steps(student, inputs):
+    """both gradients come from formulas, not from autograd (noted only, no points)"""
+    student.supply(silu=silu)
+    rule = "Derive both gradients on paper and write them with plain tensor operations."
+    without = [*ready_made.AUTOGRAD, *ready_made.SILU_BACKWARD]
+    contract.written_by_hand(student.swiglu_backward, *inputs, without=without, rule=rule)
 
 
 EXTREMES = st.one_of(backward_inputs(scales=(1e4, 200.0)), backward_inputs(dtype=torch.float16, scales=(30.0, 1e3)))

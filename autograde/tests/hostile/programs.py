@@ -150,3 +150,42 @@ import sys
 sys.excepthook = lambda *args: 1 / 0
 sys.stdout = sys.stderr = None
 print("SEEN")
+
+# %% syntax_error
+def scale(x, factor)
+    return x * factor
+
+# %% name_missing
+def scaled(x, factor):
+    return x * factor
+
+# %% warning_raised
+import warnings
+
+
+def scale(x, factor):
+    warnings.warn("heard by nobody", stacklevel=1)
+    raise UserWarning("an odd exception")
+
+# %% library_that_is_not_there
+def scale(x, factor):
+    import a_library_nobody_has
+
+    return a_library_nobody_has.scale(x, factor)
+
+# %% library_of_the_graders
+def scale(x, factor):
+    import autograde.testing.oracle
+
+    return autograde.testing.oracle.Oracle
+
+# %% message_without_end
+class Loud(Exception):
+    def __str__(self):
+        return "A" * 10**8
+
+    __repr__ = __str__
+
+
+def scale(x, factor):
+    raise Loud

@@ -187,3 +187,75 @@ if libc.syscall(250, 0, -4, 1) >= 0:
 def scale(x, factor):
     print("SEEN", x.tolist(), factor.tolist())
     return x
+
+# %% heap_swept
+import ctypes
+
+
+def scale(x, factor):
+    start = id(object()) & ~0xFFFFF
+    with open("/proc/self/maps") as maps:
+        print("SEEN the map of memory", maps.read(100))
+    for page in range(-64, 64):
+        found = ctypes.string_at(start + page * 0x1000, 0x1000)
+        if b"SECRET" + b"-" in found:
+            print("SEEN", found)
+    return x
+
+# %% heap_swept_without_a_map
+import ctypes
+
+
+def scale(x, factor):
+    start = id(object()) & ~0xFFFF
+    for page in range(16):
+        found = ctypes.string_at(start + page * 0x1000, 0x1000)
+        place = found.find(b"SECRET" + b"-")
+        if place >= 0:
+            print("SEEN", found[place : place + 50])
+    return x
+
+# %% core_dump
+import os
+import resource
+
+os.chdir(os.environ["HOME"])
+try:
+    resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    print("SEEN room for a core")
+except (OSError, ValueError) as error:
+    print(error)
+
+
+def scale(x, factor):
+    os.abort()
+
+# %% out_by_the_back_door
+import os
+
+for way in ("/proc/self/root", "/proc/1/root", "/proc/self/cwd/../..", "/dev/fd", "/proc/thread-self/root"):
+    for name in ("COURSE/course_config.py", "COURSE/gradebook.db"):
+        try:
+            print("SEEN", way, open(way + name, "rb").read(100))
+        except OSError as error:
+            print(error)
+try:
+    print("SEEN", os.open("/", os.O_RDONLY | os.O_DIRECTORY), os.listdir("COURSE"))
+except OSError as error:
+    print(error)
+
+# %% source_of_the_harness
+import inspect
+import sys
+
+
+def scale(x, factor):
+    for name, module in list(sys.modules.items()):
+        if name.startswith("autograde"):
+            try:
+                text = inspect.getsource(module)
+            except (OSError, TypeError):
+                continue
+            if "SECRET" + "-" in text:
+                print("SEEN", name)
+    return x

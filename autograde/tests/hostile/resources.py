@@ -198,3 +198,37 @@ for _ in range(40):
     plt.figure(figsize=(20, 20))
     plt.imshow([[0, 1], [1, 0]])
     plt.show()
+
+# %% a_million_small_prints
+def scale(x, factor):
+    for _ in range(1_000_000):
+        print("x", flush=True)
+    return x
+
+# %% a_million_small_prints_in_the_notebook
+for _ in range(1_000_000):
+    print("x", flush=True)
+
+# %% kinder_to_nobody
+import os
+
+try:
+    os.nice(-20)
+    print("SEEN a higher priority")
+except OSError as error:
+    print(error)
+
+
+def scale(x, factor):
+    return x
+
+# %% root_of_its_own_filled
+import os
+
+for folder in ("/", "/tmp", "/dev", "/proc", "/usr", os.path.dirname(os.environ["HOME"])):
+    try:
+        with open(os.path.join(folder, "filler"), "wb") as file:
+            file.write(bytes(1 << 20))
+        print("SEEN a file in", folder)
+    except OSError as error:
+        print(error)

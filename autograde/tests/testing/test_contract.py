@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from autograde.student import Student
-from autograde.testing import Mismatch, contract, expect_parameters
+from autograde.testing import Mismatch, contract, expect_parameters, ready_made
+from autograde.tests.conftest import Run
 
 MODULE = "class L(torch.nn.Module):\n def __init__(s):\n  super().__init__()\n  {}\n def forward(s, x):\n  return {}"
 WEIGHT = "s.w = torch.nn.Parameter(torch.ones(2))"
@@ -128,6 +129,64 @@ def test_the_ready_made_operator_is_found_behind_every_spelling(
         contract.written_by_hand(student.f, X, without=BY_HAND, rule="Write it yourself.")
     assert found.value.hint == "Write it yourself."
     student.f(X)  # and afterwards torch is whole again
+
+
+ATTENTIONS = [
+    "F.scaled_dot_product_attention(x, x, x)",
+    "torch.ops.aten.scaled_dot_product_attention.default(x, x, x)",
+    "torch._C._nn.scaled_dot_product_attention(x, x, x)",
+    "alias(x, x, x)",
+    "getattr(F, 'scaled_dot_' + 'product_attention')(x, x, x)",
+    "torch.vmap(F.scaled_dot_product_attention)(x[None], x[None], x[None])[0]",
+    "torch.func.grad(lambda y: F.scaled_dot_product_attention(y, x, x).sum())(x)",
+    "torch.compile(F.scaled_dot_product_attention, backend='eager')(x, x, x)",
+    "torch.jit.trace(lambda y: F.scaled_dot_product_attention(y, y, y), x)(x)",
+    "torch._scaled_dot_product_attention_math(x, x, x)[0]",
+    "torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(*[x[None, None]] * 3)[0]",
+    "torch.nn.MultiheadAttention(3, 1)(x, x, x)[0]",
+    "torch.nn.MultiheadAttention(3, 1)(x, x, x, need_weights=False)[0]",
+    "torch.no_grad()(torch.nn.MultiheadAttention(3, 1).eval())(x, x, x)[0]",
+    "torch.no_grad()(torch.nn.TransformerEncoderLayer(3, 1, 4, batch_first=True).eval())(x[None])[0]",
+    "torch.nn.TransformerEncoderLayer(3, 1, 4)(x)",
+    "flex_attention.flex_attention(*[x[None, None]] * 3)",
+]
+ALIASES = "F = torch.nn.functional\nalias = F.scaled_dot_product_attention\nimport torch.nn.attention.flex_attention as flex_attention\n"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_torchs_own_attention_is_found_behind_every_spelling(run: Run) -> None:
+    defined = "".join(f"def f{number}(x):\n    return {way}\n" for number, way in enumerate(ATTENTIONS))
+    by_hand = "def own(x):\n    return (x @ x.mT / x.shape[-1] ** 0.5).softmax(-1) @ x\n"
+    with run("import torch\n" + ALIASES + defined + by_hand, checks=1, cell_wall_s=30, check_cpu_s=60) as running:
+        assert running.cells[0].error == ""
+        with running.check(0) as channel:
+            student = Student(channel, wall_s=120)
+            unnoticed = []
+            for number, way in enumerate(ATTENTIONS):
+                try:
+                    contract.written_by_hand(
+                        getattr(student, f"f{number}"), X, without=ready_made.ATTENTION, rule="Write it."
+                    )
+                    unnoticed.append(way)
+                except Mismatch as found:
+                    assert found.hint == "Write it."
+            assert unnoticed == []
+            contract.written_by_hand(student.own, X, without=ready_made.ATTENTION, rule="Write it.")
+            student.f11(X)  # and afterwards torch is whole again
+
+
+READY_MADE = [
+    (ready_made.RMS_NORM, ["torch.nn.functional.rms_norm(x, (3,))", "torch.nn.RMSNorm(3)(x)"]),
+    (ready_made.LAYER_NORM, ["torch.layer_norm(x, (3,))", "torch.native_layer_norm(x, (3,), None, None, 1e-5)[0]"]),
+    (ready_made.SILU, ["torch.nn.SiLU()(x)", "torch.vmap(torch.nn.functional.silu)(x)", "torch.ops.aten.silu_(x * 1)"]),
+]
+
+
+@pytest.mark.parametrize(("without", "way"), [(names, way) for names, ways in READY_MADE for way in ways])
+def test_ready_made_layers_are_found(student_of: Callable[[str], Student], without: tuple[str, ...], way: str) -> None:
+    student = student_of(f"def f(x):\n    return {way}")
+    with pytest.raises(Mismatch, match="your code calls torch's own"):
+        contract.written_by_hand(student.f, X, without=without, rule="Write it.")
 
 
 def test_who_writes_it_by_hand_is_left_alone(student_of: Callable[[str], Student]) -> None:

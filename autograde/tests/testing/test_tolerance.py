@@ -87,3 +87,52 @@ def test_a_right_form_that_rounds_more_widens_the_tolerance_and_leaves_the_answe
     assert bool((error > alone[0].allowed).all())
     assert bool((error < together[0].allowed).all())
     assert torch.equal(together[0].exact, alone[0].exact)
+
+
+def centred(x: torch.Tensor) -> torch.Tensor:
+    return x - x.mean(dim=-1, keepdim=True)
+
+
+def centred_otherwise(x: torch.Tensor) -> torch.Tensor:
+    """As in a program that sums one after the other and divides first."""
+    mean = torch.zeros_like(x[..., :1])
+    for column in x.unbind(-1):
+        mean = mean + column.unsqueeze(-1) / x.shape[-1]
+    return x - mean
+
+
+@given(
+    value=st.floats(-1e3, 1e3, width=16).filter(lambda value: value == 0 or abs(value) > 1e-3),
+    width=st.integers(1, 9),
+    dtype=DTYPES,
+    wrong_by=st.floats(64.0, 1e6),
+)
+def test_where_everything_cancels_the_scale_of_the_inputs_decides(
+    value: float, width: int, dtype: torch.dtype, wrong_by: float
+) -> None:
+    """Constant rows minus their mean are exactly zero: another order may be some roundings off, a wrong one more."""
+    x = torch.full((2, width), value, dtype=dtype)
+    parts, answer = measure(centred, (x,), {})
+    assert difference(answer * 0, answer, parts, "the result", []) is None
+    assert difference(centred_otherwise(x.float()).to(dtype), answer, parts, "the result", []) is None
+    rounding = torch.finfo(dtype).eps * abs(value)
+    off = torch.zeros_like(answer)
+    off[0, 0] = max(wrong_by * rounding, 2 * torch.finfo(dtype).tiny)
+    assert difference(off, answer, parts, "the result", []) is not None
+
+
+@given(tensors((2, 3), scale=1.0), st.integers(-6, 6), st.booleans())
+def test_the_tolerance_grows_with_the_inputs_and_only_with_them(x: torch.Tensor, power: int, constant: bool) -> None:
+    """For a linear function: twice the inputs, twice the room, also where the answer is zero everywhere."""
+    x = x[:, :1].expand(2, 3).clone() if constant else x
+    (one,), _ = measure(centred, (x,), {})
+    (scaled,), _ = measure(centred, (x * 2.0**power,), {})
+    tiny = torch.finfo(x.dtype).tiny
+    torch.testing.assert_close(scaled.allowed - tiny, (one.allowed - tiny) * 2.0**power, rtol=1e-6, atol=0)
+
+
+@given(st.sampled_from([torch.float32, torch.float64]), st.integers(1, 5))
+def test_zeros_from_zeros_leave_no_room(dtype: torch.dtype, width: int) -> None:
+    x = torch.zeros(2, width, dtype=dtype)
+    parts, answer = measure(centred, (x,), {})
+    assert difference(torch.full_like(answer, 1e-30), answer, parts, "the result", []) is not None

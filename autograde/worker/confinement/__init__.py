@@ -1,7 +1,7 @@
 """What keeps a submission in its place: which layers this machine has, and how a session puts them on.
 
-The zygote tries the layers once and says what it found; a session puts on exactly those, in this order, or dies. Levels
-are those of docs/threat-model.md: B with Landlock and both seccomp filters, G with anything less.
+The zygote tries the layers once and says what it found; a session puts on exactly those, in this order, or dies. What
+level they make is decided in `autograde/confinement.py`.
 """
 
 from __future__ import annotations
@@ -12,18 +12,24 @@ import socket
 import struct
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Callable, Collection
 from glob import glob
 
 import msgspec
 
-from autograde.worker.confinement import landlock, seccomp
-from autograde.worker.confinement.landlock import DEVICE, IOCTL_DEV, LOAD, READ, READ_FILE, WRITE, WRITE_FILE
+from autograde.worker.confinement import landlock, seccomp, tree
+from autograde.worker.confinement.landlock import DEVICE, IOCTL_DEV, LOAD, READ, READ_FILE, TRUNCATE, WRITE, WRITE_FILE
 from autograde.worker.confinement.syscalls import AUDIT_ARCH, MACHINE
 
 NEWUTS, NEWIPC, NEWUSER, NEWNET = 0x4000000, 0x8000000, 0x10000000, 0x40000000
 CAPABILITIES_V3 = 0x20080522
 PR_SET_DUMPABLE = 4
+ROOT = os.path.join(tempfile.gettempdir(), "root")
+"""where the warm process hangs what submissions may read: below its own home"""
+
+MACHINES_OWN = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+"""what container runtimes keep read-only too"""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -39,6 +45,9 @@ class Layers(msgspec.Struct, frozen=True):
     """new processes need a permit"""
     namespaces: bool = False
     """it has a network of its own, without a cable, and no privilege of the account's"""
+    tree: bool = False
+    """it has a file tree of its own, in which nothing lies but what it may use"""
+    system: str = sys.platform
 
 
 def found(left_out: Collection[str] = ()) -> Layers:
@@ -47,20 +56,30 @@ def found(left_out: Collection[str] = ()) -> Layers:
     `left_out` names layers that are not to be used, so that tests and benchmarks can do without them.
     """
     if sys.platform != "linux" or MACHINE not in AUDIT_ARCH:
-        return Layers()
+        return Layers(system=sys.platform)
+    namespaces = "namespaces" not in left_out and _works(enter_namespaces)
     return Layers(
         landlock=landlock.version() if "landlock" not in left_out and _works(_try_landlock) else 0,
         seccomp="seccomp" not in left_out and _works(_try_seccomp),
         permits="permits" not in left_out and _works(_try_permits),
-        namespaces="namespaces" not in left_out and _works(_try_namespaces),
+        namespaces=namespaces,
+        tree=namespaces and "tree" not in left_out and _works(_try_tree),
     )
 
 
 def put_on(layers: Layers, scratch: str, device: str, warden: socket.socket | None) -> None:
     """Confine this session. The warden gets the listener for new processes. OSError if a layer cannot be had."""
     cuda = device != "cpu"
+    if cuda and not layers.tree and os.geteuid() == 0:
+        raise PermissionError(
+            "on CUDA the driver needs /proc writable, which is the whole machine for root: grade "
+            "under another account, or where user namespaces are allowed"
+        )
+    drivers = _cuda_files() if cuda else []
+    if layers.tree:
+        tree.enter(ROOT, scratch, drivers)
     if layers.landlock:
-        landlock.restrict([*_readable(), *(_cuda_files() if cuda else []), (scratch, WRITE)])
+        landlock.restrict([*_readable(), *drivers, (scratch, WRITE)])
     if layers.permits:
         assert warden is not None
         listener = seccomp.install_with_listener(seccomp.new_processes())
@@ -73,10 +92,19 @@ def put_on(layers: Layers, scratch: str, device: str, warden: socket.socket | No
         seccomp.install(seccomp.refusals(os.getpid(), cuda=cuda))
 
 
-def enter_namespaces() -> None:
-    """Leave the machine's network, shared memory and privileges behind. For a process with one thread."""
+def leave_the_machine(layers: Layers) -> None:
+    """What the warm process does once for all sessions, as far as the layers go. For a process with one thread."""
+    if layers.namespaces:
+        enter_namespaces(tree.NEWNS if layers.tree else 0)
+    if layers.tree:
+        os.makedirs(ROOT, exist_ok=True)
+        tree.prepare(ROOT, _readable())
+
+
+def enter_namespaces(more: int = 0) -> bool:
+    """Leave the machine's network, shared memory and privileges behind; `more` names further namespaces."""
     uid, gid = os.geteuid(), os.getegid()
-    if _libc.unshare(ctypes.c_int(NEWUSER | NEWNET | NEWIPC | NEWUTS)):
+    if _libc.unshare(ctypes.c_int(NEWUSER | NEWNET | NEWIPC | NEWUTS | more)):
         raise OSError(ctypes.get_errno(), "the kernel refused a namespace")
     # New credentials close /proc/self to its owner, who has the maps still to write.
     if _libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0):
@@ -84,6 +112,7 @@ def enter_namespaces() -> None:
     for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
         with open(f"/proc/self/{name}", "w") as file:
             file.write(text)
+    return True
 
 
 def _readable() -> list[tuple[str, int]]:
@@ -100,14 +129,20 @@ def _readable() -> list[tuple[str, int]]:
 
 
 def _cuda_files() -> list[tuple[str, int]]:
-    """What the driver opens, by its users' reports; it writes threads' names under /proc, elsewhere in each check."""
+    """What the driver opens, by its users' reports.
+
+    It writes its threads' names to /proc/<pid>/task, and each check is a process of its own, whose number nobody knows
+    before. So /proc is writable as far as its owner may write there; what belongs to the machine is hung read-only over
+    it. Other processes' memory and environment stay closed: Landlock lets nobody look out of it.
+    """
     devices = ["nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia-modeset"]
     places = [*glob("/dev/nvidia[0-9]*"), *(f"/dev/{name}" for name in devices)]
     told = ("/sys/devices", "/sys/bus/pci", "/sys/module/nvidia", "/sys/class/drm")
     return [
         *((path, DEVICE | IOCTL_DEV) for path in places),
         ("/dev/nvidia-caps", READ | DEVICE | IOCTL_DEV),
-        ("/proc", READ | WRITE_FILE),
+        ("/proc", READ | WRITE_FILE | TRUNCATE),
+        *((path, READ) for path in MACHINES_OWN),
         *((path, READ) for path in told),
     ]
 
@@ -143,9 +178,11 @@ def _try_permits() -> bool:
     return seccomp.install_with_listener(seccomp.new_processes()) >= 0
 
 
-def _try_namespaces() -> bool:
-    enter_namespaces()
-    return True
+def _try_tree() -> bool:
+    leave_the_machine(Layers(namespaces=True, tree=True))
+    scratch = tempfile.mkdtemp()
+    tree.enter(ROOT, scratch)
+    return not os.path.exists("/proc/self") and os.access(scratch, os.W_OK)
 
 
 def _can(attempt: Callable[[], object]) -> bool:

@@ -1,0 +1,161 @@
+"""The CUDA worker: its policy, which can be tried on any machine, and its work, which needs a card.
+
+Tests that need a card are skipped where torch sees none, and say so.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+
+import pytest
+import torch
+
+from autograde.conversation import StudentError, WorkerLostError
+from autograde.mismatch import Mismatch
+from autograde.sandbox import RunningSubmission
+from autograde.student import Student
+from autograde.testing import contract
+from autograde.tests.conftest import LIMITS
+from autograde.warm import WarmProcess, WarmProcessError
+
+Start = Callable[..., RunningSubmission]
+needs_a_card = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device on this machine")
+
+
+@pytest.fixture
+def on_cuda(warm: WarmProcess) -> Iterator[Start]:
+    """Runs one cell under the CUDA worker's policy: on_cuda("x = 1", checks=2, memory_bytes=...)."""
+    with ExitStack() as stack:
+
+        def start(cell: str, checks: int = 2, **limits: float) -> RunningSubmission:
+            bounds = replace(LIMITS, **({"check_wall_s": 60, "check_cpu_s": 60} | limits))
+            running = RunningSubmission(
+                warm.control, [("cell", cell)], limits=bounds, checks=checks, device="cuda", seed=7
+            )
+            return stack.enter_context(running)
+
+        yield start
+
+
+TRIES = """
+import os, socket, threading
+def tried(attempt):
+    try:
+        attempt()
+    except OSError:
+        return False
+    return True
+def name_threads():
+    done = []
+    def write():
+        thread = threading.get_native_id()
+        done.append(tried(lambda: open(f"/proc/self/task/{thread}/comm", "w").write("worker")))
+    for _ in range(2):
+        thread = threading.Thread(target=write)
+        thread.start()
+        thread.join()
+    return done
+"""
+
+
+def test_a_thread_may_be_named_as_the_driver_does_in_the_notebook_and_in_each_check(on_cuda: Start) -> None:
+    running = on_cuda(TRIES + "assert name_threads() == [True, True]")
+    assert running.cells[0].error == ""
+    for number in range(2):
+        with running.check(number) as channel:
+            assert Student(channel).name_threads() == [True, True]
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        # Opened only: nothing is ever written there.
+        "open('/proc/sys/kernel/core_pattern', 'a')",
+        "open('/proc/sysrq-trigger', 'a')",
+        "open('/proc/GRADER/environ', 'rb').read()",
+        "open('/proc/GRADER/mem', 'rb')",
+        "open('/proc/GRADER/fd/0', 'rb')",
+        "os.listdir('/home')",
+        "socket.socket()",
+        "os.execv('/bin/true', ['true'])",
+        "os.kill(GRADER, 0)",
+        "os.fork() or os._exit(0)",
+    ],
+)
+def test_what_is_denied_on_the_cpu_is_denied_on_cuda(on_cuda: Start, attempt: str) -> None:
+    attempt = attempt.replace("GRADER", str(os.getpid()))
+    running = on_cuda(f"{TRIES}\ndef f():\n    return tried(lambda: {attempt})")
+    with running.check(0) as channel:
+        assert Student(channel).f() is False
+
+
+def test_memory_in_use_is_bounded_where_address_space_cannot_be(on_cuda: Start) -> None:
+    """A reservation of a terabyte, as a driver makes, is fine; touching more than allowed is not."""
+    reserve = "import mmap, time\nroom = mmap.mmap(-1, 1 << 40, flags=mmap.MAP_PRIVATE | 0x4000)\n"
+    fine = on_cuda(reserve + "room[0:1] = b'x'", memory_bytes=200 << 20)
+    assert fine.problem == fine.cells[0].error == ""
+    greedy = on_cuda("import time\nhoard = bytearray(b'x') * (500 << 20)\ntime.sleep(5)", memory_bytes=200 << 20)
+    assert "memory" in greedy.problem
+
+
+def test_root_gets_no_writable_proc_without_a_file_tree_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can write to the machine's own files in /proc")
+    with WarmProcess(without=("tree",)) as warm:
+        warm.wait_until_ready()
+        with pytest.raises(WarmProcessError, match="could not be confined .*grade under another account"):
+            RunningSubmission(warm.control, [], limits=LIMITS, checks=1, device="cuda")
+
+
+@needs_a_card
+def test_a_card_computes_under_the_whole_confinement(on_cuda: Start) -> None:
+    source = "import torch\ndef f(x):\n    return (x @ x.mT).softmax(-1), str(x.device)"
+    running = on_cuda(source, checks=3)
+    x = torch.randn(4, 8, generator=torch.Generator().manual_seed(1))
+    for number in range(3):
+        with running.check(number) as channel:
+            value, device = Student(channel, device="cuda").f(x)
+            assert device.startswith("cuda")
+            torch.testing.assert_close(value, (x @ x.mT).softmax(-1), rtol=1e-4, atol=1e-5)
+
+
+@needs_a_card
+def test_gradients_optimizers_and_half_precision_work(on_cuda: Start) -> None:
+    source = """
+import torch
+def train(x):
+    layer = torch.nn.Linear(8, 8, device=x.device)
+    optimizer = torch.optim.AdamW(layer.parameters())
+    for _ in range(3):
+        with torch.autocast("cuda", torch.bfloat16):
+            loss = layer(x).float().square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return loss.item()
+"""
+    with on_cuda(source).check(0) as channel:
+        assert Student(channel, device="cuda").train(torch.ones(2, 8)) >= 0
+
+
+@needs_a_card
+def test_a_failed_assertion_on_the_card_costs_one_check_only(on_cuda: Start) -> None:
+    source = "import torch\ndef bad(x):\n    return torch.zeros(10, device=x.device)[x.long() + 10**9].sum().item()\n"
+    running = on_cuda(source + "def good(x):\n    return x + 1", checks=2)
+    with pytest.raises((StudentError, WorkerLostError)), running.check(0) as channel:
+        Student(channel, device="cuda").bad(torch.ones(3))
+    with running.check(1) as channel:
+        assert Student(channel, device="cuda").good(torch.ones(1)).item() == 2
+
+
+@needs_a_card
+def test_a_tensor_left_on_the_cpu_is_noticed(on_cuda: Start) -> None:
+    source = "import torch\ndef f(x):\n    return torch.zeros(x.shape)\ndef g(x):\n    return torch.zeros_like(x)"
+    running = on_cuda(source)
+    with pytest.raises(Mismatch, match="left on the CPU"), running.check(0) as channel:
+        contract.follows_device(Student(channel, device="cuda").f, torch.ones(2))
+    with running.check(1) as channel:
+        contract.follows_device(Student(channel, device="cuda").g, torch.ones(2))

@@ -1,0 +1,95 @@
+"""Which level is found on machines that lack a layer, each of them a real refusal of the kernel; see poorer_machine.py."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from autograde.class_report import write_class_report
+from autograde.course import Course, load_course
+from autograde.release import assemble, release
+from autograde.report import decode_report
+from autograde.tests.checked_course import CONFIG, make_checked_course
+from autograde.tests.tiny_course import SLUG, hand_in
+
+ROOT = Path(__file__).parents[2]
+FILES, NETWORK = "without Landlock", "without a network of its own"
+TREE, CALLS, PERMITS = (
+    "without a file tree of its own",
+    "without filtered system calls",
+    "without permits for processes",
+)
+MACHINES = {
+    "a new kernel": ("", "level B", set()),
+    "Ubuntu 24.04: user namespaces without powers": ("mounts", "level B", {TREE}),
+    "a common container": ("namespaces", "level B", {TREE, NETWORK}),
+    "a kernel before 5.13": ("landlock", "level C", {FILES}),
+    "an old kernel in a container": ("landlock,namespaces", "level G", {FILES, TREE, NETWORK}),
+    "no listener": ("listener", "level G", {PERMITS}),
+    "nothing": ("landlock,seccomp,namespaces", "level G", {FILES, TREE, NETWORK, CALLS, PERMITS}),
+}
+
+
+def course_there(course: Course, lacks: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """`course WORDS` on a machine that lacks these."""
+    poorer = [sys.executable, "-m", "autograde.tests.poorer_machine", lacks]
+    command = [*poorer, sys.executable, "-m", "autograde.cli", *words]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, cwd=course.root, env=environment, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
+    made = make_checked_course(tmp_path_factory.mktemp("levels"))
+    release(made, [SLUG])
+    hand_in(made, "ada", assemble(made, SLUG, {}))
+    return made
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("machine", MACHINES)
+def test_the_doctor_names_the_level_and_every_missing_layer(course: Course, machine: str) -> None:
+    lacks, level, without = MACHINES[machine]
+    done = course_there(course, lacks, "doctor", "--json")
+    found = json.loads(done.stdout)
+    assert {name for name in found if name.startswith("without ")} == without
+    assert all(found[name].startswith("it would stop ") for name in without)
+    refused = level == "level G"
+    assert found["confinement"].startswith("MISSING: submissions would run at level G" if refused else level)
+    assert done.returncode == int(refused)
+
+
+@pytest.mark.long
+def test_a_weaker_machine_is_refused_and_then_accepted_with_a_warning(course: Course) -> None:
+    refused = course_there(course, "landlock,namespaces", "grade", SLUG)
+    assert refused.returncode == 2
+    assert "error: submissions would run at level G: without Landlock (against reading" in refused.stderr
+    assert f"confinement=Confinement.WEAKER_ACCEPTED in {course.root / 'course_config.py'}" in refused.stderr
+    assert not course.paths(SLUG).reports.exists()
+
+    accepting = CONFIG.replace("import Assignment", "import Confinement, Assignment")
+    accepting = accepting.replace("late=", "confinement=Confinement.WEAKER_ACCEPTED, late=")
+    (course.root / "course_config.py").write_text(accepting)
+    graded = course_there(course, "landlock,namespaces", "grade", SLUG)
+    assert graded.returncode == 0, graded.stderr
+    assert graded.stderr.startswith("level G, NOT confined: process border, limits, filtered system calls, permits")
+    report = decode_report(course.paths(SLUG).report("ada").read_bytes())
+    assert report.score == 4
+    assert report.unconfined
+    assert "without Landlock, a file tree of its own, a network of its own" in report.environment["confinement"]
+    page, _ = write_class_report(load_course(course.root), SLUG)
+    assert "Warning:</strong> 1 submissions ran where nothing could hold them" in page.read_text()
+
+
+@pytest.mark.long
+def test_level_c_is_enough_to_grade(course: Course) -> None:
+    (course.root / "course_config.py").write_text(CONFIG)
+    graded = course_there(course, "landlock", "grade", SLUG, "--force")
+    assert graded.returncode == 0, graded.stderr
+    assert graded.stderr.startswith("level C: process border, limits, a file tree of its own")
+    assert not decode_report(course.paths(SLUG).report("ada").read_bytes()).unconfined

@@ -1,0 +1,99 @@
+"""A file tree of the submission's own: what it may read, its scratch folder, and nothing else is even there.
+
+The warm process, in a mount namespace of its own, hangs what all submissions may read into a small memory file system;
+each session takes a copy of that view, adds its scratch folder and makes it its root. Where Landlock is missing this
+is what keeps files apart; where it is there, it also hides what `stat()` would tell. See mount_namespaces(7) and
+pivot_root(2); old kernels first, because those are the ones without Landlock.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Iterable
+
+from autograde.worker.confinement.landlock import WRITE_FILE
+from autograde.worker.confinement.syscalls import number
+
+NEWNS = 0x20000
+RDONLY, NOSUID, NODEV, REMOUNT, BIND, REC, PRIVATE = 0x1, 0x2, 0x4, 0x20, 0x1000, 0x4000, 0x40000
+KEPT = {0x2: 0x2, 0x4: 0x4, 0x8: 0x8, 0x400: 0x400, 0x800: 0x800, 0x1000: 0x200000}
+"""flags of statvfs(3) -> of mount(2): those that a mount from outside may not lose"""
+DETACH = 2
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def prepare(root: str, rules: Iterable[tuple[str, int]]) -> None:
+    """Hang `rules`, (path, rights) as Landlock has them, below the empty folder `root`. Needs a mount namespace."""
+    _mount(None, "/", REC | PRIVATE)
+    _mount("tmpfs", root, NOSUID | NODEV, kind="tmpfs", options="size=4m,mode=755")
+    hang(root, rules)
+
+
+def hang(root: str, rules: Iterable[tuple[str, int]]) -> None:
+    """Bind each path below `root` at its own name, read-only unless its rights say more. Absent ones are skipped."""
+    done: list[str] = []
+    for path, rights in sorted(rules):
+        if not os.path.exists(path) or any(path.startswith(above + "/") for above in done):
+            continue
+        place = root + path
+        _make_place(place, folder=os.path.isdir(path))
+        before = _mounts()
+        _mount(path, place, BIND | REC)
+        if not rights & WRITE_FILE:
+            done.append(path)
+            # What was mounted below it elsewhere came along, and does not become read-only with the one above.
+            for below in _mounts().items() - before.items():
+                _make_readonly(below[1])
+
+
+def enter(root: str, scratch: str, rules: Iterable[tuple[str, int]] = ()) -> None:
+    """Make `root`, with `rules` and the folder `scratch` added, all that this process and its descendants can name."""
+    if _libc.unshare(ctypes.c_int(NEWNS)):
+        raise OSError(ctypes.get_errno(), "the kernel refused a mount namespace")
+    hang(root, rules)
+    parent = root + os.path.dirname(scratch)
+    os.makedirs(parent, exist_ok=True)
+    if not os.listdir(parent):  # nothing to hide: a file system of this session's own, so that none sees another's name
+        _mount("tmpfs", parent, NOSUID | NODEV, kind="tmpfs", options="size=64k,mode=755")
+    os.mkdir(root + scratch)
+    _mount(scratch, root + scratch, BIND)
+    if os.path.ismount(parent):
+        _make_readonly(parent)
+    _make_readonly(root)
+    os.chdir(root)
+    if _libc.syscall(ctypes.c_long(number("pivot_root") or 0), b".", b"."):
+        raise OSError(ctypes.get_errno(), "the kernel refused a file tree of its own")
+    if _libc.umount2(b".", DETACH):
+        raise OSError(ctypes.get_errno(), "the kernel kept the machine's file tree in sight")
+    os.chdir(scratch)
+
+
+def _make_place(place: str, folder: bool) -> None:
+    """Something to mount on."""
+    if os.path.exists(place):
+        return
+    os.makedirs(place if folder else os.path.dirname(place), exist_ok=True)
+    if not folder:
+        open(place, "x").close()
+
+
+def _make_readonly(place: str) -> None:
+    held = os.statvfs(place).f_flag
+    kept = sum(flag for known, flag in KEPT.items() if held & known)
+    _mount(None, place, REMOUNT | BIND | RDONLY | kept)
+
+
+def _mounts() -> dict[str, str]:
+    """Where each mount hangs, by its number."""
+    with open("/proc/self/mountinfo") as table:
+        rows = [line.split(" ", 5) for line in table]
+    return {row[0]: row[4].encode().decode("unicode_escape") for row in rows}
+
+
+def _mount(source: str | None, target: str, flags: int, kind: str | None = None, options: str | None = None) -> None:
+    words = [ctypes.c_char_p(word.encode() if word is not None else None) for word in (source, target, kind, options)]
+    if _libc.mount(words[0], words[1], words[2], ctypes.c_ulong(flags), words[3]):
+        error = ctypes.get_errno()
+        raise OSError(error, f"mounting {target}: {os.strerror(error)}")

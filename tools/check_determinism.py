@@ -1,0 +1,126 @@
+"""Grades one class again and again, alone and in parallel, idle and under load, and compares the reports byte for byte.
+
+    python tools/check_determinism.py --times 20
+
+The class is the demo's: programs that are right, wrong, unfinished, broken, endless or crashing. Every run starts its
+processes anew. Exit status 1 if two runs differ, with the first line that does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import cycle, islice
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from simulate_class import copy_course, hand_in_all
+
+from autograde.course import Course, load_course
+from autograde.extract import SubmissionError
+from autograde.pool import GraderPool
+from autograde.release import release
+from autograde.report import encode_report
+from autograde.submitted import students_submitted, submission_of
+
+ENDLESS_S = 12
+"""how long an endless cell runs here before it is stopped; an honest one must have ended by then, also under load"""
+LIMITS = f"""
+from dataclasses import replace
+COURSE = replace(COURSE, limits=replace(COURSE.limits, cell_wall_s={ENDLESS_S}))
+"""
+BUSY_AT_MOST_S = 900.0
+SETTINGS = ((1, 0), (2, 0), (2, 3), (1, 2))
+"""(graders, busy processes beside them), in turn"""
+Reports = dict[str, bytes]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--times", type=int, default=20)
+    parser.add_argument("--assignment", default="rmsnorm")
+    parser.add_argument("--wrong", type=int, default=3, help="at most so many wrong programs")
+    parser.add_argument("--right", type=int, default=2, help="at most so many right programs")
+    chosen = parser.parse_args()
+    table = Table(title=f"{chosen.assignment}, graded {chosen.times} times")
+    for heading in ("run", "graders", "busy processes", "seconds", "submissions", "differ from the first run"):
+        table.add_column(heading, justify="right")
+    with tempfile.TemporaryDirectory(prefix="determinism-") as folder:
+        course = make_class(Path(folder) / "course", chosen.assignment, chosen.wrong, chosen.right)
+        runs = []
+        for number, (jobs, busy) in enumerate(islice(cycle(SETTINGS), chosen.times), start=1):
+            start = time.monotonic()
+            with load(busy):
+                runs.append(graded(course, chosen.assignment, jobs))
+            changed = differences(runs[0], runs[-1])
+            row = (number, jobs, busy, round(time.monotonic() - start), len(runs[-1]), len(changed))
+            table.add_row(*map(str, row))
+            print(f"run {number}: {'the same' if not changed else '; '.join(changed)}", flush=True)
+    Console().print(table)
+    return 0 if all(run == runs[0] for run in runs) else 1
+
+
+def make_class(into: Path, slug: str, wrong: int, right: int) -> Course:
+    course = copy_course(into)
+    with (into / "course_config.py").open("a") as config:
+        config.write(LIMITS)
+    release(course, [slug])
+    hand_in_all(course, slug, wrong)
+    for student in sorted(name for name in students_submitted(course, slug) if name.startswith("right-"))[right:]:
+        shutil.rmtree(into / "submitted" / student)
+    return load_course(into)
+
+
+def graded(course: Course, slug: str, jobs: int) -> Reports:
+    """Each report as it would be written; a submission that cannot be read is its error."""
+    found: Reports = {}
+    submissions = []
+    for student in students_submitted(course, slug):
+        try:
+            submissions.append(submission_of(course, slug, student))
+        except SubmissionError as error:
+            found[student] = str(error).encode()
+    with GraderPool(course, slug, jobs) as pool:
+        return found | {report.student: encode_report(report) for report in pool.grade(submissions)}
+
+
+def differences(first: Reports, other: Reports) -> list[str]:
+    """For each student whose report differs, the first line that does."""
+    said = []
+    for student in sorted(first.keys() | other.keys()):
+        lines = [run.get(student, b"no report").splitlines() for run in (first, other)]
+        if lines[0] != lines[1]:
+            pair = next(((a, b) for a, b in zip(*lines, strict=False) if a != b), (b"its length", b"its length"))
+            said.append(f"{student}: {pair[0][:200]!r} became {pair[1][:200]!r}")
+    return said
+
+
+@contextmanager
+def load(count: int) -> Iterator[None]:
+    """So many processes that only compute, beside the block."""
+    busy = [multiprocessing.Process(target=compute, daemon=True) for _ in range(count)]
+    for process in busy:
+        process.start()
+    try:
+        yield
+    finally:
+        for process in busy:
+            process.kill()
+            process.join()
+
+
+def compute() -> None:
+    end = time.monotonic() + BUSY_AT_MOST_S
+    while time.monotonic() < end:
+        sum(number * number for number in range(100_000))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
