@@ -44,6 +44,7 @@ class ClusterPool:
         except ModuleNotFoundError:
             raise CourseError("--dask needs Dask; `pip install llm-course-kit[cluster]`") from None
         self.course, self.slug, self.address = course, slug, address
+        self.confinement = f"each worker of {address} has its own, which its reports name"
         try:
             self.client: Any = Client(address, timeout=WORKERS_S)
         except (OSError, ValueError, TypeError) as error:

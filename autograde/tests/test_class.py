@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from nbformat.v4 import new_code_cell
@@ -140,7 +141,12 @@ def test_check_prints_one_files_verdicts_and_its_report(course: Course) -> None:
     file = course.paths(SLUG).submitted("bob") / f"{SLUG}.ipynb"
     shown = course_command(course, "check", str(file), "--assignment", SLUG)
     assert (shown.returncode, "You add." in shown.stdout) == (0, True)
-    report = json.loads(course_command(course, "check", str(file), "--assignment", SLUG, "--json").stdout)
+    written = ("--junit", "out.xml", "--gradescope", "results.json")
+    report = json.loads(course_command(course, "check", str(file), "--assignment", SLUG, "--json", *written).stdout)
     verdicts = [verdict for exercise in report["exercises"] for verdict in exercise["verdicts"]]
     assert [verdict["outcome"] for verdict in verdicts] == ["failed", "failed"]
     assert {verdict["misconception"] for verdict in verdicts} == {"adds"}
+    suite = ElementTree.parse(course.root / "out.xml").getroot()[0]
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("2", "2", "0")
+    results = json.loads((course.root / "results.json").read_text())
+    assert (results["score"], [test["max_score"] for test in results["tests"]]) == (0, [3, 1])

@@ -21,6 +21,8 @@ STUDENTS = [f"s{number}" for number in range(5)]
 class FullMarks:
     """Graders that give full marks, and note what had been read of the class before each report."""
 
+    confinement = "nothing runs"
+
     def __init__(self, read: list[str]) -> None:
         self.read = read
         self.read_before_each: list[int] = []
