@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from reference_impl.chat import ChatTokenizer, padded, respond
-from reference_impl.dpo import dpo_step
+from reference_impl.dpo import dpo_loss, implicit_rewards, preference_accuracy, sequence_logprobs
 from reference_impl.grpo import clipped_surrogate, grpo_update, masked_mean, token_logprobs
 from reference_impl.logs import bar, curves
 from reference_impl.model import LanguageModel
@@ -28,6 +28,7 @@ Judge = Callable[[Sequence[Sequence[int]], Sequence[Sequence[int]]], Tensor]
 
 
 Batch = TypeVar("Batch")
+SIDES = ("chosen", "rejected")
 
 
 class Rollout(NamedTuple):
@@ -73,9 +74,9 @@ def kl_divergence(policy: nn.Module, reference: nn.Module, tokens: Tensor, mask:
 def preference_batch(
     pairs: Sequence[tuple[list[int], list[int], list[int]]], pad: int, device: torch.device
 ) -> dict[str, Tensor]:
-    """(prompt, chosen, rejected) for each pair -> the batch of `dpo_step`, with chosen and rejected."""
+    """(prompt, chosen, rejected) for each pair -> the batch of `dpo.dpo_step`: each side with its mask."""
     batch = {}
-    for side, place in (("chosen", 1), ("rejected", 2)):
+    for place, side in enumerate(SIDES, start=1):
         whole = [[*pair[0], *pair[place]] for pair in pairs]
         tokens, mask = padded(whole, [len(pair[0]) for pair in pairs], pad)
         batch |= {side: tokens.to(device), f"{side}_mask": mask.to(device)}
@@ -88,13 +89,27 @@ def dpo(
     batches: Sequence[dict[str, Tensor]],
     learning_rate: float = 1e-4,
     beta: float = 0.1,
+    nll_weight: float = 0.0,
     folder: Path | None = None,
 ) -> None:
-    """One step on each of the batches (see `preference_batch`): pairs that were rated beforehand, no sampling."""
+    """One step on each of the batches (see `preference_batch`): pairs that were rated beforehand, no sampling.
+
+    DPO asks only that the margin grows, and often both responses become less likely. `nll_weight` adds the mean
+    −log p of the chosen tokens against that (Pang et al., 2024, equation 1; Llama 3, 2024, section 4.1.4).
+    """
     optimizer = adamw(policy, learning_rate, weight_decay=0.0)
     policy.eval()
     for batch, report in _watched("DPO", batches, folder):
-        report({"loss": dpo_step(policy, reference, batch, optimizer, beta)})
+        ours = [sequence_logprobs(policy(batch[side]), batch[side], batch[f"{side}_mask"]) for side in SIDES]
+        with torch.no_grad():
+            theirs = [sequence_logprobs(reference(batch[side]), batch[side], batch[f"{side}_mask"]) for side in SIDES]
+        nll = -ours[0].sum() / batch["chosen_mask"].sum()
+        loss = dpo_loss(*ours, *theirs, beta=beta) + nll_weight * nll
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        rewards = [implicit_rewards(*pair, beta) for pair in zip(ours, theirs, strict=True)]
+        report({"loss": loss.item(), "accuracy": preference_accuracy(*rewards).item(), "nll": nll.item()})
 
 
 def grpo(

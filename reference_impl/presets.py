@@ -25,12 +25,12 @@ class Preset:
     n_training: int = 3000
     n_validation: int = 200
     batch_size: int = 32
-    n_rated: int = 600
+    n_rated: int = 2000
     """questions whose answers are rated, for the reward model and for DPO"""
-    dpo_steps: int = 40
-    dpo_learning_rate: float = 5e-5
+    dpo_steps: int = 26
+    dpo_learning_rate: float = 1e-4
     grpo_steps: int = 25
-    grpo_questions: int = 8
+    grpo_questions: int = 16
     """in each step, with `group` responses to each"""
     grpo_learning_rate: float = 1e-4
     group: int = 8
@@ -71,7 +71,7 @@ PRESETS = {
         experts=Comparison(
             {"d_model": 64, "n_layers": 2, "n_heads": 4}, window=64, batch_size=16, recipe=Recipe(300, 2e-3, warmup=30)
         ),
-        sft=Recipe(450, 2e-3, warmup=30, final_learning_rate=1e-4, checkpoint_every=100),
+        sft=Recipe(300, 2e-3, warmup=30, final_learning_rate=1e-4, checkpoint_every=100),
         reward=Recipe(240, 1e-3, warmup=20, checkpoint_every=80),
         lora=Recipe(120, 5e-3, warmup=10, weight_decay=0.0),
     ),
@@ -95,7 +95,7 @@ PRESETS = {
         n_training=10_000,
         n_validation=600,
         batch_size=64,
-        n_rated=2000,
+        n_rated=4000,
         dpo_steps=100,
         dpo_learning_rate=2e-5,
         grpo_steps=100,

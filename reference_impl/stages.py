@@ -161,7 +161,9 @@ def dpo(run: Run) -> list[Milestone]:
     pairs = rated_pairs(policy, chat, run.new_questions()[: run.preset.n_rated], written=False)
     collated = partial(preference_batch, pad=chat.pad, device=run.device)
     batches = islice(Batches(pairs, min(run.preset.batch_size, len(pairs)), collated), run.preset.dpo_steps)
-    alignment.dpo(policy, reference, list(batches), run.preset.dpo_learning_rate, folder=run.folder / "dpo")
+    alignment.dpo(
+        policy, reference, list(batches), run.preset.dpo_learning_rate, nll_weight=1.0, folder=run.folder / "dpo"
+    )
     run.save("dpo", policy, chat)
     return _aligned("DPO", run, policy, reference, chat)
 
