@@ -117,7 +117,8 @@ def expert_gain(
 ) -> Milestone:
     """Two of four experts of half the width each: a token uses as many parameters as in the dense model."""
     d_ff = 4 * sizes.model["d_model"]
-    modern = {"norm": "rmsnorm", "positions": "rope", "bias": False}
+    n_kv_heads = max(1, sizes.model["n_heads"] // 2)
+    modern = {"norm": "rmsnorm", "positions": "rope", "bias": False, "n_kv_heads": n_kv_heads}
     experts = {"n_experts": 4, "experts_per_token": 2, "d_ff": d_ff // 2}
     losses = [
         _held_out_loss(modern | changes, sizes, tokenizer, trained_on, held_out, device, name)
