@@ -17,7 +17,6 @@ class Preset:
     """`pretrain.PRESETS` has the sizes of the model itself, under the same name."""
 
     comparison: Comparison
-    experts: Comparison
     sft: Recipe
     reward: Recipe
     lora: Recipe
@@ -45,9 +44,6 @@ PRESETS = {
         comparison=Comparison(
             {"d_model": 16, "n_layers": 1, "n_heads": 2}, window=16, batch_size=8, recipe=Recipe(20, 3e-3)
         ),
-        experts=Comparison(
-            {"d_model": 16, "n_layers": 1, "n_heads": 2}, window=16, batch_size=8, recipe=Recipe(20, 3e-3)
-        ),
         sft=Recipe(60, 5e-3, warmup=5, checkpoint_every=20),
         reward=Recipe(10, 1e-3, checkpoint_every=5),
         lora=Recipe(10, 1e-2),
@@ -66,10 +62,7 @@ PRESETS = {
     ),
     "tiny": Preset(
         comparison=Comparison(
-            {"d_model": 96, "n_layers": 3, "n_heads": 4}, window=64, batch_size=16, recipe=Recipe(300, 2e-3, warmup=30)
-        ),
-        experts=Comparison(
-            {"d_model": 64, "n_layers": 2, "n_heads": 4}, window=64, batch_size=16, recipe=Recipe(300, 2e-3, warmup=30)
+            {"d_model": 64, "n_layers": 2, "n_heads": 4}, window=64, batch_size=8, recipe=Recipe(800, 4e-3, warmup=40)
         ),
         sft=Recipe(300, 2e-3, warmup=30, final_learning_rate=1e-4, checkpoint_every=100),
         reward=Recipe(240, 1e-3, warmup=20, checkpoint_every=80),
@@ -78,12 +71,6 @@ PRESETS = {
     "gpu": Preset(
         comparison=Comparison(
             {"d_model": 256, "n_layers": 6, "n_heads": 8},
-            window=256,
-            batch_size=32,
-            recipe=Recipe(600, 1e-3, warmup=60, bf16=True),
-        ),
-        experts=Comparison(
-            {"d_model": 256, "n_layers": 4, "n_heads": 8},
             window=256,
             batch_size=32,
             recipe=Recipe(600, 1e-3, warmup=60, bf16=True),

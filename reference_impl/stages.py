@@ -110,7 +110,7 @@ def experts(run: Run) -> list[Milestone]:
     """A mixture of experts beside a dense model."""
     _, chat = run.load("pretraining")
     trained_on, held_out = split(documents())
-    return [comparisons.expert_gain(run.preset.experts, chat.tokens, trained_on, held_out, run.device)]
+    return [comparisons.expert_gain(run.preset.comparison, chat.tokens, trained_on, held_out, run.device)]
 
 
 def sft(run: Run) -> list[Milestone]:
