@@ -3,6 +3,6 @@
 from pathlib import Path
 
 from autograde.course import load_course
-from autograde.nbgrader_settings import configure
+from autograde.notebooks.nbgrader_settings import configure
 
 configure(c, load_course(Path(__file__).parent))  # type: ignore[name-defined]  # noqa: F821

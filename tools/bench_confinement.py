@@ -16,10 +16,10 @@ from contextlib import ExitStack
 from rich.console import Console
 from rich.table import Table
 
+from autograde.asking.student import Student
 from autograde.course import Limits
-from autograde.sandbox import RunningSubmission
-from autograde.student import Student
-from autograde.warm import WarmProcess
+from autograde.grading.sandbox import RunningSubmission
+from autograde.grading.warm import WarmProcess
 
 LAYERS = ("namespaces", "tree", "landlock", "permits", "seccomp")
 NEEDS = {"tree": ("tree", "namespaces")}

@@ -26,8 +26,8 @@ from rich.table import Table
 from simulate_class import copy_course, hand_in
 
 from autograde.course import Course
-from autograde.release import assemble, read_program, release
-from autograde.stage import stage_if_stale
+from autograde.notebooks.release import assemble, read_program, release
+from autograde.notebooks.stage import stage_if_stale
 
 STOCK_CONFIG = """c.CourseDirectory.course_id = "bench"
 c.ClearMarkScheme.enforce_metadata = False  # our written answers have mark schemes, which stock allows in tasks only

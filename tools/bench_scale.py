@@ -37,11 +37,11 @@ from simulate_class import copy_course
 from sqlalchemy import insert
 
 from autograde.course import Course
-from autograde.exporters import EXPORTERS
-from autograde.grade import grade_class
-from autograde.gradebook import record
-from autograde.release import release
-from autograde.submitted import students_submitted
+from autograde.notebooks.release import release
+from autograde.notebooks.submitted import students_submitted
+from autograde.records.exporters import EXPORTERS
+from autograde.records.grade import grade_class
+from autograde.records.gradebook import record
 
 console = Console(highlight=False, width=120)
 CELLS = 4

@@ -24,11 +24,11 @@ from rich.table import Table
 from simulate_class import copy_course, hand_in_all
 
 from autograde.course import Course, load_course
-from autograde.extract import SubmissionError
-from autograde.pool import GraderPool
-from autograde.release import release
+from autograde.grading.pool import GraderPool
+from autograde.notebooks.extract import SubmissionError
+from autograde.notebooks.release import release
+from autograde.notebooks.submitted import students_submitted, submission_of
 from autograde.report import encode_report
-from autograde.submitted import students_submitted, submission_of
 
 ENDLESS_S = 12
 """how long an endless cell runs here before it is stopped; an honest one must have ended by then, also under load"""

@@ -23,15 +23,15 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 from torch import Tensor
 
-from autograde.collect import grader_main
 from autograde.course import Course, load_course
-from autograde.grading import Options
+from autograde.grading.grader import grader_main
+from autograde.grading.verify import programs, up_to_last_answer
+from autograde.grading.versions import Options
+from autograde.grading.warm import WarmProcess
 from autograde.report import Report
 from autograde.testing import difference
 from autograde.testing.checks import Check
 from autograde.testing.tolerance import Part
-from autograde.verify import programs, up_to_last_answer
-from autograde.warm import WarmProcess
 
 ROOT = Path(__file__).resolve().parent.parent
 BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#555555"

@@ -16,9 +16,9 @@ from rich.console import Console
 from rich.table import Table
 
 from autograde.course import Course, load_course
-from autograde.release import assemble, draft, read_program
+from autograde.notebooks.release import assemble, draft, read_program
+from autograde.notebooks.submitted import students_submitted
 from autograde.report import decode_report
-from autograde.submitted import students_submitted
 
 ROOT = Path(__file__).resolve().parent.parent
 COURSE_FILES = ("course_config.py", "nbgrader_config.py", "source", "hidden_tests", "reference_impl")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from autograde.class_report import Room, class_page
+from autograde.records.class_report import Room, class_page
 from autograde.report import ExerciseReport, Outcome, Report, Verdict
 
 CHECKS, RUNS = 25, 5

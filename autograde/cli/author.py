@@ -19,8 +19,8 @@ def new(course: Course, slug: str, title: str) -> None:
 
     Example: course new rope --title "Rotary positions"
     """
-    from autograde.console import say
-    from autograde.new import new_assignment
+    from autograde.cli.console import say
+    from autograde.cli.new import new_assignment
 
     for path in new_assignment(course, slug, title):
         say(path.relative_to(course.root))
@@ -51,10 +51,10 @@ def verify(
 
     Example: course verify rmsnorm --seeds 20
     """
-    from autograde.console import progress, say, say_json, say_verification
-    from autograde.pool import default_jobs
-    from autograde.verify import verify as verified
-    from autograde.verify_page import verification_data, write_verification
+    from autograde.cli.console import progress, say, say_json, say_verification
+    from autograde.grading.pool import default_jobs
+    from autograde.grading.verify import verify as verified
+    from autograde.pages.verify_page import verification_data, write_verification
 
     found = []
     for slug in known_slugs(course, slugs):
@@ -79,8 +79,8 @@ def release(course: Course, slugs: tuple[str, ...], as_json: bool) -> None:
 
     Example: course release rmsnorm
     """
-    from autograde.console import say, say_json
-    from autograde.release import release as released
+    from autograde.cli.console import say, say_json
+    from autograde.notebooks.release import release as released
 
     paths = released(course, known_slugs(course, slugs))
     if as_json:

@@ -25,12 +25,12 @@ def check(course: Course, file: str, slug: str, junit: Path | None, gradescope: 
 
     Example: course check ~/Downloads/rmsnorm.ipynb --assignment rmsnorm
     """
-    from autograde import results
-    from autograde.console import say
-    from autograde.extract import SubmissionError
-    from autograde.feedback import exercise_text
-    from autograde.grading import submission_for
-    from autograde.pool import grade_one
+    from autograde.cli.console import say
+    from autograde.grading.pool import grade_one
+    from autograde.grading.versions import submission_for
+    from autograde.notebooks.extract import SubmissionError
+    from autograde.pages.feedback import exercise_text
+    from autograde.records import results
     from autograde.report import encode_report
 
     course.assignment(slug)
@@ -69,8 +69,8 @@ def doctor(course: Course, as_json: bool) -> None:
 
     Example: course doctor
     """
-    from autograde.console import say, say_json
-    from autograde.doctor import examine
+    from autograde.cli.console import say, say_json
+    from autograde.cli.doctor import examine
 
     found = examine(course)
     if as_json:

@@ -21,8 +21,8 @@ def collect(course: Course, slug: str, archive: Path) -> None:
 
     Example: course collect rmsnorm ~/Downloads/submissions.zip
     """
-    from autograde.console import complain, say
-    from autograde.inbox import collect as collected
+    from autograde.cli.console import complain, say
+    from autograde.inbox.collect import collect as collected
 
     done = collected(course, slug, archive)
     for sentence in (*done.notes, *done.refused):
@@ -54,14 +54,14 @@ def grade(
 
     Example: course grade rmsnorm --student ada
     """
-    from autograde.console import class_data, complain, progress, say_changes, say_class, say_json
-    from autograde.grade import grade_class
-    from autograde.pool import GraderPool, OpenGraders
-    from autograde.regrade import write_changes
+    from autograde.cli.console import class_data, complain, progress, say_changes, say_class, say_json
+    from autograde.grading.pool import GraderPool, OpenGraders
+    from autograde.records.grade import grade_class
+    from autograde.records.regrade import write_changes
 
     graders: OpenGraders = GraderPool
     if address:
-        from autograde.cluster import ClusterPool
+        from autograde.grading.cluster import ClusterPool
 
         graders = partial(ClusterPool, address=address)
     with progress(slug) as told:
@@ -92,9 +92,9 @@ def feedback(course: Course, slug: str) -> None:
 
     Example: course feedback rmsnorm
     """
-    from autograde.console import complain, say
-    from autograde.gradebook import write_feedback
-    from autograde.regrade import write_changes
+    from autograde.cli.console import complain, say
+    from autograde.records.gradebook import write_feedback
+    from autograde.records.regrade import write_changes
 
     errors = write_feedback(course, course.assignment(slug).slug)
     write_changes(course, slug)
@@ -114,9 +114,9 @@ def report(course: Course, slugs: tuple[str, ...], formgrader: str) -> None:
 
     Example: course report rmsnorm
     """
-    from autograde.class_report import write_class_report
-    from autograde.console import say
-    from autograde.term_report import write_term_report
+    from autograde.cli.console import say
+    from autograde.records.class_report import write_class_report
+    from autograde.records.term_report import write_term_report
 
     graded = [slug for slug in course.slugs if any(course.paths(slug).reports.glob("*.json"))]
     for slug in [course.assignment(slug).slug for slug in slugs] or graded:
@@ -136,8 +136,8 @@ def export(course: Course, kind: str, to: str) -> None:
 
     Example: course export --for canvas --to grades.csv
     """
-    from autograde.console import complain, say
-    from autograde.exporters import export_grades
+    from autograde.cli.console import complain, say
+    from autograde.records.exporters import export_grades
 
     for sentence in export_grades(course, kind, to):
         complain(sentence)

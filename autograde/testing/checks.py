@@ -15,11 +15,11 @@ from hypothesis.internal.conjecture import providers
 from hypothesis.internal.constants_ast import Constants
 from hypothesis.strategies import DataObject
 
-from autograde.conversation import StudentError, WorkerLostError
-from autograde.mismatch import Mismatch
-from autograde.student import Student
+from autograde.asking.conversation import StudentError, WorkerLostError
+from autograde.asking.mismatch import Mismatch
+from autograde.asking.student import Student
+from autograde.asking.transcript import Line, written
 from autograde.testing.margin import largest, margins
-from autograde.transcript import Line, written
 
 Test = Callable[..., Any]
 SHRINKS = 60

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_map
 
-from autograde.conversation import StudentError
-from autograde.mismatch import Mismatch
-from autograde.remote import RemoteObject, Target, called, gradients, watched
-from autograde.remote import without as called_though_banned
+from autograde.asking.conversation import StudentError
+from autograde.asking.mismatch import Mismatch
+from autograde.asking.remote import RemoteObject, Target, called, gradients, watched
+from autograde.asking.remote import without as called_though_banned
 from autograde.wire import Generator
 
 SELF_ULPS = 256.0

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from autograde.mismatch import Mismatch
-from autograde.remote import RemoteObject
+from autograde.asking.mismatch import Mismatch
+from autograde.asking.remote import RemoteObject
 from autograde.testing.margin import note
 from autograde.testing.tolerance import Part
 from autograde.testing.window import window

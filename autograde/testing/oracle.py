@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten
 
-from autograde.mismatch import Mismatch
-from autograde.remote import Target, gradients, last_target
+from autograde.asking.mismatch import Mismatch
+from autograde.asking.remote import Target, gradients, last_target
 from autograde.testing import evidence, fools
 from autograde.testing.difference import difference
 from autograde.testing.tolerance import Part, measure

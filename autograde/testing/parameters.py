@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import torch
 
-from autograde.mismatch import Mismatch
-from autograde.remote import RemoteObject
+from autograde.asking.mismatch import Mismatch
+from autograde.asking.remote import RemoteObject
 
 MISSING = (
     "A learnable tensor is an nn.Parameter, or an nn.Linear's, assigned to self in __init__; "

@@ -9,12 +9,12 @@ from dataclasses import replace
 import pytest
 from hypothesis import settings
 
+from autograde.asking.student import Student
 from autograde.course import Limits
-from autograde.sandbox import RunningSubmission
-from autograde.student import Student
+from autograde.grading.sandbox import RunningSubmission
+from autograde.grading.warm import WarmProcess
 from autograde.tests.regraded_class import resubmitted, undisturbed
 from autograde.tests.tiny_course import fake_grading, released, released_once, tiny_course
-from autograde.warm import WarmProcess
 
 __all__ = ["fake_grading", "released", "released_once", "resubmitted", "tiny_course", "undisturbed"]
 settings.register_profile("engine", deadline=None)  # machines are shared: a law that holds slowly holds

@@ -13,7 +13,7 @@ import pytest
 from nbgrader.api import Gradebook
 
 from autograde.course import load_course
-from autograde.release import assemble, release
+from autograde.notebooks.release import assemble, release
 from autograde.tests.checked_course import make_checked_course
 from autograde.tests.tiny_course import SLUG, hand_in
 

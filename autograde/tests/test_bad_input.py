@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from autograde.course import Course
-from autograde.release import assemble, release
+from autograde.notebooks.release import assemble, release
 from autograde.tests.checked_course import make_checked_course
 from autograde.tests.test_class import course_command
 from autograde.tests.tiny_course import SLUG, hand_in

@@ -14,7 +14,7 @@ from nbformat.v4 import new_code_cell
 from nbgrader.api import Gradebook
 
 from autograde.course import Course
-from autograde.release import assemble, release
+from autograde.notebooks.release import assemble, release
 from autograde.tests.checked_course import make_checked_course
 from autograde.tests.tiny_course import SLUG, hand_in
 

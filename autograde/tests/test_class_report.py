@@ -10,13 +10,13 @@ import msgspec
 import pytest
 from bs4 import BeautifulSoup
 
-from autograde.class_report import Room, class_page, class_table, write_class_report
 from autograde.course import Course, CourseError
-from autograde.display import harmless
-from autograde.item_statistics import clusters, items
+from autograde.pages.display import harmless
+from autograde.records.class_report import Room, class_page, class_table, write_class_report
+from autograde.records.item_statistics import clusters, items
+from autograde.records.standing import Standing
+from autograde.records.term_report import is_behind, term_page, term_table, week
 from autograde.report import ExerciseReport, Outcome, Report, Verdict, ideas, write_report
-from autograde.standing import Standing
-from autograde.term_report import is_behind, term_page, term_table, week
 from autograde.tests.tiny_course import SLUG
 
 HOSTILE = "<script>alert(1)</script>"

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from autograde.cli import main
 from autograde.course import Course
-from autograde.gradebook import record
+from autograde.records.gradebook import record
 from autograde.tests.tiny_course import SLUG, FakeGrading, a_report, hand_in
 
 
@@ -89,7 +89,7 @@ def test_release_and_doctor_print_json_for_programs(released: Course, monkeypatc
 
 
 def test_what_is_missing_makes_the_doctor_fail(released: Course, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("autograde.doctor.PACKAGES", ("torch", "a-package-that-is-not-there"))
+    monkeypatch.setattr("autograde.cli.doctor.PACKAGES", ("torch", "a-package-that-is-not-there"))
     result = run(released, monkeypatch, "doctor")
     assert result.exit_code == 1
     assert "a-package-that-is-not-there: MISSING" in result.stdout

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from autograde.cluster import ClusterPool
 from autograde.course import Course
-from autograde.pool import GraderError
-from autograde.release import assemble, release
+from autograde.grading.cluster import ClusterPool
+from autograde.grading.pool import GraderError
+from autograde.notebooks.release import assemble, release
 from autograde.tests.checked_course import make_checked_course
 from autograde.tests.test_class import course_command
 from autograde.tests.tiny_course import SLUG, hand_in
@@ -98,7 +98,7 @@ def test_what_a_cluster_lacks_is_said(
 ) -> None:
     with ClusterPool(course, SLUG, 1, "auto", address=cluster[0]) as pool:
         assert pool.device == "cpu", "no worker offers a GPU"
-    monkeypatch.setattr("autograde.cluster.WORKERS_S", 3)
+    monkeypatch.setattr("autograde.grading.cluster.WORKERS_S", 3)
     with pytest.raises(GraderError, match=said):
         ClusterPool(course, SLUG, 1, device, address=address or cluster[0])
 

@@ -15,11 +15,11 @@ import pytest
 from click.testing import CliRunner
 from nbgrader.api import Gradebook
 
-from autograde.archive import ArchiveError
 from autograde.cli import main
 from autograde.course import Course, Limits
-from autograde.inbox import Collected, collect
-from autograde.submitted import submission_of
+from autograde.inbox.archive import ArchiveError
+from autograde.inbox.collect import Collected, collect
+from autograde.notebooks.submitted import submission_of
 from autograde.tests.tiny_course import SLUG
 
 METADATA = """---

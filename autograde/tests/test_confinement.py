@@ -17,14 +17,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.confinement import ConfinementError, describe, got_through, level_of, missing, proven
+from autograde.asking.student import Student
 from autograde.course import Confinement, Course
+from autograde.grading.confinement import ConfinementError, describe, got_through, level_of, missing, proven
+from autograde.grading.sandbox import RunningSubmission
+from autograde.grading.warm import WarmProcess, site_dirs
 from autograde.report import NOT_CONFINED
-from autograde.sandbox import RunningSubmission
-from autograde.student import Student
 from autograde.tests.conftest import LIMITS, Run
 from autograde.tests.tiny_course import make_course
-from autograde.warm import WarmProcess, site_dirs
 from autograde.worker import confinement
 
 ALL = {"landlock": 7, "seccomp": True, "permits": True, "namespaces": True, "tree": True}

@@ -13,13 +13,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from autograde.conversation import StudentError, WorkerLostError
-from autograde.mismatch import Mismatch
-from autograde.sandbox import RunningSubmission
-from autograde.student import Student
+from autograde.asking.conversation import StudentError, WorkerLostError
+from autograde.asking.mismatch import Mismatch
+from autograde.asking.student import Student
+from autograde.grading.sandbox import RunningSubmission
+from autograde.grading.warm import WarmProcess, WarmProcessError
 from autograde.testing import contract
 from autograde.tests.conftest import LIMITS
-from autograde.warm import WarmProcess, WarmProcessError
 
 Start = Callable[..., RunningSubmission]
 needs_a_card = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device on this machine")

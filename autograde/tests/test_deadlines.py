@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from nbgrader.api import Gradebook
 
 from autograde.course import Assignment, Course, CourseError, Late
-from autograde.gradebook import record
+from autograde.records.gradebook import record
 from autograde.tests.tiny_course import SLUG, FakeGrading, hand_in
 
 BERLIN = "Europe/Berlin"

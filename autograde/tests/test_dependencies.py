@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from autograde.course import Course, load_course
-from autograde.dependencies import checks_files
-from autograde.grading import checks_digest
+from autograde.grading.versions import checks_digest
+from autograde.notebooks.dependencies import checks_files
 from autograde.tests.checked_course import make_checked_course
 from autograde.tests.tiny_course import SLUG
 

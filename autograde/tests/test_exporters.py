@@ -15,10 +15,10 @@ from nbgrader.api import Gradebook
 from nbgrader.plugins import CsvExportPlugin
 
 from autograde.course import Course
-from autograde.exporters import NbgraderExport, export_grades
-from autograde.gradebook import record
+from autograde.records.exporters import NbgraderExport, export_grades
+from autograde.records.gradebook import record
+from autograde.records.results import gradescope, junit
 from autograde.report import ExerciseReport, Outcome, Report, Verdict
-from autograde.results import gradescope, junit
 from autograde.tests.tiny_course import SLUG, FakeGrading, a_report, hand_in
 
 Rows = list[dict[str, str]]
@@ -88,7 +88,13 @@ def test_stock_nbgrader_export_takes_our_plugin(marked: Course) -> None:
     (marked.root / "nbgrader_config.py").write_text((Path(__file__).parents[2] / "nbgrader_config.py").read_text())
     bin_first = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = os.environ | {"PATH": bin_first, "PYTHONPATH": str(Path(__file__).parents[2])}
-    words = ["export", "--exporter=autograde.exporters.CanvasExport", "--to=stock.csv", "--assignment", f"['{SLUG}']"]
+    words = [
+        "export",
+        "--exporter=autograde.records.exporters.CanvasExport",
+        "--to=stock.csv",
+        "--assignment",
+        f"['{SLUG}']",
+    ]
     done = subprocess.run(
         [sys.executable, "-m", "nbgrader", *words], cwd=marked.root, env=environment, capture_output=True, text=True
     )

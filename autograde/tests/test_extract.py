@@ -14,15 +14,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autograde.course import CourseError
-from autograde.extract import Submission, SubmissionError, from_notebook, read_submission, submission_from_text
-from autograde.repair import is_locked, nbgrader_of
+from autograde.notebooks.extract import (
+    Submission,
+    SubmissionError,
+    from_notebook,
+    read_submission,
+    submission_from_text,
+)
+from autograde.notebooks.repair import is_locked, nbgrader_of
 from autograde.tests.tiny_course import SLUG, make_course
 
 
 @pytest.fixture(scope="module")
 def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A released notebook; made without a gradebook, which is quicker."""
-    from autograde.release import draft
+    from autograde.notebooks.release import draft
 
     return draft(make_course(tmp_path_factory.mktemp("course")), SLUG)
 

@@ -9,10 +9,10 @@ import pytest
 from nbgrader.api import Gradebook
 
 from autograde.course import Course
-from autograde.display import safe_html
-from autograde.feedback import exercise_html, exercise_text
-from autograde.gradebook import record, write_feedback
-from autograde.inert import inert
+from autograde.pages.display import safe_html
+from autograde.pages.feedback import exercise_html, exercise_text
+from autograde.pages.inert import inert
+from autograde.records.gradebook import record, write_feedback
 from autograde.report import CellRun, ExerciseReport, Outcome, Verdict
 from autograde.tests.tiny_course import SLUG, FakeGrading, a_report, hand_in
 

@@ -18,10 +18,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from autograde.archive import ArchiveError
 from autograde.course import Course
-from autograde.extract import SubmissionError, submission_from_text
-from autograde.inbox import Collected, handed_in_through
+from autograde.inbox.archive import ArchiveError
+from autograde.inbox.collect import Collected, handed_in_through
+from autograde.notebooks.extract import SubmissionError, submission_from_text
 from autograde.tests.tiny_course import SLUG
 from autograde.wire import WireError, decode, encode
 

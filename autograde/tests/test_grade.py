@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 import pytest
 
 from autograde.course import Course
-from autograde.extract import Submission
-from autograde.grade import grade_class
-from autograde.grading import digest_of
-from autograde.journal import stored_report
+from autograde.grading.versions import digest_of
+from autograde.notebooks.extract import Submission
+from autograde.notebooks.submitted import submission_of
+from autograde.records.grade import grade_class
+from autograde.records.journal import stored_report
 from autograde.report import CellRun, Report
-from autograde.submitted import submission_of
 from autograde.tests.tiny_course import SLUG, a_report, hand_in
 
 STUDENTS = [f"s{number}" for number in range(5)]
@@ -54,7 +54,7 @@ def graders(released: Course, monkeypatch: pytest.MonkeyPatch) -> FullMarks:
         return submission_of(course, slug, student)
 
     monkeypatch.chdir(released.root)
-    monkeypatch.setattr("autograde.grade.submission_of", noted)
+    monkeypatch.setattr("autograde.records.grade.submission_of", noted)
     for student in STUDENTS:
         hand_in(released, student)
     return FullMarks(read)

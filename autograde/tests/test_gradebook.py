@@ -12,9 +12,9 @@ import pytest
 from nbgrader.api import Gradebook
 
 from autograde.course import Course, CourseError
-from autograde.gradebook import record
+from autograde.notebooks.submitted import students_submitted
+from autograde.records.gradebook import record
 from autograde.report import CellRun, ExerciseReport, Outcome, Verdict
-from autograde.submitted import students_submitted
 from autograde.tests.tiny_course import SLUG, FakeGrading, a_report, hand_in
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from autograde.course import load_course
-from autograde.extract import from_notebook
-from autograde.grading import released_notebook, submission_for
-from autograde.pool import GraderPool
-from autograde.release import assemble, read_program
+from autograde.grading.pool import GraderPool
+from autograde.grading.versions import released_notebook, submission_for
+from autograde.notebooks.extract import from_notebook
+from autograde.notebooks.release import assemble, read_program
 from autograde.report import decode_report, encode_report
 
 ROOT = Path(__file__).resolve().parents[2]

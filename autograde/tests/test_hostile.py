@@ -17,9 +17,9 @@ import msgspec
 import pytest
 
 from autograde.course import Course, load_course
-from autograde.grading import submission_for
-from autograde.pool import GraderPool
-from autograde.release import assemble, release
+from autograde.grading.pool import GraderPool
+from autograde.grading.versions import submission_for
+from autograde.notebooks.release import assemble, release
 from autograde.report import Report
 from autograde.tests.checked_course import CONFIG, make_checked_course
 from autograde.tests.tiny_course import SLUG

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from autograde.conversation import StudentError, WorkerLostError
-from autograde.judging import NOT_WRITTEN, failed
-from autograde.mismatch import Mismatch
+from autograde.asking.conversation import StudentError, WorkerLostError
+from autograde.asking.mismatch import Mismatch
+from autograde.asking.student import Student
+from autograde.grading.judging import NOT_WRITTEN, failed
+from autograde.grading.sandbox import WorkerCrashedError, WorkerTimeoutError
 from autograde.report import Outcome, Reveal
-from autograde.sandbox import WorkerCrashedError, WorkerTimeoutError
-from autograde.student import Student
 from autograde.testing import check
 from autograde.testing.checks import Check
 from autograde.wire import WireError

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from autograde.class_report import write_class_report
 from autograde.course import Course, load_course
-from autograde.release import assemble, release
+from autograde.notebooks.release import assemble, release
+from autograde.records.class_report import write_class_report
 from autograde.report import decode_report
 from autograde.tests.checked_course import CONFIG, make_checked_course
 from autograde.tests.tiny_course import SLUG, hand_in

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from autograde.cli.new import new_assignment
 from autograde.course import Course, CourseError, load_course
-from autograde.new import new_assignment
 from autograde.tests.checked_course import make_checked_course
 from autograde.tests.tiny_course import SLUG
 

@@ -21,10 +21,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde import grade as grading_run
 from autograde.course import CourseError, load_course
 from autograde.disk import NoRoomError, check_room, obstacle, write_whole
-from autograde.grade import grade_class
+from autograde.records import grade as grading_run
+from autograde.records.grade import grade_class
 from autograde.report import decode_report
 from autograde.tests.regraded_class import Snapshot, snapshot
 from autograde.tests.tiny_course import SLUG
@@ -155,7 +155,7 @@ def test_a_database_that_another_program_holds(undisturbed: Undisturbed, tmp_pat
 def test_a_database_that_is_locked_in_the_middle(
     undisturbed: Undisturbed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from autograde import gradebook as recording
+    from autograde.records import gradebook as recording
 
     root = copied(undisturbed, tmp_path)
     course = load_course(root)

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from nbgrader.api import Gradebook
 
-from autograde import marks
 from autograde.course import Course, load_course
-from autograde.gradebook import record
-from autograde.release import assemble
+from autograde.notebooks.release import assemble
+from autograde.records import marks
+from autograde.records.gradebook import record
 from autograde.tests.regraded_class import Snapshot, grade, snapshot
 from autograde.tests.tiny_course import SLUG, hand_in
 
@@ -81,7 +81,7 @@ def test_a_mark_is_remembered_over_a_run_that_was_killed_while_it_recorded(
 
 def record_unchanged(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
     """Record the class as it was graded first, without grading what it has handed in since."""
-    from autograde import pool
+    from autograde.grading import pool
 
     for student in ("ada", "bob"):
         hand_in(course, student, assemble(course, SLUG, {"why": "Because."}))

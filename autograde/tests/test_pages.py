@@ -11,15 +11,15 @@ import msgspec
 import nbformat
 import pytest
 
-from autograde.class_report import Room, class_page
 from autograde.course import Course
-from autograde.gradebook import record, write_feedback
+from autograde.grading.verify import Verification
+from autograde.pages.verify_page import verification_page
+from autograde.records.class_report import Room, class_page
+from autograde.records.gradebook import record, write_feedback
+from autograde.records.standing import Standing
+from autograde.records.term_report import term_page, week
 from autograde.report import CellRun, Comparison, ExerciseReport, Outcome, Report, Verdict
-from autograde.standing import Standing
-from autograde.term_report import term_page, week
 from autograde.tests.tiny_course import SLUG, FakeGrading, hand_in
-from autograde.verify import Verification
-from autograde.verify_page import verification_page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 pytest.importorskip("playwright.sync_api", reason="pages are not tried in a browser: pip install playwright")

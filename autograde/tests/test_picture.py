@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes
 
-from autograde.advice import advice
-from autograde.mismatch import Mismatch, revealed
-from autograde.picture import pattern, picture
+from autograde.asking.mismatch import Mismatch, revealed
+from autograde.grading.advice import advice
+from autograde.pages.picture import pattern, picture
 from autograde.report import Comparison, ExerciseReport, Outcome, Report, Reveal, Verdict, decode_report, encode_report
 from autograde.testing import Oracle
 from autograde.testing.window import NUMBERS, window

@@ -16,9 +16,9 @@ import pytest
 from nbgrader.api import Gradebook
 
 from autograde.course import Course, CourseError, load_course
-from autograde.database import check_gradebook, gradebook_name
-from autograde.exporters import grades
-from autograde.release import assemble, release
+from autograde.notebooks.release import assemble, release
+from autograde.records.database import check_gradebook, gradebook_name
+from autograde.records.exporters import grades
 from autograde.tests.checked_course import make_checked_course
 from autograde.tests.test_class import course_command
 from autograde.tests.tiny_course import SLUG, hand_in

@@ -16,11 +16,11 @@ import pytest
 from nbgrader.api import Gradebook
 
 from autograde.course import Course
-from autograde.gradebook import record
-from autograde.grading import Version
-from autograde.journal import GRADED, SHOWN, WITHHELD, Entry, append, entries
-from autograde.regrade import changes, exercises_text, write_changes
-from autograde.release import assemble, release
+from autograde.grading.versions import Version
+from autograde.notebooks.release import assemble, release
+from autograde.records.gradebook import record
+from autograde.records.journal import GRADED, SHOWN, WITHHELD, Entry, append, entries
+from autograde.records.regrade import changes, exercises_text, write_changes
 from autograde.tests.checked_course import make_checked_course
 from autograde.tests.test_class import course_command
 from autograde.tests.test_gradebook import broken
@@ -164,7 +164,7 @@ def test_a_line_that_a_power_cut_tore_costs_only_itself(tiny_course: Course) -> 
 
 WRITER = """
 import sys
-from autograde.journal import append
+from autograde.records.journal import append
 from autograde.course import Course
 from autograde.tests.test_regrade import entry
 from pathlib import Path

@@ -9,9 +9,9 @@ import nbformat
 import pytest
 
 from autograde.course import Course, CourseError
-from autograde.extract import from_notebook
-from autograde.release import assemble, draft, manual_points, points, read_program, release
-from autograde.stage import stage
+from autograde.notebooks.extract import from_notebook
+from autograde.notebooks.release import assemble, draft, manual_points, points, read_program, release
+from autograde.notebooks.stage import stage
 from autograde.tests.tiny_course import SLUG, SOURCE, header
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from autograde.conversation import StudentError, WorkerLostError
-from autograde.remote import watched
-from autograde.sandbox import RunningSubmission, WorkerCrashedError, WorkerTimeoutError
-from autograde.student import Student
+from autograde.asking.conversation import StudentError, WorkerLostError
+from autograde.asking.remote import watched
+from autograde.asking.student import Student
+from autograde.grading.sandbox import RunningSubmission, WorkerCrashedError, WorkerTimeoutError
+from autograde.grading.warm import WarmProcess
 from autograde.tests.conftest import LIMITS, Run
-from autograde.warm import WarmProcess
 
 
 def test_a_function_is_called_with_copies(run: Run) -> None:

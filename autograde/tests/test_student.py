@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from autograde.conversation import MAX_ELEMENTS, StudentError, WorkerLostError
-from autograde.student import Student
+from autograde.asking.conversation import MAX_ELEMENTS, StudentError, WorkerLostError
+from autograde.asking.student import Student
 from autograde.testing import contract
 from autograde.wire import WireError
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from autograde.course import Course
-from autograde.extract import SubmissionError
-from autograde.gradebook import record
-from autograde.submitted import MAX_FILES, submission_of
+from autograde.notebooks.extract import SubmissionError
+from autograde.notebooks.submitted import MAX_FILES, submission_of
+from autograde.records.gradebook import record
 from autograde.tests.tiny_course import SLUG, FakeGrading, hand_in
 
 Damage = Callable[[Course, Path], object]
@@ -102,7 +102,7 @@ def test_grades_are_recorded_without_the_environments_programs_on_the_path(
 ) -> None:
     hand_in(released, "ann")
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    from autograde import gradebook
+    from autograde.records import gradebook
 
     gradebook._schema.cache_clear()
     assert record(released, SLUG, ["ann"]) == {}

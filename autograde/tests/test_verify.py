@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from autograde.course import Course
+from autograde.grading.verify import Verification, verify
+from autograde.pages.verify_page import write_verification
 from autograde.tests.checked_course import make_checked_course
 from autograde.tests.tiny_course import SLUG
-from autograde.verify import Verification, verify
-from autograde.verify_page import write_verification
 
 Change = Callable[[Path], object]
 

@@ -11,8 +11,8 @@ import nbformat
 import pytest
 
 from autograde.course import Assignment, Course, Late
-from autograde.extract import Submission
-from autograde.grading import Version
+from autograde.grading.versions import Version
+from autograde.notebooks.extract import Submission
 from autograde.report import ExerciseReport, Outcome, Report, Verdict
 
 SLUG = "a01_scale"
@@ -99,7 +99,7 @@ def hand_in(course: Course, student: str, notebook: Any = None, *, name: str = f
 
 
 class FakeGrading:
-    """Stands for autograde.grading: reports by student, and who was graded."""
+    """Stands for autograde.grading.versions: reports by student, and who was graded."""
 
     def __init__(self) -> None:
         self.reports: dict[str, Report] = {}
@@ -126,7 +126,7 @@ def tiny_course(tmp_path: Path) -> Course:
 @pytest.fixture(scope="session")
 def released_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A course released once for all tests: nbgrader takes a second to make a gradebook."""
-    from autograde.release import release
+    from autograde.notebooks.release import release
 
     course = make_course(tmp_path_factory.mktemp("released"))
     release(course, [SLUG])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from autograde.student import Student
+from autograde.asking.student import Student
 from autograde.testing import Mismatch, contract, expect_parameters, ready_made
 from autograde.tests.conftest import Run
 

@@ -9,8 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autograde.asking.transcript import MAX_NUMBERS, MAX_PACKED, STANDS_IN, Line, written
 from autograde.testing import tensors
-from autograde.transcript import MAX_NUMBERS, MAX_PACKED, STANDS_IN, Line, written
 
 DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 

@@ -1,7 +1,7 @@
 """What keeps a submission in its place: which layers this machine has, and how a session puts them on.
 
 The zygote tries the layers once and says what it found; a session puts on exactly those, in this order, or dies. What
-level they make is decided in `autograde/confinement.py`.
+level they make is decided in `autograde/grading/confinement.py`.
 """
 
 from __future__ import annotations

@@ -1,0 +1,127 @@
+"""What the `course` command prints: for a person on a screen or in a log file, or as JSON for a program."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from autograde.grading.pool import Told
+from autograde.grading.verify import Verification
+from autograde.records.grade import ClassResult
+from autograde.records.regrade import Change, exercises_text
+from autograde.report import NOT_CONFINED, Outcome, Report, ideas
+
+screen = Console(highlight=False)
+complaints = Console(stderr=True, highlight=False)
+SHOWN_STUDENTS = 4
+
+
+def say(text: object) -> None:
+    """One line of plain text, whatever it holds."""
+    screen.print(str(text), markup=False, soft_wrap=True)
+
+
+def complain(text: str) -> None:
+    """One line for standard error."""
+    complaints.print(text, markup=False, soft_wrap=True)
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Told]:
+    """A bar on standard error with the number done and the time left, for somebody who watches; else nothing."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=complaints, transient=True, disable=not complaints.is_terminal) as bars:
+        bar = bars.add_task(what, total=None)
+        yield lambda done, total: bars.update(bar, completed=done, total=total)
+
+
+def say_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def say_verification(found: Verification) -> None:
+    """The checks, and which of them catches which wrong program."""
+    say(found.slug)
+    for index, title in enumerate(found.checks):
+        screen.print(Text(f"{index:4d}  {title}"), overflow="ellipsis", no_wrap=True)
+    width = max(map(len, found.kills), default=0)
+    if found.kills:
+        say(f"{'':{width}}  {''.join(str(index // 10 or ' ') for index in range(len(found.checks)))}")
+        say(f"{'caught by check':{width}}  {''.join(str(index % 10) for index in range(len(found.checks)))}")
+    for name, caught in found.kills.items():
+        say(f"{name:{width}}  {''.join('✗' if index in caught else '·' for index in range(len(found.checks)))}")
+    for flagged in found.flagged:
+        say(flagged)
+    for title in found.redundant:
+        say(f"redundant: an earlier check catches all that this one does: {title}")
+    if NOT_CONFINED in found.confinement:
+        complain(f"{found.slug}: the course's own programs ran at {found.confinement}")
+    for problem in found.problems:
+        complain(f"{found.slug}: {problem}")
+    state = "sound" if found.sound else f"NOT sound, {len(found.problems)} problems"
+    say(f"{found.slug}: {len(found.right)} right, {len(found.kills)} wrong programs: {state}\n")
+
+
+def say_class(title: str, result: ClassResult) -> None:
+    """The marks of a class by exercise, then the ideas behind wrong answers, then who was not graded and why."""
+    reports = sorted(result.reports.items())
+    exercises = list(dict.fromkeys(e.exercise for _, report in reports for e in report.exercises))
+    table = Table(title=title)
+    table.add_column("student", no_wrap=True)
+    for name in ("score", *exercises):
+        table.add_column(name, justify="right", overflow="fold")
+    for student, report in reports:
+        table.add_row(Text(student), f"{report.score:g}/{report.max_score:g}", *_marks(report, exercises))
+    screen.print(table)
+    if any(_stopped(e) for _, report in reports for e in report.exercises):
+        say("! a check of this exercise crashed or ran out of time")
+    for hint, students in ideas(report for _, report in reports):
+        more = f" and {len(students) - SHOWN_STUDENTS} more" if len(students) > SHOWN_STUDENTS else ""
+        say(f"{len(students)} × {hint}  ({', '.join(students[:SHOWN_STUDENTS])}{more})")
+    full = sum(report.score == report.max_score for _, report in reports)
+    say(f"{len(reports)} graded, {full} with full marks, {len(result.errors)} not graded")
+    for student, error in sorted(result.errors.items()):
+        complain(f"{student}: not graded: {error}")
+
+
+def say_changes(changes: list[Change], path: Path) -> None:
+    """What a regrading changed for students, for review; says nothing if it changed nothing."""
+    if not changes:
+        return
+    table = Table(title="Changed since students saw it, or since the same work was first graded: automatic points")
+    for name in ("student", "before", "after", "exercises", "because of the"):
+        table.add_column(name, justify="right" if name in ("before", "after") else "left", overflow="fold")
+    for change in changes:
+        points = (f"{change.before:g}", f"{change.after:g}")
+        table.add_row(Text(change.student), *points, Text(exercises_text(change)), ", ".join(change.because))
+    screen.print(table)
+    say(f"{len(changes)} changed, also in {path}. Students see nothing of it until `course feedback`.")
+
+
+def class_data(slug: str, result: ClassResult) -> dict[str, Any]:
+    graded = {student: {"score": r.score, "max_score": r.max_score} for student, r in sorted(result.reports.items())}
+    return {
+        "assignment": slug,
+        "confinement": result.confinement,
+        "graded": graded,
+        "not_graded": dict(sorted(result.errors.items())),
+    }
+
+
+def _marks(report: Report, exercises: list[str]) -> list[str]:
+    by_name = {exercise.exercise: exercise for exercise in report.exercises}
+    found = [by_name.get(name) for name in exercises]
+    return [f"{'! ' if _stopped(e) else ''}{e.score:g}/{e.max_score:g}" if e else "" for e in found]
+
+
+def _stopped(exercise: Any) -> bool:
+    return any(verdict.outcome in (Outcome.CRASHED, Outcome.TIMED_OUT) for verdict in exercise.verdicts)

@@ -1,0 +1,57 @@
+"""What this machine has, and what it lacks."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+from pathlib import Path
+
+import torch
+
+from autograde.course import Course
+from autograde.grading.confinement import ConfinementError, missing, proven
+from autograde.grading.warm import WarmProcess
+from autograde.records.database import has_gradebook
+
+PACKAGES = ("nbgrader", "torch", "jupytext", "hypothesis", "pytest", "numpy", "notebook", "tiktoken")
+
+
+def examine(course: Course) -> dict[str, str]:
+    """What was looked at -> its state; what is needed and absent begins with MISSING."""
+    found = {"course": f"{course.name}, {len(course.slugs)} assignments, {course.root}"}
+    found["python"] = _at_least((3, 11))
+    found |= {package: _version(package) for package in PACKAGES}
+    found["CUDA"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+    children = Path(f"/proc/self/task/{Path('/proc/thread-self').resolve().name}/children")
+    found["process tree"] = (
+        "visible" if children.exists() else "MISSING: /proc/<pid>/task/<tid>/children, to end submissions"
+    )
+    found["gradebook"] = "there" if has_gradebook(course) else "none yet; `course release` makes it"
+    return found | _confinement(course)
+
+
+def _confinement(course: Course) -> dict[str, str]:
+    with WarmProcess() as warm:
+        warm.wait_until_ready()
+        try:
+            level = proven(warm, course)
+        except ConfinementError as error:
+            level = f"MISSING: {error}"
+    absent = {f"without {name}": f"it would stop {stops}" for name, stops in missing(warm.layers).items()}
+    return {"confinement": level, **absent}
+
+
+def _at_least(wanted: tuple[int, int]) -> str:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return (
+        version
+        if sys.version_info >= wanted
+        else f"MISSING: Python {wanted[0]}.{wanted[1]} or later; this is {version}"
+    )
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "MISSING: run `make setup`"

@@ -1,0 +1,163 @@
+"""One grader process: a pytest session whose loop runs the collected checks again for every submission it is sent."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from socket import socket
+from typing import Any
+
+import pytest
+import torch
+from _pytest.runner import runtestprotocol
+
+from autograde.asking.student import Student
+from autograde.course import Course, load_course
+from autograde.disk import obstacle
+from autograde.grading import pytest_plugin
+from autograde.grading.judging import failed, passed, waiting
+from autograde.grading.opened import open_submission
+from autograde.grading.sandbox import RunningSubmission
+from autograde.grading.versions import Options, checks_digest, digest_of
+from autograde.notebooks.extract import Submission
+from autograde.notebooks.release import points
+from autograde.report import ExerciseReport, Outcome, Report, Verdict
+from autograde.testing import evidence, fools
+from autograde.testing.checks import Check
+
+
+def grader_main(connection: Connection, root: str, slug: str, warm: socket, device: str) -> None:
+    """Entry of the process: serve submissions from `connection` until it closes."""
+    torch.set_num_threads(1)
+    sys.dont_write_bytecode = True
+    sys.path.insert(0, root)
+    course = load_course(Path(root))
+    session = GradingSession(course, slug, warm, _present(device), connection)
+    folder = str(course.paths(slug).hidden_tests)
+    plain = ["-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:faulthandler", "-s"]
+    pytest.main(
+        [folder, *plain, "-c", "/dev/null", "--rootdir", root, "--import-mode=importlib"], [session, pytest_plugin]
+    )
+    if session.errors:
+        with contextlib.suppress(OSError):  # another grader may have said so, and the pool be closed
+            connection.send("the hidden tests cannot be collected: " + session.errors[0])
+
+
+def _present(device: str) -> str:
+    """cpu or cuda; auto is what the machine has."""
+    if device != "auto":
+        return device
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+@dataclass
+class GradingSession:
+    """The pytest plug-in that takes the place of pytest's own loop."""
+
+    course: Course
+    slug: str
+    warm: socket
+    device: str
+    connection: Connection
+    options: Options = Options()
+    errors: list[str] = field(default_factory=list)
+    running: RunningSubmission | None = None
+    taken: int = 0
+    checks: str = ""
+    """digest of the tests that this process has imported, which may have been edited since"""
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        self.checks = checks_digest(self.course, self.slug)
+        config.option.tbstyle = "no"  # nobody reads pytest's own account of a failure, and writing it compiles the test
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.errors.append(str(report.longrepr)[-1500:])
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        if self.errors:
+            return True
+        session.config.stash[pytest_plugin.STUDENT] = self.student
+        items = [item for item in session.items if hasattr(getattr(item, "obj", None), "check")]
+        while True:
+            try:
+                submission, self.options = self.connection.recv()
+            except (EOFError, OSError):
+                return True
+            seed = self.course.seed if self.options.seed is None else self.options.seed
+            session.config.stash[pytest_plugin.SEED] = seed
+            answer = self._graded(submission, items)
+            with contextlib.suppress(OSError):
+                self.connection.send(answer)
+
+    def _graded(self, submission: Submission, items: list[Any]) -> Report | str:
+        """The report, or what on this machine is in the way of grading anybody."""
+        try:
+            return self.grade(submission, items)
+        except OSError as error:
+            if (why := obstacle(error)) is None:
+                raise
+            return why
+
+    @contextlib.contextmanager
+    def student(self, item: pytest.Item) -> Iterator[Student]:
+        """The student of the check that runs now: a fresh fork of the submission's worker."""
+        assert self.running is not None
+        number = self.taken
+        self.taken += 1
+        with self.running.check(number) as channel:
+            limits = self.course.limits_of(self.slug)
+            yield Student(channel, device=self.device, wall_s=limits.check_wall_s, cpu_s=limits.check_cpu_s)
+
+    def grade(self, submission: Submission, items: list[Any]) -> Report:
+        evidence.current.set(evidence.Evidence())
+        fools.in_place.set(fools.fool_named(self.options.fool))
+        self.taken = 0
+        with open_submission(self.course, submission, self.warm, len(items), self.device) as self.running:
+            problems = [f"cell {run.cell}: {run.error}" for run in self.running.cells if run.error]
+            problems += [self.running.problem] if self.running.problem else []
+            exercises = self._exercises(items)
+            cells = self.running.cells
+        return Report(
+            assignment=self.slug,
+            student=submission.student,
+            digest=digest_of(self.course, submission, self.checks),
+            problems=[*submission.problems, *problems],
+            exercises=exercises,
+            cells=cells,
+            environment={"device": self.device, "torch": str(torch.__version__)},
+        )
+
+    def _exercises(self, items: list[Any]) -> list[ExerciseReport]:
+        verdicts: dict[str, dict[str, Verdict]] = {}
+        for item in items:
+            exercise = item.path.stem.removeprefix("test_")
+            if self.options.exercises and exercise not in self.options.exercises:
+                continue
+            done = verdicts.setdefault(exercise, {})
+            done[item.obj.check.name] = self._verdict(item, item.obj.check, done)
+        order = [name for name in points(self.course, self.slug) if name in verdicts]
+        return [
+            ExerciseReport(exercise=name, verdicts=list(verdicts[name].values()))
+            for name in [*order, *sorted(verdicts.keys() - set(order))]
+        ]
+
+    def _verdict(self, item: Any, check: Check, done: dict[str, Verdict]) -> Verdict:
+        before = done.get(check.after)
+        if before is not None and before.outcome is not Outcome.PASSED and not self.options.ignore_after:
+            return waiting(check, before.title)
+        item.stash[pytest_plugin.RAISED] = None
+        item._initrequest()
+        runtestprotocol(item, log=False, nextitem=None)
+        raised = item.stash[pytest_plugin.RAISED]
+        if raised is None:
+            return passed(check)
+        assert self.running is not None
+        errors = {run.cell: run.error for run in self.running.cells}
+        exercise = item.path.stem.removeprefix("test_")
+        return failed(check, raised, self.course.reveal, errors.get(exercise, ""))

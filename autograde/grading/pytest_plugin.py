@@ -1,0 +1,102 @@
+"""pytest's part: finds the checks, gives them their `student`, and runs each with the course's seed.
+
+`pytest hidden_tests/<slug>` grades the instructor's own solution, `--submission FILE` another file. The engine uses the
+same plug-in: it collects once and then runs the same items again for every submission.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autograde.asking.student import Student
+from autograde.grading.judging import failed
+from autograde.report import Outcome, Reveal
+from autograde.testing.checks import Check
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("autograde")
+    group.addoption("--submission", help="grade this notebook or .py instead of the instructor's solution")
+    group.addoption("--device", default="cpu", help="where the submission computes: cpu or cuda")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """A check runs itself, on the student of its item; any other test is pytest's."""
+    check = getattr(pyfuncitem.obj, "check", None)
+    if check is None:
+        return None
+    check.run(pyfuncitem.funcargs["student"], pyfuncitem.config.stash.get(SEED, 0))
+    return True
+
+
+SEED: pytest.StashKey[int] = pytest.StashKey()
+RAISED: pytest.StashKey[BaseException | None] = pytest.StashKey()
+"""What the check raised, in whatever phase, first of all; None when it passed."""
+STUDENT: pytest.StashKey[Callable[[pytest.Item], Any]] = pytest.StashKey()
+"""How the engine gives an item its student; absent when an author runs pytest by hand."""
+
+
+@pytest.fixture
+def student(request: pytest.FixtureRequest) -> Iterator[Student]:
+    """The submission under test, in a worker of its own."""
+    opened = request.config.stash.get(STUDENT, None)
+    if opened is not None:
+        with opened(request.node) as proxy:
+            yield proxy
+        return
+    running = request.getfixturevalue("_running")
+    number = running.taken
+    running.taken += 1
+    with running.check(number) as channel:
+        limits, device = running.limits, request.config.getoption("--device")
+        yield Student(channel, device=device, wall_s=limits.check_wall_s, cpu_s=limits.check_cpu_s)
+
+
+@pytest.fixture(scope="session")
+def _warm() -> Iterator[Any]:
+    from autograde.grading.warm import WarmProcess
+
+    with WarmProcess() as warm:
+        warm.wait_until_ready()
+        yield warm
+
+
+@pytest.fixture(scope="module")
+def _running(request: pytest.FixtureRequest, _warm: Any) -> Iterator[Any]:
+    """The instructor's solution (or --submission), run once for all checks of a test file."""
+    from autograde.course import load_course
+    from autograde.grading.confinement import proven
+    from autograde.grading.opened import open_submission
+    from autograde.grading.versions import submission_for
+
+    course = load_course(Path(str(request.path)).parent)
+    slug = request.path.parent.name
+    submission = submission_for(course, slug, request.config.getoption("--submission"))
+    checks = sum(hasattr(getattr(item, "obj", None), "check") for item in request.session.items)
+    device = request.config.getoption("--device")
+    proven(_warm, course, strangers=request.config.getoption("--submission") is not None)
+    with open_submission(course, submission, _warm.control, checks, device) as running:
+        opened: Any = running
+        opened.taken = 0
+        yield opened
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """A failed check reports like feedback does, not with a trace of the grader."""
+    outcome: Any = yield
+    check: Check | None = getattr(getattr(item, "obj", None), "check", None)
+    if check is None or call.excinfo is None:
+        return
+    if item.stash.get(RAISED, None) is None:
+        item.stash[RAISED] = call.excinfo.value
+    verdict = failed(check, call.excinfo.value, Reveal.EXPECTED)
+    if verdict.outcome is not Outcome.BROKEN:
+        hint = verdict.hint and f"hint: {verdict.hint}"
+        parts = [verdict.outcome.name, verdict.title, verdict.reason, hint, verdict.replay]
+        outcome.get_result().longrepr = "\n".join(part for part in parts if part)

@@ -1,0 +1,1 @@
+"""Submissions out of a learning platform's archive, read without trust."""

@@ -1,0 +1,172 @@
+"""Turns what a student handed in, any bytes at all, into a notebook that is safe to run in the worker and to show.
+
+Nothing of the submission survives but the text of its cells, their order and, where the release knows them, their
+names. Everything else (metadata, outputs, attachments, kernel, points) comes from the released notebook.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat.notebooknode import NotebookNode
+
+from autograde.notebooks.repair import RawCell, release_notebook, repaired
+
+__all__ = ["Submission", "SubmissionError", "from_notebook", "read_submission", "submission_from_text"]
+
+MAX_CELLS = 2000
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+# Jupytext would believe this block's language and kernel; a submission has no say in either.
+YAML_HEADER = re.compile(r"\A# ---\n(?:#.*\n)*?# ---\n")
+
+
+class SubmissionError(Exception):
+    """A submission that cannot be read; the text is a sentence for its author and the TA."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One student's work, ready for the worker."""
+
+    student: str
+    slug: str
+    notebook: NotebookNode
+    """nbformat 4.5, repaired against the release; no outputs"""
+    cells: list[tuple[str, str]]
+    """(cell id, source) of the code cells to run, in order"""
+    problems: list[str]
+    """what was repaired, a sentence each"""
+    sha256: str
+    """of the bytes handed in"""
+
+
+def read_submission(path: Path, released_notebook: Path, student: str, slug: str, max_bytes: int) -> Submission:
+    """Read `path` (.ipynb, or .py in jupytext's percent format). SubmissionError if that cannot be done."""
+    return submission_from_text(_read_bytes(path, max_bytes), released_notebook, student, slug, path.suffix)
+
+
+def submission_from_text(
+    text: bytes | str, released_notebook: Path, student: str, slug: str, suffix: str = ".ipynb"
+) -> Submission:
+    """The submission whose file holds `text`. SubmissionError if it is no notebook."""
+    data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
+    cells = _percent_cells(_decoded(data)) if suffix == ".py" else _notebook_cells(_parsed(_decoded(data)))
+    if len(cells) > MAX_CELLS:
+        raise SubmissionError(f"The notebook has {len(cells)} cells; at most {MAX_CELLS} can be graded.")
+    fixed = repaired(cells, release_notebook(released_notebook))
+    run = [(c.id, c.source) for c in fixed.notebook.cells if c.cell_type == "code" and c.id not in fixed.not_run]
+    return Submission(student, slug, fixed.notebook, run, fixed.problems, hashlib.sha256(data).hexdigest())
+
+
+def from_notebook(notebook: NotebookNode, released_notebook: Path, student: str, slug: str) -> Submission:
+    """The submission that a notebook made in memory would be."""
+    return submission_from_text(json.dumps(notebook, sort_keys=True), released_notebook, student, slug)
+
+
+def _read_bytes(path: Path, max_bytes: int) -> bytes:
+    """The file's bytes, never through a link, never more than `max_bytes`, never from a pipe or a device."""
+    try:
+        # Non-blocking, or opening a named pipe would hang the grader.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise SubmissionError(f"No file {path.name} was handed in.") from None
+    except OSError as error:
+        why = "is a link, not a file" if error.errno == errno.ELOOP else f"cannot be opened ({error.strerror})"
+        raise SubmissionError(f"The submitted {path.name} {why}.") from None
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise SubmissionError(f"The submitted {path.name} is not a plain file.")
+        data = file.read(max_bytes + 1) if status.st_size <= max_bytes else b"x" * (max_bytes + 1)
+    if len(data) > max_bytes:
+        raise SubmissionError(
+            f"The submitted {path.name} is larger than {max_bytes / 1e6:.0f} MB; clear its outputs and submit again."
+        )
+    return data
+
+
+def _decoded(data: bytes) -> str:
+    try:
+        return data.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise SubmissionError(f"The file is not UTF-8 text (byte {error.start}).") from None
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    """The notebook's JSON as nbformat 4."""
+    try:
+        content = json.loads(text)
+    except RecursionError:
+        raise SubmissionError("The notebook file is nested too deeply to be read.") from None
+    except ValueError as error:
+        raise SubmissionError(f"The file is not valid JSON, so not a notebook: {str(error)[:100]}.") from None
+    version = content.get("nbformat") if isinstance(content, dict) else None
+    if not isinstance(content, dict) or version is None:
+        raise SubmissionError("The file is JSON, but not a notebook.")
+    if version in (2, 3) and not isinstance(version, bool):
+        return _upgraded(content)
+    if version != 4 or isinstance(version, bool):
+        raise SubmissionError(f"The notebook's format is {str(version)[:20]!r}; save it as nbformat 4.")
+    return content
+
+
+def _upgraded(content: dict[str, Any]) -> dict[str, Any]:
+    try:
+        converted: dict[str, Any] = nbformat.convert(nbformat.from_dict(content), 4)
+    except Exception as error:
+        raise SubmissionError(
+            f"The notebook is in an old format and cannot be upgraded ({type(error).__name__}); save it in Jupyter 4+."
+        ) from None
+    return converted
+
+
+def _notebook_cells(content: dict[str, Any]) -> list[RawCell]:
+    cells = content.get("cells")
+    if not isinstance(cells, list):
+        raise SubmissionError("The file has no list of cells, so it is not a notebook.")
+    return [_raw_cell(cell) for cell in cells[: MAX_CELLS + 1]]
+
+
+def _raw_cell(cell: Any) -> RawCell:
+    """What we keep of one cell, whatever it is."""
+    if not isinstance(cell, dict):
+        return RawCell("raw", "", damage="was not a cell")
+    kind, source, damage = cell.get("cell_type"), cell.get("source"), ""
+    if kind not in ("code", "markdown", "raw"):
+        kind, damage = "raw", "had an unknown type"
+    if isinstance(source, list) and all(isinstance(line, str) for line in source):
+        source = "".join(source)
+    if not isinstance(source, str):
+        source, damage = "", "had no readable text"
+    metadata = cell.get("metadata")
+    nbgrader = metadata.get("nbgrader") if isinstance(metadata, dict) else None
+    grade_id = nbgrader.get("grade_id") if isinstance(nbgrader, dict) else None
+    return RawCell(
+        kind,
+        LONE_SURROGATE.sub("\ufffd", source),
+        id=cell["id"] if isinstance(cell.get("id"), str) else "",
+        grade_id=grade_id if isinstance(grade_id, str) else "",
+        nbgrader=nbgrader,
+        attachments=bool(cell.get("attachments")),
+        damage=damage,
+    )
+
+
+def _percent_cells(text: str) -> list[RawCell]:
+    import jupytext
+
+    try:
+        notebook = jupytext.reads(YAML_HEADER.sub("", text), fmt="py:percent")
+    except Exception as error:
+        raise SubmissionError(f"The .py file cannot be read as cells ({type(error).__name__}).") from None
+    # Jupytext draws its cell ids at random; keeping them would make two readings differ.
+    return [_raw_cell({**cell, "id": ""}) for cell in notebook.cells[: MAX_CELLS + 1]]

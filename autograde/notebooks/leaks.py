@@ -1,0 +1,99 @@
+"""Looks for what must stay secret in what is about to be released.
+
+Covered: any distinctive line of a solution, mark scheme or hidden-test region, of the hidden tests, of the wrong and
+right programs and of the reference, in the notebook's cells and metadata and in the data files.
+Not covered: a solution that the author also wrote outside the regions, or in other words.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from nbformat.notebooknode import NotebookNode
+
+from autograde.course import Course
+from autograde.notebooks.repair import nbgrader_of
+from autograde.notebooks.source import MARKER, REGIONS, read_source, regions, without_regions
+
+SHORTEST_SECRET = 8
+SHORTEST_FOREIGN = 40
+"""lines of other files are secrets only when nobody would write them by chance"""
+TEST_LINE = re.compile(r"\b(student|oracle)\.")
+COMMON = re.compile(r"\s*(import |from |#|@|super\(\)|def __init__)")
+
+
+def leaks(course: Course, slug: str, released: Path) -> list[str]:
+    """What the files in `released` give away, one sentence each; empty if nothing."""
+    files = [file for file in sorted(released.rglob("*")) if file.is_file()]
+    return leaks_in(course, slug, {file.relative_to(released).as_posix(): _text(file) for file in files})
+
+
+def leaks_in(course: Course, slug: str, texts: dict[str, str]) -> list[str]:
+    """The same for texts in memory: name -> text."""
+    notebook = read_source(course, slug).notebook
+    public = _public(notebook)
+    found = []
+    for name, text in texts.items():
+        if marker := MARKER.search(text):
+            found.append(f"{name} contains {marker[0]!r}; a region was not removed")
+        for line, where in _region_lines(notebook):
+            if line in text and line not in public:
+                found.append(f"{name} contains a line of {where}: {line[:60]!r}; delete it there")
+        for line, where in _foreign_lines(course, slug):
+            # The author may have shown a line of the reference on purpose, but never a hidden test.
+            if line in text and (line not in public or TEST_LINE.search(line)):
+                found.append(f"{name} contains a line of {where}: {line[:60]!r}; delete it there")
+    return found
+
+
+def _is_unmarked_solution(cell: NotebookNode) -> bool:
+    """nbgrader replaces the whole of a solution cell that has no region."""
+    return bool(nbgrader_of(cell).get("solution")) and "BEGIN SOLUTION" not in cell.source
+
+
+def _public(notebook: NotebookNode) -> str:
+    """What the source itself shows to students."""
+    return "\n".join(without_regions(c.source, REGIONS) for c in notebook.cells if not _is_unmarked_solution(c))
+
+
+def _region_lines(notebook: NotebookNode) -> list[tuple[str, str]]:
+    secrets = []
+    for cell in notebook.cells:
+        lines = cell.source.split("\n") if _is_unmarked_solution(cell) else regions(cell.source)
+        secrets += [(line.strip(), f"the hidden part of cell {cell.id!r}") for line in lines]
+    return [(line, where) for line, where in secrets if len(line) >= SHORTEST_SECRET and not COMMON.match(line)]
+
+
+def _foreign_lines(course: Course, slug: str) -> list[tuple[str, str]]:
+    files = sorted(course.paths(slug).hidden_tests.rglob("*.py"))
+    files += sorted((course.root / "reference_impl").rglob("*.py"))
+    secrets = []
+    for file in files:
+        where = str(file.relative_to(course.root))
+        for line in file.read_text(encoding="utf-8").split("\n"):
+            if len(line.strip()) >= SHORTEST_FOREIGN and not COMMON.match(line):
+                secrets.append((line.strip(), where))
+    return secrets
+
+
+def _text(file: Path) -> str:
+    """Every text in the file: a notebook's strings as they read, not as JSON escapes them."""
+    raw = file.read_bytes().decode("utf-8", "replace")
+    if file.suffix != ".ipynb":
+        return raw
+    return "\n".join(_strings(json.loads(raw)))
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+        # Cell sources are lists of lines that belong together.
+        yield "".join(value)
+    elif isinstance(value, (list, dict)):
+        for item in [*value, *value.values()] if isinstance(value, dict) else value:
+            yield from _strings(item)

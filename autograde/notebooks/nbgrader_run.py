@@ -1,0 +1,53 @@
+"""Runs nbgrader's converters in this process, quietly, with their errors kept."""
+
+from __future__ import annotations
+
+import logging
+
+from nbgrader.converters import GenerateAssignment
+from nbgrader.converters.base import NbGraderException
+from nbgrader.coursedir import CourseDirectory
+from traitlets.config import Config
+
+from autograde.course import Course, CourseError
+from autograde.notebooks.nbgrader_settings import configure, release_steps
+
+
+class Log(logging.Handler):
+    """Keeps nbgrader's messages instead of printing them."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+def quiet_logger() -> tuple[logging.Logger, Log]:
+    """A logger for converters that shows nothing and remembers errors."""
+    logger = logging.Logger("autograde.nbgrader", logging.ERROR)
+    handler = Log()
+    logger.addHandler(handler)
+    return logger, handler
+
+
+def generate_assignment(course: Course, slug: str, folder: str, *, no_database: bool) -> None:
+    """nbgrader's generate_assignment from the stage to `folder`/<slug>; CourseError with its words if it fails."""
+    config = Config()
+    configure(config, course)
+    config.CourseDirectory.release_directory = folder
+    config.CourseDirectory.assignment_id = slug
+    if no_database:
+        config.GenerateAssignment.preprocessors = [
+            step for step in release_steps() if not step.endswith(("SaveCells", "SetDueDate"))
+        ]
+    logger, log = quiet_logger()
+    coursedir = CourseDirectory(config=config, log=logger)
+    converter = GenerateAssignment(coursedir=coursedir, config=config, log=logger)
+    converter.force, converter.no_database = True, no_database
+    try:
+        converter.start()
+    except (NbGraderException, SystemExit) as error:
+        lines = [line for text in log.lines for line in text.strip().splitlines()[-1:]]
+        raise CourseError(f"{slug}: nbgrader generate_assignment failed: {'; '.join(lines) or error}") from error

@@ -1,0 +1,73 @@
+"""What nbgrader is told about a course. Our steps are named, not imported: nbgrader loads them when it runs them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from nbgrader.converters import GenerateAssignment
+from traitlets.config import Config
+
+from autograde.course import Course, CourseError, load_course
+from autograde.notebooks.stage import stage_if_stale
+
+HOOKS = "autograde.records.nbgrader_hooks"
+_COURSES: dict[Path, Course] = {}
+
+
+def configure(c: Config, course: Course) -> None:
+    """Set everything nbgrader must know about `course`; called by nbgrader_config.py."""
+    _COURSES[course.root.resolve()] = course
+    # nbgrader calls `alembic` by name.
+    binaries = str(Path(sys.executable).parent)
+    if binaries not in os.environ.get("PATH", "").split(os.pathsep):
+        os.environ["PATH"] = os.pathsep.join([binaries, os.environ.get("PATH", os.defpath)])
+    c.CourseDirectory.root = str(course.root.resolve())
+    c.CourseDirectory.course_id = course.name
+    c.CourseDirectory.db_url = course.gradebook_url
+    c.CourseDirectory.source_directory = str(course.stage.relative_to(course.root))
+    c.GenerateAssignment.preprocessors = release_steps()
+    # Written answers have mark schemes too; nbgrader allows them in task cells only.
+    c.ClearMarkScheme.enforce_metadata = False
+    c.Autograde.exporter_class = f"{HOOKS}.SubmissionExporter"
+    # Without CheckCellMetadata: all metadata comes from the release, and the check costs a quarter of the time.
+    c.Autograde.sanitize_preprocessors = [
+        f"nbgrader.preprocessors.{name}" for name in ("ClearOutput", "OverwriteCells")
+    ]
+    c.Autograde.autograde_preprocessors = [
+        f"{HOOKS}.SetDueDate",
+        f"{HOOKS}.IsolatedGrade",
+        *(f"nbgrader.preprocessors.{name}" for name in ("SaveAutoGrades", "AssignLatePenalties")),
+        # Last: SaveAutoGrades must see the student's very words to tell an answer from an untouched stub.
+        f"{HOOKS}.NeutralizeMarkup",
+    ]
+    c.AssignLatePenalties.plugin_class = f"{HOOKS}.CourseLate"
+    c.ZipCollectApp.extractor_plugin = "autograde.inbox.nbgrader_collect.SafeExtractor"
+    c.ZipCollectApp.collector_plugin = "autograde.inbox.nbgrader_collect.FolderCollector"
+    c.GenerateFeedback.exporter_class = "autograde.pages.inert.InertHTMLExporter"
+    c.GenerateFeedback.preprocessors = [
+        "autograde.pages.inert.Marks",
+        "nbgrader.preprocessors.ClearHiddenTests",
+    ]
+    for slug in course.slugs:
+        try:
+            stage_if_stale(course, slug)
+        except CourseError as error:
+            # Other assignments, and commands that need no source, must go on working.
+            print(f"warning: {error}", file=sys.stderr)
+
+
+def release_steps() -> list[str]:
+    """nbgrader's own steps, then ours."""
+    names = [step.__name__ for step in GenerateAssignment.class_traits()["preprocessors"].default()]
+    # Before the checksums: one that covers a mark scheme never equals an untouched answer's, which then looks answered.
+    names.remove("ClearMarkScheme")
+    names.insert(names.index("ClearSolutions"), "ClearMarkScheme")
+    return [*(f"nbgrader.preprocessors.{name}" for name in names), f"{HOOKS}.SetDueDate", f"{HOOKS}.RefuseLeaks"]
+
+
+def here() -> Course:
+    """The course in whose root nbgrader's converters run."""
+    root = Path.cwd().resolve()
+    return _COURSES.get(root) or load_course(root)

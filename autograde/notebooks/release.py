@@ -1,0 +1,124 @@
+"""Makes the students' notebook: source -> stage -> nbgrader's generate_assignment -> leak check -> release."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+
+import nbformat
+from nbformat.notebooknode import NotebookNode
+
+from autograde.course import Course, CourseError
+from autograde.notebooks.leaks import leaks
+from autograde.notebooks.repair import nbgrader_of
+from autograde.notebooks.source import Source, graded_exercises, manually_graded, read_source, without_regions
+from autograde.notebooks.stage import stage
+
+PROGRAM_CELL = re.compile(r"# %% *(\[markdown\])? *(.*)")
+
+
+def draft(course: Course, slug: str) -> Path:
+    """What students would get, in build/draft/<slug>, checked for leaks; touches neither release/ nor the gradebook."""
+    return _generate(course, slug, "build/draft", no_database=True)
+
+
+def release(course: Course, slugs: Iterable[str]) -> list[Path]:
+    """Release the assignments; returns their notebooks. Nothing in release/ changes for one that has a mistake."""
+    notebooks = []
+    for slug in slugs:
+        draft(course, slug)
+        _generate(course, slug, "build/release", no_database=False)
+        made, target = course.root / "build" / "release" / slug, course.paths(slug).release
+        if target.exists():
+            shutil.rmtree(target)
+        target.parent.mkdir(exist_ok=True)
+        os.replace(made, target)
+        notebooks.append(course.paths(slug).released_notebook)
+    return notebooks
+
+
+def _generate(course: Course, slug: str, folder: str, *, no_database: bool) -> Path:
+    from autograde.notebooks.nbgrader_run import generate_assignment  # a second to import, and no grader needs it
+
+    stage(course, slug)
+    generate_assignment(course, slug, folder, no_database=no_database)
+    made = course.root / folder / slug
+    found = leaks(course, slug, made)
+    if found:
+        shutil.rmtree(made)
+        raise CourseError(f"{slug} is not released: " + "; ".join(found[:5]))
+    return made / f"{slug}.ipynb"
+
+
+_SOURCES: dict[tuple[str, ...], Source] = {}
+
+
+def _source(course: Course, slug: str) -> Source:
+    """`read_source`, once per version of the file and of the list of hidden tests."""
+    paths = course.paths(slug)
+    stamps = [str(path.stat().st_mtime_ns) for path in (paths.source, paths.hidden_tests) if path.exists()]
+    key = (str(course.root), slug, *stamps)
+    if key not in _SOURCES:
+        _SOURCES[key] = read_source(course, slug)
+    return _SOURCES[key]
+
+
+def points(course: Course, slug: str) -> dict[str, float]:
+    """exercise -> points of its `<exercise>-checks` cell, in the order of the source."""
+    return graded_exercises(_source(course, slug))
+
+
+def manual_points(course: Course, slug: str) -> dict[str, float]:
+    """grade_id -> points of each cell that a person marks."""
+    return manually_graded(_source(course, slug))
+
+
+def assemble(course: Course, slug: str, replacements: Mapping[str, str]) -> NotebookNode:
+    """The notebook a student would hand in who wrote the instructor's solutions, except for `replacements`.
+
+    replacements: grade_id -> source of that answer cell; a name that is no answer cell is a CourseError.
+    """
+    source = _source(course, slug)
+    notebook: NotebookNode = nbformat.from_dict(source.notebook)
+    answers = {cell.id: cell for cell in notebook.cells if nbgrader_of(cell).get("solution")}
+    for name in replacements:
+        if name not in answers:
+            near = get_close_matches(name, list(answers), n=3) or list(answers)
+            raise CourseError(f"{source.path}: no answer cell {name!r}; did you mean {', '.join(near)}?")
+    for cell in notebook.cells:
+        cell["source"] = without_regions(cell.source, ("MARK SCHEME", "HIDDEN TESTS"))
+        if cell.id in replacements:
+            cell["source"] = replacements[cell.id]
+    return notebook
+
+
+def read_program(path: Path) -> tuple[str, dict[str, str]]:
+    """A right or wrong program: (docstring, grade_id -> source), from cells headed `# %% <grade_id>`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        head = text.split("# %%", 1)[0]
+        docstring = ast.get_docstring(ast.parse(head))
+    except (OSError, UnicodeDecodeError, SyntaxError) as error:
+        raise CourseError(f"{path}: cannot be read: {error}") from error
+    if not docstring:
+        raise CourseError(f"{path}:1: begin with a docstring that says what is right or wrong about this program")
+    cells: dict[str, list[str]] = {}
+    current: list[str] = []
+    markdown = False
+    for number, line in enumerate(text.split("\n"), 1):
+        header = PROGRAM_CELL.fullmatch(line.rstrip())
+        if header:
+            name, markdown = header[2].strip(), bool(header[1])
+            if not name or name in cells:
+                raise CourseError(f"{path}:{number}: head each cell `# %% <grade_id>`, each name once")
+            current = cells[name] = []
+        else:
+            current.append(re.sub(r"\A# ?", "", line) if markdown else line)
+    if not cells:
+        raise CourseError(f"{path}: replaces no cell; add one headed `# %% <grade_id>`")
+    return docstring, {name: "\n".join(lines).strip("\n") for name, lines in cells.items()}

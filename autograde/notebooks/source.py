@@ -1,0 +1,217 @@
+"""Reads and checks what an instructor writes: source/<slug>.py, in jupytext's percent format."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import nbformat
+from nbformat.notebooknode import NotebookNode
+
+from autograde.course import Course, CourseError
+from autograde.notebooks.repair import nbgrader_of
+
+CELL_HEADER = re.compile(r"# %%(\s|$)")
+REGIONS = ("SOLUTION", "MARK SCHEME", "HIDDEN TESTS")
+MARKER = re.compile(r"\b(BEGIN|END) (SOLUTION|MARK SCHEME|HIDDEN TESTS)\b")
+REQUIRED_KEYS = ("grade", "grade_id", "locked", "schema_version", "solution")
+GRADE_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
+CHECKS = "-checks"
+NOTEBOOK_METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """One parsed source file; `lines[i]` is the line of the file where cell i begins."""
+
+    path: Path
+    notebook: NotebookNode
+    lines: list[int]
+
+    def where(self, index: int) -> str:
+        grade_id = nbgrader_of(self.notebook.cells[index]).get("grade_id")
+        return f"{self.path}:{self.lines[index]}: cell {grade_id!r}" if grade_id else f"{self.path}:{self.lines[index]}"
+
+
+def read_source(course: Course, slug: str) -> Source:
+    """Parse and check source/<slug>.py. CourseError with file, line and cell if anything is wrong with it."""
+    path = course.paths(slug).source
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise CourseError(f"{path}: no such file; write it, or `course new {slug}`") from None
+    except UnicodeDecodeError as error:
+        raise CourseError(f"{path}: not UTF-8 text ({error})") from None
+    _check_regions(path, text)
+    notebook = _parse(path, text)
+    source = Source(path, notebook, _cell_lines(text, len(notebook.cells)))
+    _check_cells(source)
+    _name_cells(notebook)
+    _check_hidden_tests(course, slug, source)
+    return source
+
+
+def graded_exercises(source: Source) -> dict[str, float]:
+    """exercise -> points of its `<exercise>-checks` cell."""
+    cells = [nbgrader_of(cell) for cell in source.notebook.cells]
+    return {
+        cell["grade_id"].removesuffix(CHECKS): float(cell["points"])
+        for cell in cells
+        if cell.get("grade") and not cell.get("solution")
+    }
+
+
+def manually_graded(source: Source) -> dict[str, float]:
+    """grade_id -> points of each cell that a person marks."""
+    cells = [nbgrader_of(cell) for cell in source.notebook.cells]
+    return {c["grade_id"]: float(c["points"]) for c in cells if c.get("task") or (c.get("grade") and c.get("solution"))}
+
+
+def regions(text: str, kinds: tuple[str, ...] = REGIONS) -> list[str]:
+    """The lines inside BEGIN/END regions of these kinds."""
+    inside, lines = "", []
+    for line in text.split("\n"):
+        marker = MARKER.search(line)
+        if marker:
+            inside = marker[2] if marker[1] == "BEGIN" else ""
+        elif inside in kinds:
+            lines.append(line)
+    return lines
+
+
+def without_regions(text: str, kinds: tuple[str, ...]) -> str:
+    """The text without the regions of these kinds, and without any marker lines."""
+    inside, lines = "", []
+    for line in text.split("\n"):
+        marker = MARKER.search(line)
+        if marker:
+            inside = marker[2] if marker[1] == "BEGIN" else ""
+        elif inside not in kinds:
+            lines.append(line)
+    return "\n".join(lines)
+
+
+def _parse(path: Path, text: str) -> NotebookNode:
+    try:
+        notebook: NotebookNode = jupytext.reads(text, fmt="py:percent")
+    except Exception as error:
+        raise CourseError(f"{path}: jupytext cannot read it: {type(error).__name__}: {error}") from error
+    notebook.metadata = nbformat.from_dict(NOTEBOOK_METADATA)
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    for cell in notebook.cells:
+        cell.metadata.pop("lines_to_next_cell", None)  # jupytext's own note about blank lines
+    return notebook
+
+
+def _cell_lines(text: str, cells: int) -> list[int]:
+    headers = [number for number, line in enumerate(text.split("\n"), 1) if CELL_HEADER.match(line)]
+    # A file that does not begin with a header has one more cell than headers.
+    return ([1] * (cells - len(headers)) + headers)[:cells] if cells >= len(headers) else [1] * cells
+
+
+def _check_regions(path: Path, text: str) -> None:
+    """Every region ends in the cell where it begins, and holds no other."""
+    begun: tuple[str, int] | None = None
+    for number, line in enumerate(text.split("\n"), 1):
+        if CELL_HEADER.match(line) and begun:
+            break
+        marker = MARKER.search(line)
+        if marker and marker[1] == "BEGIN":
+            if begun:
+                raise CourseError(
+                    f"{path}:{number}: BEGIN {marker[2]} inside the {begun[0]} begun on line {begun[1]}; "
+                    "end that one first"
+                )
+            begun = marker[2], number
+        elif marker:
+            if begun is None or begun[0] != marker[2]:
+                raise CourseError(f"{path}:{number}: END {marker[2]} without BEGIN {marker[2]}; add it or delete this")
+            begun = None
+    if begun:
+        raise CourseError(f"{path}:{begun[1]}: BEGIN {begun[0]} without END {begun[0]} in the same cell; add it")
+
+
+def _check_cells(source: Source) -> None:
+    seen: dict[str, int] = {}
+    for index, cell in enumerate(source.notebook.cells):
+        where = source.where(index)
+        if "nbgrader" in cell.metadata:
+            _check_metadata(where, cell)
+            grade_id = nbgrader_of(cell)["grade_id"]
+            if grade_id in seen:
+                raise CourseError(f"{where}: also the name of the cell on line {seen[grade_id]}; rename one")
+            seen[grade_id] = source.lines[index]
+        if regions(cell.source, ("SOLUTION",)) and not nbgrader_of(cell).get("solution"):
+            raise CourseError(f'{where}: has a SOLUTION region but its header does not say "solution": true')
+        if cell.cell_type == "code":
+            _check_syntax(source, index, cell.source)
+
+
+def _check_metadata(where: str, cell: NotebookNode) -> None:
+    metadata: Any = cell.metadata["nbgrader"]
+    missing = [key for key in REQUIRED_KEYS if not isinstance(metadata, dict) or key not in metadata]
+    if missing:
+        raise CourseError(f"{where}: its nbgrader header lacks {', '.join(missing)}; copy a header that has all five")
+    if metadata["schema_version"] != 3:
+        raise CourseError(f"{where}: schema_version is {metadata['schema_version']!r}; nbgrader 0.9 needs 3")
+    if not isinstance(metadata["grade_id"], str) or not GRADE_ID.match(metadata["grade_id"]):
+        raise CourseError(f"{where}: grade_id must be 1 to 64 letters, digits, - or _")
+    for key in ("grade", "locked", "solution", "task"):
+        if not isinstance(metadata.get(key, False), bool):
+            raise CourseError(f"{where}: {key} must be true or false, not {metadata[key]!r}")
+    _check_kind(where, cell.cell_type, metadata)
+
+
+def _check_kind(where: str, cell_type: str, metadata: dict[str, Any]) -> None:
+    """Only the five kinds of cell that nbgrader knows."""
+    grade, solution, task = metadata["grade"], metadata["solution"], metadata.get("task", False)
+    points = metadata.get("points")
+    if task and (grade or solution or cell_type != "markdown"):
+        raise CourseError(f"{where}: a task is a markdown cell with neither grade nor solution")
+    if cell_type == "markdown" and not task and grade != solution:
+        raise CourseError(f"{where}: a written answer needs both grade and solution true; other prose needs neither")
+    if (grade or task) and (isinstance(points, bool) or not isinstance(points, (int, float)) or not points >= 0):
+        raise CourseError(f"{where}: a graded cell needs points of zero or more, not {points!r}")
+    if points is not None and not (grade or task):
+        raise CourseError(f"{where}: has points but is not graded; delete them or set grade to true")
+    if grade and not solution and not metadata["grade_id"].endswith(CHECKS):
+        raise CourseError(f"{where}: graded by hidden checks, so name it `<exercise>{CHECKS}`")
+
+
+def _check_syntax(source: Source, index: int, text: str) -> None:
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    try:
+        python = TransformerManager().transform_cell(text)
+        compile(python, "<cell>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | ast.PyCF_ONLY_AST)
+    except (SyntaxError, ValueError) as error:
+        line = source.lines[index] + (getattr(error, "lineno", 0) or 0)
+        where = source.where(index).replace(f":{source.lines[index]}", f":{line}", 1)
+        raise CourseError(f"{where}: not Python: {getattr(error, 'msg', error)}") from None
+
+
+def _name_cells(notebook: NotebookNode) -> None:
+    """Ids that stay the same from release to release: the grade_id, else the place."""
+    taken = {nbgrader_of(cell).get("grade_id") for cell in notebook.cells}
+    for number, cell in enumerate(notebook.cells, 1):
+        place = f"cell-{number:02d}"
+        cell["id"] = nbgrader_of(cell).get("grade_id") or (place if place not in taken else f"{place}-plain")
+
+
+def _check_hidden_tests(course: Course, slug: str, source: Source) -> None:
+    folder = course.paths(slug).hidden_tests
+    tested = {path.stem.removeprefix("test_") for path in folder.glob("test_*.py")}
+    for index, cell in enumerate(source.notebook.cells):
+        metadata = nbgrader_of(cell)
+        exercise = metadata.get("grade_id", "").removesuffix(CHECKS)
+        if metadata.get("grade") and not metadata.get("solution") and exercise not in tested:
+            raise CourseError(f"{source.where(index)}: no hidden test; write {folder / f'test_{exercise}.py'}")
+    for exercise in sorted(tested - set(graded_exercises(source))):
+        raise CourseError(f"{folder / f'test_{exercise}.py'}: no cell '{exercise}{CHECKS}' in {source.path}; add it")

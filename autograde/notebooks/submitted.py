@@ -1,0 +1,63 @@
+"""Finds what students handed in, in nbgrader's folders submitted/<student>/<slug>/, and follows no link there.
+
+A link would show a student any file that the grader may read, or hand in a classmate's work as their own: nbgrader
+copies a submission's other files into autograded/ and feedback/. Not covered: hard links, which only somebody with an
+account on the grader's disk could make.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from autograde.course import Course
+from autograde.notebooks.extract import Submission, SubmissionError, read_submission
+
+MAX_FILES = 2000
+
+
+def students_submitted(course: Course, slug: str) -> list[str]:
+    """Everyone with a folder for this assignment in submitted/, even if it holds nothing readable; sorted."""
+    slug = course.assignment(slug).slug
+    return students_in(course.root / "submitted", slug)
+
+
+def students_in(folder: Path, slug: str) -> list[str]:
+    """Names of the folders in `folder` that have a `slug` inside."""
+    if not folder.is_dir():
+        return []
+    return sorted(p.name for p in folder.iterdir() if not p.name.startswith(".") and (p / slug).is_dir())
+
+
+def submission_of(course: Course, slug: str, student: str) -> Submission:
+    """What `student` handed in: the notebook, or the .py if there is none. SubmissionError if it cannot be read."""
+    folder = course.paths(slug).submitted(student)
+    refuse_links(folder, course.root / "submitted")
+    notebook, script = folder / f"{slug}.ipynb", folder / f"{slug}.py"
+    file = script if script.exists() and not notebook.exists() else notebook
+    released = course.paths(slug).released_notebook
+    return read_submission(file, released, student, slug, course.limits_of(slug).notebook_bytes)
+
+
+def refuse_links(folder: Path, top: Path) -> None:
+    """SubmissionError if any part of the way from `top` to `folder`, or anything below, is no plain file or folder."""
+    for parent in (folder, *folder.parents):
+        if parent == top:
+            break
+        if parent.is_symlink():
+            raise SubmissionError(
+                f"The folder {parent.relative_to(top)} is a link; hand in a folder with the files themselves."
+            )
+    count = 0
+    for path, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            count += 1
+            mode = os.lstat(os.path.join(path, name)).st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                kind = "a link" if stat.S_ISLNK(mode) else "no plain file"
+                raise SubmissionError(f"{name!r} is {kind}; hand in the files themselves.")
+        if count > MAX_FILES:
+            raise SubmissionError(
+                f"More than {MAX_FILES} files were handed in; hand in the notebook and what it needs."
+            )

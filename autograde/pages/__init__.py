@@ -1,0 +1,1 @@
+"""What people read: nothing of a submission gets onto a page but as inert text."""

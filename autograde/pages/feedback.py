@@ -1,0 +1,118 @@
+"""What a student reads about one exercise, as HTML and as plain text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autograde.pages.display import plain, template
+from autograde.pages.picture import picture
+from autograde.report import Comparison, ExerciseReport, Outcome, Verdict
+
+WORDS = {
+    Outcome.PASSED: ("✓", "passed"),
+    Outcome.FAILED: ("✗", "failed"),
+    Outcome.CRASHED: ("‼", "crashed"),
+    Outcome.TIMED_OUT: ("◷", "timed out"),
+    Outcome.WAITING: ("…", "waiting"),
+    Outcome.BROKEN: ("⚠", "our fault"),
+}
+NOTES = {
+    Outcome.WAITING: "Not run yet: it waits for an earlier check. Mend that one first.",
+    Outcome.BROKEN: "This check is broken. That is our fault, not yours, and it costs you nothing.",
+    Outcome.TIMED_OUT: "It did not finish in the time allowed. Look for a loop that does not end, or for one over "
+    "single numbers where torch could take the whole tensor.",
+}
+TEXTS = ("reason", "hint", "replay", "traceback")
+MAX_PICTURES = 2
+"""in one exercise: what goes wrong once often goes wrong alike, and a page must stay small"""
+MAX_SHOWN = 64
+"""numbers written out below a picture"""
+
+
+def exercise_html(exercise: ExerciseReport) -> str:
+    """The report of one exercise as HTML without scripts or styles; all its text is escaped.
+
+    Of a check that is broken nothing is shown but that it is: its words would be of our own code.
+    """
+    shown = [_shown(verdict) for verdict in exercise.verdicts]
+    for one, verdict in zip(shown, exercise.verdicts, strict=True):
+        if verdict.outcome is Outcome.BROKEN:
+            one |= dict.fromkeys(TEXTS, "")
+    told = _told_once(shown)
+    for same in [same for same in told if same[0]["comparison"]][:MAX_PICTURES]:
+        same[0]["picture"] = picture(same[0]["comparison"])
+        same[0]["numbers"] = numbers_text(same[0]["comparison"])
+    page: str = template("exercise.html.j2").render(
+        name=exercise.exercise,
+        score=points_text(exercise.score),
+        max_score=points_text(exercise.max_score),
+        broken=any(verdict.outcome is Outcome.BROKEN for verdict in exercise.verdicts),
+        verdicts=shown,
+        told=told,
+    )
+    return page
+
+
+def exercise_text(exercise: ExerciseReport) -> str:
+    """The same as plain text, for terminals and for editors that show no HTML."""
+    lines = [f"{exercise.exercise}: {points_text(exercise.score)} of {points_text(exercise.max_score)} points"]
+    for verdict in exercise.verdicts:
+        shown = _shown(verdict)
+        lines.append(f"{shown['symbol']} {shown['word']:<9} {shown['title']} ({shown['points']}/{shown['max_points']})")
+        hint = f"Hint: {shown['hint']}" if shown["hint"] else ""
+        for text in (shown["note"], shown["reason"], hint, shown["replay"], shown["traceback"]):
+            lines += [f"    {line}" for line in text.splitlines()]
+    return "\n".join(lines)
+
+
+def numbers_text(comparison: Comparison) -> str:
+    """What came, row by row, wrong values with a star; empty if that is too much to read."""
+    if len(comparison.got) > MAX_SHOWN:
+        return ""
+    wrong = set(comparison.wrong)
+    got = [f"{number}{'*' if place in wrong else ' '}" for place, number in enumerate(comparison.got)]
+    width, columns = max(map(len, got)), comparison.shape[-1] if comparison.shape else 1
+    rows = [got[start : start + columns] for start in range(0, len(got), columns)]
+    return "\n".join(" ".join(f"{number:>{width}}" for number in row) for row in rows)
+
+
+def _shown(verdict: Verdict) -> dict[str, Any]:
+    """A verdict in words; every value is plain text without control characters."""
+    symbol, word = WORDS[verdict.outcome]
+    note = NOTES.get(verdict.outcome, "")
+    texts = {key: plain(getattr(verdict, key)) for key in ("title", *TEXTS)}
+    waits = ""
+    if verdict.outcome is Outcome.WAITING and verdict.reason:
+        note, waits = "", texts["reason"]  # the reason names the check it waits for
+    return {
+        **texts,
+        "symbol": symbol,
+        "word": word,
+        "note": note,
+        "waits": waits,
+        "title": texts["title"] or verdict.check,
+        "points": points_text(verdict.points),
+        "max_points": points_text(verdict.max_points),
+        "comparison": verdict.comparison if verdict.outcome is Outcome.FAILED else None,
+        "picture": None,
+        "numbers": "",
+    }
+
+
+def _told_once(shown: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Verdicts that have something to tell; those with the very same words together, in the order of the first.
+
+    What a check waits for stands in the table.
+    """
+    same: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for verdict in shown:
+        reason = "" if verdict["waits"] else verdict["reason"]
+        words = tuple(verdict[key] for key in ("word", "note", "hint", "replay", "traceback")) + (reason,)
+        if any(words[1:]):
+            same.setdefault(words, []).append(verdict)
+    return list(same.values())
+
+
+def points_text(points: float) -> str:
+    """2 as `2`, 2.50 as `2.5`."""
+    return f"{round(points, 2):g}"

@@ -1,0 +1,82 @@
+"""Feedback pages that do nothing: no script, no foreign address, whatever the submission holds.
+
+Covered: markup in cells, outputs and comments (the whole body is sanitized), and a policy that forbids all loading.
+Not covered: a picture's content; rude text.
+"""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+import nh3
+from nbconvert.exporters import HTMLExporter
+from nbconvert.exporters.exporter import Exporter
+from nbformat.notebooknode import NotebookNode
+from nbgrader.preprocessors import GetGrades
+
+from autograde.pages import page
+from autograde.pages.display import ATTRIBUTES, TAGS, only_safe_urls
+from autograde.report import decode_report
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'"
+HEAD = f"""<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{POLICY}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="referrer" content="no-referrer">"""
+PAGE_TAGS = TAGS | {"header", "img", "main", "section"}
+PAGE_ATTRIBUTES = {
+    **ATTRIBUTES,
+    "*": {"class", "id"},
+    "a": {"href", "title", "name"},
+    "img": {"src", "alt"},
+    "details": {"open"},
+}
+
+
+class Marks(GetGrades):  # type: ignore[misc]
+    """nbgrader's marks, and which answers nobody has marked: their score of 0 is no verdict."""
+
+    def _get_score(self, cell: NotebookNode, resources: Any) -> None:
+        super()._get_score(cell, resources)
+        names = resources["nbgrader"]
+        grade = self.gradebook.find_grade(
+            cell.metadata.nbgrader["grade_id"], names["notebook"], names["assignment"], names["student"]
+        )
+        cell.metadata.nbgrader["unmarked"] = grade.manual_score is None and grade.auto_score is None
+
+
+class InertHTMLExporter(HTMLExporter):
+    """The feedback page instead of nbgrader's: it says first what to mend, and nothing in it can act."""
+
+    def from_notebook_node(self, nb: NotebookNode, resources: Any = None, **kwargs: Any) -> Any:
+        from autograde.notebooks.nbgrader_settings import here
+
+        # Past HTMLExporter, which would render nbgrader's own template.
+        nb, resources = Exporter.from_notebook_node(self, nb, resources, **kwargs)
+        course, names = here(), resources["nbgrader"]
+        slug = names["assignment"]
+        file = course.paths(slug).report(names["student"])
+        report = decode_report(file.read_bytes()) if file.exists() else None
+        title = course.assignment(slug).title
+        return inert(page.render(nb, names, title, report), title), resources
+
+
+def inert(body: str, title: str) -> str:
+    """A whole page with only our own styles in the head and nothing active in the body."""
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{HEAD}\n<title>{html.escape(title)}</title>\n{page.styles()}\n'
+        f"</head>\n<body>\n{sanitized(body)}\n</body>\n</html>\n"
+    )
+
+
+def sanitized(body: str) -> str:
+    """Harmless tags only; images only if they lie in the page, links only to the page, http(s) or mail."""
+    clean: str = nh3.clean(
+        body,
+        tags=PAGE_TAGS,
+        attributes=PAGE_ATTRIBUTES,
+        url_schemes={"http", "https", "mailto", "data"},
+        attribute_filter=only_safe_urls,
+    )
+    return clean

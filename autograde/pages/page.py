@@ -1,0 +1,147 @@
+"""One student's graded notebook as a page to read: marks and what to mend first, then the notebook, cell by cell."""
+
+from __future__ import annotations
+
+import html
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import nh3
+from markupsafe import Markup
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from nbformat.notebooknode import NotebookNode
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
+
+from autograde.notebooks.source import CHECKS
+from autograde.pages.display import ATTRIBUTES, TAGS, only_safe_urls, plain, template
+from autograde.pages.feedback import WORDS, points_text
+from autograde.report import ExerciseReport, Report
+
+MAX_PROBLEMS = 12
+MAX_CELL = 100_000
+"""characters of a cell that are shown; more is no answer but an attack on the reader's browser"""
+
+
+def render(notebook: NotebookNode, marks: Any, title: str, report: Report | None) -> str:
+    """The body of the page. `marks` is what nbgrader's GetGrades gathered: score, max_score, late_penalty."""
+    exercises = {exercise.exercise: exercise for exercise in report.exercises} if report else {}
+    cells = [_cell(cell) for cell in notebook.cells]
+    parts = [cell for cell in cells if cell["anchor"]]
+    for part in parts:
+        exercise = exercises.get(part["name"])
+        by_hand = "not marked yet" if part["unmarked"] else "marked by a person"
+        part["changed"] = exercise is not None and part["score"] != points_text(exercise.score)
+        part["words"] = _counted(exercise) if exercise else by_hand
+    unmarked = sum(float(part["points"]) for part in parts if part["unmarked"])
+    body: str = template("page.html.j2").render(
+        title=title,
+        score=points_text(marks["score"]),
+        max_score=points_text(marks["max_score"]),
+        late_penalty=points_text(marks["late_penalty"]) if marks["late_penalty"] else "",
+        unmarked=points_text(unmarked) if unmarked else "",
+        problems=[first_line(problem) for problem in report.problems[:MAX_PROBLEMS]] if report else [],
+        parts=parts,
+        cells=cells,
+    )
+    return body
+
+
+def first_line(text: str) -> str:
+    """The first line, with an ellipsis if that is not all."""
+    first, more, _ = plain(text, 500).strip().partition("\n")
+    return f"{first} …" if more else first
+
+
+def styles() -> str:
+    """The page's own style sheet, with colours for code on light and on dark paper."""
+    own = (Path(__file__).parents[1] / "templates" / "page.css").read_text(encoding="utf-8")
+    light, dark = (
+        HtmlFormatter(style=style, nobackground=True).get_style_defs(".code") for style in ("default", "github-dark")
+    )
+    return f"<style>\n{own}\n{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n</style>"
+
+
+def _cell(cell: NotebookNode) -> dict[str, Any]:
+    """What the template shows of one cell; each piece of HTML is sanitized alone, so none can close another's tag."""
+    metadata = cell.metadata.get("nbgrader", {})
+    grade, solution = bool(metadata.get("grade")), bool(metadata.get("solution"))
+    name = str(metadata.get("grade_id", "")).removesuffix(CHECKS)
+    outputs = [shown for output in cell.get("outputs", []) if (shown := _output(output, checks=grade and not solution))]
+    return {
+        "kind": "answer" if solution else "checks" if grade else "text",
+        "name": name,
+        "anchor": f"part-{name}" if grade else "",
+        "score": points_text(metadata.get("score") or 0),
+        "points": points_text(metadata.get("points") or 0),
+        "unmarked": bool(metadata.get("unmarked")),
+        "body": {"code": _code, "markdown": _prose}.get(cell.cell_type, _pre)(cell.source),
+        "outputs": outputs,
+        "comment": _prose(metadata["comment"]) if metadata.get("comment") else "",
+    }
+
+
+def _counted(exercise: ExerciseReport) -> str:
+    """`✓ 3 passed, ✗ 1 failed`."""
+    found = Counter(verdict.outcome for verdict in exercise.verdicts)
+    return ", ".join(f"{symbol} {found[outcome]} {word}" for outcome, (symbol, word) in WORDS.items() if found[outcome])
+
+
+def _output(output: NotebookNode, checks: bool) -> Markup | None:
+    """An output as HTML; of a cell of checks only the report, since its score stands above."""
+    if output.output_type == "stream":
+        return _pre(output.text)
+    if output.output_type == "error":
+        return _pre("\n".join(output.traceback) or f"{output.ename}: {output.evalue}")
+    data = output.get("data", {})
+    if checks and "text/html" not in data:
+        return None
+    for kind in ("image/png", "image/jpeg"):
+        if kind in data:
+            return Markup('<p><img alt="picture that this cell drew" src="data:{};base64,{}"></p>').format(
+                kind, data[kind].strip()
+            )
+    return clean(data["text/html"], pictures=checks) if "text/html" in data else _pre(data.get("text/plain", ""))
+
+
+def _pre(text: str) -> Markup:
+    return Markup("<pre>{}</pre>").format(plain(text))
+
+
+def _code(source: str) -> Markup:
+    formatter: Any = HtmlFormatter(cssclass="code")
+    return Markup(highlight(plain(source, MAX_CELL), PythonLexer(), formatter))
+
+
+def _prose(source: str) -> Markup:
+    return clean(MarkdownWithMath(renderer=_Renderer()).render(plain(source, MAX_CELL)))
+
+
+class _Renderer(IPythonRenderer):
+    """Formulas as TeX in the typeface of code: drawing them would need a script."""
+
+    def __init__(self) -> None:
+        super().__init__(escape=False, exclude_anchor_links=True)
+
+    def inline_math(self, body: str) -> str:
+        return f'<code class="tex">{html.escape(body)}</code>'
+
+    def block_math(self, body: str) -> str:
+        return f'<pre><code class="tex">{html.escape(body.strip())}</code></pre>'
+
+
+def clean(text: str, pictures: bool = False) -> Markup:
+    """A piece of HTML with harmless, closed tags only; `pictures`: also images that lie in the page."""
+    classes = {"code": {"tex"}, "div": {"exercise-report"}}
+    attributes = {**ATTRIBUTES, "details": {"open"}, "img": {"alt", "src"}}
+    cleaned = nh3.clean(
+        text,
+        tags=TAGS | {"img"} if pictures else TAGS,
+        attributes=attributes,
+        allowed_classes=classes,
+        url_schemes={"http", "https", "mailto", "data"},
+        attribute_filter=only_safe_urls,
+    )
+    return Markup(cleaned)

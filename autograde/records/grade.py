@@ -1,0 +1,140 @@
+"""Grades what a class handed in: reads, runs in parallel, writes reports, then the gradebook."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import msgspec
+
+from autograde.course import Course, CourseError
+from autograde.disk import NoRoomError, check_room
+from autograde.grading.pool import GraderPool, OpenGraders, Told, default_jobs
+from autograde.grading.versions import Version, checks_digest, digest_of, version_of
+from autograde.notebooks.extract import Submission, SubmissionError
+from autograde.notebooks.submitted import students_submitted, submission_of
+from autograde.records.database import check_gradebook
+from autograde.records.gradebook import record
+from autograde.records.journal import keep, stored_report
+from autograde.report import Report
+
+ROOM_BYTES, ROOM_EACH_BYTES = 4 << 20, 200 << 10
+"""free space that a run asks for: for the gradebook's journal, and for each submission's report and notebook"""
+
+
+@dataclass
+class ClassResult:
+    """Reports by student, without the cells' outputs, and why some have none."""
+
+    reports: dict[str, Report] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+    confinement: str = ""
+    """what held the submissions that were run now; empty if none was"""
+
+
+def grade_class(
+    course: Course,
+    slug: str,
+    students: Iterable[str] | None = None,
+    *,
+    jobs: int | None = None,
+    device: str | None = None,
+    force: bool = False,
+    told: Told | None = None,
+    graders: OpenGraders = GraderPool,
+    announced: Callable[[str], object] | None = None,
+) -> ClassResult:
+    """Grade `students` (default: all who submitted). What has not changed since its report is not run again.
+
+    `announced` is told what confines the submissions before the first one runs.
+    """
+    course.assignment(slug)
+    submitted = students_submitted(course, slug)
+    chosen = list(students) if students is not None else submitted
+    if not chosen:
+        raise CourseError(f"no submissions in {course.root / 'submitted'}/<student>/{slug}/")
+    if unknown := sorted(set(chosen) - set(submitted)):
+        raise CourseError(f"no submission of {unknown[0]!r} in {course.paths(slug).submitted(unknown[0])}")
+    check_gradebook(course, slug)
+    result = ClassResult()
+    checks = checks_digest(course, slug)
+    stale = [student for student in chosen if force or not _settled(course, slug, student, checks, result)]
+    _check_room(course, slug, stale, len(chosen))
+    if stale:
+        jobs = min(jobs or default_jobs(), len(stale))
+        _run(course, slug, stale, checks, jobs, device or course.device, result, told, graders, announced)
+    graded = [student for student, report in result.reports.items() if not report.withheld]
+    result.errors |= record(course, slug, graded)
+    return result
+
+
+def _settled(course: Course, slug: str, student: str, checks: str, result: ClassResult) -> bool:
+    """Whether nothing is to run: the report on disk is of these very bytes, tests and policies, or no file is there."""
+    try:
+        submission = submission_of(course, slug, student)
+    except SubmissionError as error:
+        result.errors[student] = str(error)
+        return True
+    report = stored_report(course.paths(slug).report(student))
+    if report is None or report.digest != digest_of(course, submission, checks):
+        return False
+    result.reports[student] = _without_outputs(report)
+    return True
+
+
+def _check_room(course: Course, slug: str, stale: list[str], count: int) -> None:
+    """CourseError, before anything is written, if what a run writes would not find room."""
+    handed_in = (course.paths(slug).submitted(student) for student in stale)
+    sizes = sum(file.lstat().st_size for folder in handed_in for file in folder.glob(f"{slug}.*"))
+    folders = (course.root, course.paths(slug).reports, course.root / "autograded", course.stage.parent)
+    try:
+        check_room(folders, ROOM_BYTES + count * ROOM_EACH_BYTES + 4 * sizes)
+    except NoRoomError as error:
+        raise CourseError(str(error)) from error
+
+
+def _run(
+    course: Course,
+    slug: str,
+    students: list[str],
+    checks: str,
+    jobs: int,
+    device: str,
+    result: ClassResult,
+    told: Told | None,
+    graders: OpenGraders,
+    announced: Callable[[str], object] | None,
+) -> None:
+    versions: dict[str, Version] = {}
+    with graders(course, slug, jobs, device) as pool:
+        result.confinement = pool.confinement
+        if announced:
+            announced(pool.confinement)
+        submissions = _read(course, slug, students, checks, versions, result)
+        for number, report in enumerate(pool.grade(submissions), start=1):
+            if told:
+                told(number, len(students))
+            result.reports[report.student] = _without_outputs(report)
+            keep(course, report, versions.pop(report.student))
+            if report.withheld:
+                broken = next(verdict for verdict in report.verdicts if verdict.outcome.value == "broken")
+                result.errors[report.student] = f"a check is broken (our fault): {broken.title}: {broken.reason}"
+
+
+def _read(
+    course: Course, slug: str, students: list[str], checks: str, versions: dict[str, Version], result: ClassResult
+) -> Iterator[Submission]:
+    """Submissions one by one, when a grader is free for them: a large class does not fit into memory."""
+    for student in students:
+        try:
+            submission = submission_of(course, slug, student)
+        except SubmissionError as error:
+            result.errors[student] = str(error)
+            continue
+        versions[student] = version_of(course, submission, checks)
+        yield submission
+
+
+def _without_outputs(report: Report) -> Report:
+    """What a class result keeps of a report; the rest is on disk."""
+    return msgspec.structs.replace(report, cells=[])

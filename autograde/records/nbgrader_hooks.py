@@ -1,0 +1,190 @@
+"""What nbgrader loads, so that its stock commands and formgrader use our reports.
+
+nbgrader's own grading fails open and runs students' code in the grader's account. Here no submitted code ever reaches
+its kernel: notebooks are read by `extract`, scores come from a `Report`, and what students made is shown sanitized.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbconvert.exporters import NotebookExporter
+from nbformat.notebooknode import NotebookNode
+from nbgrader.api import Gradebook
+from nbgrader.plugins import LateSubmissionPlugin
+from nbgrader.preprocessors import NbGraderPreprocessor
+
+from autograde.course import Course, CourseError
+from autograde.notebooks.extract import Submission
+from autograde.notebooks.nbgrader_settings import here
+from autograde.notebooks.repair import is_locked
+from autograde.notebooks.source import CHECKS
+from autograde.notebooks.submitted import submission_of
+from autograde.pages.display import inert_markdown, safe_outputs
+from autograde.pages.feedback import exercise_html, exercise_text
+from autograde.report import ExerciseReport, Outcome, Report
+
+
+class UngradedError(Exception):
+    """This submission gets no score now; the text says why. nbgrader logs it and goes on with the next student."""
+
+
+def load_or_grade(course: Course, submission: Submission) -> Report:
+    """The stored report if it is about exactly this submission, tests and engine, else a fresh one."""
+    from autograde.grading import pool, versions
+    from autograde.records import journal
+
+    stored = journal.stored_report(course.paths(submission.slug).report(submission.student))
+    version = versions.version_of(course, submission)
+    if stored and stored.digest == version.digest:
+        return stored
+    report = pool.grade_one(course, submission)
+    journal.keep(course, report, version)
+    return report
+
+
+class SubmissionExporter(NotebookExporter):
+    """Reads submissions through `extract`, so that no damaged file ever reaches nbformat or nbgrader."""
+
+    def from_filename(self, filename: str, resources: Any = None, **kwargs: Any) -> Any:
+        course, path = here(), Path(filename)
+        names = resources["nbgrader"]
+        slug, student = names["assignment"], names["student"]
+        if path.parent.resolve() != course.paths(slug).submitted(student).resolve():
+            return super().from_filename(filename, resources=resources, **kwargs)
+        submission = submission_of(course, slug, student)
+        exported = self.from_notebook_node(submission.notebook, resources=resources, **kwargs)  # type: ignore[no-untyped-call]
+        return exported
+
+
+def checked_report(course: Course, slug: str, student: str) -> Report:
+    """The student's report, if a grade may be taken from it; else SubmissionError or UngradedError."""
+    report = load_or_grade(course, submission_of(course, slug, student))
+    if report.withheld:
+        broken = next(verdict for verdict in report.verdicts if verdict.outcome is Outcome.BROKEN)
+        raise UngradedError(
+            f"{student}: the report is withheld because check {broken.check!r} is broken, which is our fault: "
+            f"{broken.reason or 'no reason given'}. Mend the check and grade again; no grade was changed."
+        )
+    return report
+
+
+class IsolatedGrade(NbGraderPreprocessor):  # type: ignore[misc]
+    """In place of nbgrader's Execute: puts scores and outputs from the Report into the notebook."""
+
+    def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
+        names = resources["nbgrader"]
+        fill(nb, checked_report(here(), names["assignment"], names["student"]))
+        return nb, resources
+
+
+def fill(notebook: NotebookNode, report: Report) -> None:
+    """Give each code cell its outputs: grade cells the score, others what the worker saw, sanitized."""
+    exercises = {exercise.exercise: exercise for exercise in report.exercises}
+    outputs = {cell.cell: cell.outputs for cell in report.cells}
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        metadata = cell.metadata.get("nbgrader", {})
+        if metadata.get("grade") and not metadata.get("solution"):
+            cell["outputs"] = grade_outputs(_exercise(metadata, exercises), float(metadata["points"]))
+        else:
+            cell["outputs"] = safe_outputs(outputs.get(cell.id, []))
+
+
+def grade_outputs(exercise: ExerciseReport, points: float) -> list[Any]:
+    """The two outputs of a graded cell: the report to read, and the score, which nbgrader takes."""
+    score = min(max(exercise.score, 0.0), points)
+    shown = {"text/html": exercise_html(exercise), "text/plain": exercise_text(exercise)}
+    return [
+        nbformat.from_dict({"output_type": "display_data", "data": shown, "metadata": {}}),
+        nbformat.from_dict(
+            {"output_type": "execute_result", "data": {"text/plain": repr(float(score))}, "metadata": {},
+             "execution_count": None}
+        ),
+    ]  # fmt: skip
+
+
+def _exercise(metadata: Any, exercises: dict[str, ExerciseReport]) -> ExerciseReport:
+    """The cell's part of the report. A cell without one must not be scored: nbgrader would give it full marks."""
+    name = metadata["grade_id"].removesuffix(CHECKS)
+    exercise = exercises.get(name)
+    if exercise is None or not exercise.verdicts:
+        raise UngradedError(f"the report holds no checks of exercise {name!r}; grade again with `course grade --force`")
+    if abs(exercise.max_score - float(metadata["points"])) > 1e-6:
+        raise UngradedError(
+            f"exercise {name!r}: its checks add up to {exercise.max_score:g} points, its cell says "
+            f"{float(metadata['points']):g}; make them equal in source/, release again, then grade again"
+        )
+    return exercise
+
+
+class NeutralizeMarkup(NbGraderPreprocessor):  # type: ignore[misc]
+    """Makes HTML in the student's prose show as text: formgrader renders it unsanitized, whatever it is told."""
+
+    def preprocess_cell(self, cell: NotebookNode, resources: Any, index: int) -> tuple[NotebookNode, Any]:
+        if cell.cell_type != "code" and not is_locked(cell):
+            cell["source"] = inert_markdown(cell.source)
+        return cell, resources
+
+
+class SetDueDate(NbGraderPreprocessor):  # type: ignore[misc]
+    """Keeps the gradebook's due date, and the student's extension if the course grants one, equal to the course's."""
+
+    def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
+        names = resources["nbgrader"]
+        set_due_date(here(), names["assignment"])
+        set_extension(here(), names["assignment"], names["student"])
+        return nb, resources
+
+
+_DUE_WRITTEN: dict[tuple[str, str], Any] = {}
+
+
+def set_due_date(course: Course, slug: str) -> None:
+    """Write the due date to the gradebook, once per process and date."""
+    due = course.due(slug)
+    naive = due.replace(tzinfo=None) if due else None
+    key = (course.gradebook_url, slug)
+    if key in _DUE_WRITTEN and _DUE_WRITTEN[key] == naive:
+        return
+    with Gradebook(course.gradebook_url, course.name) as gradebook:
+        assignment = gradebook.find_assignment(slug)
+        if assignment.duedate != naive:
+            assignment.duedate = naive
+            gradebook.db.commit()
+    _DUE_WRITTEN[key] = naive
+
+
+def set_extension(course: Course, slug: str, student: str) -> None:
+    """Write the extension that the course grants; one that somebody granted in the gradebook alone stays."""
+    granted = course.extensions(slug).get(student)
+    if granted is None:
+        return
+    with Gradebook(course.gradebook_url, course.name) as gradebook:
+        submission = gradebook.find_submission(slug, student)
+        if submission.extension != granted:
+            submission.extension = granted
+            gradebook.db.commit()
+
+
+class RefuseLeaks(NbGraderPreprocessor):  # type: ignore[misc]
+    """Last step of generate_assignment, so that the stock command cannot release a solution either."""
+
+    def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
+        from autograde.notebooks.leaks import leaks_in
+
+        slug = resources["nbgrader"]["assignment"]
+        found = leaks_in(here(), slug, {f"{slug}.ipynb": "\n".join(cell.source for cell in nb.cells)})
+        if found:
+            raise CourseError(f"{slug} is not released: " + "; ".join(found[:5]))
+        return nb, resources
+
+
+class CourseLate(LateSubmissionPlugin):  # type: ignore[misc]
+    """The course's policy for late work."""
+
+    def late_submission_penalty(self, student_id: str, score: float, total_seconds_late: float) -> float | None:
+        return here().late.penalty(score, total_seconds_late) or None

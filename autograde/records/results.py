@@ -1,0 +1,86 @@
+"""One report as other systems read it: JUnit XML for CI, results.json for Gradescope.
+
+JUnit: the schema of junit.org's Ant task, which GitHub, GitLab and Jenkins read. Gradescope:
+https://gradescope-autograders.readthedocs.io/en/latest/specs/#output-format
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import xml.etree.ElementTree as ET
+from typing import Any
+
+from autograde.pages.display import plain
+from autograde.pages.feedback import NOTES
+from autograde.report import Outcome, Report, Verdict
+
+# What XML 1.0 cannot hold even as a reference; `plain` has already taken out most of it.
+NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+OUR_FAULT = NOTES[Outcome.BROKEN]
+
+
+def junit(report: Report) -> str:
+    """A test case for each check. What waits is skipped; a fault of ours is an error, anything else a failure."""
+    suites = ET.Element("testsuites", name=_xml(report.assignment))
+    for exercise in report.exercises:
+        outcomes = [verdict.outcome for verdict in exercise.verdicts]
+        errors, skipped = outcomes.count(Outcome.BROKEN), outcomes.count(Outcome.WAITING)
+        failures = len(outcomes) - outcomes.count(Outcome.PASSED) - errors - skipped
+        counts = {"tests": len(outcomes), "failures": failures, "errors": errors, "skipped": skipped}
+        numbers = {key: str(value) for key, value in counts.items()}
+        suite = ET.SubElement(suites, "testsuite", {"name": _xml(exercise.exercise), **numbers})
+        for verdict in exercise.verdicts:
+            classname = f"{report.assignment}.{exercise.exercise}"
+            case = ET.SubElement(suite, "testcase", classname=_xml(classname), name=_xml(_title(verdict)))
+            if element := _element(verdict):
+                told = _told(verdict)
+                ET.SubElement(case, element, message=_xml(told.split("\n", 1)[0])).text = _xml(told)
+    ET.indent(suites)
+    return ET.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def gradescope(report: Report) -> str:
+    """results.json. A withheld report has neither score nor tests, which Gradescope shows as an autograder failure."""
+    told = "\n".join(plain(problem, 500) for problem in report.problems)
+    if report.withheld:
+        return _json({"output": f"The grader failed. {OUR_FAULT} It will be run again.", "stdout_visibility": "hidden"})
+    tests = [
+        {
+            "name": f"{exercise.exercise}: {_title(verdict)}",
+            "score": verdict.points,
+            "max_score": verdict.max_points,
+            "status": "passed" if verdict.outcome is Outcome.PASSED else "failed",
+            "output": _told(verdict),
+            "output_format": "text",
+            "visibility": "visible",
+        }
+        for exercise in report.exercises
+        for verdict in exercise.verdicts
+    ]
+    return _json({"score": report.score, "output": told, "stdout_visibility": "hidden", "tests": tests})
+
+
+def _element(verdict: Verdict) -> str:
+    return {Outcome.PASSED: "", Outcome.WAITING: "skipped", Outcome.BROKEN: "error"}.get(verdict.outcome, "failure")
+
+
+def _title(verdict: Verdict) -> str:
+    return plain(verdict.title, 300) or verdict.check
+
+
+def _told(verdict: Verdict) -> str:
+    """Everything the student is told about a check, as plain text; nothing of a broken one's."""
+    if verdict.outcome is Outcome.BROKEN:
+        return OUR_FAULT
+    hint = f"Hint: {verdict.hint}" if verdict.hint else ""
+    parts = (verdict.reason, hint, verdict.replay, verdict.traceback)
+    return "\n".join(plain(part) for part in parts if part) or verdict.outcome.value
+
+
+def _xml(text: str) -> str:
+    return NO_XML.sub("\ufffd", plain(text))
+
+
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
