@@ -115,11 +115,11 @@ def part_gains(
 def expert_gain(
     sizes: Comparison, tokenizer: BPE, trained_on: Sequence[str], held_out: Sequence[str], device: torch.device
 ) -> Milestone:
-    """Two of four experts of half the width each: a token uses as many parameters as in the dense model."""
+    """Two of eight experts of half the width each: a token uses as many parameters as in the dense model."""
     d_ff = 4 * sizes.model["d_model"]
     n_kv_heads = max(1, sizes.model["n_heads"] // 2)
     modern = {"norm": "rmsnorm", "positions": "rope", "bias": False, "n_kv_heads": n_kv_heads}
-    experts = {"n_experts": 4, "experts_per_token": 2, "d_ff": d_ff // 2}
+    experts = {"n_experts": 8, "experts_per_token": 2, "d_ff": d_ff // 2}
     losses = [
         _held_out_loss(modern | changes, sizes, tokenizer, trained_on, held_out, device, name)
         for changes, name in (({"d_ff": d_ff}, "dense"), (experts, "mixture of experts"))
