@@ -64,9 +64,9 @@ PRESETS = {
         comparison=Comparison(
             {"d_model": 64, "n_layers": 2, "n_heads": 4}, window=64, batch_size=8, recipe=Recipe(800, 4e-3, warmup=40)
         ),
-        sft=Recipe(300, 2e-3, warmup=30, final_learning_rate=1e-4, checkpoint_every=100),
+        sft=Recipe(400, 2e-3, warmup=30, final_learning_rate=1e-4, checkpoint_every=100),
         reward=Recipe(240, 1e-3, warmup=20, checkpoint_every=80),
-        lora=Recipe(120, 5e-3, warmup=10, weight_decay=0.0),
+        lora=Recipe(160, 5e-3, warmup=10, weight_decay=0.0),
     ),
     "gpu": Preset(
         comparison=Comparison(
