@@ -40,7 +40,7 @@ __all__ = ["STAGES", "Run"]
 FARTHEST = 0.5
 """nats per token that alignment may move the policy from the reference by"""
 NOISE = 0.02
-"""of a mean score: a standard error over the 800 drawn answers of the preset `tiny`, and a half"""
+"""by which a mean score has to rise, of 800 drawn answers in the preset `tiny`: at least their standard error"""
 
 
 @dataclass(frozen=True)
