@@ -36,7 +36,11 @@ def _imported(file: Path, root: Path) -> Iterator[Path]:
 def _names(file: Path, changed_ns: int) -> list[tuple[int, tuple[str, ...]]]:
     """(leading dots, words) of every module that `file` may import; also those that are only names in a module."""
     names: list[tuple[int, tuple[str, ...]]] = []
-    for node in ast.walk(ast.parse(file.read_bytes())):
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError):  # whoever imports it says so, and where
+        return names
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names += [(0, tuple(alias.name.split("."))) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):

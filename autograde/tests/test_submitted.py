@@ -102,7 +102,7 @@ def test_grades_are_recorded_without_the_environments_programs_on_the_path(
 ) -> None:
     hand_in(released, "ann")
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    from autograde.records import gradebook
+    from autograde.records import database
 
-    gradebook._schema.cache_clear()
+    database._schema.cache_clear()
     assert record(released, SLUG, ["ann"]) == {}

@@ -99,7 +99,7 @@ def hand_in(course: Course, student: str, notebook: Any = None, *, name: str = f
 
 
 class FakeGrading:
-    """Stands for autograde.grading.versions: reports by student, and who was graded."""
+    """Stands for autograde.grading.versions and .pool: reports by student, and who was graded."""
 
     def __init__(self) -> None:
         self.reports: dict[str, Report] = {}
@@ -145,10 +145,10 @@ def fake_grading(monkeypatch: pytest.MonkeyPatch) -> FakeGrading:
     """Replaces the worker and the hidden checks by ready reports."""
     import sys
 
-    import autograde
+    import autograde.grading
 
     fake = FakeGrading()
-    for name in ("grading", "pool"):
-        monkeypatch.setitem(sys.modules, f"autograde.{name}", fake)
-        monkeypatch.setattr(autograde, name, fake, raising=False)
+    for name in ("versions", "pool"):
+        monkeypatch.setitem(sys.modules, f"autograde.grading.{name}", fake)
+        monkeypatch.setattr(autograde.grading, name, fake, raising=False)
     return fake
