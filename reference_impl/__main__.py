@@ -12,9 +12,9 @@ from rich.console import Console
 from reference_impl.chat import ChatTokenizer
 from reference_impl.pipeline import FolderInUseError, pipeline, show
 from reference_impl.presets import PRESETS
+from reference_impl.run import Run
 from reference_impl.saved import load_model
 from reference_impl.server import Server
-from reference_impl.stages import Run
 
 on_device = click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 

@@ -17,7 +17,8 @@ from rich.console import Console
 
 from reference_impl import milestones
 from reference_impl.milestones import Milestone
-from reference_impl.stages import STAGES, Run
+from reference_impl.run import Run
+from reference_impl.stages import STAGES
 
 __all__ = ["FolderInUseError", "pipeline"]
 

@@ -18,7 +18,8 @@ from reference_impl.milestones import Milestone
 from reference_impl.pipeline import FolderInUseError, pipeline
 from reference_impl.presets import PRESETS
 from reference_impl.pretrain import PRESETS as PRETRAINED
-from reference_impl.stages import STAGES, Run
+from reference_impl.run import Run
+from reference_impl.stages import STAGES
 
 TIMED = {"cache"}
 """parts whose milestone is a speed"""
