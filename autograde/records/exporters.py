@@ -18,6 +18,7 @@ from nbgrader.plugins import ExportPlugin
 from sqlalchemy import func
 
 from autograde.course import Course, CourseError
+from autograde.disk import obstacle
 from autograde.notebooks.nbgrader_settings import here
 from autograde.pages.display import harmless
 from autograde.records.database import need_gradebook
@@ -175,7 +176,7 @@ def export_grades(course: Course, kind: str, to: str) -> list[str]:
         try:
             EXPORTERS[kind](to=to).export(gradebook)
         except OSError as error:
-            raise CourseError(f"{to}: cannot be written ({error.strerror})") from error
+            raise CourseError(obstacle(error) or f"{to}: cannot be written ({error.strerror})") from error
         waiting: dict[str, int] = {}
         for (name, _), result in grades(gradebook).results.items():
             waiting[name] = waiting.get(name, 0) + result.unmarked
