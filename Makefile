@@ -39,7 +39,7 @@ debian = { test "$$(id -u)" = 0 && apt-get -qq update && \
 	DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $(1) >/dev/null; }
 
 long: setup
-	$(BIN)/pytest -q -m long
+	$(BIN)/pytest -q -n 2 --dist loadfile -m long
 
 verify: setup
 	$(BIN)/course verify
