@@ -15,9 +15,21 @@ from autograde.wire import Channel
 class Student:
     """A submission inside one check. `student.f(x)` calls its global `f`."""
 
-    def __init__(self, channel: Channel, *, device: str = "cpu", wall_s: float = 60.0, cpu_s: float = 20.0) -> None:
-        """`wall_s` ends the check from this side; `cpu_s` is what the worker was given, to say why it ended."""
+    def __init__(
+        self,
+        channel: Channel,
+        *,
+        device: str = "cpu",
+        wall_s: float = 60.0,
+        cpu_s: float = 20.0,
+        afresh: Callable[[], Student] | None = None,
+    ) -> None:
+        """`wall_s` ends the check from this side; `cpu_s` is what the worker was given, to say why it ended.
+
+        `afresh` gives the same submission in a fresh fork; None where no other check has used this one.
+        """
         self._conversation = Conversation(channel, RemoteObject, device, wall_s, cpu_s)
+        self._afresh = afresh
 
     def __getattr__(self, name: str) -> Function:
         if name.startswith("_"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -19,10 +18,11 @@ from autograde.asking.student import Student
 from autograde.course import Course, load_course
 from autograde.disk import obstacle
 from autograde.grading import pytest_plugin
+from autograde.grading.forks import Forks
 from autograde.grading.judging import failed, passed, waiting
 from autograde.grading.opened import open_submission
-from autograde.grading.sandbox import RunningSubmission
 from autograde.grading.versions import Options, checks_digest, digest_of
+from autograde.grading.warm import WarmProcessError
 from autograde.notebooks.extract import Submission
 from autograde.notebooks.release import points
 from autograde.report import ExerciseReport, Outcome, Report, Verdict
@@ -65,8 +65,7 @@ class GradingSession:
     connection: Connection
     options: Options = Options()
     errors: list[str] = field(default_factory=list)
-    running: RunningSubmission | None = None
-    taken: int = 0
+    forks: Forks | None = None
     checks: str = ""
     """digest of the tests that this process has imported, which may have been edited since"""
 
@@ -104,43 +103,36 @@ class GradingSession:
                 raise
             return why
 
-    @contextlib.contextmanager
-    def student(self, item: pytest.Item) -> Iterator[Student]:
-        """The student of the check that runs now: a fresh fork of the submission's worker."""
-        assert self.running is not None
-        number = self.taken
-        self.taken += 1
-        with self.running.check(number) as channel:
-            limits = self.course.limits_of(self.slug)
-            yield Student(channel, device=self.device, wall_s=limits.check_wall_s, cpu_s=limits.check_cpu_s)
+    def student(self, item: pytest.Item) -> contextlib.AbstractContextManager[Student]:
+        """The student of the check that runs now."""
+        assert self.forks is not None
+        return self.forks.student(_exercise(item))
 
     def grade(self, submission: Submission, items: list[Any]) -> Report:
         evidence.current.set(evidence.Evidence())
         fools.in_place.set(fools.fool_named(self.options.fool))
-        self.taken = 0
-        with open_submission(self.course, submission, self.warm, len(items), self.device) as self.running:
-            problems = [f"cell {run.cell}: {run.error}" for run in self.running.cells if run.error]
-            problems += [self.running.problem] if self.running.problem else []
-            exercises = self._exercises(items)
-            cells = self.running.cells
+        limits = self.course.limits_of(self.slug)
+        with open_submission(self.course, submission, self.warm, len(items), self.device) as running:
+            problems = [f"cell {run.cell}: {run.error}" for run in running.cells if run.error]
+            problems += [running.problem] if running.problem else []
+            with Forks(running, limits, self.device) as self.forks:
+                exercises = self._exercises(items)
         return Report(
             assignment=self.slug,
             student=submission.student,
             digest=digest_of(self.course, submission, self.checks),
             problems=[*submission.problems, *problems],
             exercises=exercises,
-            cells=cells,
+            cells=running.cells,
             environment={"device": self.device, "torch": str(torch.__version__)},
         )
 
     def _exercises(self, items: list[Any]) -> list[ExerciseReport]:
         verdicts: dict[str, dict[str, Verdict]] = {}
         for item in items:
-            exercise = item.path.stem.removeprefix("test_")
-            if self.options.exercises and exercise not in self.options.exercises:
-                continue
-            done = verdicts.setdefault(exercise, {})
-            done[item.obj.check.name] = self._verdict(item, item.obj.check, done)
+            if not self.options.exercises or _exercise(item) in self.options.exercises:
+                done = verdicts.setdefault(_exercise(item), {})
+                done[item.obj.check.name] = self._verdict(item, item.obj.check, done)
         order = [name for name in points(self.course, self.slug) if name in verdicts]
         return [
             ExerciseReport(exercise=name, verdicts=list(verdicts[name].values()))
@@ -157,7 +149,15 @@ class GradingSession:
         raised = item.stash[pytest_plugin.RAISED]
         if raised is None:
             return passed(check)
-        assert self.running is not None
-        errors = {run.cell: run.error for run in self.running.cells}
-        exercise = item.path.stem.removeprefix("test_")
-        return failed(check, raised, self.course.reveal, errors.get(exercise, ""))
+        assert self.forks is not None
+        try:
+            self.forks.close()
+        except WarmProcessError as error:
+            raised = error
+        errors = {run.cell: run.error for run in self.forks.running.cells}
+        return failed(check, raised, self.course.reveal, errors.get(_exercise(item), ""))
+
+
+def _exercise(item: Any) -> str:
+    name: str = item.path.stem
+    return name.removeprefix("test_")

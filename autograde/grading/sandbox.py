@@ -1,4 +1,4 @@
-"""The trusted side of a worker: runs a submission's notebook in it, forks it for every check, and makes sure it ends.
+"""The trusted side of a worker: runs a submission's notebook in it, forks it for its checks, and makes sure it ends.
 
 Nothing that comes back is trusted. Every wait has a deadline; every way for the worker to fail is one of three
 exceptions: WorkerCrashedError, WorkerTimeoutError (the submission's fault) or WarmProcessError (ours).

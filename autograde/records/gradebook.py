@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+import nbgrader.api
 from nbgrader.converters import Autograde, GenerateFeedback
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.utils import parse_utc
+from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 from traitlets.config import Config
 
@@ -144,7 +148,8 @@ def _converter(stock: type[Any], course: Course, slug: str, ours: type[Any]) -> 
 def _run(converter: Any, course: Course, slug: str, students: list[str]) -> dict[str, str]:
     converter.chosen = students
     try:
-        with _quiet():
+        # nbgrader opens the gradebook many times for each student; an engine that is kept knows the statements already.
+        with _quiet(), patch.object(nbgrader.api, "create_engine", functools.cache(create_engine)):
             converter.start()
     except NbGraderException as error:
         if isinstance(error.__context__, SQLAlchemyError):

@@ -35,14 +35,22 @@ class Observation:
     allowed: list[Tensor]
 
 
+def _recent() -> deque[Observation]:
+    return deque(maxlen=KEPT)
+
+
 @dataclass
 class Evidence:
     """All observations of one submission, by the oracle and the submission's function they belong to."""
 
-    seen: dict[Any, deque[Observation]] = field(default_factory=lambda: defaultdict(lambda: deque(maxlen=KEPT)))
+    seen: dict[Any, deque[Observation]] = field(default_factory=lambda: defaultdict(_recent))
 
     def add(self, key: Any, observation: Observation) -> None:
         self.seen[key].append(observation)
+
+    def copy(self) -> Evidence:
+        """What has been seen until now."""
+        return Evidence(defaultdict(_recent, {key: deque(seen, KEPT) for key, seen in self.seen.items()}))
 
     def explanations(self, key: Any, ideas: list[Idea]) -> list[Idea]:
         """The ideas that explain all observations; only one that is alone may be named to a student."""

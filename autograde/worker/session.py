@@ -1,4 +1,4 @@
-"""A submission's own process: runs the notebook once, then forks itself for every check that the grader asks for.
+"""A submission's own process: runs the notebook once, then forks itself whenever the grader asks for it.
 
 From the first cell on nothing here can be trusted: the submission may have changed any of it. Whoever does so spoils
 only the answers to their own checks.

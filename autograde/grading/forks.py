@@ -1,0 +1,67 @@
+"""Which fork of a submission answers which check: one serves an exercise's checks for as long as they pass.
+
+A fork of a process that holds torch costs more than most checks compute. What a check leaves behind in it may not cost
+a point, so a check that does not pass there is tried again in a fresh fork, and that one's word counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
+
+from autograde.asking.student import Student
+from autograde.course import Limits
+from autograde.grading.sandbox import RunningSubmission
+from autograde.grading.warm import WarmProcessError
+from autograde.wire import Channel
+
+
+class Forks:
+    """The forks of one running submission. Close it, or use it as a context."""
+
+    def __init__(self, running: RunningSubmission, limits: Limits, device: str) -> None:
+        self.running = running
+        self.limits = limits
+        self.device = device
+        self.opened = 0
+        self.exercise = ""
+        self.fork = ExitStack()
+        self.channel: Channel | None = None
+
+    @contextmanager
+    def student(self, exercise: str) -> Iterator[Student]:
+        """The student for the next check of `exercise`. Opens at most one fork, whatever the check does."""
+        if exercise != self.exercise:
+            self.close()
+        self.exercise = exercise
+        used = self.channel is not None
+        yield self._student(self.channel or self._open(), afresh=self._afresh if used else None)
+
+    def close(self) -> None:
+        """End the open fork, if there is one: after a check that did not pass, or the last one of an exercise.
+
+        WarmProcessError if something of it is still running.
+        """
+        self.channel = None
+        self.fork.close()
+
+    def __enter__(self) -> Forks:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(WarmProcessError):  # every verdict is in, and what is left ends with the submission
+            self.close()
+
+    def _afresh(self) -> Student:
+        self.close()
+        return self._student(self._open())
+
+    def _open(self) -> Channel:
+        number, self.opened = self.opened, self.opened + 1
+        self.channel = self.fork.enter_context(self.running.check(number))
+        return self.channel
+
+    def _student(self, channel: Channel, **more: Any) -> Student:
+        limits = self.limits
+        return Student(channel, device=self.device, wall_s=limits.check_wall_s, cpu_s=limits.check_cpu_s, **more)
