@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
+import torch.nn.attention.flex_attention  # a function that is often refused; here it is imported before any fork
 from torch.library import Library
 
 AUTOGRAD = "autograd"
