@@ -2,6 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+# Tests run in as many processes as there are cores, so that torch in each of them keeps to one.
+check long: export OMP_NUM_THREADS = 1
+
 .PHONY: setup demo test check long verify browser postgres
 
 setup: .venv/ready

@@ -20,7 +20,8 @@ from autograde.course import Course, CourseError
 from autograde.disk import database_obstacle
 
 UPGRADE = "back it up, then run `nbgrader db upgrade`"
-CONNECT_S = 10
+LOCKED_S = 5.0
+"""how long to wait for another program that writes the file"""
 
 
 def check_gradebook(course: Course, slug: str) -> None:
@@ -64,7 +65,7 @@ def _file(course: Course) -> Path:
 def _ask_file(path: Path, slug: str) -> tuple[str, bool]:
     """Its schema, and whether it knows the assignment; asked as somebody who is about to write."""
     try:
-        connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=5, isolation_level=None)
+        connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=LOCKED_S, isolation_level=None)
         try:
             connection.execute("BEGIN IMMEDIATE")
             version = connection.execute("SELECT version_num FROM alembic_version").fetchone()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+
+import pytest
 
 from autograde.course import Course, load_course
 from autograde.tests.tiny_course import SLUG, SOURCE
@@ -69,4 +72,21 @@ def make_checked_course(root: Path) -> Course:
     for name, (docstring, body) in PROGRAMS.items():
         program = f'"""{docstring}"""\n\n# %% scale\ndef scale(x, factor):\n    {body}\n'
         (tests / f"{name}.py").write_text(program)
+    return load_course(root)
+
+
+@pytest.fixture(scope="session")
+def checked_once(released_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The course released once for all tests, in a gradebook that was made before."""
+    from autograde.notebooks.release import release
+
+    course = make_checked_course(tmp_path_factory.mktemp("checked"))
+    shutil.copy(released_once / "gradebook.db", course.root)
+    release(course, [SLUG])
+    return course.root
+
+
+def released_copy(checked_once: Path, root: Path) -> Course:
+    """A copy below `root`, to hand in to."""
+    shutil.copytree(checked_once, root, dirs_exist_ok=True)
     return load_course(root)

@@ -13,21 +13,47 @@ from autograde.asking.student import Student
 from autograde.course import Limits
 from autograde.grading.sandbox import RunningSubmission
 from autograde.grading.warm import WarmProcess
+from autograde.tests.checked_course import checked_once
 from autograde.tests.regraded_class import resubmitted, undisturbed
 from autograde.tests.tiny_course import fake_grading, released, released_once, tiny_course
 
-__all__ = ["fake_grading", "released", "released_once", "resubmitted", "tiny_course", "undisturbed"]
+__all__ = ["checked_once", "fake_grading", "released", "released_once", "resubmitted", "tiny_course", "undisturbed"]
 settings.register_profile("engine", deadline=None)  # machines are shared: a law that holds slowly holds
 settings.load_profile("engine")
 LIMITS = Limits(check_cpu_s=5, check_wall_s=5, cell_wall_s=1, notebook_wall_s=8)
 Run = Callable[..., RunningSubmission]
 
 
+class LentWarmProcess(WarmProcess):
+    """A warm process that whoever takes it leaves for the next."""
+
+    def close(self) -> None:
+        """Not yet: `lent_warm_process` ends it."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def lent_warm_process() -> Iterator[Callable[..., WarmProcess]]:
+    """Pools of graders in this process share warm processes, one for each list of modules: a start takes seconds."""
+    lent: dict[tuple[str, ...], LentWarmProcess] = {}
+
+    def lend(modules: tuple[str, ...] = ()) -> WarmProcess:
+        if modules not in lent:
+            lent[modules] = LentWarmProcess(modules)
+        return lent[modules]
+
+    with pytest.MonkeyPatch.context() as patch:
+        for user in ("autograde.grading.pool", "autograde.cli.doctor"):
+            patch.setattr(f"{user}.WarmProcess", lend)
+        yield lend
+    for process in lent.values():
+        WarmProcess.close(process)
+
+
 @pytest.fixture(scope="session")
-def warm() -> Iterator[WarmProcess]:
-    with WarmProcess() as process:
-        process.wait_until_ready()
-        yield process
+def warm(lent_warm_process: Callable[..., WarmProcess]) -> WarmProcess:
+    process = lent_warm_process()
+    process.wait_until_ready()
+    return process
 
 
 @pytest.fixture
@@ -44,11 +70,11 @@ def run(warm: WarmProcess) -> Iterator[Run]:
 
 
 @pytest.fixture
-def student_of(run: Run) -> Iterator[Callable[[str], Student]]:
-    """A Student of a notebook with this one cell, good for one check."""
+def student_of(run: Run) -> Iterator[Callable[..., Student]]:
+    """A Student of a notebook with this one cell, good for one check of `wall_s` seconds."""
     with ExitStack() as stack:
 
-        def start(source: str) -> Student:
-            return Student(stack.enter_context(run("import torch\n" + source, checks=1).check(0)), wall_s=5)
+        def start(source: str, wall_s: float = 5) -> Student:
+            return Student(stack.enter_context(run("import torch\n" + source, checks=1).check(0)), wall_s=wall_s)
 
         yield start

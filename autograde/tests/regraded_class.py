@@ -13,8 +13,9 @@ import pytest
 from nbgrader.api import Gradebook
 
 from autograde.course import load_course
-from autograde.notebooks.release import assemble, release
-from autograde.tests.checked_course import make_checked_course
+from autograde.notebooks.release import assemble
+from autograde.tests.checked_course import released_copy
+from autograde.tests.commands import course_here
 from autograde.tests.tiny_course import SLUG, hand_in
 
 WRONG = "def scale(x, factor):\n    return x + factor"
@@ -22,13 +23,12 @@ Snapshot = dict[str, object]
 
 
 @pytest.fixture(scope="session")
-def resubmitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def resubmitted(checked_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A class that was graded, had an answer marked by hand, and has handed in again since."""
-    course = make_checked_course(tmp_path_factory.mktemp("resubmitted"))
-    release(course, [SLUG])
+    course = released_copy(checked_once, tmp_path_factory.mktemp("resubmitted"))
     for student in ("ada", "bob", "cy"):
         hand_in(course, student, assemble(course, SLUG, {"why": "Because."}))
-    assert grade(course.root).wait() == 0
+    assert course_here(course, "grade", SLUG).returncode == 0
     with Gradebook(course.gradebook_url, course.name) as gradebook:
         mark = gradebook.find_grade("why", SLUG, SLUG, "ada")
         mark.manual_score, mark.needs_manual_grade = 1.5, False

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -14,8 +11,9 @@ from nbformat.v4 import new_code_cell
 from nbgrader.api import Gradebook
 
 from autograde.course import Course
-from autograde.notebooks.release import assemble, release
-from autograde.tests.checked_course import make_checked_course
+from autograde.notebooks.release import assemble
+from autograde.tests.checked_course import released_copy
+from autograde.tests.commands import course_command, course_here, nbgrader_command
 from autograde.tests.tiny_course import SLUG, hand_in
 
 ANSWERS = {
@@ -28,32 +26,16 @@ ANSWERS = {
 SCORES = {"ada": 4.0, "bob": 0.0, "cy": 0.0, "dee": 0.0, "eve": 0.0, "flo": 4.0, "late": 4.0, "untouched": 0.0}
 
 
-def course_command(course: Course, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """`course ...` in the course's folder, with an environment that knows nothing of the virtual environment."""
-    engine = str(Path(__file__).parents[2])
-    bare = {"PATH": "/usr/bin:/bin", "HOME": str(course.root), "PYTHONPATH": engine, "LANG": "C.UTF-8"}
-    command = [sys.executable, "-m", "autograde.cli", *arguments]
-    return subprocess.run(command, cwd=course.root, env=bare, capture_output=True, text=True, timeout=300)
-
-
-def nbgrader_command(course: Course, *arguments: str) -> subprocess.CompletedProcess[str]:
-    bin_first = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = os.environ | {"PATH": bin_first, "PYTHONPATH": str(Path(__file__).parents[2])}
-    command = [sys.executable, "-m", "nbgrader", *arguments]
-    return subprocess.run(command, cwd=course.root, env=environment, capture_output=True, text=True, timeout=300)
-
-
 @pytest.fixture(scope="module")
-def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
+def course(checked_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Course:
     """The class, graded once."""
-    made = make_checked_course(tmp_path_factory.mktemp("class"))
+    made = released_copy(checked_once, tmp_path_factory.mktemp("class"))
     config = made.root / "course_config.py"
     config.write_text(
         config.read_text()
         .replace("import Assignment", "import Limits, Assignment")
         .replace("late=", "limits=Limits(check_cpu_s=1, cell_wall_s=1), late=")
     )
-    release(made, [SLUG])
     for student, answer in ANSWERS.items():
         hand_in(made, student, assemble(made, SLUG, {"scale": answer, "why": "Because."}))
     hand_in(made, "late", assemble(made, SLUG, {}), when="2027-02-01 12:00:00 UTC")
@@ -85,7 +67,7 @@ def test_each_student_gets_what_they_earned(course: Course) -> None:
 def test_the_same_class_graded_again_gives_the_same_reports_to_the_byte(course: Course) -> None:
     before = reports(course)
     assert len(before) == len(SCORES)
-    assert course_command(course, "grade", SLUG, "--force", "--jobs", "1").returncode == 1
+    assert course_here(course, "grade", SLUG, "--force", "--jobs", "1").returncode == 1
     assert reports(course) == before
     assert scores(course) == SCORES
 
@@ -108,7 +90,7 @@ def test_a_mark_given_by_hand_survives_regrading(course: Course) -> None:
         assert grade.needs_manual_grade
         grade.manual_score, grade.needs_manual_grade = 1.5, False
         gradebook.db.commit()
-    course_command(course, "grade", SLUG, "--force", "--student", "ada")
+    course_here(course, "grade", SLUG, "--force", "--student", "ada")
     with Gradebook(course.gradebook_url, course.name) as gradebook:
         assert gradebook.find_submission(SLUG, "ada").score == 5.5
         assert not gradebook.find_grade("why", SLUG, SLUG, "ada").needs_manual_grade
@@ -116,14 +98,14 @@ def test_a_mark_given_by_hand_survives_regrading(course: Course) -> None:
 
 def test_an_answer_that_was_changed_is_looked_at_again(course: Course) -> None:
     hand_in(course, "ada", assemble(course, SLUG, {"scale": ANSWERS["ada"], "why": "Because I say so."}))
-    course_command(course, "grade", SLUG, "--student", "ada")
+    course_here(course, "grade", SLUG, "--student", "ada")
     with Gradebook(course.gradebook_url, course.name) as gradebook:
         grade = gradebook.find_grade("why", SLUG, SLUG, "ada")
         assert (grade.manual_score, grade.needs_manual_grade) == (1.5, True)
 
 
 def test_feedback_says_what_was_wrong_and_how_to_see_it(course: Course) -> None:
-    assert course_command(course, "feedback", SLUG).returncode == 0
+    assert course_here(course, "feedback", SLUG).returncode == 0
     pages = {path.parents[1].name: path.read_text() for path in course.root.glob("feedback/*/*/*.html")}
     assert set(pages) == set(SCORES)
     assert "You add. Scaling multiplies." in pages["bob"]
@@ -139,10 +121,10 @@ def test_feedback_says_what_was_wrong_and_how_to_see_it(course: Course) -> None:
 
 def test_check_prints_one_files_verdicts_and_its_report(course: Course) -> None:
     file = course.paths(SLUG).submitted("bob") / f"{SLUG}.ipynb"
-    shown = course_command(course, "check", str(file), "--assignment", SLUG)
+    shown = course_here(course, "check", str(file), "--assignment", SLUG)
     assert (shown.returncode, "You add." in shown.stdout) == (0, True)
     written = ("--junit", "out.xml", "--gradescope", "results.json")
-    report = json.loads(course_command(course, "check", str(file), "--assignment", SLUG, "--json", *written).stdout)
+    report = json.loads(course_here(course, "check", str(file), "--assignment", SLUG, "--json", *written).stdout)
     verdicts = [verdict for exercise in report["exercises"] for verdict in exercise["verdicts"]]
     assert [verdict["outcome"] for verdict in verdicts] == ["failed", "failed"]
     assert {verdict["misconception"] for verdict in verdicts} == {"adds"}

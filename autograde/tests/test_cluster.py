@@ -17,12 +17,12 @@ from autograde.grading.cluster import ClusterPool
 from autograde.grading.pool import GraderError
 from autograde.notebooks.release import assemble, release
 from autograde.tests.checked_course import make_checked_course
-from autograde.tests.test_class import course_command
+from autograde.tests.commands import course_here
 from autograde.tests.tiny_course import SLUG, hand_in
 
 pytest.importorskip("distributed", reason="Dask is not installed; `pip install -e .[cluster]` to test the cluster")
 pytestmark = pytest.mark.long
-WORKERS = 3
+WORKERS = 2
 EACH = 2
 ANSWERS = {"right": "return x * factor", "adds": "return x + factor", "endless": "while True: pass"}
 
@@ -107,7 +107,7 @@ def test_the_same_reports_although_a_worker_is_killed(
     course: Course, cluster: tuple[str, list[subprocess.Popen[bytes]]]
 ) -> None:
     address, workers = cluster
-    assert course_command(course, "grade", SLUG, "--jobs", "2").returncode == 0
+    assert course_here(course, "grade", SLUG, "--jobs", "2").returncode == 0
     local = reports(course)
     assert len(local) == EACH * len(ANSWERS)
     before = len(course.log.read_bytes().splitlines())

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import struct
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +17,7 @@ from autograde.course import Course, Limits
 from autograde.inbox.archive import ArchiveError
 from autograde.inbox.collect import Collected, collect
 from autograde.notebooks.submitted import submission_of
+from autograde.tests.commands import nbgrader_command
 from autograde.tests.tiny_course import SLUG
 
 METADATA = """---
@@ -288,15 +286,11 @@ def test_the_command_says_what_it_did(course: Course, monkeypatch: pytest.Monkey
 
 
 def test_stock_zip_collect_uses_the_same_reader(course: Course) -> None:
-    (course.root / "nbgrader_config.py").write_text((Path(__file__).parents[2] / "nbgrader_config.py").read_text())
     archive = course.root / "downloaded" / SLUG / "archive"
     archive.mkdir(parents=True)
     name = f"lovelaceada_101_9001_{SLUG}.ipynb"
     packed(archive, {name: b"ada", "../evil.ipynb": b"x", f"obrien_102_2_{SLUG}.ipynb": b"bob"})
-    bin_first = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = os.environ | {"PATH": bin_first, "PYTHONPATH": str(Path(__file__).parents[2])}
-    words = [sys.executable, "-m", "nbgrader", "zip_collect", SLUG]
-    done = subprocess.run(words, cwd=course.root, env=environment, capture_output=True, text=True)
+    done = nbgrader_command(course, "zip_collect", SLUG)
     assert done.returncode == 0, done.stderr
     assert "'../evil.ipynb' would be written outside its folder." in done.stderr
     assert there(course) == {f"ada/{SLUG}/{SLUG}.ipynb": b"ada", f"bob/{SLUG}/{SLUG}.ipynb": b"bob"}

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import subprocess
-import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -19,6 +16,7 @@ from autograde.records.exporters import NbgraderExport, export_grades
 from autograde.records.gradebook import record
 from autograde.records.results import gradescope, junit
 from autograde.report import ExerciseReport, Outcome, Report, Verdict
+from autograde.tests.commands import nbgrader_command
 from autograde.tests.tiny_course import SLUG, FakeGrading, a_report, hand_in
 
 Rows = list[dict[str, str]]
@@ -85,19 +83,8 @@ def test_our_columns_are_nbgraders(marked: Course) -> None:
 
 
 def test_stock_nbgrader_export_takes_our_plugin(marked: Course) -> None:
-    (marked.root / "nbgrader_config.py").write_text((Path(__file__).parents[2] / "nbgrader_config.py").read_text())
-    bin_first = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = os.environ | {"PATH": bin_first, "PYTHONPATH": str(Path(__file__).parents[2])}
-    words = [
-        "export",
-        "--exporter=autograde.records.exporters.CanvasExport",
-        "--to=stock.csv",
-        "--assignment",
-        f"['{SLUG}']",
-    ]
-    done = subprocess.run(
-        [sys.executable, "-m", "nbgrader", *words], cwd=marked.root, env=environment, capture_output=True, text=True
-    )
+    words = ["--exporter=autograde.records.exporters.CanvasExport", "--to=stock.csv", "--assignment", f"['{SLUG}']"]
+    done = nbgrader_command(marked, "export", *words)
     assert done.returncode == 0, done.stderr
     export_grades(marked, "canvas", "ours.csv")
     assert (marked.root / "stock.csv").read_text() == (marked.root / "ours.csv").read_text()

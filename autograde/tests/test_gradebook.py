@@ -13,6 +13,7 @@ from nbgrader.api import Gradebook
 
 from autograde.course import Course, CourseError
 from autograde.notebooks.submitted import students_submitted
+from autograde.records import database
 from autograde.records.gradebook import record
 from autograde.report import CellRun, ExerciseReport, Outcome, Verdict
 from autograde.tests.tiny_course import SLUG, FakeGrading, a_report, hand_in
@@ -121,7 +122,10 @@ def test_the_notebook_shows_report_and_harmless_outputs(released: Course, fake_g
     assert score.data == {"text/plain": "2.0"}
 
 
-def test_a_locked_gradebook_changes_nothing(released: Course, fake_grading: FakeGrading) -> None:
+def test_a_locked_gradebook_changes_nothing(
+    released: Course, fake_grading: FakeGrading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "LOCKED_S", 0.2)
     hand_in(released, "ann")
     path = released.root / "gradebook.db"
     with sqlite3.connect(path) as connection:

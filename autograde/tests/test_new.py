@@ -12,18 +12,16 @@ import pytest
 from autograde.cli.new import new_assignment
 from autograde.course import Course, CourseError, load_course
 from autograde.tests.checked_course import make_checked_course
+from autograde.tests.commands import ROOT, Done, course_here
 from autograde.tests.tiny_course import SLUG
 
-ROOT = Path(__file__).parents[2]
 
-
-def run(course: Course, *arguments: str) -> subprocess.CompletedProcess[str]:
+def course_elsewhere(course: Course, *words: str) -> Done:
     """`course ...` where only the engine is installed, as for a user: this project's own course is out of reach."""
-    (course.root / "engine").mkdir(exist_ok=True)
-    if not (course.root / "engine" / "autograde").exists():
-        (course.root / "engine" / "autograde").symlink_to(ROOT / "autograde")
+    (course.root / "engine").mkdir()
+    (course.root / "engine" / "autograde").symlink_to(ROOT / "autograde")
     environment = {"PYTHONPATH": str(course.root / "engine"), "PATH": "/usr/bin:/bin"}
-    command = [sys.executable, "-m", "autograde.cli", *arguments]
+    command = [sys.executable, "-m", "autograde.cli", *words]
     return subprocess.run(command, cwd=course.root, env=environment, capture_output=True, text=True, timeout=120)
 
 
@@ -33,14 +31,14 @@ def course(tmp_path: Path) -> Course:
 
 
 def test_a_new_assignment_is_sound_and_can_be_released(course: Course) -> None:
-    made = run(course, "new", "centred", "--title", "Centring")
+    made = course_here(course, "new", "centred", "--title", "Centring")
     assert (made.returncode, made.stderr) == (0, "")
     assert "course verify centred" in made.stdout
     assert load_course(course.root).slugs == [SLUG, "centred"]
     assert load_course(course.root).assignment("centred").title == "Centring"
-    found = json.loads(run(course, "verify", "centred", "--json").stdout)[0]
+    found = json.loads(course_elsewhere(course, "verify", "centred", "--json").stdout)[0]
     assert (found["sound"], found["problems"], found["redundant"], found["right"]) == (True, [], [], ["sums"])
-    assert run(course, "release", "centred").returncode == 0
+    assert course_here(load_course(course.root), "release", "centred").returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import nbformat
 import pytest
 
 from autograde.course import Course
-from autograde.grading.verify import Verification
+from autograde.grading.verification import Verification
 from autograde.pages.verify_page import verification_page
 from autograde.records.class_report import Room, class_page
 from autograde.records.gradebook import record, write_feedback

@@ -20,7 +20,7 @@ from autograde.notebooks.release import assemble, release
 from autograde.records.database import check_gradebook, gradebook_name
 from autograde.records.exporters import grades
 from autograde.tests.checked_course import make_checked_course
-from autograde.tests.test_class import course_command
+from autograde.tests.commands import course_here
 from autograde.tests.tiny_course import SLUG, hand_in
 
 pytest.importorskip("psycopg", reason="psycopg is not installed; `pip install -e .[cluster]` to test PostgreSQL")
@@ -99,7 +99,7 @@ def course(server: str, tmp_path_factory: pytest.TempPathFactory) -> Course:
 
 def test_several_graders_at_once(course: Course) -> None:
     """Two runs of one assignment, one of another, and a person who marks meanwhile."""
-    assert course_command(course, "grade", SLUG, "--student", "ada").returncode == 0
+    assert course_here(course, "grade", SLUG, "--student", "ada").returncode == 0
     engine = str(Path(__file__).parents[2])
     command = [sys.executable, "-m", "autograde.cli", "grade"]
     runs = [
@@ -128,7 +128,7 @@ def test_several_graders_at_once(course: Course) -> None:
 
 def test_a_mark_stays_and_feedback_and_export_work(course: Course) -> None:
     for words in (["grade", SLUG, "--force"], ["feedback", SLUG], ["report", SLUG], ["export", "--for", "canvas"]):
-        done = course_command(course, *words)
+        done = course_here(course, *words)
         assert done.returncode == 0, done.stderr
     with Gradebook(course.gradebook_url, course.name) as gradebook:
         mark = gradebook.find_grade("why", SLUG, SLUG, "ada")

@@ -17,12 +17,12 @@ from nbgrader.api import Gradebook
 
 from autograde.course import Course
 from autograde.grading.versions import Version
-from autograde.notebooks.release import assemble, release
+from autograde.notebooks.release import assemble
 from autograde.records.gradebook import record
 from autograde.records.journal import GRADED, SHOWN, WITHHELD, Entry, append, entries
 from autograde.records.regrade import changes, exercises_text, write_changes
-from autograde.tests.checked_course import make_checked_course
-from autograde.tests.test_class import course_command
+from autograde.tests.checked_course import released_copy
+from autograde.tests.commands import Done, course_here
 from autograde.tests.test_gradebook import broken
 from autograde.tests.tiny_course import SLUG, FakeGrading, a_report, hand_in
 
@@ -39,33 +39,32 @@ def graded_state(course: Course, student: str) -> tuple[float, float | None, tim
 
 
 @pytest.fixture(scope="module")
-def regraded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Course, subprocess.CompletedProcess[str]]:
+def regraded(checked_once: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Course, Done]:
     """A class graded by a check that is too strict, marked, shown; then the check was mended and all graded again."""
-    course = make_checked_course(tmp_path_factory.mktemp("regraded"))
+    course = released_copy(checked_once, tmp_path_factory.mktemp("regraded"))
     tests = course.paths(SLUG).hidden_tests / "test_scale.py"
     mended = tests.read_text()
     tests.write_text(mended.replace("oracle.compare(student.scale(x, factor), x, factor)", "assert False", 1))
-    release(course, [SLUG])
     for student, answer in (("ada", RIGHT), ("bob", ADDS), ("late", RIGHT)):
         when = "2027-02-02 12:00:00 UTC" if student == "late" else ""
         hand_in(course, student, assemble(course, SLUG, {"scale": answer, "why": "Because."}), when=when)
-    assert course_command(course, "grade", SLUG).returncode == 0
+    assert course_here(course, "grade", SLUG).returncode == 0
     with Gradebook(course.gradebook_url, course.name) as gradebook:
         for student in ("ada", "late"):
             grade = gradebook.find_grade("why", SLUG, SLUG, student)
             grade.manual_score, grade.needs_manual_grade = 1.5, False
         gradebook.find_submission(SLUG, "late").extension = timedelta(days=1)
         gradebook.db.commit()
-    assert course_command(course, "feedback", SLUG).returncode == 0
+    assert course_here(course, "feedback", SLUG).returncode == 0
     before = {path: path.read_bytes() for path in course.root.glob("feedback/**/*.html")}
     tests.write_text(mended)
-    again = course_command(course, "grade", SLUG)
+    again = course_here(course, "grade", SLUG)
     assert again.returncode == 0, again.stderr
     assert {path: path.read_bytes() for path in course.root.glob("feedback/**/*.html")} == before
     return course, again
 
 
-def test_the_change_is_shown_for_review(regraded: tuple[Course, subprocess.CompletedProcess[str]]) -> None:
+def test_the_change_is_shown_for_review(regraded: tuple[Course, Done]) -> None:
     course, again = regraded
     found = {change.student: change for change in changes(course, SLUG)}
     assert {who: (change.before, change.after) for who, change in found.items()} == {"ada": (1, 4), "late": (1, 4)}
@@ -82,7 +81,7 @@ def test_the_change_is_shown_for_review(regraded: tuple[Course, subprocess.Compl
 
 
 def test_marks_extensions_and_the_late_policy_stand(
-    regraded: tuple[Course, subprocess.CompletedProcess[str]],
+    regraded: tuple[Course, Done],
 ) -> None:
     course, _ = regraded
     assert graded_state(course, "ada") == (5.5, 1.5, None, 0.0)
@@ -91,7 +90,7 @@ def test_marks_extensions_and_the_late_policy_stand(
 
 
 def test_the_log_says_who_graded_what_with_which_version(
-    regraded: tuple[Course, subprocess.CompletedProcess[str]],
+    regraded: tuple[Course, Done],
 ) -> None:
     course, _ = regraded
     log = list(entries(course, SLUG))
@@ -106,16 +105,16 @@ def test_the_log_says_who_graded_what_with_which_version(
 
 
 def test_what_has_not_changed_is_not_run_and_feedback_ends_the_review(
-    regraded: tuple[Course, subprocess.CompletedProcess[str]],
+    regraded: tuple[Course, Done],
 ) -> None:
     course, _ = regraded
     size = course.log.stat().st_size
-    shown = course_command(course, "grade", SLUG)
+    shown = course_here(course, "grade", SLUG)
     assert (shown.returncode, "2 changed" in shown.stdout) == (0, True), "until students have seen it"
     assert course.log.stat().st_size == size
-    assert course_command(course, "feedback", SLUG).returncode == 0
+    assert course_here(course, "feedback", SLUG).returncode == 0
     assert not course.paths(SLUG).changes.exists()
-    assert course_command(course, "grade", SLUG).stdout.count("changed") == 0
+    assert course_here(course, "grade", SLUG).stdout.count("changed") == 0
 
 
 def entry(event: str, student: str, after: float, submission: str = "s", checks: str = "c") -> Entry:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from autograde.course import Course
-from autograde.grading.verify import Verification, verify
+from autograde.grading.verification import Verification
+from autograde.grading.verify import verify
 from autograde.pages.verify_page import write_verification
 from autograde.tests.checked_course import make_checked_course
 from autograde.tests.tiny_course import SLUG

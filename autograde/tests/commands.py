@@ -1,0 +1,45 @@
+"""The real commands, each in a process of its own or, where nothing depends on that, in this one.
+
+A process of its own starts as a user's does, and imports torch four times before it grades anything; here that is done.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from autograde.cli import main
+from autograde.course import Course
+
+ROOT = Path(__file__).parents[2]
+Done = subprocess.CompletedProcess[str]
+
+
+def course_here(course: Course, *words: str) -> Done:
+    """`course ...` in the course's folder, in this process. What the command does not foresee is raised."""
+    with contextlib.chdir(course.root):
+        result = CliRunner().invoke(main, words, catch_exceptions=False)
+    return subprocess.CompletedProcess(words, result.exit_code, result.stdout, result.stderr)
+
+
+def course_command(course: Course, *words: str) -> Done:
+    """The same in a process of its own, with an environment that knows nothing of the virtual environment."""
+    bare = {"PATH": "/usr/bin:/bin", "HOME": str(course.root), "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8"}
+    return _done([sys.executable, "-m", "autograde.cli", *words], course, bare)
+
+
+def nbgrader_command(course: Course, *words: str) -> Done:
+    """Stock `nbgrader ...` in the course's folder, with the project's own nbgrader_config.py."""
+    (course.root / "nbgrader_config.py").write_bytes((ROOT / "nbgrader_config.py").read_bytes())
+    bin_first = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = os.environ | {"PATH": bin_first, "PYTHONPATH": str(ROOT)}
+    return _done([sys.executable, "-m", "nbgrader", *words], course, environment)
+
+
+def _done(command: list[str], course: Course, environment: dict[str, str]) -> Done:
+    return subprocess.run(command, cwd=course.root, env=environment, capture_output=True, text=True, timeout=300)
