@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from autograde.grading.pool import Told
-from autograde.grading.verify import Verification
+from autograde.grading.verification import Verification
 from autograde.records.grade import ClassResult
 from autograde.records.regrade import Change, exercises_text
 from autograde.report import NOT_CONFINED, Outcome, Report, ideas

@@ -1,61 +1,25 @@
 """Is an assignment sound? Its solution and right programs get full marks, every wrong program is caught and named,
-no foolish answer passes, the points add up and nothing leaks."""
+no foolish answer passes, the points add up and nothing leaks.
+
+This file says who is graded, and how; `verification` says what is expected of them.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from autograde.course import Course
-from autograde.grading.pool import GraderPool, Told
+from autograde.grading.pool import GraderPool, Order, Told
+from autograde.grading.verification import Verification, judge
 from autograde.grading.versions import Options, submission_for
 from autograde.notebooks.extract import Submission, from_notebook
 from autograde.notebooks.release import assemble, draft, points, read_program
 from autograde.notebooks.repair import nbgrader_of
-from autograde.report import Outcome, Report
+from autograde.report import Report
 from autograde.testing.fools import FOOLS
-
-Killed = (Outcome.FAILED, Outcome.CRASHED, Outcome.TIMED_OUT)
-
-
-@dataclass
-class Verification:
-    """What was found about one assignment."""
-
-    slug: str
-    problems: list[str] = field(default_factory=list)
-    """each a reason not to release"""
-    checks: list[str] = field(default_factory=list)
-    """`exercise: title`, in order"""
-    places: dict[tuple[str, str], int] = field(default_factory=dict)
-    """(exercise, check) -> its index in `checks`"""
-    flags: set[int] = field(default_factory=set)
-    """the checks without points"""
-    kills: dict[str, list[int]] = field(default_factory=dict)
-    """wrong program -> the checks (by index) that catch it"""
-    right: list[str] = field(default_factory=list)
-    flagged: list[str] = field(default_factory=list)
-    """right programs of which a check without points says something, and what"""
-    confinement: str = ""
-    """what held the programs while they ran"""
-    named: dict[str, str] = field(default_factory=dict)
-    """wrong program -> the misconceptions by which feedback names its idea"""
-    nearest_right: dict[int, tuple[float, str]] = field(default_factory=dict)
-    """check (by index) -> the largest error of a right program there, in units of what is allowed, and its name"""
-    nearest_wrong: dict[int, tuple[float, str]] = field(default_factory=dict)
-    """check (by index) -> the smallest error by which it caught a wrong value, and the program"""
-
-    @property
-    def sound(self) -> bool:
-        return not self.problems
-
-    @property
-    def redundant(self) -> list[str]:
-        """Checks that catch no wrong program which an earlier check does not catch."""
-        first = {caught[0] for caught in self.kills.values() if caught}
-        return [title for index, title in enumerate(self.checks) if index not in first | self.flags]
 
 
 def verify(
@@ -74,49 +38,47 @@ def verify(
     program meets the checks of the exercises in which it differs; `every_check` makes it meet all. A misconception
     without a wrong program of its name is tried by its own answers.
     """
-    found = Verification(slug)
     draft(course, slug)  # raises CourseError for a leak or a malformed source
     solution, ideas = submission_for(course, slug), _ideas(course, slug)
-    right = [solution, *programs(course, slug, "right")]
-    orders = [(program, Options()) for program in right]
-    for seed in range(course.seed + 1, course.seed + seeds):
-        again = [replace(up_to_last_answer(program), student=f"seed {seed}/{program.student}") for program in right]
-        orders += [(program, Options(seed=seed)) for program in again]
-    for program in programs(course, slug, "wrong"):
-        differs = frozenset() if every_check else _differs(course, slug, program)
-        orders.append((up_to_last_answer(program), Options(ignore_after=True, exercises=differs)))
-    bare = up_to_last_answer(solution)
-    orders += [(replace(bare, student=f"fool/{name}"), Options(ignore_after=True, fool=name)) for name in FOOLS]
-    for name in ideas.keys() - {path.stem for path in _files(course, slug, "wrong")}:
-        holds = Options(ignore_after=True, exercises=frozenset({ideas[name]}), fool=name)
-        orders.append((replace(bare, student=f"idea/{name}"), holds))
+    orders = [
+        *_right_orders(course, slug, solution, seeds),
+        *_wrong_orders(course, slug, every_check),
+        *_foolish_orders(course, slug, solution, ideas),
+    ]
+    found, reports = Verification(slug), dict[str, Report]()
     with GraderPool(course, slug, jobs, device, strangers=False) as pool:
         found.confinement = pool.confinement
-        reports = {}
         for report in pool.run(orders):
             reports[report.student] = report
             if told:
                 told(len(reports), len(orders))
-    _list_checks(found, reports[solution.student])
-    _expect_points(course, found, reports[solution.student])
-    for student, report in reports.items():
-        kind, _, name = student.partition("/")
-        if kind != "fool":
-            _note_margins(found, report)
-        if kind == "wrong":
-            _expect_caught(found, name, report, ideas)
-        elif kind == "idea":
-            _expect_recognised(found, name, ideas[name], report)
-        elif kind == "fool":
-            _expect_no_fool(found, name, report)
-        else:
-            found.right += [name] if kind == "right" else []
-            _expect_full_marks(found, report)
-    found.kills = dict(sorted(found.kills.items()))
-    found.right.sort()
-    found.flagged.sort()
-    found.problems.sort()
+    judge(found, reports.pop(solution.student), reports.values(), points(course, slug), ideas)
     return found
+
+
+def _right_orders(course: Course, slug: str, solution: Submission, seeds: int) -> Iterator[Order]:
+    right = [solution, *programs(course, slug, "right")]
+    for program in right:
+        yield program, Options()
+    for seed in range(course.seed + 1, course.seed + seeds):
+        for program in right:
+            yield replace(up_to_last_answer(program), student=f"seed {seed}/{program.student}"), Options(seed=seed)
+
+
+def _wrong_orders(course: Course, slug: str, every_check: bool) -> Iterator[Order]:
+    for program in programs(course, slug, "wrong"):
+        differs = frozenset() if every_check else _differs(course, slug, program)
+        yield up_to_last_answer(program), Options(ignore_after=True, exercises=differs)
+
+
+def _foolish_orders(course: Course, slug: str, solution: Submission, ideas: Mapping[str, str]) -> Iterator[Order]:
+    """The solution with other answers put in the place of its own: the fools', and those of ideas without a program."""
+    bare = up_to_last_answer(solution)
+    for name in FOOLS:
+        yield replace(bare, student=f"fool/{name}"), Options(ignore_after=True, fool=name)
+    for name in ideas.keys() - {path.stem for path in _files(course, slug, "wrong")}:
+        holds = Options(ignore_after=True, exercises=frozenset({ideas[name]}), fool=name)
+        yield replace(bare, student=f"idea/{name}"), holds
 
 
 def _differs(course: Course, slug: str, program: Submission) -> frozenset[str]:
@@ -145,26 +107,6 @@ def up_to_last_answer(submission: Submission) -> Submission:
     return replace(submission, cells=submission.cells[: last + 1])
 
 
-def _list_checks(found: Verification, report: Report) -> None:
-    for exercise in report.exercises:
-        for verdict in exercise.verdicts:
-            found.places[exercise.exercise, verdict.check] = len(found.checks)
-            found.flags |= {len(found.checks)} if verdict.max_points == 0 else set()
-            found.checks.append(f"{exercise.exercise}: {verdict.title}")
-
-
-def _note_margins(found: Verification, report: Report) -> None:
-    """How much of the tolerance a right program used, or by how much a wrong one was caught."""
-    is_wrong = report.student.startswith(("wrong/", "idea/"))
-    near, better = (found.nearest_wrong, min) if is_wrong else (found.nearest_right, max)
-    for exercise in report.exercises:
-        for verdict in exercise.verdicts:
-            if verdict.margin is None or (is_wrong and verdict.margin <= 1):
-                continue
-            index, mine = found.places[exercise.exercise, verdict.check], (verdict.margin, report.student)
-            near[index] = better(near.get(index, mine), mine)
-
-
 def _ideas(course: Course, slug: str) -> dict[str, str]:
     """Name of each misconception that the hidden tests define -> the exercise whose checks know it."""
     return {
@@ -172,80 +114,3 @@ def _ideas(course: Course, slug: str) -> dict[str, str]:
         for path in sorted(course.paths(slug).hidden_tests.glob("test_*.py"))
         for name in re.findall(r"\.misconception\ndef (\w+)", path.read_text())
     }
-
-
-def _expect_full_marks(found: Verification, report: Report) -> None:
-    who = f"{report.student}.py" if "/" in report.student else "the instructor's solution"
-    for exercise in report.exercises:
-        for verdict in exercise.verdicts:
-            if verdict.outcome is Outcome.PASSED:
-                continue
-            what = f"{exercise.exercise}: {verdict.title}: {verdict.outcome.value}: {verdict.reason}"
-            if verdict.max_points == 0 and verdict.outcome is Outcome.FAILED and report.student.startswith("right/"):
-                found.flagged.append(f"{who} is flagged in {what}")
-            else:
-                found.problems.append(f"{who} loses points in {what}")
-
-
-def _expect_points(course: Course, found: Verification, report: Report) -> None:
-    declared = points(course, found.slug)
-    for exercise in report.exercises:
-        cell = declared.get(exercise.exercise)
-        if cell != exercise.max_score:
-            found.problems.append(
-                f"exercise {exercise.exercise}: its checks are worth {exercise.max_score:g} points, "
-                f"but the cell {exercise.exercise}-checks in source/{found.slug}.py says {cell}"
-            )
-
-
-def _expect_caught(found: Verification, name: str, report: Report, ideas: Collection[str]) -> None:
-    caught = [
-        found.places[exercise.exercise, verdict.check]
-        for exercise in report.exercises
-        for verdict in exercise.verdicts
-        if verdict.outcome in Killed and verdict.max_points > 0
-    ]
-    found.kills[name] = caught
-    found.named[name] = ", ".join(dict.fromkeys(v.misconception for v in report.verdicts if v.misconception))
-    broken = [verdict for verdict in report.verdicts if verdict.outcome is Outcome.BROKEN]
-    if broken:
-        found.problems.append(f"wrong/{name}.py breaks the check {broken[0].title!r}: {broken[0].reason}")
-    elif not caught:
-        found.problems.append(f"wrong/{name}.py gets full marks; no check catches it")
-    elif name in ideas and name not in {verdict.misconception for verdict in report.verdicts}:
-        found.problems.append(
-            f"wrong/{name}.py is caught, but its misconception {name} is not recognised: {_why_unnamed(name, report)}"
-        )
-    elif not any(verdict.hint and verdict.outcome is Outcome.FAILED for verdict in report.verdicts):
-        found.problems.append(f"wrong/{name}.py is caught, but no hint names its idea")
-
-
-def _why_unnamed(name: str, report: Report) -> str:
-    """What keeps a known wrong idea from being named, check by check where there are several."""
-    for verdict in report.verdicts:
-        if name in verdict.undecided:
-            others = " and ".join(idea for idea in verdict.undecided if idea != name)
-            return (
-                f"in {verdict.title!r} {others} gives the same numbers for every input; draw inputs for which they "
-                "differ, make them one idea, or give one of them an oracle of its own"
-            )
-    named = {verdict.misconception for verdict in report.verdicts if verdict.misconception}
-    if named:
-        return f"what is recognised is {' and '.join(sorted(named))}"
-    return "it gives other numbers than the program does"
-
-
-def _expect_recognised(found: Verification, name: str, exercise: str, report: Report) -> None:
-    """No program is written for this idea: its own answers stand in for one, so that its hint has been seen once."""
-    where = f"test_{exercise}.py: the misconception {name}"
-    if all(verdict.outcome is Outcome.PASSED for verdict in report.verdicts):
-        found.problems.append(f"{where} answers right wherever it is asked")
-    elif name not in {verdict.misconception for verdict in report.verdicts}:
-        found.problems.append(f"{where} is not recognised by its own answers")
-
-
-def _expect_no_fool(found: Verification, fool: str, report: Report) -> None:
-    """Every exercise that compares values must notice: a foolish answer may not keep all of its points."""
-    for exercise in report.exercises:
-        if exercise.score == exercise.max_score:
-            found.problems.append(f"exercise {exercise.exercise}: {fool} in place of every answer gets full marks")

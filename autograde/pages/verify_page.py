@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from autograde.course import Course
-from autograde.grading.verify import Verification
+from autograde.grading.verification import Verification
 from autograde.pages.display import plain
 from autograde.pages.staff_page import staff_page
 

@@ -1,0 +1,180 @@
+"""What `verify` found about one assignment, and what it expects of each program's report.
+
+Every expectation that is not met is a problem: a sentence that says which program, which check, and what to mend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from autograde.report import Outcome, Report
+
+CAUGHT = (Outcome.FAILED, Outcome.CRASHED, Outcome.TIMED_OUT)
+"""outcomes by which a check catches a wrong program"""
+Near = dict[int, tuple[float, str]]
+
+
+@dataclass
+class Verification:
+    """What was found about one assignment."""
+
+    slug: str
+    problems: list[str] = field(default_factory=list)
+    """each a reason not to release"""
+    checks: list[str] = field(default_factory=list)
+    """`exercise: title`, in order"""
+    places: dict[tuple[str, str], int] = field(default_factory=dict)
+    """(exercise, check) -> its index in `checks`"""
+    flags: set[int] = field(default_factory=set)
+    """the checks without points"""
+    kills: dict[str, list[int]] = field(default_factory=dict)
+    """wrong program -> the checks (by index) that catch it"""
+    right: list[str] = field(default_factory=list)
+    flagged: list[str] = field(default_factory=list)
+    """right programs of which a check without points says something, and what"""
+    confinement: str = ""
+    """what held the programs while they ran"""
+    named: dict[str, str] = field(default_factory=dict)
+    """wrong program -> the misconceptions by which feedback names its idea"""
+    nearest_right: Near = field(default_factory=dict)
+    """check (by index) -> the largest error of a right program there, in units of what is allowed, and its name"""
+    nearest_wrong: Near = field(default_factory=dict)
+    """check (by index) -> the smallest error by which it caught a wrong value, and the program"""
+
+    @property
+    def sound(self) -> bool:
+        return not self.problems
+
+    @property
+    def redundant(self) -> list[str]:
+        """Checks that catch no wrong program which an earlier check does not catch."""
+        first = {caught[0] for caught in self.kills.values() if caught}
+        return [title for index, title in enumerate(self.checks) if index not in first | self.flags]
+
+
+def judge(
+    found: Verification,
+    solution: Report,
+    others: Collection[Report],
+    points: Mapping[str, float],
+    ideas: Mapping[str, str],
+) -> None:
+    """Write into `found` what the reports say: of the instructor's `solution`, and of `others` by how they are named.
+
+    points: exercise -> what its cell in the source is worth; ideas: misconception -> the exercise whose checks know it.
+    """
+    _list_checks(found, solution)
+    _expect_points(found, solution, points)
+    for report in (solution, *others):
+        kind, _, name = report.student.partition("/")
+        if kind != "fool":
+            _note_margins(found, report)
+        if kind == "wrong":
+            _expect_caught(found, name, report, ideas)
+        elif kind == "idea":
+            _expect_recognised(found, name, ideas[name], report)
+        elif kind == "fool":
+            _expect_no_fool(found, name, report)
+        else:
+            found.right += [name] if kind == "right" else []
+            _expect_full_marks(found, report)
+    found.kills = dict(sorted(found.kills.items()))
+    for listed in (found.right, found.flagged, found.problems):
+        listed.sort()
+
+
+def _list_checks(found: Verification, report: Report) -> None:
+    for exercise in report.exercises:
+        for verdict in exercise.verdicts:
+            found.places[exercise.exercise, verdict.check] = len(found.checks)
+            found.flags |= {len(found.checks)} if verdict.max_points == 0 else set()
+            found.checks.append(f"{exercise.exercise}: {verdict.title}")
+
+
+def _note_margins(found: Verification, report: Report) -> None:
+    """How much of the tolerance a right program used, or by how much a wrong one was caught."""
+    is_wrong = report.student.startswith(("wrong/", "idea/"))
+    near, better = (found.nearest_wrong, min) if is_wrong else (found.nearest_right, max)
+    for exercise in report.exercises:
+        for verdict in exercise.verdicts:
+            if verdict.margin is None or (is_wrong and verdict.margin <= 1):
+                continue
+            index, mine = found.places[exercise.exercise, verdict.check], (verdict.margin, report.student)
+            near[index] = better(near.get(index, mine), mine)
+
+
+def _expect_full_marks(found: Verification, report: Report) -> None:
+    who = f"{report.student}.py" if "/" in report.student else "the instructor's solution"
+    for exercise in report.exercises:
+        for verdict in exercise.verdicts:
+            if verdict.outcome is Outcome.PASSED:
+                continue
+            what = f"{exercise.exercise}: {verdict.title}: {verdict.outcome.value}: {verdict.reason}"
+            if verdict.max_points == 0 and verdict.outcome is Outcome.FAILED and report.student.startswith("right/"):
+                found.flagged.append(f"{who} is flagged in {what}")
+            else:
+                found.problems.append(f"{who} loses points in {what}")
+
+
+def _expect_points(found: Verification, report: Report, points: Mapping[str, float]) -> None:
+    for exercise in report.exercises:
+        cell = points.get(exercise.exercise)
+        if cell != exercise.max_score:
+            found.problems.append(
+                f"exercise {exercise.exercise}: its checks are worth {exercise.max_score:g} points, "
+                f"but the cell {exercise.exercise}-checks in source/{found.slug}.py says {cell}"
+            )
+
+
+def _expect_caught(found: Verification, name: str, report: Report, ideas: Collection[str]) -> None:
+    caught = [
+        found.places[exercise.exercise, verdict.check]
+        for exercise in report.exercises
+        for verdict in exercise.verdicts
+        if verdict.outcome in CAUGHT and verdict.max_points > 0
+    ]
+    found.kills[name] = caught
+    found.named[name] = ", ".join(dict.fromkeys(v.misconception for v in report.verdicts if v.misconception))
+    broken = [verdict for verdict in report.verdicts if verdict.outcome is Outcome.BROKEN]
+    if broken:
+        found.problems.append(f"wrong/{name}.py breaks the check {broken[0].title!r}: {broken[0].reason}")
+    elif not caught:
+        found.problems.append(f"wrong/{name}.py gets full marks; no check catches it")
+    elif name in ideas and name not in {verdict.misconception for verdict in report.verdicts}:
+        found.problems.append(
+            f"wrong/{name}.py is caught, but its misconception {name} is not recognised: {_why_unnamed(name, report)}"
+        )
+    elif not any(verdict.hint and verdict.outcome is Outcome.FAILED for verdict in report.verdicts):
+        found.problems.append(f"wrong/{name}.py is caught, but no hint names its idea")
+
+
+def _why_unnamed(name: str, report: Report) -> str:
+    """What keeps a known wrong idea from being named, check by check where there are several."""
+    for verdict in report.verdicts:
+        if name in verdict.undecided:
+            others = " and ".join(idea for idea in verdict.undecided if idea != name)
+            return (
+                f"in {verdict.title!r} {others} gives the same numbers for every input; draw inputs for which they "
+                "differ, make them one idea, or give one of them an oracle of its own"
+            )
+    named = {verdict.misconception for verdict in report.verdicts if verdict.misconception}
+    if named:
+        return f"what is recognised is {' and '.join(sorted(named))}"
+    return "it gives other numbers than the program does"
+
+
+def _expect_recognised(found: Verification, name: str, exercise: str, report: Report) -> None:
+    """No program is written for this idea: its own answers stand in for one, so that its hint has been seen once."""
+    where = f"test_{exercise}.py: the misconception {name}"
+    if all(verdict.outcome is Outcome.PASSED for verdict in report.verdicts):
+        found.problems.append(f"{where} answers right wherever it is asked")
+    elif name not in {verdict.misconception for verdict in report.verdicts}:
+        found.problems.append(f"{where} is not recognised by its own answers")
+
+
+def _expect_no_fool(found: Verification, fool: str, report: Report) -> None:
+    """Every exercise that compares values must notice: a foolish answer may not keep all of its points."""
+    for exercise in report.exercises:
+        if exercise.score == exercise.max_score:
+            found.problems.append(f"exercise {exercise.exercise}: {fool} in place of every answer gets full marks")
