@@ -25,11 +25,11 @@ def top_k_logits(logits: Tensor, k: int) -> Tensor:
 
 def top_p_logits(logits: Tensor, p: float) -> Tensor:
     """(..., vocab) -> (..., vocab): -inf for what is not needed to reach probability p; the likeliest always stays."""
-    ordered, order = logits.sort(dim=-1, descending=True, stable=True)
-    probabilities = ordered.softmax(dim=-1)
-    reached_before = probabilities.cumsum(dim=-1) - probabilities >= p
-    reached_before[..., 0] = False
-    return logits.masked_fill(reached_before.scatter(-1, order, reached_before), -math.inf)
+    # The unlikeliest first: a sum of small numbers is exact where one of nearly 1 rounds, and with p = 1 all must stay.
+    ordered, order = logits.sort(dim=-1, stable=True)
+    not_needed = ordered.softmax(dim=-1).cumsum(dim=-1) <= 1 - p
+    not_needed[..., -1] = False
+    return logits.masked_fill(not_needed.scatter(-1, order, not_needed), -math.inf)
 
 
 def next_token(
