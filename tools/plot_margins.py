@@ -25,6 +25,7 @@ from torch import Tensor
 
 from autograde.course import Course, load_course
 from autograde.grading.grader import grader_main
+from autograde.grading.preload import notebook_modules
 from autograde.grading.verify import programs, up_to_last_answer
 from autograde.grading.versions import Options
 from autograde.grading.warm import WarmProcess
@@ -115,7 +116,7 @@ def measure(course: Course, slug: str) -> list[Margin]:
                     raise SystemExit(report)
                 margins.extend(Margin(report.student, check, value) for check, value in observer.taken().items())
 
-    with WarmProcess() as warm, observer.watching():
+    with WarmProcess(modules=notebook_modules(course, slug)) as warm, observer.watching():
         warm.wait_until_ready()
         feeder = threading.Thread(target=feed, args=[ours])
         feeder.start()

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -14,11 +14,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from autograde.grading.pool import Told
-from autograde.grading.verification import Verification
-from autograde.records.grade import ClassResult
-from autograde.records.regrade import Change, exercises_text
 from autograde.report import NOT_CONFINED, Outcome, Report, ideas
+
+if TYPE_CHECKING:  # importing what is printed takes longer than most commands
+    from autograde.grading.pool import Told
+    from autograde.grading.verification import Verification
+    from autograde.records.grade import ClassResult
+    from autograde.records.regrade import Change
 
 screen = Console(highlight=False)
 complaints = Console(stderr=True, highlight=False)
@@ -95,6 +97,8 @@ def say_class(title: str, result: ClassResult) -> None:
 
 def say_changes(changes: list[Change], path: Path) -> None:
     """What a regrading changed for students, for review; says nothing if it changed nothing."""
+    from autograde.records.regrade import exercises_text
+
     if not changes:
         return
     table = Table(title="Changed since students saw it, or since the same work was first graded: automatic points")

@@ -25,27 +25,29 @@ def check(course: Course, file: str, slug: str, junit: Path | None, gradescope: 
 
     Example: course check ~/Downloads/rmsnorm.ipynb --assignment rmsnorm
     """
-    from autograde.cli.console import say
-    from autograde.grading.pool import grade_one
-    from autograde.grading.versions import submission_for
-    from autograde.notebooks.extract import SubmissionError
-    from autograde.pages.feedback import exercise_text
-    from autograde.records import results
-    from autograde.report import encode_report
+    from autograde.grading.pool import GraderPool
 
     course.assignment(slug)
-    try:
-        report = grade_one(course, submission_for(course, slug, file))
-    except SubmissionError as error:
-        raise CourseError(f"{file}: {error}") from None
-    for path, written in ((junit, results.junit), (gradescope, results.gradescope)):
-        if path:
-            path.write_text(written(report), encoding="utf-8")
-    if as_json:
-        click.echo(encode_report(report), nl=False)
-    else:
-        for text in (*report.problems, *map(exercise_text, report.exercises)):
-            say(text)
+    with GraderPool(course, slug, device=course.device) as pool:  # before all else: its processes take longest to start
+        from autograde.cli.console import say
+        from autograde.grading.versions import submission_for
+        from autograde.notebooks.extract import SubmissionError
+        from autograde.pages.feedback import exercise_text
+        from autograde.records import results
+        from autograde.report import encode_report
+
+        try:
+            (report,) = pool.grade([submission_for(course, slug, file)])
+        except SubmissionError as error:
+            raise CourseError(f"{file}: {error}") from None
+        if as_json:
+            click.echo(encode_report(report), nl=False)
+        else:
+            for text in (*report.problems, *map(exercise_text, report.exercises)):
+                say(text)
+        for path, written in ((junit, results.junit), (gradescope, results.gradescope)):
+            if path:
+                path.write_text(written(report), encoding="utf-8")
     sys.exit(1 if report.withheld else 0)
 
 

@@ -16,7 +16,7 @@ import msgspec
 
 from autograde.course import Confinement, Course, CourseError, Limits
 from autograde.grading.sandbox import RunningSubmission
-from autograde.grading.warm import WarmProcess
+from autograde.grading.warm import Reached, WarmProcess
 from autograde.report import NOT_CONFINED
 
 
@@ -81,7 +81,7 @@ def describe(layers: Mapping[str, Any]) -> str:
     return f"{level}: process border, limits, {', '.join(held) or 'nothing else'}{without}"
 
 
-def proven(warm: WarmProcess, course: Course, *, strangers: bool = True) -> str:
+def proven(warm: WarmProcess | Reached, course: Course, *, strangers: bool = True) -> str:
     """`describe`, once probes in a worker have shown it to be so. ConfinementError if it is not, or is too weak.
 
     `strangers`: what will run was not written by the course's own people.
@@ -100,7 +100,7 @@ def proven(warm: WarmProcess, course: Course, *, strangers: bool = True) -> str:
     return describe(warm.layers)
 
 
-def got_through(warm: WarmProcess, root: Path) -> list[str]:
+def got_through(warm: WarmProcess | Reached, root: Path) -> list[str]:
     """Which of the probes that the layers should stop were not stopped, and which that should run did not."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         probes = _probes(root, listener.getsockname()[1])

@@ -6,24 +6,29 @@ for the submissions' workers. A grader that dies costs the submission it held a 
 
 from __future__ import annotations
 
-import ast
 import atexit
 import contextlib
+import gc
 import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from autograde.course import Course, CourseError
-from autograde.grading.versions import Options, checks_digest
-from autograde.grading.warm import WarmProcess
-from autograde.notebooks.extract import Submission
+from autograde.grading.preload import grader_modules, notebook_modules
+from autograde.grading.warm import Reached, WarmProcess
 from autograde.report import ExerciseReport, Outcome, Report, Verdict
 
-Busy = dict[Connection, Submission]
-Order = tuple[Submission, Options]
+if TYPE_CHECKING:  # this module only starts processes, and is loaded before all else so that they start at once
+    from autograde.grading.versions import Options
+    from autograde.notebooks.extract import Submission
+
+    Busy = dict[Connection, Submission]
+    Order = tuple[Submission, Options]
 Told = Callable[[int, int], object]
 """is told how many of how many are done"""
 
@@ -35,8 +40,9 @@ class GraderError(CourseError):
 class Graders(Protocol):
     """Whatever grades submissions of one assignment: processes of this machine, or a cluster's workers."""
 
-    confinement: str
-    """what holds the submissions, in words"""
+    @property
+    def confinement(self) -> str:
+        """What holds the submissions, in words. ConfinementError if nothing does that the course accepts."""
 
     def grade(self, submissions: Iterable[Submission]) -> Iterator[Report]:
         """Reports in the order in which they are ready. GraderError if none can be graded."""
@@ -56,33 +62,49 @@ class GraderPool:
     def __init__(
         self, course: Course, slug: str, jobs: int = 1, device: str = "cpu", *, strangers: bool = True
     ) -> None:
-        """`strangers`: submissions are by people outside the course, so ConfinementError if nothing can hold them."""
-        self.warm = WarmProcess(modules=_imports(course, slug))
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["autograde.grading.grader"])
-        self.graders: dict[Connection, Any] = {}
-        for _ in range(jobs):
-            ours, theirs = context.Pipe()
-            arguments = (theirs, str(course.root), slug, self.warm.control, device)
-            process = context.Process(target=_grader, args=arguments, daemon=True)
-            process.start()
-            theirs.close()
-            self.graders[ours] = process
-        try:
-            from autograde.grading.confinement import proven  # imports torch, while the processes above do so too
+        """Start what takes time to start, and wait for nothing.
 
-            self.warm.wait_until_ready()
-            self.confinement = proven(self.warm, course, strangers=strangers)
-        except BaseException:
-            self.close()
-            raise
+        `strangers`: submissions are by people outside the course, so ConfinementError if nothing can hold them.
+        """
+        self.course, self.slug, self.jobs, self.device, self.strangers = course, slug, jobs, device, strangers
+        self.graders: dict[Connection, Any] = {}
+        self.warm = WarmProcess(modules=notebook_modules(course, slug))
+        self.context = multiprocessing.get_context("forkserver")
+        self.context.set_forkserver_preload(list(grader_modules(course, slug)))
+        forkserver.ensure_running()
+
+    @cached_property
+    def confinement(self) -> str:
+        """What holds the submissions, as probes have shown; asked for before any submission runs."""
+        for _ in range(self.jobs):
+            ours, theirs = self.context.Pipe()
+            process = self._start(_grader, theirs, str(self.course.root), self.slug, self.warm.control, self.device)
+            self.graders[ours] = process
+        self.warm.wait_until_ready()
+        ours, theirs = self.context.Pipe()
+        reached = Reached(self.warm.control, self.warm.layers)
+        self._start(_prove, theirs, reached, self.course, self.strangers)
+        with ours:
+            answer: str | Exception = ours.recv()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def _start(self, entry: Callable[..., None], theirs: Connection, *arguments: Any) -> Any:
+        process = self.context.Process(target=entry, args=(theirs, *arguments), daemon=True)
+        process.start()
+        theirs.close()
+        return process
 
     def grade(self, submissions: Iterable[Submission]) -> Iterator[Report]:
         """Reports in the order in which they are ready. GraderError if the hidden tests cannot be collected."""
+        from autograde.grading.versions import Options
+
         return self.run((submission, Options()) for submission in submissions)
 
     def run(self, orders: Iterable[Order]) -> Iterator[Report]:
         """`grade` with options of its own for each submission."""
+        assert self.confinement
         waiting = iter(orders)
         busy: Busy = {}
         for grader in list(self.graders):
@@ -138,7 +160,20 @@ def _grader(*arguments: Any) -> None:
     """Entry of a grader's process; imported only there, since this process needs neither pytest nor Hypothesis."""
     from autograde.grading.grader import grader_main
 
+    gc.freeze()  # what all graders share stays shared as long as no collection touches it
+    gc.enable()
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # nor does the grader any plug-in that happens to be installed
     grader_main(*arguments)
+
+
+def _prove(connection: Connection, warm: Reached, course: Course, strangers: bool) -> None:
+    """Entry of the process that tries the confinement: one that has torch already, which this one does without."""
+    from autograde.grading.confinement import proven
+
+    try:
+        connection.send(proven(warm, course, strangers=strangers))
+    except Exception as error:
+        connection.send(error)
 
 
 def broken(submission: Submission, reason: str) -> Report:
@@ -153,24 +188,16 @@ _pools: dict[tuple[Path, str, str, str], GraderPool] = {}
 
 def grade_one(course: Course, submission: Submission, device: str | None = None) -> Report:
     """Grade one submission with a grader that is kept for the next one, while the hidden tests stay what they are."""
+    from autograde.grading.versions import checks_digest
+
     device = device or course.device
     key = (course.root, submission.slug, checks_digest(course, submission.slug), device)
     if key not in _pools:
-        _pools[key] = GraderPool(course, submission.slug, device=device)
-        atexit.register(_pools[key].close)
+        pool = GraderPool(course, submission.slug, device=device)
+        atexit.register(pool.close)
+        assert pool.confinement  # a pool that may run nothing is not kept
+        _pools[key] = pool
     return next(iter(_pools[key].grade([submission])))
-
-
-def _imports(course: Course, slug: str) -> tuple[str, ...]:
-    """Modules that the notebook imports, so that the warm process imports them once for all."""
-    words: set[str] = set()
-    tree = ast.parse(course.paths(slug).source.read_text())
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            words |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            words.add(node.module)
-    return tuple(sorted(words))
 
 
 def default_jobs() -> int:

@@ -59,9 +59,10 @@ def student(request: pytest.FixtureRequest) -> Iterator[Student]:
 
 @pytest.fixture(scope="session")
 def _warm() -> Iterator[Any]:
+    from autograde.grading.preload import FIRST_USES
     from autograde.grading.warm import WarmProcess
 
-    with WarmProcess() as warm:
+    with WarmProcess(modules=tuple(FIRST_USES.values())) as warm:
         warm.wait_until_ready()
         yield warm
 

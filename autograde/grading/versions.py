@@ -13,7 +13,6 @@ import msgspec
 from autograde.course import Course
 from autograde.notebooks.dependencies import checks_files
 from autograde.notebooks.extract import Submission, from_notebook, read_submission
-from autograde.notebooks.release import assemble, draft
 
 ENGINE = Path(__file__).parents[1]
 
@@ -88,6 +87,8 @@ def submission_for(course: Course, slug: str, file: str | None = None) -> Submis
     """`file` as a submission, or the instructor's own solution."""
     released = released_notebook(course, slug)
     if file is None:
+        from autograde.notebooks.release import assemble  # brings jupytext, which a notebook does not need
+
         return from_notebook(assemble(course, slug, {}), released, "instructor", slug)
     return read_submission(Path(file), released, Path(file).stem, slug, course.limits_of(slug).notebook_bytes)
 
@@ -95,4 +96,8 @@ def submission_for(course: Course, slug: str, file: str | None = None) -> Submis
 def released_notebook(course: Course, slug: str) -> Path:
     """The released notebook, or a draft of it while the assignment has not been released."""
     released = course.paths(slug).released_notebook
-    return released if released.exists() else draft(course, slug)
+    if not released.exists():
+        from autograde.notebooks.release import draft
+
+        return draft(course, slug)
+    return released

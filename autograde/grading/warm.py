@@ -8,6 +8,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,14 @@ WORKER_ENTRY = Path(__file__).parents[1] / "worker" / "__main__.py"
 
 class WarmProcessError(Exception):
     """The warm process did not start, died, or lost a submission: a fault of the grader or its machine."""
+
+
+@dataclass(frozen=True)
+class Reached:
+    """What another process of the grader needs of a warm process that is ready."""
+
+    control: socket.socket
+    layers: dict[str, Any]
 
 
 class WarmProcess:

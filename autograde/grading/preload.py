@@ -1,0 +1,44 @@
+"""What to import before the first submission comes, once for all: in the warm process, and where graders are forked.
+
+Importing torch is not all: some of its functions import hundreds of modules more when they are first called.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from autograde.course import Course
+
+FIRST_USES = {
+    r"optim": "torch._dynamo",
+    r"assert_close": "torch.distributed.tensor",
+    r"gradient|backward|autograd": "torch.fx.experimental.symbolic_shapes",
+}
+"""pattern of a word in a notebook or its checks -> what torch 2.13 imports when that is first called (0.5 s each)"""
+GRADER = ("autograde.grading.importing", "autograde.grading.grader", "IPython.core.inputtransformer2", "numpy.random")
+
+
+def notebook_modules(course: Course, slug: str) -> tuple[str, ...]:
+    """For the warm process: modules that the notebook imports, and those that it or a check makes torch import."""
+    text = course.paths(slug).source.read_text()
+    words: set[str] = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            words |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            words.add(node.module)
+    return tuple(sorted(words | _first_uses(text + _checks(course, slug))))
+
+
+def grader_modules(course: Course, slug: str) -> tuple[str, ...]:
+    """For the server that graders are forked from."""
+    return *GRADER, *sorted(_first_uses(_checks(course, slug)))
+
+
+def _checks(course: Course, slug: str) -> str:
+    return "".join(path.read_text() for path in sorted(course.paths(slug).hidden_tests.glob("test_*.py")))
+
+
+def _first_uses(text: str) -> set[str]:
+    return {module for pattern, module in FIRST_USES.items() if re.search(pattern, text)}

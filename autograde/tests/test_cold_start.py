@@ -1,0 +1,58 @@
+"""What a command need not import, it does not; what torch would import in the middle of a check is there before."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from autograde.course import Course
+from autograde.grading.preload import FIRST_USES, grader_modules, notebook_modules
+from autograde.tests.tiny_course import SLUG
+
+CHECK = "console grading.pool grading.versions notebooks.extract pages.feedback records.results"
+SLOW = {"torch", "nbgrader", "jupytext", "sqlalchemy", "pytest", "hypothesis", "matplotlib", "IPython"}
+USES = {
+    "torch._dynamo": "torch.optim.AdamW([weight]).step()",
+    "torch.distributed.tensor": "torch.testing.assert_close(weight, weight)",
+    "torch.fx.experimental.symbolic_shapes": "torch.autograd.grad(weight * 2, weight, torch.ones(2))",
+}
+
+
+def loaded_by(code: str) -> set[str]:
+    """The modules that are loaded when a fresh Python has run `code`, which prints those of interest."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_check_prints_verdicts_without_importing_what_grades() -> None:
+    names = [f"autograde.{'cli.' if name == 'console' else ''}{name}" for name in CHECK.split()]
+    assert not SLOW & loaded_by(f"import sys, autograde.cli, {', '.join(names)}\nprint(*sys.modules)")
+
+
+@pytest.mark.parametrize(("module", "use"), USES.items())
+def test_torch_imports_nothing_more_at_first_use(module: str, use: str) -> None:
+    ready = f"import sys, torch, {module}\nweight = torch.zeros(2, requires_grad=True)\nbefore = set(sys.modules)"
+    assert len(loaded_by(f"{ready}\n{use}\nprint(*set(sys.modules) - before)")) <= 2
+    assert set(USES) == set(FIRST_USES.values())
+
+
+def test_only_what_the_notebook_or_its_checks_use_is_made_ready(tiny_course: Course) -> None:
+    paths = tiny_course.paths(SLUG)
+    assert notebook_modules(tiny_course, SLUG) == ("math",)
+    assert not set(FIRST_USES.values()) & set(grader_modules(tiny_course, SLUG))
+    with Path(paths.hidden_tests / "test_scale.py").open("a") as file:
+        file.write("# student.gradients\n")
+    assert "torch.fx.experimental.symbolic_shapes" in grader_modules(tiny_course, SLUG)
+    assert "torch.fx.experimental.symbolic_shapes" in notebook_modules(tiny_course, SLUG)
+    with paths.source.open("a") as file:
+        file.write("\n# %%\nimport json, torch\noptimizer = torch.optim.SGD\n")
+    assert notebook_modules(tiny_course, SLUG) == (
+        "json",
+        "math",
+        "torch",
+        "torch._dynamo",
+        "torch.fx.experimental.symbolic_shapes",
+    )
