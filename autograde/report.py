@@ -159,6 +159,13 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return NOT_CONFINED in self.environment.get("confinement", "")
 
 
+def broken(assignment: str, student: str, reason: str) -> Report:
+    """A report that is withheld: the fault is ours."""
+    verdict = Verdict(check="grader", title="grading", outcome=Outcome.BROKEN, points=0, max_points=0, reason=reason)
+    exercises = [ExerciseReport(exercise="grader", verdicts=[verdict])]
+    return Report(assignment=assignment, student=student, digest="", exercises=exercises)
+
+
 def ideas(reports: Iterable[Report]) -> list[tuple[str, list[str]]]:
     """Hints with the students whose answers they explain, the commonest first."""
     found: dict[str, list[str]] = defaultdict(list)

@@ -174,7 +174,7 @@ class Conversation:
 
 def clean(text: str, most: int) -> str:
     """Text of a submission without control and direction characters, the same in every run, at most `most` long."""
-    return CONTROL.sub("�", steady(text).encode("utf-8", "replace").decode())[:most]
+    return CONTROL.sub("�", steady(text))[:most]
 
 
 def _student_error(error: Any) -> StudentError:

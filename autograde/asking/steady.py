@@ -1,4 +1,4 @@
-"""Takes out of a submission's text what only the moment decides: addresses, and the name of its scratch folder."""
+"""Takes out of a submission's text what only the moment decides (addresses, its scratch folder) or no file can hold."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ _FOLDER = re.compile(re.escape(f"{tempfile.gettempdir()}/{SCRATCH}") + r"\w{8}")
 
 
 def steady(value: Any) -> Any:
-    """The same text, or lists and dicts of texts, with ` at 0x…` for addresses and `~` for the scratch folder."""
+    """The same text, or lists and dicts of texts, with ` at 0x…` for addresses, `~` for the scratch folder and `?` for
+    half a surrogate pair, which Python can print and UTF-8 cannot say."""
     if isinstance(value, str):
-        return _FOLDER.sub("~", _ADDRESS.sub(" at 0x…", value))
+        return _FOLDER.sub("~", _ADDRESS.sub(" at 0x…", value)).encode("utf-8", "replace").decode()
     if isinstance(value, list):
         return [steady(item) for item in value]
     if isinstance(value, dict):
-        return {key: steady(item) for key, item in value.items()}
+        return {steady(key): steady(item) for key, item in value.items()}
     return value

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from autograde.course import Course, CourseError, load_course
-from autograde.grading.pool import GraderError, broken, grade_one
+from autograde.grading.pool import GraderError, grade_one
 from autograde.grading.versions import digest_of
 from autograde.notebooks.extract import Submission
-from autograde.report import Report
+from autograde.report import Report, broken
 
 WORKERS_S = 60.0
 """how long to wait for a first worker that can do the work"""
@@ -89,7 +89,8 @@ class ClusterPool:
 
         error = future.exception()
         if isinstance(error, KilledWorker):
-            return broken(submission, "every Dask worker that graded this submission died over it")
+            reason = "every Dask worker that graded this submission died over it"
+            return broken(submission.slug, submission.student, reason)
         if error is not None:
             raise GraderError(f"a Dask worker of {self.address} cannot grade: {str(error)[:500]}") from None
         report: Report = future.result()

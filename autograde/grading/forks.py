@@ -13,7 +13,7 @@ from typing import Any
 from autograde.asking.student import Student
 from autograde.course import Limits
 from autograde.grading.sandbox import RunningSubmission
-from autograde.grading.warm import WarmProcessError
+from autograde.grading.warm import GuardLostError
 from autograde.wire import Channel
 
 
@@ -41,7 +41,7 @@ class Forks:
     def close(self) -> None:
         """End the open fork, if there is one: after a check that did not pass, or the last one of an exercise.
 
-        WarmProcessError if something of it is still running.
+        GuardLostError if something of it is still running.
         """
         self.channel = None
         self.fork.close()
@@ -50,7 +50,7 @@ class Forks:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with suppress(WarmProcessError):  # every verdict is in, and what is left ends with the submission
+        with suppress(GuardLostError):  # every verdict is in, and what is left ends with the submission
             self.close()
 
     def _afresh(self) -> Student:

@@ -22,10 +22,10 @@ from autograde.grading.forks import Forks
 from autograde.grading.judging import failed, passed, waiting
 from autograde.grading.opened import open_submission
 from autograde.grading.versions import Options, checks_digest, digest_of
-from autograde.grading.warm import WarmProcessError
+from autograde.grading.warm import GuardLostError, WarmProcessError
 from autograde.notebooks.extract import Submission
 from autograde.notebooks.release import points
-from autograde.report import ExerciseReport, Outcome, Report, Verdict
+from autograde.report import ExerciseReport, Outcome, Report, Verdict, broken
 from autograde.testing import evidence, fools
 from autograde.testing.checks import Check
 
@@ -98,6 +98,10 @@ class GradingSession:
         """The report, or what on this machine is in the way of grading anybody."""
         try:
             return self.grade(submission, items)
+        except GuardLostError as error:
+            return broken(submission.slug, submission.student, str(error))
+        except WarmProcessError as error:
+            return str(error)
         except OSError as error:
             if (why := obstacle(error)) is None:
                 raise
@@ -152,7 +156,7 @@ class GradingSession:
         assert self.forks is not None
         try:
             self.forks.close()
-        except WarmProcessError as error:
+        except GuardLostError as error:
             raised = error
         errors = {run.cell: run.error for run in self.forks.running.cells}
         return failed(check, raised, self.course.reveal, errors.get(_exercise(item), ""))

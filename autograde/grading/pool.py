@@ -1,7 +1,8 @@
 """Grades many submissions of one assignment at once.
 
 Graders are processes of their own, forked from a server that has torch and pytest imported; all share one warm process
-for the submissions' workers. A grader that dies costs the submission it held a BROKEN report, never a grade.
+for the submissions' workers. A grader that dies costs the submission it held a BROKEN report, never a grade; another
+takes its place.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from autograde.course import Course, CourseError
 from autograde.grading.preload import grader_modules, notebook_modules
 from autograde.grading.warm import Reached, WarmProcess
-from autograde.report import ExerciseReport, Outcome, Report, Verdict
+from autograde.report import Report, broken
 
 if TYPE_CHECKING:  # this module only starts processes, and is loaded before all else so that they start at once
     from autograde.grading.versions import Options
@@ -29,6 +30,9 @@ if TYPE_CHECKING:  # this module only starts processes, and is loaded before all
 
     Busy = dict[Connection, Submission]
     Order = tuple[Submission, Options]
+
+MOST_DEATHS = 3
+"""graders that may die in a row, with no report between them, before it is no accident of one submission"""
 Told = Callable[[int, int], object]
 """is told how many of how many are done"""
 
@@ -68,6 +72,7 @@ class GraderPool:
         """
         self.course, self.slug, self.jobs, self.device, self.strangers = course, slug, jobs, device, strangers
         self.graders: dict[Connection, Any] = {}
+        self.died_in_a_row = 0
         self.warm = WarmProcess(modules=notebook_modules(course, slug))
         self.context = multiprocessing.get_context("forkserver")
         self.context.set_forkserver_preload(list(grader_modules(course, slug)))
@@ -77,9 +82,7 @@ class GraderPool:
     def confinement(self) -> str:
         """What holds the submissions, as probes have shown; asked for before any submission runs."""
         for _ in range(self.jobs):
-            ours, theirs = self.context.Pipe()
-            process = self._start(_grader, theirs, str(self.course.root), self.slug, self.warm.control, self.device)
-            self.graders[ours] = process
+            self._start_grader()
         self.warm.wait_until_ready()
         ours, theirs = self.context.Pipe()
         reached = Reached(self.warm.control, self.warm.layers)
@@ -95,6 +98,12 @@ class GraderPool:
         process.start()
         theirs.close()
         return process
+
+    def _start_grader(self) -> Connection:
+        ours, theirs = self.context.Pipe()
+        arguments = (str(self.course.root), self.slug, self.warm.control, self.device)
+        self.graders[ours] = self._start(_grader, theirs, *arguments)
+        return ours
 
     def grade(self, submissions: Iterable[Submission]) -> Iterator[Report]:
         """Reports in the order in which they are ready. GraderError if the hidden tests cannot be collected."""
@@ -114,8 +123,7 @@ class GraderPool:
                 assert isinstance(ready, Connection)
                 submission = busy.pop(ready)
                 report = self._report(ready, submission)
-                if ready in self.graders:
-                    self._next(ready, waiting, busy)
+                self._next(ready if ready in self.graders else self._start_grader(), waiting, busy)
                 yield report
 
     def _next(self, grader: Connection, waiting: Iterator[Order], busy: Busy) -> None:
@@ -132,11 +140,15 @@ class GraderPool:
             answer = grader.recv()
         except (EOFError, OSError):
             del self.graders[grader]
-            if not self.graders:
-                raise GraderError(f"the graders died, the last one while grading {submission.student}") from None
-            return broken(submission, "the grader's process died while grading this submission")
+            self.died_in_a_row += 1
+            if self.died_in_a_row > MOST_DEATHS:
+                raise GraderError(f"the graders die, the last one while grading {submission.student}") from None
+            return broken(
+                submission.slug, submission.student, "the grader's process died while grading this submission"
+            )
         if isinstance(answer, str):
             raise GraderError(answer)
+        self.died_in_a_row = 0
         report: Report = answer
         report.environment["confinement"] = self.confinement
         return report
@@ -174,13 +186,6 @@ def _prove(connection: Connection, warm: Reached, course: Course, strangers: boo
         connection.send(proven(warm, course, strangers=strangers))
     except Exception as error:
         connection.send(error)
-
-
-def broken(submission: Submission, reason: str) -> Report:
-    """A report that is withheld: the fault is ours."""
-    verdict = Verdict(check="grader", title="grading", outcome=Outcome.BROKEN, points=0, max_points=0, reason=reason)
-    exercises = [ExerciseReport(exercise="grader", verdicts=[verdict])]
-    return Report(assignment=submission.slug, student=submission.student, digest="", exercises=exercises)
 
 
 _pools: dict[tuple[Path, str, str, str], GraderPool] = {}

@@ -1,17 +1,15 @@
 """The trusted side of a worker: runs a submission's notebook in it, forks it for its checks, and makes sure it ends.
 
-Nothing that comes back is trusted. Every wait has a deadline; every way for the worker to fail is one of three
-exceptions: WorkerCrashedError, WorkerTimeoutError (the submission's fault) or WarmProcessError (ours).
+Nothing that comes back is trusted. Every wait has a deadline; every way for the worker to fail is one of four
+exceptions: WorkerCrashedError, WorkerTimeoutError (the submission's fault), GuardLostError or WarmProcessError (ours).
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import socket
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,9 +17,10 @@ from typing import Any
 
 import msgspec
 
-from autograde.asking.steady import SCRATCH, steady
+from autograde.asking.steady import steady
 from autograde.course import Limits
-from autograde.grading.warm import WarmProcessError
+from autograde.grading import scratch
+from autograde.grading.warm import GuardLostError, WarmProcessError
 from autograde.report import CellRun
 from autograde.wire import Channel, DeadlineError, PeerGone, WireError
 
@@ -62,10 +61,7 @@ class RunningSubmission:
         self.fatal_cell = ""
         """id of the cell that ended the notebook's process, or kept it beyond its time"""
         self.timed_out = False
-        self.scratch = tempfile.mkdtemp(prefix=SCRATCH)
-        for path in data:
-            (Path(self.scratch) / "data").mkdir(exist_ok=True)
-            shutil.copy(path, Path(self.scratch) / "data")
+        self.scratch = scratch.make(data)
         self.open_fds: set[int] = set()
         self.ended = False
         request = {"scratch": self.scratch, "limits": _bounds(limits), "device": device, "seed": seed}
@@ -147,7 +143,7 @@ class RunningSubmission:
             self.control.send(b"fork")
             self.notebook.send(command, deadline=time.monotonic() + ANSWER_S)
         except OSError as error:
-            raise WarmProcessError(f"the process that guards a submission is gone ({error})") from None
+            raise GuardLostError(f"the process that guards a submission is gone ({error})") from None
         except (PeerGone, DeadlineError):
             self.problem = "the notebook's process ended before its checks"
             raise WorkerCrashedError(self.problem) from None
@@ -179,9 +175,9 @@ class RunningSubmission:
         try:
             self.control.send(b"sweep")
             if self.control.recv(16) != b"swept":
-                raise WarmProcessError("a submission's process could not be killed")
+                raise GuardLostError("a submission's process could not be killed")
         except (OSError, TimeoutError) as error:
-            raise WarmProcessError(f"the process that guards a submission is gone ({error})") from None
+            raise GuardLostError(f"the process that guards a submission is gone ({error})") from None
 
     def _cause_of_death(self) -> str:
         status = self._end(b"died")
@@ -215,7 +211,7 @@ class RunningSubmission:
         for fd in self.open_fds:
             os.close(fd)
         self.open_fds.clear()
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        scratch.remove(self.scratch)
 
     def __enter__(self) -> RunningSubmission:
         return self
@@ -239,10 +235,10 @@ def _bounds(limits: Limits) -> dict[str, float]:
 def _cell_run(reply: Any, name: str) -> CellRun:
     """The worker's account of one cell, in our shape; anything else is a WireError."""
     try:
-        run = msgspec.convert(reply, CellRun)
+        run = msgspec.convert(steady(reply), CellRun)
         msgspec.json.encode(run)  # only what a report can hold
     except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
         raise WireError("an account of a cell that makes no sense") from None
     if run.cell != name:
         raise WireError("an account of another cell than was sent")
-    return msgspec.structs.replace(run, outputs=steady(run.outputs), error=steady(run.error))
+    return run

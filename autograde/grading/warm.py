@@ -18,7 +18,11 @@ WORKER_ENTRY = Path(__file__).parents[1] / "worker" / "__main__.py"
 
 
 class WarmProcessError(Exception):
-    """The warm process did not start, died, or lost a submission: a fault of the grader or its machine."""
+    """The warm process did not start, died, or cannot confine anything: our fault, in the way of every submission."""
+
+
+class GuardLostError(Exception):
+    """The process that guards one submission failed: our fault too, but the next submission has a guard of its own."""
 
 
 @dataclass(frozen=True)

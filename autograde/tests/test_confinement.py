@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import threading
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 
 from autograde.asking.student import Student
 from autograde.course import Confinement, Course
+from autograde.grading import scratch
 from autograde.grading.confinement import ConfinementError, describe, got_through, level_of, missing, proven
 from autograde.grading.sandbox import RunningSubmission
 from autograde.grading.warm import WarmProcess, site_dirs
@@ -26,6 +28,7 @@ from autograde.report import NOT_CONFINED
 from autograde.tests.conftest import LIMITS, Run
 from autograde.tests.tiny_course import make_course
 from autograde.worker import confinement
+from autograde.worker.quota import Quota
 
 ALL = {"landlock": 7, "seccomp": True, "permits": True, "namespaces": True, "tree": True}
 
@@ -148,11 +151,53 @@ def f():
                 assert Student(channel).f() == 0
 
 
-def test_the_scratch_folder_is_bounded(run: Run) -> None:
+def test_the_scratch_folder_is_bounded(run: Run, warm: WarmProcess) -> None:
     source = "import time\nfor n in range(60): open(str(n), 'wb').write(bytes(1 << 20))\ntime.sleep(5)"
     with run(source, scratch_bytes=20 << 20, cell_wall_s=8) as running:
-        assert "disk" in running.problem
-        assert running.fatal_cell == "cell-0"
+        if warm.layers["tree"]:
+            assert "No space left" in running.cells[0].error
+        else:
+            assert "disk" in running.problem
+            assert running.fatal_cell == "cell-0"
+
+
+@pytest.mark.parametrize("what", ["deep", "closed"])
+def test_folders_that_cannot_be_looked_into_are_too_much(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    quota = Quota(str(tmp_path), 1 << 20)
+    (tmp_path / "folder").mkdir()
+    assert not quota.exceeded()
+    if what == "deep":
+        monkeypatch.chdir(tmp_path)
+        for _ in range(25):
+            os.mkdir("d" * 200)
+            os.chdir("d" * 200)
+    else:  # for root no mode closes anything, so the refusal is made here
+        look = os.scandir
+        refuse = PermissionError(13, "closed")
+        monkeypatch.setattr(os, "scandir", lambda path: look(path) if path == str(tmp_path) else raises(refuse))
+    assert quota.exceeded()
+
+
+def raises(error: OSError) -> Any:
+    raise error
+
+
+def test_a_scratch_folder_is_removed_whatever_it_holds() -> None:
+    folder = scratch.make([Path(__file__)])
+    assert (Path(folder) / "data" / Path(__file__).name).exists()
+    here = os.getcwd()
+    os.chdir(folder)
+    try:
+        for depth in range(3000):
+            os.mkdir("closed", 0o000) if depth % 2 else Path("file").write_text("x")
+            os.mkdir("d")
+            os.chdir("d")
+    finally:
+        os.chdir(here)
+    scratch.remove(folder)
+    assert not os.path.exists(folder)
 
 
 def test_what_a_submission_may_keep_is_enough_for_a_checkpoint(run: Run) -> None:

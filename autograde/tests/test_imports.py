@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": {"course", "disk", "grading", "inbox", "notebooks", "pages", "records", "report"},
 }
 # Within grading, the side that runs hostile processes knows nothing of checks and verdicts.
-BELOW_CHECKS = {"warm", "sandbox", "opened", "confinement"}
+BELOW_CHECKS = {"warm", "sandbox", "scratch", "opened", "confinement"}
 
 
 def imports(module: str) -> Iterator[str]:

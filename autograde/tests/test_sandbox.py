@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from autograde.asking.conversation import StudentError, WorkerLostError
 from autograde.asking.remote import watched
 from autograde.asking.student import Student
 from autograde.grading.sandbox import RunningSubmission, WorkerCrashedError, WorkerTimeoutError
-from autograde.grading.warm import WarmProcess
+from autograde.grading.warm import GuardLostError, WarmProcess
 from autograde.tests.conftest import LIMITS, Run
 
 
@@ -188,3 +189,30 @@ def test_the_cell_that_ended_the_process_is_named(run: Run) -> None:
     with run("x = 1", "import os\nos._exit(3)", "y = 2") as running:
         assert running.fatal_cell == "cell-1"
         assert [cell.cell for cell in running.cells] == ["cell-0"]
+
+
+def test_half_a_surrogate_pair_is_printed_as_a_question_mark(run: Run) -> None:
+    """Who decodes bytes in pieces may print one by accident."""
+    running = run("print('\\ud800!')", "raise ValueError('\\udcff')")
+    assert running.cells[0].outputs[0]["text"] == "?!\n"
+    assert running.cells[1].error == "ValueError in line 1: ?"
+
+
+def test_a_name_that_is_no_text_does_not_confuse_the_guard(run: Run) -> None:
+    rename = "import ctypes\nctypes.CDLL(None).prctl(15, b'\\xff) Z', 0, 0, 0)\ndef f():\n    return 1"
+    with run(rename, checks=2) as running:
+        for number in range(2):
+            with running.check(number) as channel:
+                assert Student(channel).f() == 1
+
+
+def test_a_guard_that_is_gone_is_no_fault_of_the_submission(warm: WarmProcess) -> None:
+    def children() -> set[str]:
+        return set(Path(f"/proc/{warm.process.pid}/task/{warm.process.pid}/children").read_text().split())
+
+    before = children()
+    with RunningSubmission(warm.control, [("cell", "x = 1")], limits=LIMITS, checks=1) as running:
+        for guard in children() - before:
+            os.kill(int(guard), signal.SIGKILL)
+        with pytest.raises(GuardLostError), running.check(0):
+            pass

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Any
 
+import msgspec
 import pytest
 import torch
 from hypothesis import given, settings
@@ -99,6 +101,24 @@ def test_a_promised_gigabyte_is_refused_at_the_header() -> None:
 def test_what_is_no_data_cannot_be_sent(thing: Any) -> None:
     with pytest.raises(wire.WireError):
         wire.encode(thing)
+
+
+@pytest.mark.parametrize("tag", ["s", "d"])
+def test_keys_that_collide_cost_no_time(tag: str) -> None:
+    """Python hashes -1 and -2 alike, so all these tuples have one hash: a table of them takes minutes to fill."""
+    tuples = [["u", *(-1 - (number >> bit & 1) for bit in range(16))] for number in range(30_000)]
+    node = [tag, *tuples] if tag == "s" else [tag, *(part for key in tuples for part in (key, None))]
+    structure = msgspec.msgpack.encode(node)
+    start = time.process_time()
+    with pytest.raises(wire.WireError, match="collide"):
+        wire.decode(wire.HEADER.pack(wire.MAGIC, len(structure), 0) + structure)
+    assert time.process_time() - start < 5
+
+
+def test_a_large_table_of_honest_keys_survives() -> None:
+    merges = {(left, right): left * right for left in range(150) for right in range(-3, 150)}
+    assert wire.decode(wire.encode(merges)) == merges
+    assert wire.decode(wire.encode(set(merges))) == set(merges)
 
 
 def test_nesting_is_bounded() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,8 @@ MAX_DEPTH = 32
 MAX_DIMS = 16
 MAX_DIM = 1 << 40
 MAX_INT_BITS = 4096
+MAX_COLLISIONS = 500
+"""keys of one set or dict that may have one hash"""
 
 DTYPES: dict[str, torch.dtype] = {
     str(dtype).removeprefix("torch."): dtype
@@ -171,6 +174,13 @@ def _text_node(value: str) -> Any:
     return value
 
 
+def _spread(keys: list[Any]) -> list[Any]:
+    """`keys`, unless they were chosen to have one hash: a table of those takes time with the square of their number."""
+    if len(keys) > MAX_COLLISIONS and max(Counter(map(hash, keys)).values()) > MAX_COLLISIONS:
+        raise WireError("a set or dict whose keys all collide")
+    return keys
+
+
 class _Reader:
     """Turns nodes back into values, trusting none of them."""
 
@@ -186,7 +196,7 @@ class _Reader:
         tag, *rest = node
         if tag in ("l", "u", "s"):
             items = [self.value(item, depth + 1) for item in rest]
-            return items if tag == "l" else tuple(items) if tag == "u" else set(items)
+            return items if tag == "l" else tuple(items) if tag == "u" else set(_spread(items))
         if tag == "d":
             return self._dict([self.value(item, depth + 1) for item in rest])
         return self._leaf(tag, rest)
@@ -194,7 +204,7 @@ class _Reader:
     def _dict(self, parts: list[Any]) -> dict[Any, Any]:
         if len(parts) % 2:
             raise WireError("a dict with a key but no value")
-        return dict(zip(parts[::2], parts[1::2], strict=True))
+        return dict(zip(_spread(parts[::2]), parts[1::2], strict=True))
 
     def _leaf(self, tag: str, rest: list[Any]) -> Any:
         match tag, rest:

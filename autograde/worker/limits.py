@@ -1,8 +1,9 @@
 """What a submission's process may use, and the promise that it dies.
 
-Covered: processor time, wall time (by the grader), private memory, file size, open files, core dumps, a clean
-environment, no descriptor but its own, death with its parent. Files, network and other processes are the
-confinement's work; how much all files together may hold, the warden's, and on CUDA the memory too.
+Covered: processor time, wall time (by the grader), private memory, address space, file size, open files, core dumps, a
+clean environment, no descriptor but its own, death with its parent. Files, network and other processes are the
+confinement's work; how much all files together may hold, that of the file tree or the warden, who on CUDA measures the
+memory too.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
 OPEN_FILES, OPEN_FILES_CUDA = 64, 512
 """a CUDA context keeps dozens of its devices' files open"""
+RESERVED_BYTES = 1 << 30
+"""address space that a few threads reserve for their heaps and stacks"""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -82,10 +85,12 @@ def apply(bounds: Bounds, scratch: str, pipes: int, device: str) -> None:
     cuda = device != "cpu"
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_CPU, bounds.notebook_cpu_s)
-    _limit(resource.RLIMIT_FSIZE, bounds.file_bytes)
     _limit(resource.RLIMIT_NOFILE, (OPEN_FILES_CUDA if cuda else OPEN_FILES) + pipes)
     if not cuda:  # the driver reserves far more than it uses; there the warden measures what is used
-        _limit(resource.RLIMIT_DATA, _data_bytes() + bounds.memory_bytes)
+        mapped, private = _memory()
+        _limit(resource.RLIMIT_DATA, private + bounds.memory_bytes)
+        # What counts as a stack does not count there. Threads reserve more than they use, so this bound is a wide one.
+        _limit(resource.RLIMIT_AS, mapped + 2 * bounds.memory_bytes + RESERVED_BYTES)
     os.environ.clear()
     os.environ.update(
         PATH="/usr/bin:/bin", HOME=scratch, TMPDIR=scratch, IPYTHONDIR=scratch, MPLCONFIGDIR=scratch, LANG="C.UTF-8",
@@ -94,6 +99,11 @@ def apply(bounds: Bounds, scratch: str, pipes: int, device: str) -> None:
     tempfile.tempdir = None  # known since the warm process imported something; to be asked again
     os.umask(0o077)
     os.chdir(scratch)
+
+
+def limit_files(bounds: Bounds) -> None:
+    """How long a file may become; after the course's own data have been put in place."""
+    _limit(resource.RLIMIT_FSIZE, bounds.file_bytes)
 
 
 def limit_check(bounds: Bounds) -> None:
@@ -110,10 +120,11 @@ def _limit(what: int, value: int) -> None:
     resource.setrlimit(what, (value, value + grace))
 
 
-def _data_bytes() -> int:
-    """Private memory of this process before the submission adds to it, in bytes; 0 where /proc is not."""
+def _memory() -> tuple[int, int]:
+    """Bytes of address space and of private memory before the submission adds to them; 0 where /proc is not."""
     try:
         with open("/proc/self/statm") as statm:
-            return int(statm.read().split()[5]) * resource.getpagesize()
+            pages = list(map(int, statm.read().split()))
     except OSError:
-        return 0
+        return 0, 0
+    return pages[0] * resource.getpagesize(), pages[5] * resource.getpagesize()

@@ -28,8 +28,10 @@ class Quota:
                             return True
                         if entry.is_dir(follow_symlinks=False):
                             waiting.append(entry.path)
-            except OSError:  # removed while we looked
+            except (FileNotFoundError, NotADirectoryError):  # removed while we looked
                 continue
+            except OSError:  # closed to us, or nested deeper than a path can say: honest work has neither
+                return True
         return False
 
 
@@ -50,8 +52,8 @@ class Memory:
 def held_by(pid: int | str) -> int:
     """Bytes of a process's memory that no file stands behind; 0 once it is gone."""
     try:
-        with open(f"/proc/{pid}/status") as status:
-            lines = [line.split() for line in status if line.startswith(("RssAnon:", "RssShmem:"))]
+        with open(f"/proc/{pid}/status", "rb") as status:  # bytes: a process names itself as it likes
+            lines = [line.split() for line in status if line.startswith((b"RssAnon:", b"RssShmem:"))]
     except OSError:
         return 0
     return sum(int(line[1]) * 1024 for line in lines)

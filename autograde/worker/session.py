@@ -26,7 +26,9 @@ def run(
     limits.apply(request.limits, request.scratch, len(fds), request.device)
     channel = Channel(NOTEBOOK_IN, NOTEBOOK_OUT)
     try:
-        confinement.put_on(layers, request.scratch, request.device, socket.socket(fileno=NOTEBOOK_IN + len(fds)))
+        listeners = socket.socket(fileno=NOTEBOOK_IN + len(fds))
+        confinement.put_on(layers, request.scratch, request.limits.scratch_bytes, request.device, listeners)
+        limits.limit_files(request.limits)
     except OSError as error:
         channel.send({"confined": False, "why": str(error)})
         return

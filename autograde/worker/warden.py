@@ -163,7 +163,7 @@ def _children(pid: int) -> list[int]:
 
 def _is_zombie(pid: int) -> bool:
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
+        stat = Path(f"/proc/{pid}/stat").read_bytes()  # a process names itself, in whatever bytes it likes
     except OSError:
         return True
-    return stat[stat.rindex(")") + 2] == "Z"
+    return stat[stat.rindex(b")") + 2 :][:1] == b"Z"

@@ -212,3 +212,95 @@ async def scale(x, factor):
 
 # %% number_for_a_function
 scale = 5
+
+# %% tensor_that_lies_about_its_shape
+import torch
+
+
+class Lying(torch.Tensor):
+    shape = property(lambda self: torch.Size([1 << 40, 1 << 40, 0]))
+    requires_grad = property(lambda self: 5)
+
+    def numel(self):
+        return 1
+
+
+def scale(x, factor):
+    return x.as_subclass(Lying) if isinstance(x, torch.Tensor) else x
+
+# %% shape_without_end
+import itertools
+
+import torch
+
+
+class Lying(torch.Tensor):
+    shape = property(lambda self: itertools.count())
+
+
+def scale(x, factor):
+    return x.as_subclass(Lying) if isinstance(x, torch.Tensor) else x
+
+# %% strides_beyond_the_storage
+import torch
+
+
+def scale(x, factor):
+    return torch.as_strided(x, (3, 1 << 20), (0, 0)) if isinstance(x, torch.Tensor) else x
+
+# %% class_that_hides_its_name
+class Hidden(type):
+    @property
+    def __name__(cls):
+        raise SystemExit
+
+    __mro__ = property(lambda cls: [cls] * 10**6)
+
+
+class Fault(Exception, metaclass=Hidden):
+    pass
+
+
+def scale(x, factor):
+    raise Fault
+
+# %% class_that_hides_its_name_in_the_notebook
+class Hidden(type):
+    __name__ = property(lambda cls: "A" * 10**7)
+
+
+class Fault(SyntaxError, metaclass=Hidden):
+    lineno = property(lambda self: 10**6000)
+
+
+raise Fault
+
+# %% places_that_do_not_exist
+import linecache
+
+name = "<cell somebody else's\u202e>"
+linecache.cache[name] = (1, None, ["\x1b[2J</pre><script>alert(1)</script>\n"] * 100, name)
+exec(compile("def scale(x, factor):\n    raise ValueError('\u202e')", name, "exec"))
+
+# %% half_a_character
+print("\ud800")
+display({"text/plain": "\udfff", "text/\ud800": "x"}, raw=True)
+display({"application/x-python-pickle": "gASVHgAAAAAAAACMBXBvc2l4lIwGc3lzdGVtlJOUjARleGl0lIWUUpQu"}, raw=True)
+
+
+def scale(x, factor):
+    raise type("\ud800", (Exception,), {})("\udcff")
+
+# %% keys_that_collide
+def scale(x, factor):
+    return {number * ((1 << 61) - 1) for number in range(3000)}
+
+# %% outputs_of_no_kind
+import sys
+
+sys.stdout.outputs.items += [
+    {"output_type": "execute_result", "data": [[]], "metadata": None, "execution_count": 10**30},
+    {"output_type": "\u202e", "text": float("nan")},
+    {"output_type": "stream", "name": ["stdout"], "text": {"a": "<script>"}},
+    {"output_type": "error", "ename": 5, "evalue": None, "traceback": "x"},
+]

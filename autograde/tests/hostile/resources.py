@@ -232,3 +232,96 @@ for folder in ("/", "/tmp", "/dev", "/proc", "/usr", os.path.dirname(os.environ[
         print("SEEN a file in", folder)
     except OSError as error:
         print(error)
+
+# %% memory_that_counts_as_a_stack
+import ctypes
+
+libc = ctypes.CDLL(None, use_errno=True)
+libc.mmap.restype = libc.mremap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+libc.mremap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_int]
+PRIVATE_ANONYMOUS_GROWSDOWN, MAYMOVE, size = 0x122, 1, 4 << 30
+context = (ctypes.c_uint64 * 256)()
+libc.getcontext(context)
+stack = context[20] & ~0xFFF
+for got in (
+    libc.mmap(None, size, 3, PRIVATE_ANONYMOUS_GROWSDOWN, -1, 0),
+    libc.mremap(stack + 0x1000, 0x1000, size, MAYMOVE),
+):
+    if got != ctypes.c_void_p(-1).value:
+        print("SEEN four gigabytes that no limit counts")
+
+# %% deleted_files_that_stay_mapped
+import mmap
+import os
+
+kept = []
+for _ in range(24):
+    fd = os.open("file", os.O_RDWR | os.O_CREAT)
+    os.write(fd, bytes(8 << 20))
+    os.unlink("file")
+    kept.append(mmap.mmap(fd, 4096))
+    os.close(fd)
+print("SEEN files that no quota counts")
+
+# %% folders_nested_beyond_recursion
+import os
+
+for _ in range(2500):
+    os.mkdir("d")
+    os.chdir("d")
+
+
+def scale(x, factor):
+    return x
+
+# %% files_below_a_path_too_long
+import os
+import time
+
+for _ in range(30):
+    os.mkdir("d" * 200)
+    os.chdir("d" * 200)
+for number in range(16):
+    open(f"file-{number}", "wb").write(bytes(4 << 20))
+time.sleep(0.5)
+print("SEEN files out of reach")
+
+# %% folder_closed_to_others
+import os
+import time
+
+os.mkdir("closed", 0o300)
+for number in range(16):
+    open(f"closed/file-{number}", "wb").write(bytes(4 << 20))
+time.sleep(0.5)
+print("SEEN files behind a door")
+
+# %% stopped_notebook
+import signal
+
+signal.raise_signal(signal.SIGSTOP)
+
+# %% timer_taken_out
+import signal
+
+signal.setitimer(signal.ITIMER_REAL, 0)
+while True:
+    pass
+
+# %% hooks_around_the_fork
+import os
+import time
+
+
+def forever():
+    os.write(4, b"LMK1" + bytes(40))
+    while True:
+        time.sleep(1)
+
+
+os.register_at_fork(after_in_child=lambda: os.write(4, b"LMK1" + bytes(12)), after_in_parent=forever)
+
+
+def scale(x, factor):
+    return x

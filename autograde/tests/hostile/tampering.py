@@ -207,3 +207,109 @@ ip.events.register("post_run_cell", lambda result: None)
 ip.set_custom_exc((BaseException,), lambda *args, **kwargs: None)
 ip.run_cell("1 / 0")
 ip.user_ns["scale"] = None
+
+# %% name_that_is_no_text
+import ctypes
+
+ctypes.CDLL(None).prctl(15, b"\xff\xfe) Z", 0, 0, 0)
+
+
+def scale(x, factor):
+    ctypes.CDLL(None).prctl(15, b"\xff\n) Z 1", 0, 0, 0)
+    while True:
+        pass
+
+# %% leases_on_libraries
+import fcntl
+import glob
+import os
+
+held = []
+for path in glob.glob(os.path.dirname(os.__file__) + "/*.py"):
+    held.append(open(path))
+    for command, argument in ((1024, fcntl.F_WRLCK), (1024, fcntl.F_RDLCK)):
+        try:
+            fcntl.fcntl(held[-1], command, argument)
+            print("SEEN whoever opens this waits:", path)
+        except OSError:
+            pass
+    if len(held) > 30:
+        break
+
+# %% folders_watched
+import fcntl
+import os
+
+fd = os.open(os.path.dirname(os.__file__), os.O_RDONLY)
+fcntl.fcntl(fd, fcntl.F_NOTIFY, fcntl.DN_ACCESS)
+print("SEEN who reads the library")
+
+# %% session_stopped_by_its_check
+import ctypes
+import os
+
+
+def scale(x, factor):
+    ctypes.CDLL(None).syscall(234, os.getppid(), os.getppid(), 19)
+    return x
+
+# %% kernel_interfaces
+import ctypes
+
+libc = ctypes.CDLL(None, use_errno=True)
+calls = {"userfaultfd": 323, "bpf": 321, "perf_event_open": 298, "io_setup": 206, "execveat": 322, "kcmp": 312}
+calls |= {"pidfd_getfd": 438, "clock_settime": 227, "seccomp": 317, "process_madvise": 440, "fanotify_init": 300}
+for name, number in calls.items():
+    if libc.syscall(number, 1, ctypes.create_string_buffer(512), 0, 0, 0) >= 0:
+        print("SEEN", name)
+for number in (0x40000000 | 41, 0x40000000 | 57, 0x40000000 | 520):
+    if libc.syscall(ctypes.c_long(number), 2, 1, 0) >= 0:
+        print("SEEN a call by its x32 number")
+
+# %% calls_of_another_architecture
+import ctypes
+
+
+def scale(x, factor):
+    libc = ctypes.CDLL(None)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+    place = libc.mmap(None, 4096, 7, 0x22, -1, 0)
+    code = b"\xb8\x02\x00\x00\x00\xcd\x80\xc3"  # mov eax, 2 (fork on i386); int 0x80; ret
+    ctypes.memmove(place, code, len(code))
+    if ctypes.CFUNCTYPE(ctypes.c_int)(place)() >= 0:
+        return [x * factor, "a process by another door"]
+
+# %% modes_that_stay
+import torch
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+
+class Functions(TorchFunctionMode):
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        return args[0] if args else True
+
+
+class Operators(TorchDispatchMode):
+    def __torch_dispatch__(self, operator, types, args=(), kwargs=None):
+        return args[0] if args else True
+
+
+Functions().__enter__()
+Operators().__enter__()
+
+
+def scale(x, factor):
+    return x
+
+# %% operators_of_torch
+import torch
+
+library = torch.library.Library("aten", "IMPL")
+for name in ("detach", "clone", "_to_copy", "view", "eq.Tensor", "allclose"):
+    library.impl(name, lambda *args, **kwargs: args[0], "CPU")
+
+
+def scale(x, factor):
+    return x

@@ -67,7 +67,7 @@ def found(left_out: Collection[str] = ()) -> Layers:
     )
 
 
-def put_on(layers: Layers, scratch: str, device: str, warden: socket.socket | None) -> None:
+def put_on(layers: Layers, scratch: str, scratch_bytes: int, device: str, warden: socket.socket | None) -> None:
     """Confine this session. The warden gets the listener for new processes. OSError if a layer cannot be had."""
     cuda = device != "cpu"
     if cuda and not layers.tree and os.geteuid() == 0:
@@ -77,7 +77,7 @@ def put_on(layers: Layers, scratch: str, device: str, warden: socket.socket | No
         )
     drivers = _cuda_files() if cuda else []
     if layers.tree:
-        tree.enter(ROOT, scratch, drivers)
+        tree.enter(ROOT, scratch, scratch_bytes, drivers)
     if layers.landlock:
         landlock.restrict([*_readable(), *drivers, (scratch, WRITE)])
     if layers.permits:
@@ -181,7 +181,7 @@ def _try_permits() -> bool:
 def _try_tree() -> bool:
     leave_the_machine(Layers(namespaces=True, tree=True))
     scratch = tempfile.mkdtemp()
-    tree.enter(ROOT, scratch)
+    tree.enter(ROOT, scratch, 1 << 20)
     return not os.path.exists("/proc/self") and os.access(scratch, os.W_OK)
 
 

@@ -26,7 +26,8 @@ KERNEL = (
     "pivot_root chroot move_mount open_tree open_tree_attr fsopen fsconfig fsmount fspick mount_setattr keyctl add_key "
     "request_key personality name_to_handle_at open_by_handle_at init_module finit_module delete_module kexec_load "
     "kexec_file_load reboot swapon swapoff syslog acct quotactl quotactl_fd settimeofday clock_settime adjtimex "
-    "clock_adjtime iopl ioperm modify_ldt vhangup fanotify_init inotify_init inotify_init1 lsm_set_self_attr seccomp"
+    "clock_adjtime iopl ioperm modify_ldt vhangup fanotify_init inotify_init inotify_init1 lsm_set_self_attr seccomp "
+    "io_setup"
 )
 SHARED_MEMORY = "memfd_create memfd_secret shmget shmat shmctl msgget semget mq_open"
 SHARES = (
@@ -49,6 +50,10 @@ MAP_SHARED, MAP_ANONYMOUS = 0x1, 0x20
 O_ACCMODE, O_TMPFILE = 0x3, 0x400000
 TERMINAL_INPUT = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX: type into the terminal that the grader was started from
 SIGNAL_OWNER = (8, 10, 15)  # fcntl F_SETOWN, F_SETSIG, F_SETOWN_EX: have the kernel signal another process
+ON_OTHERS = (
+    1024,
+    1026,
+)  # F_SETLEASE, F_NOTIFY: whoever opens a library's file next waits for 45 seconds, or is watched
 FIOSETOWN, SIOCSPGRP = 0x8901, 0x8902
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
@@ -73,7 +78,7 @@ def refusals(own_pid: int, *, cuda: bool = False) -> Code:
         _call("prlimit64", _if_equal(_argument(0), [0], ALLOW, otherwise=ERRNO | errno.EPERM)),
         _call("prctl", _prctl_rule()),
         _call("ioctl", _if_equal(_argument(1), [*TERMINAL_INPUT, FIOSETOWN, SIOCSPGRP], ERRNO | errno.EPERM)),
-        _call("fcntl", _if_equal(_argument(1), SIGNAL_OWNER, ERRNO | errno.EPERM)),
+        _call("fcntl", _if_equal(_argument(1), [*SIGNAL_OWNER, *ON_OTHERS], ERRNO | errno.EPERM)),
         _call("open", _open_rule(_argument(1))),
         _call("openat", _open_rule(_argument(2))),
     ]

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 from collections.abc import Iterable
 
 from autograde.worker.confinement.landlock import WRITE_FILE
 from autograde.worker.confinement.syscalls import number
+from autograde.worker.quota import MAX_ENTRIES
 
 NEWNS = 0x20000
 RDONLY, NOSUID, NODEV, REMOUNT, BIND, REC, PRIVATE = 0x1, 0x2, 0x4, 0x20, 0x1000, 0x4000, 0x40000
@@ -48,8 +50,12 @@ def hang(root: str, rules: Iterable[tuple[str, int]]) -> None:
                 _make_readonly(below[1])
 
 
-def enter(root: str, scratch: str, rules: Iterable[tuple[str, int]] = ()) -> None:
-    """Make `root`, with `rules` and the folder `scratch` added, all that this process and its descendants can name."""
+def enter(root: str, scratch: str, scratch_bytes: int, rules: Iterable[tuple[str, int]] = ()) -> None:
+    """Make `root`, with `rules` and the folder `scratch` added, all that this process and its descendants can name.
+
+    What they write there is held in memory: so `scratch_bytes` bounds it exactly, deleted files that are still mapped
+    among them, and nothing of it is left when the last of them ends.
+    """
     if _libc.unshare(ctypes.c_int(NEWNS)):
         raise OSError(ctypes.get_errno(), "the kernel refused a mount namespace")
     hang(root, rules)
@@ -58,7 +64,9 @@ def enter(root: str, scratch: str, rules: Iterable[tuple[str, int]] = ()) -> Non
     if not os.listdir(parent):  # nothing to hide: a file system of this session's own, so that none sees another's name
         _mount("tmpfs", parent, NOSUID | NODEV, kind="tmpfs", options="size=64k,mode=755")
     os.mkdir(root + scratch)
-    _mount(scratch, root + scratch, BIND)
+    bounds = f"size={scratch_bytes},nr_inodes={MAX_ENTRIES},mode=700"
+    _mount("tmpfs", root + scratch, NOSUID | NODEV, kind="tmpfs", options=bounds)
+    shutil.copytree(scratch, root + scratch, dirs_exist_ok=True, copy_function=shutil.copyfile)
     if os.path.ismount(parent):
         _make_readonly(parent)
     _make_readonly(root)

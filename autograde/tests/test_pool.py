@@ -1,0 +1,58 @@
+"""A grader that dies costs one submission a withheld report, and the class goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from autograde.course import Course
+from autograde.grading import pool
+from autograde.grading.versions import submission_for
+from autograde.notebooks.extract import Submission
+from autograde.notebooks.release import assemble, release
+from autograde.tests.checked_course import make_checked_course
+from autograde.tests.tiny_course import SLUG
+
+FATAL_TEST = """
+import os, signal
+from autograde.testing import check
+
+@check(points=4)
+def test_products(student):
+    \"\"\"two times three\"\"\"
+    if student.scale(2, 3) == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+pytestmark = pytest.mark.long
+
+
+@pytest.fixture
+def course(tmp_path: Path) -> Course:
+    made = make_checked_course(tmp_path)
+    (made.paths(SLUG).hidden_tests / "test_scale.py").write_text(FATAL_TEST)
+    release(made, [SLUG])
+    return made
+
+
+def submissions(course: Course, folder: Path, *answers: str) -> Iterator[Submission]:
+    for number, answer in enumerate(answers):
+        file = folder / f"{number}.ipynb"
+        file.write_text(json.dumps(assemble(course, SLUG, {"scale": f"def scale(x, factor):\n    return {answer}"})))
+        yield submission_for(course, SLUG, str(file))
+
+
+def test_another_grader_takes_its_place(course: Course, tmp_path: Path) -> None:
+    with pool.GraderPool(course, SLUG, jobs=1) as graders:
+        reports = list(graders.grade(submissions(course, tmp_path, "6", "'die'", "6")))
+    assert [report.withheld for report in reports] == [False, True, False]
+    assert [report.score for report in reports] == [4, 0, 4]
+    assert "died while grading this submission" in reports[1].exercises[0].verdicts[0].reason
+
+
+def test_graders_that_always_die_end_the_run(course: Course, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "MOST_DEATHS", 1)
+    with pool.GraderPool(course, SLUG, jobs=1) as graders, pytest.raises(pool.GraderError, match="the graders die"):
+        list(graders.grade(submissions(course, tmp_path, *["'die'"] * 3)))
