@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reference_impl.comparisons import Comparison
+from reference_impl.pretrain import Pretraining
 from reference_impl.trainer import Recipe
 
 __all__ = ["PRESETS", "Preset"]
@@ -14,8 +15,9 @@ EASY = ("repeat", "first", "last", "uppercase", "count")
 
 @dataclass(frozen=True)
 class Preset:
-    """`pretrain.PRESETS` has the sizes of the model itself, under the same name."""
+    """The sizes of every stage that has any."""
 
+    pretraining: Pretraining
     comparison: Comparison
     sft: Recipe
     reward: Recipe
@@ -41,6 +43,14 @@ class Preset:
 
 PRESETS = {
     "smoke": Preset(
+        pretraining=Pretraining(
+            vocab_size=320,
+            model={"context_length": 96, "d_model": 32, "n_layers": 2, "n_heads": 2},
+            window=32,
+            stride=32,
+            batch_size=8,
+            recipe=Recipe(60, 5e-3, warmup=5, validate_every=30, checkpoint_every=20),
+        ),
         comparison=Comparison(
             {"d_model": 16, "n_layers": 1, "n_heads": 2}, window=16, batch_size=8, recipe=Recipe(20, 3e-3)
         ),
@@ -61,6 +71,16 @@ PRESETS = {
         cached_tokens=16,
     ),
     "tiny": Preset(
+        pretraining=Pretraining(
+            vocab_size=1024,
+            model={"context_length": 256, "d_model": 128, "n_layers": 4, "n_heads": 4, "n_kv_heads": 2, "dropout": 0.1},
+            window=128,
+            stride=32,
+            batch_size=8,
+            recipe=Recipe(
+                600, 2e-3, warmup=100, final_learning_rate=1e-4, log_every=20, validate_every=100, checkpoint_every=100
+            ),
+        ),
         comparison=Comparison(
             {"d_model": 64, "n_layers": 2, "n_heads": 4}, window=64, batch_size=8, recipe=Recipe(800, 4e-3, warmup=40)
         ),
@@ -69,6 +89,25 @@ PRESETS = {
         lora=Recipe(160, 5e-3, warmup=10, weight_decay=0.0),
     ),
     "gpu": Preset(
+        # Some twenty readings of the shipped text; more only teach so large a model to recite it.
+        pretraining=Pretraining(
+            vocab_size=2048,
+            model={"context_length": 512, "d_model": 512, "n_layers": 8, "n_heads": 8, "n_kv_heads": 4, "dropout": 0.2},
+            window=256,
+            stride=64,
+            batch_size=16,
+            recipe=Recipe(
+                200,
+                6e-4,
+                warmup=20,
+                final_learning_rate=6e-5,
+                bf16=True,
+                log_every=5,
+                validate_every=20,
+                checkpoint_every=50,
+            ),
+            compile=True,
+        ),
         comparison=Comparison(
             {"d_model": 256, "n_layers": 6, "n_heads": 8},
             window=256,

@@ -1,6 +1,6 @@
 """Pretraining: from a text to a language model that continues it, with the measures that say how well.
 
-    model, tokenizer, metrics = pretrain("tiny", "cpu", Path("run/pretrain"))
+    model, tokenizer, metrics = pretrain(PRESETS["tiny"].pretraining, "cpu", Path("run/pretrain"))
 
 Every sixth document is held out. The weights kept are those with the lowest loss on them: on a text of a hundred
 kilobytes a model soon learns by heart, and the held-out loss says when.
@@ -27,7 +27,7 @@ from reference_impl.saved import save_model
 from reference_impl.tokenizer import BPE
 from reference_impl.trainer import Recipe, Trainer
 
-__all__ = ["PRESETS", "SPECIAL", "Preset", "pretrain", "snippet", "share_of_known_words", "split"]
+__all__ = ["SPECIAL", "Pretraining", "pretrain", "share_of_known_words", "snippet", "split"]
 
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|pad|>")
 """what the stages after this one need: no model has to grow for them"""
@@ -37,7 +37,7 @@ SNIPPETS = 4
 
 
 @dataclass(frozen=True)
-class Preset:
+class Pretraining:
     """Sizes of one pretraining run; `model` goes to `Config.modern`."""
 
     vocab_size: int
@@ -50,55 +50,8 @@ class Preset:
     compile: bool = False
 
 
-PRESETS = {
-    "smoke": Preset(
-        vocab_size=320,
-        model={"context_length": 96, "d_model": 32, "n_layers": 2, "n_heads": 2},
-        window=32,
-        stride=32,
-        batch_size=8,
-        recipe=Recipe(steps=60, learning_rate=5e-3, warmup=5, validate_every=30, checkpoint_every=20),
-    ),
-    "tiny": Preset(
-        vocab_size=1024,
-        model={"context_length": 256, "d_model": 128, "n_layers": 4, "n_heads": 4, "n_kv_heads": 2, "dropout": 0.1},
-        window=128,
-        stride=32,
-        batch_size=8,
-        recipe=Recipe(
-            steps=600,
-            learning_rate=2e-3,
-            warmup=100,
-            final_learning_rate=1e-4,
-            log_every=20,
-            validate_every=100,
-            checkpoint_every=100,
-        ),
-    ),
-    # Some twenty readings of the shipped text; more only teach so large a model to recite it. A longer text needs more.
-    "gpu": Preset(
-        vocab_size=2048,
-        model={"context_length": 512, "d_model": 512, "n_layers": 8, "n_heads": 8, "n_kv_heads": 4, "dropout": 0.2},
-        window=256,
-        stride=64,
-        batch_size=16,
-        recipe=Recipe(
-            steps=200,
-            learning_rate=6e-4,
-            warmup=20,
-            final_learning_rate=6e-5,
-            bf16=True,
-            log_every=5,
-            validate_every=20,
-            checkpoint_every=50,
-        ),
-        compile=True,
-    ),
-}
-
-
 def pretrain(
-    preset: str, device: torch.device | str, folder: Path, *, text: Path = TEXT, seed: int = 0
+    sizes: Pretraining, device: torch.device | str, folder: Path, *, text: Path = TEXT, seed: int = 0
 ) -> tuple[LanguageModel, BPE, dict[str, Any]]:
     """Trains a tokenizer and a model on `text`, or takes up the run in `folder`; leaves both there (saved.load_model).
 
@@ -106,7 +59,7 @@ def pretrain(
     end), validation_at_start, validation (the lowest), bits_per_byte (of that); snippet, known_words. Losses are nats
     per token. Draws from torch's global generator, which `seed` sets.
     """
-    sizes, started = PRESETS[preset], time.monotonic()
+    started = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
     trained_on, held_out = split(documents(text))
     tokenizer = BPE.train(SPECIAL[0].join(trained_on), sizes.vocab_size, SPECIAL)

@@ -29,7 +29,7 @@ __all__ = ["STAGES"]
 
 def pretraining(run: Run) -> list[Milestone]:
     """Raw text to a tokenizer and a model that continues it."""
-    _, _, found = pretrain(run.name, run.device, run.folder / "pretraining")
+    _, _, found = pretrain(run.preset.pretraining, run.device, run.folder / "pretraining")
     model, _ = run.load("pretraining")
     (run.folder / "pretraining" / "snippet.txt").write_text(found["snippet"] + "\n")
     guessing = found["loss_of_guessing"]

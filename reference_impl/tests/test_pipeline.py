@@ -16,8 +16,6 @@ from reference_impl import pipeline as pipeline_module
 from reference_impl.__main__ import main
 from reference_impl.milestones import Milestone
 from reference_impl.pipeline import FolderInUseError, pipeline
-from reference_impl.presets import PRESETS
-from reference_impl.pretrain import PRESETS as PRETRAINED
 from reference_impl.run import Run
 from reference_impl.stages import STAGES
 
@@ -67,10 +65,6 @@ def test_a_killed_run_is_resumed_to_the_same_end(tmp_path: Path) -> None:
     assert figures(tmp_path / "whole") == figures(tmp_path / "killed")
     answers = [(tmp_path / name / "serving" / "answers.json").read_text() for name in ("whole", "killed")]
     assert answers[0] == answers[1]
-
-
-def test_each_preset_has_its_model() -> None:
-    assert set(PRESETS) == set(PRETRAINED)
 
 
 def fake_stages(monkeypatch: pytest.MonkeyPatch, fails: set[str]) -> list[str]:

@@ -9,22 +9,25 @@ from typing import Any
 import pytest
 import torch
 
-from reference_impl import pretrain as pretraining
 from reference_impl.data import documents
-from reference_impl.pretrain import PRESETS, SPECIAL, pretrain, share_of_known_words, split
+from reference_impl.model import Config, LanguageModel, parameter_count
+from reference_impl.presets import PRESETS
+from reference_impl.pretrain import SPECIAL, pretrain, share_of_known_words, split
 from reference_impl.saved import load_model
 from reference_impl.trainer import Trainer
+
+SMOKE = PRESETS["smoke"].pretraining
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any, Any, dict[str, Any]]:
     folder = tmp_path_factory.mktemp("pretrained")
-    return folder, *pretrain("smoke", "cpu", folder)
+    return folder, *pretrain(SMOKE, "cpu", folder)
 
 
 def test_does_the_loss_fall_from_that_of_guessing(run: tuple[Path, Any, Any, dict[str, Any]]) -> None:
     metrics = run[3]
-    assert metrics["loss_of_guessing"] == pytest.approx(math.log(PRESETS["smoke"].vocab_size))
+    assert metrics["loss_of_guessing"] == pytest.approx(math.log(SMOKE.vocab_size))
     assert metrics["validation_at_start"] == pytest.approx(metrics["loss_of_guessing"], abs=0.05)
     assert metrics["validation"] < metrics["validation_at_start"] - 1
     assert metrics["snippet"].startswith("Alice")
@@ -54,9 +57,9 @@ def test_does_an_interrupted_run_end_as_the_other(
 
     monkeypatch.setattr(Trainer, "train_step", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        pretrain("smoke", "cpu", tmp_path)
+        pretrain(SMOKE, "cpu", tmp_path)
     monkeypatch.undo()
-    model, _, metrics = pretrain("smoke", "cpu", tmp_path)
+    model, _, metrics = pretrain(SMOKE, "cpu", tmp_path)
     torch.testing.assert_close(model.state_dict(), run[1].state_dict(), rtol=0, atol=0)
     same = run[3].keys() - {"seconds"}
     assert {name: metrics[name] for name in same} == {name: run[3][name] for name in same}
@@ -70,9 +73,7 @@ def test_are_every_sixth_document_and_never_the_same_held_out() -> None:
 
 
 def test_is_the_gpu_preset_of_the_size_that_it_is_meant_to_be() -> None:
-    from reference_impl.model import Config, LanguageModel, parameter_count
-
-    sizes = PRESETS["gpu"]
+    sizes = PRESETS["gpu"].pretraining
     with torch.device("meta"):
         model = LanguageModel(Config.modern(vocab_size=sizes.vocab_size, **sizes.model))
     assert 10e6 < parameter_count(model) < 50e6
@@ -85,6 +86,6 @@ def test_are_words_counted_without_case_and_marks() -> None:
 
 @pytest.mark.long
 def test_does_the_tiny_preset_write_words(tmp_path: Path) -> None:
-    _, _, metrics = pretraining.pretrain("tiny", "cpu", tmp_path)
+    _, _, metrics = pretrain(PRESETS["tiny"].pretraining, "cpu", tmp_path)
     assert metrics["validation"] < 4.0
     assert metrics["known_words"] > 0.85
