@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 CONFIG_NAME = "course_config.py"
+FORMGRADER = "http://localhost:8888/formgrader"
 
 
 class CourseError(Exception):
@@ -84,9 +85,17 @@ class AssignmentPaths:
         return self.root / "reports" / self.slug
 
     @property
+    def class_page(self) -> Path:
+        return self.root / "reports" / f"{self.slug}.html"
+
+    @property
     def changes(self) -> Path:
-        """What a regrading changed, for review."""
+        """What a regrading changed, as a table for programs; the page to review it lies beside it."""
         return self.root / "reports" / f"{self.slug}-changes.csv"
+
+    @property
+    def changes_page(self) -> Path:
+        return self.changes.with_suffix(".html")
 
     def report(self, student: str) -> Path:
         return self.reports / f"{student}.json"
@@ -118,6 +127,8 @@ class Course:
     confinement: Confinement = Confinement.REQUIRED
     db_url: str = ""
     """the gradebook's SQLAlchemy address, say 'postgresql+psycopg://grader@db/course'; empty: gradebook.db here"""
+    formgrader: str = FORMGRADER
+    """where the TAs' browsers find formgrader: the pages lead there to mark by hand"""
     root: Path = field(default_factory=Path.cwd)
 
     def __post_init__(self) -> None:
@@ -151,6 +162,10 @@ class Course:
     def log(self) -> Path:
         """Every grading and who made it; see `journal`."""
         return self.root / "gradings.jsonl"
+
+    @property
+    def term_page(self) -> Path:
+        return self.root / "reports" / "term.html"
 
     @property
     def stage(self) -> Path:

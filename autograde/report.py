@@ -20,6 +20,8 @@ SCHEMA = 2
 
 Number = float | str
 """`nan`, `inf` and `-inf` are text: JSON has no such numbers"""
+NOT_WRITTEN = "not written yet: the cell still raises NotImplementedError"
+"""the reason of a check that found the stub"""
 NOT_CONFINED = "NOT confined"
 """stands in a report's environment when the machine could not hold the submission and the course accepted that"""
 

@@ -1,4 +1,4 @@
-"""A simulated class, from release to feedback: `course demo`. Everything happens in a folder of its own."""
+"""A simulated class, from verification to every page and export: `course demo`. All of it in a folder of its own."""
 
 from __future__ import annotations
 
@@ -38,19 +38,37 @@ def main(into: Path, wrong: int, slugs: Sequence[str]) -> int:
     shutil.rmtree(into, ignore_errors=True)
     course = copy_course(into)
     (into / "demo-course").touch()
-    status = _course(into, "verify", *slugs) or _course(into, "release", *slugs)
+    status = _course(into, "verify", "--page", "verified", *slugs) or _course(into, "release", *slugs)
     for slug in slugs if status == 0 else ():
         hand_in_all(course, slug, wrong)
         graded = _course(into, "grade", slug)  # 1: some submissions cannot be graded, as the class intends
-        done = [0 if graded == 1 else graded, _course(into, "feedback", slug), _course(into, "report", slug)]
-        status = max(status, *done)
+        status = max(status, 0 if graded == 1 else graded, _course(into, "feedback", slug))
+    status = status or regrade(course, slugs[0]) or write_for_others(course, slugs[0])
     if status == 0:
         show(course, slugs)
     return status
 
 
+def regrade(course: Course, slug: str) -> int:
+    """One student hands in once more after the feedback; the page for review shows what that changes, and the rest."""
+    shutil.rmtree(course.paths(slug).submitted("half-done"))
+    hand_in(course, slug, "half-done", assemble(course, slug, {}))
+    graded = _course(course.root, "grade", slug)
+    return (0 if graded == 1 else graded) or _course(course.root, "report")
+
+
+def write_for_others(course: Course, slug: str) -> int:
+    """What learning platforms and CI read."""
+    for kind in ("canvas", "moodle"):
+        if status := _course(course.root, "export", "--for", kind, "--to", f"grades-{kind}.csv"):
+            return status
+    notebook = str(course.paths(slug).submitted("half-done") / f"{slug}.ipynb")
+    written = ("--gradescope", "results.json", "--junit", "junit.xml")
+    return _course(course.root, "check", notebook, "--assignment", slug, *written)
+
+
 def show(course: Course, slugs: Sequence[str]) -> None:
-    """The class in a table, and where to look."""
+    """The class in a table, and where each page lies and what it is for."""
     table = Table(title="The simulated class")
     table.add_column("assignment", no_wrap=True)
     for heading in ("handed in", "full marks", "some", "none", "hint given", "not graded"):
@@ -64,12 +82,40 @@ def show(course: Course, slugs: Sequence[str]) -> None:
         counts = (handed_in, full, len(found) - full - none, none, hinted, handed_in - len(found))
         table.add_row(slug, *map(str, counts))
     Console().print(table)
-    page = next(iter(sorted(course.root.glob(f"feedback/wrong-*/{slugs[0]}/*.html"))))
-    print(f"A feedback page: {page}")
-    print(f"All of them:     {course.root / 'feedback'}/<student>/<assignment>/")
-    print(f"For the TAs:     {course.root / 'reports' / slugs[0]}.html")
-    print(f"The records:     {course.root / 'reports'}/<assignment>/<student>.json")
-    print(f"To mark by hand: cd {course.root} && jupyter lab, then Nbgrader > Formgrader")
+    for heading, places in where_to_look(course, slugs[0]).items():
+        print(f"\n{heading}")
+        for place, purpose in places.items():
+            print(f"  {place}\n      {purpose}")
+    print(f"\nTo mark by hand: cd {course.root} && jupyter lab, then Nbgrader > Formgrader")
+
+
+def where_to_look(course: Course, slug: str) -> dict[str, dict[str, str]]:
+    """Reader -> path below the course, of the first assignment's -> what it is for."""
+    unwell = [path for path in sorted(course.root.glob(f"feedback/*/{slug}/*.html")) if "wrong" in path.parts[-3]]
+    feedback = unwell[0] if unwell else course.paths(slug).feedback("half-done")
+    pages = {
+        "For students": {feedback: "their points, what to mend first, and how to see each failure"},
+        "For TAs": {
+            course.paths(slug).class_page: "the class: what to do and to say next, who passed what, statistics",
+            course.term_page: "the term: who may need help, which assignment was hard",
+            course.paths(slug).changes_page: "a regrading, to review before `course feedback` shows it",
+        },
+        "For instructors": {
+            course.root / "verified" / f"{slug}.html": "is it sound: which check catches which wrong program",
+        },
+        "For programs": {
+            course.paths(slug).report("half-done"): "the record that every page is made from; docs/report.schema.json",
+            course.root / "verified" / f"{slug}.json": "the verification",
+            course.root / "gradings.jsonl": "who graded what, when and with which version",
+            course.root / "grades-canvas.csv": "grades for Canvas; grades-moodle.csv for Moodle",
+            course.root / "results.json": "one submission for Gradescope; junit.xml for CI",
+        },
+    }
+    heading = f"Pages of {slug} in {course.root}; those of other assignments lie beside them"
+    return {heading: {}} | {
+        reader: {str(path.relative_to(course.root)): purpose for path, purpose in places.items()}
+        for reader, places in pages.items()
+    }
 
 
 def copy_course(into: Path) -> Course:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from autograde.records.class_report import Room, class_page
+from autograde.records.class_page import class_page
+from autograde.records.room import Room
 from autograde.report import ExerciseReport, Outcome, Report, Verdict
 
 CHECKS, RUNS = 25, 5

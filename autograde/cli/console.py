@@ -108,7 +108,7 @@ def say_changes(changes: list[Change], path: Path) -> None:
         points = (f"{change.before:g}", f"{change.after:g}")
         table.add_row(Text(change.student), *points, Text(exercises_text(change)), ", ".join(change.because))
     screen.print(table)
-    say(f"{len(changes)} changed, also in {path}. Students see nothing of it until `course feedback`.")
+    say(f"{len(changes)} changed; review them in {path}. Students see nothing of it until `course feedback`.")
 
 
 def class_data(slug: str, result: ClassResult) -> dict[str, Any]:

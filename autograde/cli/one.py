@@ -56,7 +56,7 @@ def check(course: Course, file: str, slug: str, junit: Path | None, gradescope: 
 @click.option("--into", default="demo", help="folder for the demo's own course and class")
 @click.option("--wrong", type=click.IntRange(0), default=8, help="at most so many wrong programs for each assignment")
 def demo(course: Course, slugs: tuple[str, ...], into: str, wrong: int) -> None:
-    """Run a simulated class from release to feedback, in a folder of its own.
+    """Run a simulated class from verification to every page and export, in a folder of its own.
 
     Example: course demo rmsnorm --into /tmp/demo
     """

@@ -56,8 +56,8 @@ def grade(
     """
     from autograde.cli.console import class_data, complain, progress, say_changes, say_class, say_json
     from autograde.grading.pool import GraderPool, OpenGraders
+    from autograde.records.changes_page import write_changes
     from autograde.records.grade import grade_class
-    from autograde.records.regrade import write_changes
 
     graders: OpenGraders = GraderPool
     if address:
@@ -81,23 +81,26 @@ def grade(
         say_json(class_data(slug, result) | {"changed": [asdict(change) for change in changed]})
     else:
         say_class(course.assignment(slug).title, result)
-        say_changes(changed, course.paths(slug).changes)
+        say_changes(changed, course.paths(slug).changes_page)
     sys.exit(1 if result.errors else 0)
 
 
 @command
 @click.argument("slug")
 def feedback(course: Course, slug: str) -> None:
-    """Write feedback/<student>/<slug>/<slug>.html for everyone graded.
+    """Write feedback/<student>/<slug>/<slug>.html for everyone graded; the class page, if there is one, leads there.
 
     Example: course feedback rmsnorm
     """
     from autograde.cli.console import complain, say
+    from autograde.records.changes_page import write_changes
+    from autograde.records.class_report import write_class_report
     from autograde.records.gradebook import write_feedback
-    from autograde.records.regrade import write_changes
 
     errors = write_feedback(course, course.assignment(slug).slug)
     write_changes(course, slug)
+    if course.paths(slug).class_page.exists():
+        write_class_report(course, slug)
     for student, error in errors.items():
         complain(f"{student}: no feedback: {error}")
     say(f"feedback is in {course.root / 'feedback'}")
@@ -106,7 +109,7 @@ def feedback(course: Course, slug: str) -> None:
 
 @command
 @click.argument("slugs", nargs=-1)
-@click.option("--formgrader", default="http://localhost:8888/formgrader", help="where the links to mark by hand lead")
+@click.option("--formgrader", default="", help="where the links to mark by hand lead; default: the course's")
 def report(course: Course, slugs: tuple[str, ...], formgrader: str) -> None:
     """Write reports/<slug>.html for the TAs: wrong ideas and who holds them, hard checks, what needs a hand; and CSV.
 
@@ -119,11 +122,11 @@ def report(course: Course, slugs: tuple[str, ...], formgrader: str) -> None:
     from autograde.records.term_report import write_term_report
 
     graded = [slug for slug in course.slugs if any(course.paths(slug).reports.glob("*.json"))]
+    for path in [] if slugs else write_term_report(course):  # first, for the others lead there
+        say(path)
     for slug in [course.assignment(slug).slug for slug in slugs] or graded:
         for path in write_class_report(course, slug, formgrader):
             say(path)
-    for path in [] if slugs else write_term_report(course):
-        say(path)
 
 
 @command

@@ -10,10 +10,8 @@ from autograde.asking.conversation import StudentError, WorkerLostError, clean
 from autograde.asking.mismatch import Mismatch, revealed
 from autograde.grading.advice import advice
 from autograde.grading.sandbox import WorkerCrashedError, WorkerTimeoutError
-from autograde.report import Comparison, Outcome, Reveal, Verdict
+from autograde.report import NOT_WRITTEN, Comparison, Outcome, Reveal, Verdict
 from autograde.testing.checks import Check
-
-NOT_WRITTEN = "not written yet: the cell still raises NotImplementedError"
 
 
 def passed(check: Check) -> Verdict:

@@ -113,7 +113,7 @@ class GraderPool:
 
     def run(self, orders: Iterable[Order]) -> Iterator[Report]:
         """`grade` with options of its own for each submission."""
-        assert self.confinement
+        confinement = self.confinement
         waiting = iter(orders)
         busy: Busy = {}
         for grader in list(self.graders):
@@ -122,7 +122,7 @@ class GraderPool:
             for ready in wait(list(busy)):
                 assert isinstance(ready, Connection)
                 submission = busy.pop(ready)
-                report = self._report(ready, submission)
+                report = self._report(ready, submission, confinement)
                 self._next(ready if ready in self.graders else self._start_grader(), waiting, busy)
                 yield report
 
@@ -135,7 +135,7 @@ class GraderPool:
                 grader.send(order)
             busy[grader] = order[0]
 
-    def _report(self, grader: Connection, submission: Submission) -> Report:
+    def _report(self, grader: Connection, submission: Submission, confinement: str) -> Report:
         try:
             answer = grader.recv()
         except (EOFError, OSError):
@@ -150,7 +150,7 @@ class GraderPool:
             raise GraderError(answer)
         self.died_in_a_row = 0
         report: Report = answer
-        report.environment["confinement"] = self.confinement
+        report.environment["confinement"] = confinement
         return report
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from autograde.pages.display import plain, template
@@ -22,6 +23,7 @@ NOTES = {
     Outcome.TIMED_OUT: "It did not finish in the time allowed. Look for a loop that does not end, or for one over "
     "single numbers where torch could take the whole tensor.",
 }
+TO_MEND = (Outcome.FAILED, Outcome.CRASHED, Outcome.TIMED_OUT)
 TEXTS = ("reason", "hint", "replay", "traceback")
 MAX_PICTURES = 2
 """in one exercise: what goes wrong once often goes wrong alike, and a page must stay small"""
@@ -111,6 +113,25 @@ def _told_once(shown: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
         if any(words[1:]):
             same.setdefault(words, []).append(verdict)
     return list(same.values())
+
+
+def counted(exercise: ExerciseReport) -> str:
+    """`✓ 3 passed, ✗ 1 failed`; no line breaks within a count."""
+    found = Counter(verdict.outcome for verdict in exercise.verdicts)
+    words = (
+        f"{symbol}\u00a0{found[outcome]}\u00a0{word}" for outcome, (symbol, word) in WORDS.items() if found[outcome]
+    )
+    return ", ".join(words)
+
+
+def to_mend(exercise: ExerciseReport) -> dict[str, str] | None:
+    """The first check that cost points and what is known of it, in a line; None if there is none."""
+    lost = (v for v in exercise.verdicts if v.outcome in TO_MEND and v.points < v.max_points)
+    verdict = next(lost, None)
+    if verdict is None:
+        return None
+    told = plain(verdict.hint or verdict.reason or NOTES.get(verdict.outcome, ""), 500).partition("\n")[0]
+    return {"symbol": WORDS[verdict.outcome][0], "title": plain(verdict.title or verdict.check), "told": told}
 
 
 def points_text(points: float) -> str:

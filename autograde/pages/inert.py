@@ -17,6 +17,7 @@ from nbgrader.preprocessors import GetGrades
 
 from autograde.pages import page
 from autograde.pages.display import ATTRIBUTES, TAGS, only_safe_urls
+from autograde.pages.formulas import MATH_ATTRIBUTES, MATH_TAGS
 from autograde.report import decode_report
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'"
@@ -24,9 +25,10 @@ HEAD = f"""<meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{POLICY}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">"""
-PAGE_TAGS = TAGS | {"header", "img", "main", "section"}
+PAGE_TAGS = TAGS | MATH_TAGS | {"header", "img", "main", "section"}
 PAGE_ATTRIBUTES = {
     **ATTRIBUTES,
+    **MATH_ATTRIBUTES,
     "*": {"class", "id"},
     "a": {"href", "title", "name"},
     "img": {"src", "alt"},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,12 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+from autograde.notebooks.repair import is_locked
 from autograde.notebooks.source import CHECKS
 from autograde.pages.display import ATTRIBUTES, TAGS, only_safe_urls, plain, template
-from autograde.pages.feedback import WORDS, points_text
-from autograde.report import ExerciseReport, Report
+from autograde.pages.feedback import counted, points_text, to_mend
+from autograde.pages.formulas import MATH_ATTRIBUTES, MATH_TAGS, mathml
+from autograde.report import Report
 
 MAX_PROBLEMS = 12
 MAX_CELL = 100_000
@@ -34,7 +35,8 @@ def render(notebook: NotebookNode, marks: Any, title: str, report: Report | None
         exercise = exercises.get(part["name"])
         by_hand = "not marked yet" if part["unmarked"] else "marked by a person"
         part["changed"] = exercise is not None and part["score"] != points_text(exercise.score)
-        part["words"] = _counted(exercise) if exercise else by_hand
+        part["mend"] = to_mend(exercise) if exercise else None
+        part["words"] = counted(exercise) if exercise else by_hand
     unmarked = sum(float(part["points"]) for part in parts if part["unmarked"])
     body: str = template("page.html.j2").render(
         title=title,
@@ -44,6 +46,7 @@ def render(notebook: NotebookNode, marks: Any, title: str, report: Report | None
         unmarked=points_text(unmarked) if unmarked else "",
         problems=[first_line(problem) for problem in report.problems[:MAX_PROBLEMS]] if report else [],
         parts=parts,
+        mend=[part for part in parts if part["mend"]],
         cells=cells,
     )
     return body
@@ -77,16 +80,10 @@ def _cell(cell: NotebookNode) -> dict[str, Any]:
         "score": points_text(metadata.get("score") or 0),
         "points": points_text(metadata.get("points") or 0),
         "unmarked": bool(metadata.get("unmarked")),
-        "body": {"code": _code, "markdown": _prose}.get(cell.cell_type, _pre)(cell.source),
+        "body": _prose(cell.source, is_locked(cell)) if cell.cell_type == "markdown" else _source(cell),
         "outputs": outputs,
-        "comment": _prose(metadata["comment"]) if metadata.get("comment") else "",
+        "comment": _prose(metadata["comment"], staff=True) if metadata.get("comment") else "",
     }
-
-
-def _counted(exercise: ExerciseReport) -> str:
-    """`✓ 3 passed, ✗ 1 failed`."""
-    found = Counter(verdict.outcome for verdict in exercise.verdicts)
-    return ", ".join(f"{symbol} {found[outcome]} {word}" for outcome, (symbol, word) in WORDS.items() if found[outcome])
 
 
 def _output(output: NotebookNode, checks: bool) -> Markup | None:
@@ -110,35 +107,40 @@ def _pre(text: str) -> Markup:
     return Markup("<pre>{}</pre>").format(plain(text))
 
 
-def _code(source: str) -> Markup:
+def _source(cell: NotebookNode) -> Markup:
+    if cell.cell_type != "code":
+        return _pre(cell.source)
     formatter: Any = HtmlFormatter(cssclass="code")
-    return Markup(highlight(plain(source, MAX_CELL), PythonLexer(), formatter))
+    return Markup(highlight(plain(cell.source, MAX_CELL), PythonLexer(), formatter))
 
 
-def _prose(source: str) -> Markup:
-    return clean(MarkdownWithMath(renderer=_Renderer()).render(plain(source, MAX_CELL)))
+def _prose(source: str, staff: bool = False) -> Markup:
+    """Markdown as HTML. `staff`: the course's own words, whose formulas are drawn."""
+    return clean(MarkdownWithMath(renderer=_Renderer(staff)).render(plain(source, MAX_CELL)), formulas=staff)
 
 
 class _Renderer(IPythonRenderer):
-    """Formulas as TeX in the typeface of code: drawing them would need a script."""
+    """Formulas as MathML; the students' own, and what cannot be converted, as TeX in the typeface of code."""
 
-    def __init__(self) -> None:
+    def __init__(self, drawn: bool) -> None:
         super().__init__(escape=False, exclude_anchor_links=True)
+        self.drawn = drawn
 
     def inline_math(self, body: str) -> str:
-        return f'<code class="tex">{html.escape(body)}</code>'
+        return (self.drawn and mathml(body)) or f'<code class="tex">{html.escape(body)}</code>'
 
     def block_math(self, body: str) -> str:
-        return f'<pre><code class="tex">{html.escape(body.strip())}</code></pre>'
+        drawn = self.drawn and mathml(body, block=True)
+        return f"<p>{drawn}</p>" if drawn else f'<pre><code class="tex">{html.escape(body.strip())}</code></pre>'
 
 
-def clean(text: str, pictures: bool = False) -> Markup:
-    """A piece of HTML with harmless, closed tags only; `pictures`: also images that lie in the page."""
-    classes = {"code": {"tex"}, "div": {"exercise-report"}}
-    attributes = {**ATTRIBUTES, "details": {"open"}, "img": {"alt", "src"}}
+def clean(text: str, pictures: bool = False, formulas: bool = False) -> Markup:
+    """A piece of HTML with harmless, closed tags only; also images that lie in the page, or MathML, if asked for."""
+    classes = {"code": {"tex"}, "div": {"exercise-report", "pictures"}}
+    attributes = {**ATTRIBUTES, "details": {"open"}, "img": {"alt", "src"}, **(MATH_ATTRIBUTES if formulas else {})}
     cleaned = nh3.clean(
         text,
-        tags=TAGS | {"img"} if pictures else TAGS,
+        tags=TAGS | ({"img"} if pictures else set()) | (MATH_TAGS if formulas else set()),
         attributes=attributes,
         allowed_classes=classes,
         url_schemes={"http", "https", "mailto", "data"},

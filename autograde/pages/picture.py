@@ -9,6 +9,7 @@ import base64
 import io
 import math
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -26,11 +27,17 @@ BLUE, VERMILION = "#0072B2", "#D55E00"
 Array = NDArray[Any]
 
 
-class Picture(msgspec.Struct, frozen=True):
-    """An SVG as a data address, its text alternative, and one sentence about where the answer is wrong."""
+class Panel(msgspec.Struct, frozen=True):
+    """An SVG as a data address, and its text alternative."""
 
     address: str
     alternative: str
+
+
+class Picture(msgspec.Struct, frozen=True):
+    """Panels, one beside another or, on a phone, one below another; and a sentence about where the answer is wrong."""
+
+    panels: tuple[Panel, ...]
     caption: str
 
 
@@ -46,21 +53,20 @@ def _picture(encoded: bytes) -> Picture:
     comparison = msgspec.json.decode(encoded, type=Comparison)
     is_matrix = len(comparison.shape) == 2 and min(comparison.shape) > 1
     shape = tuple(comparison.shape) if is_matrix else (len(comparison.got),)
-    got, expected = _array(comparison.got, shape), _array(comparison.expected, shape)
+    got = _array(comparison.got, shape)
+    expected = _array(comparison.expected, shape) if comparison.expected else None
     wrong = np.zeros(len(comparison.got), dtype=bool)
     wrong[[index for index in comparison.wrong if 0 <= index < wrong.size]] = True
     wrong = wrong.reshape(shape)
-    svg = _matrix(got, expected, wrong) if is_matrix else _sequence(got, expected, wrong)
     caption = f"{_where(comparison)}: wrong in {pattern(wrong)}."
     return Picture(
-        address="data:image/svg+xml;base64," + base64.b64encode(svg).decode(),
-        alternative=_in_words(comparison, got, expected, wrong),
+        panels=tuple((_matrix if is_matrix else _sequence)(_where(comparison), got, expected, wrong)),
         caption=caption[:1].upper() + caption[1:],
     )
 
 
-def _array(numbers: list[Number], shape: tuple[int, ...]) -> Array | None:
-    return np.array([float(number) for number in numbers]).reshape(shape) if numbers else None
+def _array(numbers: list[Number], shape: tuple[int, ...]) -> Array:
+    return np.array([float(number) for number in numbers]).reshape(shape)
 
 
 def pattern(wrong: Array) -> str:
@@ -102,16 +108,7 @@ def _where(comparison: Comparison) -> str:
     return f"part [{place}] of {comparison.what}, shape {tuple(comparison.of)}"
 
 
-def _in_words(comparison: Comparison, got: Array | None, expected: Array | None, wrong: Array) -> str:
-    kind = "Heat map" if wrong.ndim == 2 else "Lines"
-    parts = [f"{kind}: {_where(comparison)}.", _told("Yours", got)]
-    if expected is not None:
-        parts.append(_told("Expected", expected))
-    return " ".join([*parts, f"Wrong: {pattern(wrong)}."])
-
-
-def _told(whose: str, values: Array | None) -> str:
-    assert values is not None
+def _told(whose: str, values: Array) -> str:
     finite = values[np.isfinite(values)]
     if values.size <= 16:
         return f"{whose}: {np.array2string(values, precision=3, separator=', ').replace(chr(10), '')}."
@@ -120,35 +117,39 @@ def _told(whose: str, values: Array | None) -> str:
     return f"{whose}: {span}{odd}."
 
 
-def _matrix(got: Array | None, expected: Array | None, wrong: Array) -> bytes:
-    """Yours with its wrong values marked; if revealed, beside it what was expected, and the difference."""
-    assert got is not None
-    panels = [("yours (× wrong)", got)]
+def _matrix(where: str, got: Array, expected: Array | None, wrong: Array) -> Iterator[Panel]:
+    """Yours with its wrong values marked; if revealed, then what was expected, and the difference."""
+    shared = _limit(got if expected is None else np.concatenate([got, expected]))
+    told = f"Heat map: {where}. {_told('Yours', got)} Wrong: {pattern(wrong)}."
+    yield _panel(_heat_map("yours (× wrong)", got, shared, wrong), told)
     if expected is not None:
         with np.errstate(invalid="ignore"):
-            panels += [("expected", expected), ("yours − expected", got - expected)]
-    figure = _figure(3.4 * len(panels), 3.0)
-    shared = _limit(got if expected is None else np.concatenate([got, expected]))
-    for number, (title, values) in enumerate(panels):
-        axes = figure.add_axes((0.03 + number / len(panels), 0.08, 0.9 / len(panels), 0.76))
-        most = _limit(values) if number == 2 else shared
-        axes.imshow(values, cmap="PuOr", vmin=-most, vmax=most, interpolation="none")
-        axes.set_facecolor("#999999")  # what is not finite
-        axes.set_title(f"{title}\npurple {most:.2g}, white 0, orange {-most:.2g}", fontsize=9)
-        axes.set_xticks(_ticks(values.shape[1]))
-        axes.set_yticks(_ticks(values.shape[0]))
-        axes.tick_params(labelsize=8, length=2)
-        if number == 0 and wrong.sum() <= MOST_MARKS:
-            rows, columns = np.nonzero(wrong)
-            for colour, width in (("#ffffff", 2.6), ("#000000", 1.2)):  # seen on a dark field and on a light one
-                axes.scatter(columns, rows, marker="x", s=22, c=colour, linewidths=width)
-    return _svg(figure)
+            difference = got - expected
+        yield _panel(_heat_map("expected", expected, shared), f"Heat map. {_told('Expected', expected)}")
+        apart = _heat_map("yours − expected", difference, _limit(difference))
+        yield _panel(apart, f"Heat map. {_told('Yours minus expected', difference)}")
 
 
-def _sequence(got: Array | None, expected: Array | None, wrong: Array) -> bytes:
-    assert got is not None
-    figure = _figure(6.8, 2.4)
-    axes = figure.add_axes((0.09, 0.13, 0.7, 0.8))
+def _heat_map(title: str, values: Array, most: float, wrong: Array | None = None) -> Any:
+    figure = _figure(2.8, 2.9)
+    axes = figure.add_axes((0.09, 0.07, 0.88, 0.77))
+    axes.imshow(values, cmap="PuOr", vmin=-most, vmax=most, interpolation="none")
+    axes.set_facecolor("#999999")  # what is not finite
+    axes.set_title(f"{title}\npurple {most:.2g}, white 0, orange {-most:.2g}", fontsize=9)
+    axes.set_xticks(_ticks(values.shape[1]))
+    axes.set_yticks(_ticks(values.shape[0]))
+    axes.tick_params(labelsize=8, length=2)
+    if wrong is not None and wrong.sum() <= MOST_MARKS:
+        rows, columns = np.nonzero(wrong)
+        for colour, width in (("#ffffff", 2.6), ("#000000", 1.2)):  # seen on a dark field and on a light one
+            axes.scatter(columns, rows, marker="x", s=22, c=colour, linewidths=width)
+    return figure
+
+
+def _sequence(where: str, got: Array, expected: Array | None, wrong: Array) -> Iterator[Panel]:
+    """One panel, as wide as a phone: lines over the places."""
+    figure = _figure(4.4, 2.6)
+    axes = figure.add_axes((0.13, 0.11, 0.84, 0.75))
     marker = "." if got.size <= 60 else ""
     if expected is not None:
         axes.plot(expected, color=BLUE, linestyle="--", marker=marker, label="expected")
@@ -160,8 +161,13 @@ def _sequence(got: Array | None, expected: Array | None, wrong: Array) -> bytes:
         axes.set_xticks(range(got.size))
     axes.tick_params(labelsize=8)
     axes.grid(alpha=0.3)
-    figure.legend(loc="center right", fontsize=9, frameon=False)
-    return _svg(figure)
+    figure.legend(loc="upper center", ncols=3, fontsize=9, frameon=False)
+    told = [f"Lines: {where}.", _told("Yours", got), *([_told("Expected", expected)] if expected is not None else [])]
+    yield _panel(figure, " ".join([*told, f"Wrong: {pattern(wrong)}."]))
+
+
+def _panel(figure: Any, alternative: str) -> Panel:
+    return Panel("data:image/svg+xml;base64," + base64.b64encode(_svg(figure)).decode(), alternative)
 
 
 def _limit(values: Array) -> float:

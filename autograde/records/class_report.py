@@ -1,74 +1,33 @@
-"""The TA's page about one assignment: who has what, which checks were hard, which wrong ideas are in the room.
+"""Writes the TA's page about one assignment, and its tables as CSV.
 
 Made from the reports, so it can be written again at any time; what a person has to mark comes from the gradebook.
 """
 
 from __future__ import annotations
 
-import statistics
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
 from autograde.course import Course, CourseError
 from autograde.disk import write_whole
-from autograde.notebooks.submitted import students_submitted
-from autograde.pages.display import plain
-from autograde.pages.feedback import WORDS, points_text
-from autograde.pages.page import first_line
-from autograde.pages.staff_page import csv_text, staff_page
-from autograde.records.item_statistics import Cluster, Item, Key, clusters, items
-from autograde.records.standing import Standing, standings
-from autograde.report import Outcome, Report, Verdict, decode_report, ideas
-
-BINS = 10
-LONGEST_BAR = 40
-HARDEST = 5
-CLOSE = 10.0
-"""a wrong value within so many times what is allowed deserves a look before anybody is told that it is wrong"""
-FORMGRADER = "http://localhost:8888/formgrader"
+from autograde.pages.staff_page import csv_text
+from autograde.records.changes_page import write_changes
+from autograde.records.class_page import class_page
+from autograde.records.item_statistics import items
+from autograde.records.room import room_of, unfinished
+from autograde.report import Outcome, Report, decode_report, ideas
 
 
-@dataclass(frozen=True)
-class Room:
-    """What the page says of an assignment beside the reports."""
-
-    slug: str
-    standings: Mapping[str, Standing] = field(default_factory=dict)
-    not_graded: Sequence[str] = ()
-    """handed in, but without a report"""
-    with_feedback: frozenset[str] = frozenset()
-    formgrader: str = FORMGRADER
-
-    def person(self, student: str) -> dict[str, str]:
-        """A student's name and the page that they read; the record, while there is no such page."""
-        folder = quote(student, safe="")
-        read = f"../feedback/{folder}/{self.slug}/{self.slug}.html"
-        href = read if student in self.with_feedback else f"{self.slug}/{folder}.json"
-        submission = self.standings.get(student, Standing()).submission
-        marking = f"{self.formgrader}/submissions/{quote(submission, safe='')}/" if submission else ""
-        return {"name": plain(student, 200), "href": href, "marking": marking}
-
-
-def write_class_report(course: Course, slug: str, formgrader: str = FORMGRADER) -> list[Path]:
+def write_class_report(course: Course, slug: str, formgrader: str = "") -> list[Path]:
     """reports/<slug>.html and its tables as CSV, from what has been graded."""
     assignment = course.assignment(slug)
     reports = read_reports(course, slug)
     if not reports:
         raise CourseError(f"no reports in {course.paths(slug).reports}; run `course grade {slug}`")
-    graded = {report.student for report in reports}
-    room = Room(
-        slug=slug,
-        standings=standings(course, slug),
-        not_graded=sorted(set(students_submitted(course, slug)) - graded),
-        with_feedback=frozenset(student for student in graded if course.paths(slug).feedback(student).exists()),
-        formgrader=formgrader.rstrip("/"),
-    )
+    graded = [report.student for report in reports]
+    room, left = room_of(course, slug, graded, formgrader), unfinished(course, slug, graded)
     texts = {
-        f"{slug}.html": class_page(assignment.title, reports, room),
+        f"{slug}.html": class_page(assignment.title, reports, room, left),
         f"{slug}.csv": class_table(reports),
         f"{slug}-checks.csv": checks_table(reports),
         f"{slug}-ideas.csv": ideas_table(reports),
@@ -76,6 +35,7 @@ def write_class_report(course: Course, slug: str, formgrader: str = FORMGRADER) 
     paths = [course.root / "reports" / name for name in texts]
     for path, text in zip(paths, texts.values(), strict=True):
         write_whole(path, text)
+    write_changes(course, slug, formgrader)  # the page leads there
     return paths
 
 
@@ -115,137 +75,3 @@ def checks_table(reports: Sequence[Report]) -> str:
 def ideas_table(reports: Sequence[Report]) -> str:
     """One row for each wrong idea and student who holds it, as CSV."""
     return csv_text(["idea", "student"], ((hint, student) for hint, who in ideas(reports) for student in who))
-
-
-def class_page(title: str, reports: Sequence[Report], room: Room) -> str:
-    """The page as HTML: readable without its script, no request to anywhere, every text escaped."""
-    found = items(reports)
-    shares = [report.score / report.max_score if report.max_score else 0.0 for report in reports]
-    scores = [report.score for report in reports]
-    rows = [_item_row(number, item) for number, item in enumerate(found.values(), 1)]
-    hardest = sorted((item.difficulty, number) for number, item in enumerate(found.values()) if item.difficulty < 1)
-    flags = {report.student: flags_of(report, room) for report in reports}
-    return staff_page(
-        "class.html.j2",
-        title=title,
-        slug=room.slug,
-        count=len(reports),
-        full=sum(report.score == report.max_score for report in reports),
-        mean=points_text(statistics.mean(scores)),
-        median=points_text(statistics.median(scores)),
-        most=points_text(max(report.max_score for report in reports)),
-        unconfined=[plain(report.student) for report in reports if report.unconfined],
-        not_graded=[plain(student, 200) for student in room.not_graded],
-        by_hand=_by_hand(room),
-        to_mark=sum(bool(standing.to_mark) for standing in room.standings.values()),
-        bins=_bins(shares),
-        ideas=[(plain(hint), [room.person(student) for student in who]) for hint, who in ideas(reports)],
-        hardest=[rows[number] for _, number in hardest[:HARDEST]],
-        clusters=[_cluster_row(cluster, room) for cluster in clusters(reports)],
-        stopped=[
-            _told(room, *of) for of in _verdicts(reports) if of[2].outcome in (Outcome.CRASHED, Outcome.TIMED_OUT)
-        ],
-        close=[_told(room, *of) for of in _verdicts(reports) if is_close(of[2])],
-        items=rows,
-        rows=[_student_row(report, room, found, flags[report.student]) for report in reports],
-        words=[{"symbol": symbol, "word": word} for symbol, word in WORDS.values()],
-        flags=sorted({flag for of in flags.values() for flag in of}),
-        flagged=[(room.person(student), sorted(of)) for student, of in flags.items() if of - {"to mark"}],
-        problems=[(room.person(r.student), [first_line(p) for p in r.problems]) for r in reports if r.problems],
-    )
-
-
-def is_close(verdict: Verdict) -> bool:
-    """Wrong, but by little."""
-    return verdict.outcome is Outcome.FAILED and verdict.margin is not None and 1 < verdict.margin < CLOSE
-
-
-def flags_of(report: Report, room: Room) -> set[str]:
-    """In a word or two, what a TA may want to look at in this submission."""
-    standing = room.standings.get(report.student, Standing())
-    found = {
-        "late": standing.late_s > 0,
-        "to mark": bool(standing.to_mark),
-        "crashed": any(verdict.outcome is Outcome.CRASHED for verdict in report.verdicts),
-        "timed out": any(verdict.outcome is Outcome.TIMED_OUT for verdict in report.verdicts),
-        "close call": any(is_close(verdict) for verdict in report.verdicts),
-        "our fault": report.withheld,
-        "rule broken": any(v.max_points == 0 and v.outcome is Outcome.FAILED for v in report.verdicts),
-        "file repaired": any(not problem.startswith("cell ") for problem in report.problems),
-    }
-    return {flag for flag, holds in found.items() if holds}
-
-
-def _verdicts(reports: Sequence[Report]) -> Iterator[tuple[str, str, Verdict]]:
-    for report in reports:
-        for exercise in report.exercises:
-            for verdict in exercise.verdicts:
-                yield report.student, exercise.exercise, verdict
-
-
-def _told(room: Room, student: str, exercise: str, verdict: Verdict) -> dict[str, Any]:
-    return {
-        "who": room.person(student),
-        "exercise": exercise,
-        "title": plain(verdict.title),
-        "symbol": WORDS[verdict.outcome][0],
-        "reason": first_line(verdict.reason),
-        "margin": verdict.margin,
-    }
-
-
-def _by_hand(room: Room) -> list[dict[str, Any]]:
-    """Each answer that somebody has to read, and whose."""
-    waiting: dict[str, list[dict[str, str]]] = defaultdict(list)
-    for student, standing in sorted(room.standings.items()):
-        for answer in standing.to_mark:
-            person = room.person(student)
-            waiting[answer].append(person | {"href": person["marking"] or person["href"]})
-    return [{"answer": answer, "who": who} for answer, who in waiting.items()]
-
-
-def _bins(shares: list[float]) -> list[dict[str, Any]]:
-    """Students by tenth of the points; the last bin holds full marks too."""
-    counts = Counter(min(BINS - 1, int(share * BINS)) for share in shares)
-    longest = max(counts.values(), default=1)
-    return [
-        {
-            "range": f"{100 * number // BINS} to {100 * (number + 1) // BINS} %",
-            "count": counts[number],
-            "bar": "█" * round(LONGEST_BAR * counts[number] / longest),
-        }
-        for number in range(BINS)
-    ]
-
-
-def _item_row(number: int, item: Item) -> dict[str, Any]:
-    counted = [f"{symbol} {item.outcomes[outcome]} {word}" for outcome, (symbol, word) in WORDS.items()]
-    return {
-        "number": number,
-        "exercise": item.exercise,
-        "title": plain(item.title),
-        "difficulty": f"{item.difficulty:.0%}",
-        "discrimination": "" if item.discrimination is None else f"{item.discrimination:.2f}",
-        "outcomes": ", ".join(text for text, outcome in zip(counted, WORDS, strict=True) if item.outcomes[outcome]),
-    }
-
-
-def _cluster_row(cluster: Cluster, room: Room) -> dict[str, Any]:
-    return {
-        "exercise": cluster.exercise,
-        "title": plain(cluster.example.title),
-        "what": plain(cluster.example.hint) if cluster.explained else first_line(cluster.example.reason),
-        "explained": cluster.explained,
-        "who": [room.person(student) for student in cluster.students],
-    }
-
-
-def _student_row(report: Report, room: Room, found: Mapping[Key, Item], flags: set[str]) -> dict[str, Any]:
-    outcomes = {(e.exercise, v.check): v.outcome for e in report.exercises for v in e.verdicts}
-    return {
-        **room.person(report.student),
-        "score": f"{points_text(report.score)} / {points_text(report.max_score)}",
-        "flags": ", ".join(sorted(flags)),
-        "shown_flags": ", ".join(sorted(flags - {"to mark"})),
-        "cells": [WORDS[outcomes[key]][0] if key in outcomes else "" for key in found],
-    }

@@ -84,6 +84,12 @@ def entries(course: Course, slug: str) -> Iterator[Entry]:
                 yield entry
 
 
+def withheld(course: Course, slug: str) -> set[str]:
+    """Whose latest grading was withheld: a check of ours is broken, and what stands is older."""
+    latest = {entry.student: entry.event for entry in entries(course, slug) if entry.event != SHOWN}
+    return {student for student, event in latest.items() if event == WITHHELD}
+
+
 def append(course: Course, new: Sequence[Entry]) -> None:
     """Add entries in one write; OSError, and nothing added, if the disk is full."""
     if not new:

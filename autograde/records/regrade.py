@@ -6,12 +6,10 @@ only: manual marks and extensions stay in the gradebook, from which nbgrader wor
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 
 from autograde.course import Course
 from autograde.grading.versions import Version
-from autograde.pages.display import harmless
 from autograde.records.journal import GRADED, SHOWN, Entry, entries
 
 
@@ -54,26 +52,6 @@ def changes(course: Course, slug: str) -> list[Change]:
         standings.setdefault(entry.student, _Standing()).add(entry)
     found = (_change(student, standing) for student, standing in sorted(standings.items()))
     return [change for change in found if change]
-
-
-def write_changes(course: Course, slug: str) -> list[Change]:
-    """Write reports/<slug>-changes.csv for review; without any change there is no such file."""
-    found = changes(course, slug)
-    path = course.paths(slug).changes
-    if not found:
-        path.unlink(missing_ok=True)
-        return found
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".tmp")
-    with unfinished.open("w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file)
-        rows.writerow(["student", "before", "after", "change", "exercises", "because"])
-        for change in found:
-            points = (change.before, change.after, round(change.after - change.before, 6))
-            words = (exercises_text(change), ", ".join(change.because))
-            rows.writerow([harmless(cell) for cell in (change.student, *points, *words)])
-    unfinished.replace(path)
-    return found
 
 
 def exercises_text(change: Change) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from autograde.course import Course, CourseError
+from autograde.disk import write_whole
 from autograde.pages.display import plain
 from autograde.pages.staff_page import csv_text, staff_page
 from autograde.records.class_report import read_reports
@@ -51,9 +52,9 @@ def write_term_report(course: Course) -> list[Path]:
     weeks = [week(assignment.slug, assignment.title, reports) for assignment, reports in graded if reports]
     if not weeks:
         raise CourseError(f"no reports in {course.root / 'reports'}; run `course grade`")
-    page, table = (course.root / "reports" / f"term.{kind}" for kind in ("html", "csv"))
-    page.write_text(term_page(course.name, weeks), encoding="utf-8")
-    table.write_text(term_table(weeks), encoding="utf-8")
+    page, table = course.term_page, course.term_page.with_suffix(".csv")
+    write_whole(page, term_page(course.name, weeks))
+    write_whole(table, term_table(weeks))
     return [page, table]
 
 

@@ -7,7 +7,7 @@ const compared = (a, b) => {
 };
 
 for (const table of document.querySelectorAll("table[data-sort]")) {
-  const heads = [...table.tHead.rows[0].cells];
+  const heads = [...[...table.tHead.rows].at(-1).cells];
   heads.forEach((head, column) => {
     const button = document.createElement("button");
     button.type = "button";

@@ -12,8 +12,10 @@ from bs4 import BeautifulSoup
 
 from autograde.course import Course, CourseError
 from autograde.pages.display import harmless
-from autograde.records.class_report import Room, class_page, class_table, write_class_report
+from autograde.records.class_page import class_page
+from autograde.records.class_report import class_table, write_class_report
 from autograde.records.item_statistics import clusters, items
+from autograde.records.room import Room, Unfinished
 from autograde.records.standing import Standing
 from autograde.records.term_report import is_behind, term_page, term_table, week
 from autograde.report import ExerciseReport, Outcome, Report, Verdict, ideas, write_report
@@ -79,7 +81,7 @@ def test_the_page_shows_every_student_and_check() -> None:
 def test_nothing_that_a_student_wrote_comes_alive() -> None:
     hostile = a_report(f"eve{HOSTILE}\u202e", Outcome.FAILED, Outcome.FAILED, HOSTILE)
     hostile = msgspec.structs.replace(hostile, problems=[HOSTILE, "\x1b[31m"])
-    text = class_page(HOSTILE, [hostile], Room(SLUG, not_graded=[HOSTILE]))
+    text = class_page(HOSTILE, [hostile], Room(SLUG), Unfinished({HOSTILE: HOSTILE}, [HOSTILE]))
     page = BeautifulSoup(text, "html.parser")
     assert page.find_all(["img", "iframe", "link"]) == []
     [script] = page.find_all("script")

@@ -14,8 +14,11 @@ import pytest
 from autograde.course import Course
 from autograde.grading.verification import Verification
 from autograde.pages.verify_page import verification_page
-from autograde.records.class_report import Room, class_page
+from autograde.records.changes_page import changes_page
+from autograde.records.class_page import class_page
 from autograde.records.gradebook import record, write_feedback
+from autograde.records.regrade import Change
+from autograde.records.room import Room, Unfinished
 from autograde.records.standing import Standing
 from autograde.records.term_report import term_page, week
 from autograde.report import CellRun, Comparison, ExerciseReport, Outcome, Report, Verdict
@@ -63,9 +66,12 @@ CLASS = [
 ]
 
 
+LEFT = Unfinished(not_graded={HOSTILE: HOSTILE}, withheld=[HOSTILE], changed=2)
+
+
 def the_class() -> str:
     standings = {"ada": Standing(late_s=60.0), "cy": Standing(to_mark=("why",), submission="0f")}
-    return class_page("Scale", CLASS, Room(SLUG, standings, not_graded=[HOSTILE]))
+    return class_page("Scale", CLASS, Room(SLUG, standings), LEFT)
 
 
 def the_term() -> str:
@@ -80,7 +86,22 @@ def the_verification() -> str:
     return verification_page("Scale", found)
 
 
-PAGES: dict[str, Callable[[], str]] = {"class": the_class, "term": the_term, "verify": the_verification}
+def the_changes() -> str:
+    found = [
+        Change(student, 1.0, after, {"scale": (1.0, after), HOSTILE: (0.0, 1e-9)}, ("checks", "engine"))
+        for student, after in ((HOSTILE, 3.0), ("bob", 3.0), ("cy", 0.5))
+    ]
+    reports = {report.student: report for report in CLASS}
+    room = Room(SLUG, {"cy": Standing(submission="0f")}, with_feedback=frozenset({"bob"}))
+    return changes_page(HOSTILE, found, reports, room, has_class_page=True)
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "class": the_class,
+    "term": the_term,
+    "verify": the_verification,
+    "changes": the_changes,
+}
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +167,7 @@ def test_a_page_for_staff_is_sound(browser: Any, page_of: Callable[[str], Path],
 
 def test_a_student_s_page_is_sound_and_small(browser: Any, released: Course, fake_grading: FakeGrading) -> None:
     notebook = nbformat.read(released.paths(SLUG).released_notebook, 4)
-    notebook.cells[-1]["source"] = HOSTILE
+    notebook.cells[-1]["source"] = f"$\\sqrt{{2}}$ <math><mi>x</mi></math> {HOSTILE}"
     hand_in(released, "ann", notebook)
     many = [verdict(number, Outcome.FAILED, **WRONG | {"hint": f"hint {number}"}) for number in range(5)]
     others = [

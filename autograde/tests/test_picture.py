@@ -66,10 +66,26 @@ def test_only_what_the_course_reveals_is_drawn() -> None:
     assert drawn is not None
     assert everything is not None
     for shown, told in ((drawn, False), (everything, True)):
-        svg = base64.b64decode(shown.address.partition(",")[2]).decode()
-        assert ("987" in shown.alternative, "expected" in svg) == (told, told)
+        (panel,) = shown.panels
+        svg = base64.b64decode(panel.address.partition(",")[2]).decode()
+        assert ("987" in panel.alternative, "expected" in svg) == (told, told)
         assert "<script" not in svg
-        assert "2." in shown.alternative
+        assert "2." in panel.alternative
+
+
+def test_a_matrix_has_a_panel_for_each_thing_that_may_be_seen() -> None:
+    whole = compared(torch.eye(3), 5 * torch.eye(3))
+    hidden = revealed(whole, Reveal.INPUT)
+    few, many = picture(hidden), picture(whole)
+    assert few is not None
+    assert many is not None
+    assert few.panels[0].alternative == many.panels[0].alternative
+    assert len(few.panels) == 1
+    assert ["Yours" in few.panels[0].alternative, "5" in few.panels[0].alternative] == [True, False]
+    yours, expected, difference = (panel.alternative for panel in many.panels)
+    assert "Wrong: the diagonal." in yours
+    assert expected.startswith("Heat map. Expected: [[5., 0., 0.]")
+    assert difference.startswith("Heat map. Yours minus expected: [[-4.,")
 
 
 @pytest.mark.parametrize("got", [torch.randn(30, 50), torch.full((3, 3), float("nan")), torch.randn(500), torch.eye(3)])
@@ -84,7 +100,7 @@ def test_a_picture_is_small_and_always_the_same(got: torch.Tensor) -> None:
     first, second = picture(comparison), picture(comparison)
     assert first is not None
     assert first == second
-    assert len(first.address) < 60_000
+    assert sum(len(panel.address) for panel in first.panels) < 60_000
     assert first.caption.endswith(".")
 
 

@@ -18,9 +18,10 @@ from nbgrader.api import Gradebook
 from autograde.course import Course
 from autograde.grading.versions import Version
 from autograde.notebooks.release import assemble
+from autograde.records.changes_page import write_changes
 from autograde.records.gradebook import record
 from autograde.records.journal import GRADED, SHOWN, WITHHELD, Entry, append, entries
-from autograde.records.regrade import changes, exercises_text, write_changes
+from autograde.records.regrade import changes, exercises_text
 from autograde.tests.checked_course import released_copy
 from autograde.tests.commands import Done, course_here
 from autograde.tests.test_gradebook import broken
