@@ -106,7 +106,7 @@ class RunningSubmission:
             self.notebook.send({"cells": [list(cell) for cell in cells]}, deadline=deadline)
             for name, _ in cells:
                 self.fatal_cell = name
-                self.cells.append(_cell_run(self.notebook.receive(deadline), name))
+                self.cells.append(account_of(self.notebook.receive(deadline), name))
             self.fatal_cell = ""
         except DeadlineError:
             self.timed_out = True
@@ -232,7 +232,7 @@ def _bounds(limits: Limits) -> dict[str, float]:
     }
 
 
-def _cell_run(reply: Any, name: str) -> CellRun:
+def account_of(reply: Any, name: str) -> CellRun:
     """The worker's account of one cell, in our shape; anything else is a WireError."""
     try:
         run = msgspec.convert(steady(reply), CellRun)
