@@ -82,39 +82,42 @@ def show(course: Course, slugs: Sequence[str]) -> None:
         counts = (handed_in, full, len(found) - full - none, none, hinted, handed_in - len(found))
         table.add_row(slug, *map(str, counts))
     Console().print(table)
-    for heading, places in where_to_look(course, slugs[0]).items():
-        print(f"\n{heading}")
+    print(f"\nPages of {slugs[0]}, in {course.root}; those of other assignments lie beside them.")
+    for reader, places in where_to_look(course, slugs[0]).items():
+        print(f"\n{reader}")
         for place, purpose in places.items():
             print(f"  {place}\n      {purpose}")
     print(f"\nTo mark by hand: cd {course.root} && jupyter lab, then Nbgrader > Formgrader")
 
 
 def where_to_look(course: Course, slug: str) -> dict[str, dict[str, str]]:
-    """Reader -> path below the course, of the first assignment's -> what it is for."""
-    unwell = [path for path in sorted(course.root.glob(f"feedback/*/{slug}/*.html")) if "wrong" in path.parts[-3]]
-    feedback = unwell[0] if unwell else course.paths(slug).feedback("half-done")
-    pages = {
-        "For students": {feedback: "their points, what to mend first, and how to see each failure"},
+    """Reader -> path in the course -> what it is for; of one assignment."""
+    reports = [decode_report(path.read_bytes()) for path in sorted(course.paths(slug).reports.glob("*.json"))]
+    hinted = [report.student for report in reports if any(verdict.hint for verdict in report.verdicts)]
+    verified = course.root / "verified"
+    found = {
+        "For students": {
+            course.paths(slug).feedback(
+                [*hinted, "half-done"][0]
+            ): "points, what to mend first, how to see each failure",
+        },
         "For TAs": {
             course.paths(slug).class_page: "the class: what to do and to say next, who passed what, statistics",
             course.term_page: "the term: who may need help, which assignment was hard",
             course.paths(slug).changes_page: "a regrading, to review before `course feedback` shows it",
         },
-        "For instructors": {
-            course.root / "verified" / f"{slug}.html": "is it sound: which check catches which wrong program",
-        },
+        "For instructors": {verified / f"{slug}.html": "is it sound: which check catches which wrong program"},
         "For programs": {
             course.paths(slug).report("half-done"): "the record that every page is made from; docs/report.schema.json",
-            course.root / "verified" / f"{slug}.json": "the verification",
-            course.root / "gradings.jsonl": "who graded what, when and with which version",
+            verified / f"{slug}.json": "the verification",
+            course.log: "who graded what, when and with which version",
             course.root / "grades-canvas.csv": "grades for Canvas; grades-moodle.csv for Moodle",
             course.root / "results.json": "one submission for Gradescope; junit.xml for CI",
         },
     }
-    heading = f"Pages of {slug} in {course.root}; those of other assignments lie beside them"
-    return {heading: {}} | {
+    return {
         reader: {str(path.relative_to(course.root)): purpose for path, purpose in places.items()}
-        for reader, places in pages.items()
+        for reader, places in found.items()
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ def write_verification(course: Course, found: Verification, folder: Path) -> lis
 def verification_page(title: str, found: Verification) -> str:
     """The page as HTML."""
     caught = {index for kills in found.kills.values() for index in kills}
+    exercises = groupby(check.partition(": ")[0] for check in found.checks)
     return staff_page(
         "verify.html.j2",
         title=title,
@@ -56,6 +58,9 @@ def verification_page(title: str, found: Verification) -> str:
         problems=[plain(problem, 2000) for problem in found.problems],
         right=found.right,
         count_wrong=len(found.kills),
+        redundant=len(found.redundant),
+        idle=len(found.checks) - len(caught),
+        exercises=[(plain(name), len(list(of))) for name, of in exercises],
         checks=[
             {
                 "number": index + 1,
@@ -71,7 +76,7 @@ def verification_page(title: str, found: Verification) -> str:
         rows=[
             {
                 "name": name,
-                "idea": found.named.get(name, ""),
+                "idea": "yes" if found.named.get(name) == name else found.named.get(name, ""),
                 "cells": ["✗" if index in kills else "·" for index in range(len(found.checks))],
             }
             for name, kills in found.kills.items()

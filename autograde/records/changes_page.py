@@ -33,7 +33,7 @@ def write_changes(course: Course, slug: str, formgrader: str = "") -> list[Chang
             path.unlink(missing_ok=True)
         return found
     reports = {change.student: stored_report(paths.report(change.student)) for change in found}
-    room = room_of(course, slug, reports, formgrader)
+    room = room_of(course, slug, formgrader)
     title = course.assignment(slug).title
     write_whole(paths.changes_page, changes_page(title, found, reports, room, paths.class_page.exists()))
     write_whole(paths.changes, changes_table(found))

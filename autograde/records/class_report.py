@@ -25,7 +25,7 @@ def write_class_report(course: Course, slug: str, formgrader: str = "") -> list[
     if not reports:
         raise CourseError(f"no reports in {course.paths(slug).reports}; run `course grade {slug}`")
     graded = [report.student for report in reports]
-    room, left = room_of(course, slug, graded, formgrader), unfinished(course, slug, graded)
+    room, left = room_of(course, slug, formgrader), unfinished(course, slug, graded)
     texts = {
         f"{slug}.html": class_page(assignment.title, reports, room, left),
         f"{slug}.csv": class_table(reports),

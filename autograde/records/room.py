@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from autograde.course import FORMGRADER, Course
 from autograde.notebooks.extract import SubmissionError
-from autograde.notebooks.submitted import students_submitted, submission_of
+from autograde.notebooks.submitted import students_in, students_submitted, submission_of
 from autograde.pages.display import plain
 from autograde.records.journal import withheld
 from autograde.records.regrade import changes
@@ -51,15 +51,21 @@ class Unfinished:
     """how many have other points now than they were shown"""
 
 
-def room_of(course: Course, slug: str, students: Iterable[str], formgrader: str = "") -> Room:
-    """The room of these students; `formgrader`, if given, goes before the course's."""
+def room_of(course: Course, slug: str, formgrader: str = "") -> Room:
+    """The room as it is now; `formgrader`, if given, goes before the course's."""
     return Room(
         slug=slug,
         standings=standings(course, slug),
-        with_feedback=frozenset(student for student in students if course.paths(slug).feedback(student).exists()),
+        with_feedback=shown_feedback(course, slug),
         has_term=course.term_page.exists(),
         formgrader=(formgrader or course.formgrader).rstrip("/"),
     )
+
+
+def shown_feedback(course: Course, slug: str) -> frozenset[str]:
+    """For whom there is a page of feedback."""
+    students = students_in(course.root / "feedback", slug)
+    return frozenset(student for student in students if course.paths(slug).feedback(student).exists())
 
 
 def unfinished(course: Course, slug: str, graded: Iterable[str]) -> Unfinished:

@@ -14,6 +14,7 @@ from autograde.pages.display import plain
 from autograde.pages.staff_page import csv_text, staff_page
 from autograde.records.class_report import read_reports
 from autograde.records.item_statistics import items
+from autograde.records.room import Room, shown_feedback
 from autograde.report import Report, ideas
 
 BEHIND = 0.5
@@ -28,18 +29,21 @@ class Week:
     title: str
     shares: Mapping[str, float]
     """by student"""
+    pages: Mapping[str, str]
+    """by student: where their report is read"""
     hardest: str
     """the check that most failed, and how many passed it"""
     idea: str
     """the commonest wrong idea, and how many held it"""
 
 
-def week(slug: str, title: str, reports: Sequence[Report]) -> Week:
+def week(title: str, reports: Sequence[Report], room: Room) -> Week:
     found = sorted(items(reports).values(), key=lambda item: item.difficulty)
     held = ideas(reports)
     return Week(
-        slug=slug,
+        slug=room.slug,
         title=title,
+        pages={report.student: room.person(report.student)["href"] for report in reports},
         shares={report.student: report.score / report.max_score if report.max_score else 0.0 for report in reports},
         hardest=f"{found[0].title} ({found[0].difficulty:.0%} passed)" if found and found[0].difficulty < 1 else "",
         idea=f"{len(held[0][1])} × {held[0][0]}" if held else "",
@@ -48,8 +52,11 @@ def week(slug: str, title: str, reports: Sequence[Report]) -> Week:
 
 def write_term_report(course: Course) -> list[Path]:
     """reports/term.html and term.csv, over every assignment that has reports."""
-    graded = [(assignment, read_reports(course, assignment.slug)) for assignment in course.assignments]
-    weeks = [week(assignment.slug, assignment.title, reports) for assignment, reports in graded if reports]
+    weeks = []
+    for assignment in course.assignments:
+        if reports := read_reports(course, assignment.slug):
+            room = Room(assignment.slug, with_feedback=shown_feedback(course, assignment.slug))
+            weeks.append(week(assignment.title, reports, room))
     if not weeks:
         raise CourseError(f"no reports in {course.root / 'reports'}; run `course grade`")
     page, table = course.term_page, course.term_page.with_suffix(".csv")
@@ -71,7 +78,7 @@ def term_page(name: str, weeks: Sequence[Week]) -> str:
         name=name,
         weeks=[_week_row(week) for week in weeks],
         rows=[_student_row(student, weeks) for student in _students(weeks)],
-        behind=[plain(student, 200) for student in _students(weeks) if is_behind(student, weeks)],
+        behind=[_latest(student, weeks) for student in _students(weeks) if is_behind(student, weeks)],
     )
 
 
@@ -103,5 +110,14 @@ def _student_row(student: str, weeks: Sequence[Week]) -> dict[str, Any]:
     return {
         "name": plain(student, 200),
         "mean": f"{statistics.mean(share or 0.0 for share in shares):.0%}",
-        "cells": ["–" if share is None else f"{share:.0%}" for share in shares],
+        "cells": [
+            {"share": "–" if share is None else f"{share:.0%}", "href": week.pages.get(student, "")}
+            for share, week in zip(shares, weeks, strict=True)
+        ],
     }
+
+
+def _latest(student: str, weeks: Sequence[Week]) -> dict[str, str]:
+    """Their name, and the last of their reports."""
+    href = next(week.pages[student] for week in reversed(weeks) if student in week.pages)
+    return {"name": plain(student, 200), "href": href}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 from pathlib import Path
 
@@ -11,15 +12,17 @@ import pytest
 from bs4 import BeautifulSoup
 
 from autograde.course import Course, CourseError
+from autograde.grading.versions import Version
 from autograde.pages.display import harmless
-from autograde.records.class_page import class_page
+from autograde.records.class_page import breaks_rule, class_page
 from autograde.records.class_report import class_table, write_class_report
 from autograde.records.item_statistics import clusters, items
-from autograde.records.room import Room, Unfinished
+from autograde.records.journal import GRADED, WITHHELD, Entry, append
+from autograde.records.room import Room, Unfinished, room_of, unfinished
 from autograde.records.standing import Standing
 from autograde.records.term_report import is_behind, term_page, term_table, week
-from autograde.report import ExerciseReport, Outcome, Report, Verdict, ideas, write_report
-from autograde.tests.tiny_course import SLUG
+from autograde.report import NOT_WRITTEN, ExerciseReport, Outcome, Report, Verdict, ideas, write_report
+from autograde.tests.tiny_course import SLUG, hand_in
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -76,6 +79,49 @@ def test_the_page_shows_every_student_and_check() -> None:
     assert page.find("a", string="mark")["href"] == "http://localhost:8888/formgrader/submissions/7f/"
     assert page.find("a", string="dee")["href"] == f"{SLUG}/dee.json"
     assert page.find("a", string="cy")["href"] == f"../feedback/cy/{SLUG}/{SLUG}.html"
+
+
+def test_the_page_begins_with_what_is_to_be_done() -> None:
+    room = Room(SLUG, {"bob": Standing(to_mark=("why",))}, with_feedback=frozenset({"ada"}))
+    left = Unfinished({"gone": "No file was handed in."}, ["flo"])
+    page = BeautifulSoup(class_page("Scale", CLASS, room, left), "html.parser")
+    todo = " ".join(page.find("h2", string="To do").find_next("ul").text.split())
+    assert "A check of ours is broken: the latest reports of 1 student are withheld (flo)" in todo
+    assert "gone: No file was handed in." in todo
+    assert "1 still to be marked by hand" in todo
+    assert f"3 students without feedback yet: course feedback {SLUG}" in todo
+    assert "other points" not in todo
+    changed = class_page("Scale", CLASS, room, Unfinished(changed=2))
+    assert f'<a href="{SLUG}-changes.html">2 students would see other points than before</a>' in changed
+    done = class_page("Scale", CLASS, Room(SLUG, with_feedback=frozenset(r.student for r in CLASS)))
+    assert "Nothing: all are graded, marked and told." in done
+
+
+def test_why_somebody_is_not_graded_is_said(released: Course) -> None:
+    hand_in(released, "ada")
+    released.paths(SLUG).submitted("gone").mkdir(parents=True)
+    found = unfinished(released, SLUG, graded=["bob"])
+    assert found.not_graded == {"ada": f"run `course grade {SLUG}`", "gone": f"No file {SLUG}.ipynb was handed in."}
+    version = Version(submission="s", checks="c", policies="p", engine="e")
+    facts = {"when": "", "who": "ta", "assignment": SLUG, "student": "ada", "version": version}
+    append(released, [Entry(event=GRADED, after=1.0, **facts), Entry(event=WITHHELD, **facts)])
+    found = unfinished(released, SLUG, graded=["bob"])
+    assert (list(found.not_graded), found.withheld) == (["gone"], ["ada"])
+    append(released, [Entry(event=GRADED, after=2.0, **facts)])
+    assert unfinished(released, SLUG, graded=["ada"]).withheld == []
+
+
+def test_work_that_is_not_there_breaks_no_rule() -> None:
+    noted = Verdict(check="r", title="t", outcome=Outcome.FAILED, points=0, max_points=0, reason="uses nn.RMSNorm")
+    assert breaks_rule(noted)
+    assert not breaks_rule(msgspec.structs.replace(noted, reason=NOT_WRITTEN))
+    assert not breaks_rule(msgspec.structs.replace(noted, max_points=1))
+
+
+def test_links_lead_to_the_course_s_formgrader(tiny_course: Course) -> None:
+    course = dataclasses.replace(tiny_course, formgrader="https://hub.example.org/formgrader/")
+    assert room_of(course, SLUG).formgrader == "https://hub.example.org/formgrader"
+    assert room_of(course, SLUG, "http://elsewhere").formgrader == "http://elsewhere"
 
 
 def test_nothing_that_a_student_wrote_comes_alive() -> None:
@@ -153,10 +199,15 @@ def test_what_a_crash_advises_is_no_idea_of_the_class() -> None:
 
 
 def test_the_term_names_who_falls_behind() -> None:
-    weeks = [week(slug, slug, CLASS) for slug in ("one", "two")]
+    weeks = [week(slug, CLASS, Room(slug)) for slug in ("one", "two")]
     assert [student for student in ("ada", "bob", "cy", "dee") if is_behind(student, weeks)] == ["cy", "dee"]
     assert not is_behind("cy", weeks[:1])
     rows = list(csv.DictReader(io.StringIO(term_table(weeks))))
     assert rows[1] == {"student": "bob", "one": "0.5", "two": "0.5"}
     assert weeks[0].idea == "2 × You add."
-    assert "2 had less than half of the points" in term_page("a course", weeks)
+    page = BeautifulSoup(term_page("a course", weeks), "html.parser")
+    assert "2 had less than half of the points" in page.text
+    assert [link["href"] for link in page.find_all("a", string="cy")] == ["two/cy.json"]
+    shares = [(link.text, link["href"]) for link in page.find(id="matrix").find_all("a")]
+    assert shares[:2] == [("100%", "one/ada.json"), ("100%", "two/ada.json")]
+    assert "told from the second assignment on" in term_page("a course", weeks[:1])

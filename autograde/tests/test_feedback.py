@@ -10,7 +10,7 @@ from nbgrader.api import Gradebook
 
 from autograde.course import Course
 from autograde.pages.display import safe_html
-from autograde.pages.feedback import exercise_html, exercise_text
+from autograde.pages.feedback import exercise_html, exercise_text, to_mend
 from autograde.pages.inert import inert
 from autograde.records.gradebook import record, write_feedback
 from autograde.report import CellRun, ExerciseReport, Outcome, Verdict
@@ -137,6 +137,30 @@ def test_what_is_true_of_many_checks_is_told_once() -> None:
     assert page.count("ended its own process") == 1
     assert page.count("<details") == 2
     assert all(page.count(title) == 2 for title in ("one", "two", "three"))
+
+
+def test_the_first_check_that_cost_points_is_what_to_mend() -> None:
+    def mend(*verdicts: Verdict) -> dict[str, str] | None:
+        return to_mend(ExerciseReport(exercise="scale", verdicts=list(verdicts)))
+
+    noted = Verdict(check="n", title="noted", outcome=Outcome.FAILED, points=0, max_points=0, reason="noted only")
+    first = verdict(Outcome.FAILED, title="first", hint="Try *.", reason="it is 3")
+    waiting = verdict(Outcome.WAITING, title="later", reason="waits for: first")
+    assert mend(waiting, noted, first) == {"symbol": "✗", "title": "first", "told": "Try *."}
+    assert mend(waiting, noted) is None
+    assert mend(verdict(Outcome.CRASHED, reason="IndexError\nat line 3")) == {
+        "symbol": "‼", "title": "a title", "told": "IndexError",
+    }  # fmt: skip
+    assert "loop" in (mend(verdict(Outcome.TIMED_OUT)) or {})["told"]
+
+
+def test_the_page_begins_with_what_to_mend(released: Course, fake_grading: FakeGrading) -> None:
+    hand_in(released, "ann")
+    fake_grading.reports["ann"] = a_report(points=1.0)
+    assert record(released, SLUG, ["ann"]) == {}
+    page = feedback_of(released, "ann")
+    assert ">scale</a>: ✗ any number is scaled</li>" in page
+    assert page.index("What to mend first") < page.index("<main>")
 
 
 def test_the_policy_forbids_scripts() -> None:

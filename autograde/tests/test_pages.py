@@ -75,7 +75,7 @@ def the_class() -> str:
 
 
 def the_term() -> str:
-    return term_page("a course", [week(SLUG, "Scale", CLASS), week("other", HOSTILE, CLASS[:3])])
+    return term_page("a course", [week("Scale", CLASS, Room(SLUG)), week(HOSTILE, CLASS[:3], Room("other"))])
 
 
 def the_verification() -> str:

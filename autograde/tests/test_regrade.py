@@ -13,15 +13,17 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from bs4 import BeautifulSoup
 from nbgrader.api import Gradebook
 
 from autograde.course import Course
 from autograde.grading.versions import Version
 from autograde.notebooks.release import assemble
-from autograde.records.changes_page import write_changes
+from autograde.records.changes_page import changes_page, write_changes
 from autograde.records.gradebook import record
 from autograde.records.journal import GRADED, SHOWN, WITHHELD, Entry, append, entries
-from autograde.records.regrade import changes, exercises_text
+from autograde.records.regrade import Change, changes, exercises_text
+from autograde.records.room import Room
 from autograde.tests.checked_course import released_copy
 from autograde.tests.commands import Done, course_here
 from autograde.tests.test_gradebook import broken
@@ -77,6 +79,17 @@ def test_the_change_is_shown_for_review(regraded: tuple[Course, Done]) -> None:
         ("late", "1.0", "4.0", "3.0"),
     ]
     assert rows[0]["exercises"] == "scale 1 → 4"
+    page = BeautifulSoup(course.paths(SLUG).changes_page.read_text(), "html.parser")
+    assert "2 students: 2 gain, 0 lose points" in page.text
+    groups, students = page.find_all("table")
+    assert [cell.text for cell in groups.tbody.find_all("td")] == ["2", "scale", "1 → 4", "ada, late"]
+    row = students.tbody.tr
+    told = "scale 1 → 4: ✓\u00a02\u00a0passed"
+    assert [cell.text for cell in row.find_all(["th", "td"])][:6] == ["ada", "1", "4", "+3", told, "the checks"]
+    links = {link.text: link["href"] for link in row.find_all("a")}
+    assert links["shown"] == f"../feedback/ada/{SLUG}/{SLUG}.html"
+    assert links["now"].startswith("http://localhost:8888/formgrader/submissions/")
+    assert links["record"] == f"{SLUG}/ada.json"
     assert "2 changed" in again.stdout
     assert "until `course feedback`" in " ".join(again.stdout.split())
 
@@ -113,8 +126,13 @@ def test_what_has_not_changed_is_not_run_and_feedback_ends_the_review(
     shown = course_here(course, "grade", SLUG)
     assert (shown.returncode, "2 changed" in shown.stdout) == (0, True), "until students have seen it"
     assert course.log.stat().st_size == size
+    assert course_here(course, "report", SLUG).returncode == 0
+    to_review = f'<a href="{SLUG}-changes.html">2 students would see other points than before</a>'
+    assert to_review in course.paths(SLUG).class_page.read_text()
     assert course_here(course, "feedback", SLUG).returncode == 0
     assert not course.paths(SLUG).changes.exists()
+    assert not course.paths(SLUG).changes_page.exists()
+    assert f"{SLUG}-changes.html" not in course.paths(SLUG).class_page.read_text(), "it is written again with the rest"
     assert course_here(course, "grade", SLUG).stdout.count("changed") == 0
 
 
@@ -149,6 +167,19 @@ def test_changes_add_up_over_regradings_and_cancel_out(tiny_course: Course) -> N
     append(tiny_course, [entry(GRADED, "ada", 1, checks="f")])
     assert write_changes(tiny_course, SLUG) == []
     assert not tiny_course.paths(SLUG).changes.exists()
+
+
+def test_who_loses_points_is_named_first() -> None:
+    found = [
+        Change(student, 3.0, after, {"scale": (3.0, after)}, ("checks",))
+        for student, after in (("ada", 4.0), ("bob", 1.5), ("cy", 4.0))
+    ]
+    page = BeautifulSoup(changes_page("Scale", found, {}, Room(SLUG), has_class_page=False), "html.parser")
+    assert "3 students: 2 gain, 1 loses points" in page.text
+    assert page.main.p.text == "Look first at who loses points: bob"
+    assert [row.th.text for row in page.find(id="changes").tbody.find_all("tr")] == ["bob", "ada", "cy"]
+    assert page.find(class_="bad").text == "−1.5"
+    assert [link["href"] for link in page.nav.find_all("a")] == [f"{SLUG}-changes.csv"]
 
 
 def test_a_line_that_a_power_cut_tore_costs_only_itself(tiny_course: Course) -> None:
