@@ -98,9 +98,10 @@ def feedback(course: Course, slug: str) -> None:
     from autograde.records.gradebook import write_feedback
 
     errors = write_feedback(course, course.assignment(slug).slug)
-    write_changes(course, slug)
     if course.paths(slug).class_page.exists():
         write_class_report(course, slug)
+    else:
+        write_changes(course, slug)
     for student, error in errors.items():
         complain(f"{student}: no feedback: {error}")
     say(f"feedback is in {course.root / 'feedback'}")

@@ -34,7 +34,7 @@ def failed(check: Check, raised: BaseException, reveal: Reveal, cell_error: str 
         case StudentError() if raised.types[0] == "NotImplementedError":
             return _verdict(check, Outcome.FAILED, reason=NOT_WRITTEN)
         case StudentError(missing=True):
-            why = f"; its cell stopped with {cell_error}" if cell_error else ""
+            why = f"; its cell stopped: {cell_error}" if cell_error else ""
             return _verdict(check, Outcome.FAILED, reason=clean(raised.message + why, 500))
         case StudentError():
             hint = advice(raised.types, raised.message)

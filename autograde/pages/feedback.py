@@ -7,7 +7,7 @@ from typing import Any
 
 from autograde.pages.display import plain, template
 from autograde.pages.picture import picture
-from autograde.report import Comparison, ExerciseReport, Outcome, Verdict
+from autograde.report import NOT_WRITTEN, Comparison, ExerciseReport, Outcome, Verdict
 
 WORDS = {
     Outcome.PASSED: ("✓", "passed"),
@@ -130,6 +130,8 @@ def to_mend(exercise: ExerciseReport) -> dict[str, str] | None:
     verdict = next(lost, None)
     if verdict is None:
         return None
+    if verdict.reason == NOT_WRITTEN:
+        return {"symbol": WORDS[verdict.outcome][0], "title": NOT_WRITTEN, "told": ""}
     told = plain(verdict.hint or verdict.reason or NOTES.get(verdict.outcome, ""), 500).partition("\n")[0]
     return {"symbol": WORDS[verdict.outcome][0], "title": plain(verdict.title or verdict.check), "told": told}
 

@@ -131,7 +131,7 @@ def _matrix(where: str, got: Array, expected: Array | None, wrong: Array) -> Ite
 
 
 def _heat_map(title: str, values: Array, most: float, wrong: Array | None = None) -> Any:
-    figure = _figure(2.8, 2.9)
+    figure = _figure(2.6, 2.7)
     axes = figure.add_axes((0.09, 0.07, 0.88, 0.77))
     axes.imshow(values, cmap="PuOr", vmin=-most, vmax=most, interpolation="none")
     axes.set_facecolor("#999999")  # what is not finite
@@ -159,9 +159,9 @@ def _sequence(where: str, got: Array, expected: Array | None, wrong: Array) -> I
         axes.scatter(places, got[places], marker="x", s=30, c="#000000", zorder=3, label="wrong")
     if got.size <= 12:
         axes.set_xticks(range(got.size))
-    axes.tick_params(labelsize=8)
+    axes.tick_params(labelsize=9)
     axes.grid(alpha=0.3)
-    figure.legend(loc="upper center", ncols=3, fontsize=9, frameon=False)
+    figure.legend(loc="upper center", ncols=3, fontsize=10, frameon=False)
     told = [f"Lines: {where}.", _told("Yours", got), *([_told("Expected", expected)] if expected is not None else [])]
     yield _panel(figure, " ".join([*told, f"Wrong: {pattern(wrong)}."]))
 

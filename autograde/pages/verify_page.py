@@ -59,7 +59,7 @@ def verification_page(title: str, found: Verification) -> str:
         right=found.right,
         count_wrong=len(found.kills),
         redundant=len(found.redundant),
-        idle=len(found.checks) - len(caught),
+        idle=len(set(range(len(found.checks))) - caught - found.flags),
         exercises=[(plain(name), len(list(of))) for name, of in exercises],
         checks=[
             {
@@ -68,6 +68,7 @@ def verification_page(title: str, found: Verification) -> str:
                 "catches": sum(index in kills for kills in found.kills.values()),
                 "redundant": check in found.redundant,
                 "idle": index not in caught,
+                "notes": index in found.flags,
                 "right": _near(found.nearest_right.get(index)),
                 "wrong": _near(found.nearest_wrong.get(index)),
             }

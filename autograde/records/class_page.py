@@ -15,7 +15,7 @@ from autograde.pages.staff_page import staff_page
 from autograde.records.item_statistics import Cluster, Item, Key, clusters, items
 from autograde.records.room import Room, Unfinished
 from autograde.records.standing import Standing
-from autograde.report import NOT_WRITTEN, Outcome, Report, Verdict, ideas
+from autograde.report import NOT_WRITTEN, ExerciseReport, Outcome, Report, Verdict, ideas
 
 NOTHING = Unfinished()
 BINS = 10
@@ -75,9 +75,10 @@ def is_close(verdict: Verdict) -> bool:
     return verdict.outcome is Outcome.FAILED and verdict.margin is not None and 1 < verdict.margin < CLOSE
 
 
-def breaks_rule(verdict: Verdict) -> bool:
-    """A check that gives no points only notes; of work that is not there it notes nothing."""
-    return verdict.outcome is Outcome.FAILED and verdict.max_points == 0 and verdict.reason != NOT_WRITTEN
+def breaks_rule(exercise: ExerciseReport) -> bool:
+    """A check that gives no points only notes what else is right; of work that is not there it has nothing to note."""
+    noted = [v for v in exercise.verdicts if v.max_points == 0 and v.outcome is Outcome.FAILED]
+    return exercise.score > 0 and any(verdict.reason != NOT_WRITTEN for verdict in noted)
 
 
 def flags_of(report: Report, room: Room) -> set[str]:
@@ -90,7 +91,7 @@ def flags_of(report: Report, room: Room) -> set[str]:
         "timed out": any(verdict.outcome is Outcome.TIMED_OUT for verdict in report.verdicts),
         "close call": any(is_close(verdict) for verdict in report.verdicts),
         "our fault": report.withheld,
-        "rule broken": any(breaks_rule(verdict) for verdict in report.verdicts),
+        "rule broken": any(map(breaks_rule, report.exercises)),
         "file repaired": any(not problem.startswith("cell ") for problem in report.problems),
     }
     return {flag for flag, holds in found.items() if holds}

@@ -112,10 +112,14 @@ def test_why_somebody_is_not_graded_is_said(released: Course) -> None:
 
 
 def test_work_that_is_not_there_breaks_no_rule() -> None:
-    noted = Verdict(check="r", title="t", outcome=Outcome.FAILED, points=0, max_points=0, reason="uses nn.RMSNorm")
-    assert breaks_rule(noted)
-    assert not breaks_rule(msgspec.structs.replace(noted, reason=NOT_WRITTEN))
-    assert not breaks_rule(msgspec.structs.replace(noted, max_points=1))
+    def noted(reason: str, points: float = 2, max_points: float = 0) -> bool:
+        rule = Verdict(check="r", title="", outcome=Outcome.FAILED, points=0, max_points=max_points, reason=reason)
+        return breaks_rule(ExerciseReport(exercise="scale", verdicts=[verdict("one", Outcome.PASSED, points), rule]))
+
+    assert noted("uses nn.RMSNorm")
+    assert not noted(NOT_WRITTEN)
+    assert not noted("the notebook defines no `scale`", points=0)
+    assert not noted("the answer is wrong", max_points=1)
 
 
 def test_links_lead_to_the_course_s_formgrader(tiny_course: Course) -> None:

@@ -13,7 +13,7 @@ from autograde.pages.display import safe_html
 from autograde.pages.feedback import exercise_html, exercise_text, to_mend
 from autograde.pages.inert import inert
 from autograde.records.gradebook import record, write_feedback
-from autograde.report import CellRun, ExerciseReport, Outcome, Verdict
+from autograde.report import NOT_WRITTEN, CellRun, ExerciseReport, Outcome, Verdict
 from autograde.tests.tiny_course import SLUG, FakeGrading, a_report, hand_in
 
 HOSTILE = (
@@ -148,6 +148,7 @@ def test_the_first_check_that_cost_points_is_what_to_mend() -> None:
     waiting = verdict(Outcome.WAITING, title="later", reason="waits for: first")
     assert mend(waiting, noted, first) == {"symbol": "✗", "title": "first", "told": "Try *."}
     assert mend(waiting, noted) is None
+    assert mend(verdict(Outcome.FAILED, reason=NOT_WRITTEN)) == {"symbol": "✗", "title": NOT_WRITTEN, "told": ""}
     assert mend(verdict(Outcome.CRASHED, reason="IndexError\nat line 3")) == {
         "symbol": "‼", "title": "a title", "told": "IndexError",
     }  # fmt: skip

@@ -70,5 +70,5 @@ def test_a_name_that_is_missing_says_what_stopped_its_cell(judged: Check) -> Non
     missing = StudentError(["MissingNameError"], "the notebook defines no `f`", [], True)
     verdict = failed(judged, missing, Reveal.EXPECTED, "SyntaxError in line 1: invalid syntax")
     assert verdict.outcome is Outcome.FAILED
-    assert verdict.reason == "the notebook defines no `f`; its cell stopped with SyntaxError in line 1: invalid syntax"
+    assert verdict.reason == "the notebook defines no `f`; its cell stopped: SyntaxError in line 1: invalid syntax"
     assert verdict.replay == ""

@@ -87,9 +87,9 @@ def test_the_change_is_shown_for_review(regraded: tuple[Course, Done]) -> None:
     told = "scale 1 → 4: ✓\u00a02\u00a0passed"
     assert [cell.text for cell in row.find_all(["th", "td"])][:6] == ["ada", "1", "4", "+3", told, "the checks"]
     links = {link.text: link["href"] for link in row.find_all("a")}
-    assert links["shown"] == f"../feedback/ada/{SLUG}/{SLUG}.html"
-    assert links["now"].startswith("http://localhost:8888/formgrader/submissions/")
-    assert links["record"] == f"{SLUG}/ada.json"
+    assert links["before"] == f"../feedback/ada/{SLUG}/{SLUG}.html"
+    assert links["after"].startswith("http://localhost:8888/formgrader/submissions/")
+    assert links["JSON"] == f"{SLUG}/ada.json"
     assert "2 changed" in again.stdout
     assert "until `course feedback`" in " ".join(again.stdout.split())
 

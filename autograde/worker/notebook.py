@@ -184,7 +184,8 @@ def _interrupt(signum: int, frame: Any) -> None:
 
 def _describe(error: BaseException, cell: str) -> str:
     line = error.lineno if isinstance(error, SyntaxError) else _last_line(error, cell)
-    return f"{type(error).__name__}{f' in line {line}' if line else ''}: {_text(error)}"[:500]
+    where, said = f" in line {line}" if line else "", _text(error)
+    return f"{type(error).__name__}{where}{': ' if said else ''}{said}"[:500]
 
 
 def _last_line(error: BaseException, cell: str) -> int | None:
