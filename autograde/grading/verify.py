@@ -10,9 +10,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autograde.course import Course
-from autograde.grading.pool import GraderPool, Order, Told
+from autograde.grading.pool import GraderPool, Told
 from autograde.grading.verification import Verification, judge
 from autograde.grading.versions import Options, submission_for
 from autograde.notebooks.extract import Submission, from_notebook
@@ -20,6 +21,9 @@ from autograde.notebooks.release import assemble, draft, points, read_program
 from autograde.notebooks.repair import nbgrader_of
 from autograde.report import Report
 from autograde.testing.fools import FOOLS
+
+if TYPE_CHECKING:
+    from autograde.grading.pool import Order
 
 
 def verify(
