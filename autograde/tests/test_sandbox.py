@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import time
 from pathlib import Path
@@ -216,3 +217,9 @@ def test_a_guard_that_is_gone_is_no_fault_of_the_submission(warm: WarmProcess) -
             os.kill(int(guard), signal.SIGKILL)
         with pytest.raises(GuardLostError), running.check(0):
             pass
+
+
+def test_a_warm_process_that_nobody_needed_ends_without_a_word(capfd: pytest.CaptureFixture[str]) -> None:
+    with WarmProcess() as process:
+        assert select.select([process.control], [], [], 60)[0], "it is ready, and nobody has read so"
+    assert (process.process.returncode, capfd.readouterr().err) == (0, "")
