@@ -56,8 +56,9 @@ def say_verification(found: Verification) -> None:
     for index, title in enumerate(found.checks):
         screen.print(Text(f"{index:4d}  {title}"), overflow="ellipsis", no_wrap=True)
     width = max(map(len, found.kills), default=0)
-    if found.kills:
+    if found.kills and len(found.checks) > 10:
         say(f"{'':{width}}  {''.join(str(index // 10 or ' ') for index in range(len(found.checks)))}")
+    if found.kills:
         say(f"{'caught by check':{width}}  {''.join(str(index % 10) for index in range(len(found.checks)))}")
     for name, caught in found.kills.items():
         say(f"{name:{width}}  {''.join('✗' if index in caught else '·' for index in range(len(found.checks)))}")

@@ -78,6 +78,7 @@ def judge(
             _expect_no_fool(found, name, report)
         else:
             found.right += [name] if kind == "right" else []
+            _expect_to_run(found, report)
             _expect_full_marks(found, report)
     found.kills = dict(sorted(found.kills.items()))
     for listed in (found.right, found.flagged, found.problems):
@@ -104,8 +105,19 @@ def _note_margins(found: Verification, report: Report) -> None:
             near[index] = better(near.get(index, mine), mine)
 
 
+def _expect_to_run(found: Verification, report: Report) -> None:
+    """No cell stops with an error: a public example that fails on a right program would mislead every student."""
+    for cell in report.cells:
+        if cell.error:
+            found.problems.append(f"{_named(report)} stops in the cell {cell.cell}: {cell.error}")
+
+
+def _named(report: Report) -> str:
+    return f"{report.student}.py" if "/" in report.student else "the instructor's solution"
+
+
 def _expect_full_marks(found: Verification, report: Report) -> None:
-    who = f"{report.student}.py" if "/" in report.student else "the instructor's solution"
+    who = _named(report)
     for exercise in report.exercises:
         for verdict in exercise.verdicts:
             if verdict.outcome is Outcome.PASSED:

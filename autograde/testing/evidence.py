@@ -94,14 +94,13 @@ def _same(wrong: Any, moved: Any, got: Any, allowed: Tensor) -> bool:
         return False
     if not wrong.is_floating_point():
         return torch.equal(wrong, got)
+    rounding = ULPS * torch.finfo(wrong.dtype).eps
     wrong, moved, got = wrong.detach().double(), moved.detach().double(), got.detach().double()
     if not torch.equal(wrong.isnan(), got.isnan()):
         return False
     spread = (moved - wrong).abs().nan_to_num(0.0, 0.0, 0.0)
     spread = torch.maximum(spread, spread.mean() if spread.numel() else spread)
-    room = SAFETY * spread + ULPS * torch.finfo(torch.as_tensor(wrong).dtype).eps * wrong.abs().nan_to_num(
-        0.0, 0.0, 0.0
-    )
+    room = SAFETY * spread + rounding * wrong.abs().nan_to_num(0.0, 0.0, 0.0)
     if allowed.shape == wrong.shape:
         room = torch.maximum(room, allowed)
     near = (wrong - got).abs() <= room

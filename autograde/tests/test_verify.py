@@ -113,6 +113,10 @@ FAULTS: list[tuple[Change, str]] = [
         "exercise scale: zeros in place of every answer gets full marks",
     ),
     (_edit(f"{TESTS}/test_scale.py", "student.scale(x, factor), x", "student.scale(x, factor), y"), "NameError"),
+    (
+        _edit(f"source/{SLUG}.py", "assert scale(2, 3) == 6", "assert scaled(2, 3) == 6"),
+        "the instructor's solution stops in the cell scale-checks: NameError in line 1: name 'scaled' is not defined",
+    ),
     (_idea("is_right", "factor * x"), "test_scale.py: the misconception is_right answers right wherever it is asked"),
     (_idea("also_adds", "factor + x"), "the misconception also_adds is not recognised by its own answers"),
 ]
@@ -131,7 +135,8 @@ def test_own_steps(student, x, factor):
 """
     tests = course.paths(SLUG).hidden_tests
     (tests / "test_scale.py").write_text((tests / "test_scale.py").read_text() + flag)
-    _edit(f"{TESTS}/right/other.py", "factor * x", "x.new_zeros(()).addcmul(factor, x)")(course.root)
+    ready_made = "x.new_zeros(()).addcmul(factor, x) if isinstance(x, torch.Tensor) else x * factor"
+    _edit(f"{TESTS}/right/other.py", "return factor * x", f"import torch; return {ready_made}")(course.root)
     (tests / "wrong" / "flagged_only.py").write_text(
         '"""Right."""\n\n# %% scale\ndef scale(x, factor):\n    return x.new_zeros(()).addcmul(factor, x)\n'
     )
