@@ -177,8 +177,9 @@ class Course:
         for assignment in self.assignments:
             if assignment.slug == slug:
                 return assignment
-        near = get_close_matches(slug, self.slugs, n=3) or self.slugs
-        raise CourseError(f"no assignment {slug!r} in {CONFIG_NAME}; did you mean {', '.join(near)}?")
+        near = get_close_matches(slug, self.slugs, n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"it lists {', '.join(self.slugs) or 'none'}"
+        raise CourseError(f"no assignment {slug!r} in {CONFIG_NAME}; {hint}")
 
     def paths(self, slug: str) -> AssignmentPaths:
         return AssignmentPaths(self.root, self.assignment(slug).slug)

@@ -15,9 +15,11 @@ from autograde.course import Course
 @click.argument("slug")
 @click.option("--title", required=True, help="what students read, for example 'RoPE'")
 def new(course: Course, slug: str, title: str) -> None:
-    """Write a small assignment that is already sound, to turn into your own.
+    """Write a small assignment that is already sound.
 
-    Example: course new rope --title "Rotary positions"
+    Turn it into your own one piece at a time, and try it with `course verify`.
+
+    Example: course new softmax --title "Softmax"
     """
     from autograde.cli.console import say
     from autograde.cli.new import new_assignment
@@ -47,7 +49,10 @@ def verify(
     folder: Path | None,
     as_json: bool,
 ) -> None:
-    """Say whether assignments are sound: right programs pass, wrong ones are caught and named.
+    """Say whether assignments are sound.
+
+    Right programs must pass, wrong ones be caught and named, points add up, and nothing may leak. Without a slug: all.
+    Exit status 1: something is not sound.
 
     Example: course verify rmsnorm --seeds 20
     """
@@ -75,7 +80,9 @@ def verify(
 @click.argument("slugs", nargs=-1)
 @JSON
 def release(course: Course, slugs: tuple[str, ...], as_json: bool) -> None:
-    """Write release/<slug>/ through nbgrader, and check that no solution leaks.
+    """Write release/<slug>/, which students get.
+
+    Through nbgrader's generate_assignment; what would give a solution away is refused. Without a slug: all.
 
     Example: course release rmsnorm
     """

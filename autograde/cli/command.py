@@ -11,16 +11,18 @@ import click
 from autograde.course import Course, CourseError, load_course
 from autograde.disk import obstacle
 
-JOBS = click.option("--jobs", type=click.IntRange(1), default=None, help="processes; default: one per core")
+JOBS = click.option("--jobs", type=click.IntRange(1), default=None, help="processes  [default: one per core]")
 JSON = click.option("--json", "as_json", is_flag=True, help="print JSON for a program, and nothing else")
 
 
-@click.group()
+@click.group(context_settings={"show_default": True, "help_option_names": ["-h", "--help"]})
 def main() -> None:
     """An autograded course: release assignments, grade submissions, write feedback.
 
-    Run it in the course's folder or below. Exit status: 0 done, 1 something is not sound or not graded, 2 a mistake in
-    the command or in the course.
+    Run it in the course's folder or below. A SLUG is an assignment's name in course_config.py.
+
+    Exit status: 0 done; 1 not everything is sound or graded, as the command's own help says; 2 a mistake in the command
+    or in the course, told in a sentence.
     """
 
 

@@ -14,14 +14,16 @@ from autograde.course import Course, CourseError
 
 @command
 @click.argument("file", type=click.Path(dir_okay=False))
-@click.option("--assignment", "slug", required=True, help="whose checks to run")
+@click.option("--assignment", "slug", required=True, metavar="SLUG", help="whose checks to run")
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="write the verdicts as JUnit XML here")
 @click.option(
     "--gradescope", type=click.Path(dir_okay=False, path_type=Path), help="write Gradescope's results.json here"
 )
 @JSON
 def check(course: Course, file: str, slug: str, junit: Path | None, gradescope: Path | None, as_json: bool) -> None:
-    """Grade one file now, without a gradebook, and print the verdicts.
+    """Grade one file now and print the verdicts.
+
+    Nothing is recorded. Exit status 1: a check is broken, which is no fault of the file's; a failed one is status 0.
 
     Example: course check ~/Downloads/rmsnorm.ipynb --assignment rmsnorm
     """
@@ -53,10 +55,12 @@ def check(course: Course, file: str, slug: str, junit: Path | None, gradescope: 
 
 @command
 @click.argument("slugs", nargs=-1)
-@click.option("--into", default="demo", help="folder for the demo's own course and class")
+@click.option("--into", default="demo", metavar="DIRECTORY", help="folder for the demo's own course and class")
 @click.option("--wrong", type=click.IntRange(0), default=8, help="at most so many wrong programs for each assignment")
 def demo(course: Course, slugs: tuple[str, ...], into: str, wrong: int) -> None:
-    """Run a simulated class from verification to every page and export, in a folder of its own.
+    """Run a simulated class through everything.
+
+    From verification to every page and export, in a folder of its own. Exit status: that of the command that failed.
 
     Example: course demo rmsnorm --into /tmp/demo
     """
@@ -67,7 +71,9 @@ def demo(course: Course, slugs: tuple[str, ...], into: str, wrong: int) -> None:
 @command
 @JSON
 def doctor(course: Course, as_json: bool) -> None:
-    """Say what this machine has; exit status 1 if something needed is missing.
+    """Say what this machine has, and what it lacks.
+
+    Exit status 1: something needed is missing.
 
     Example: course doctor
     """

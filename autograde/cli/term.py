@@ -17,7 +17,10 @@ from autograde.course import Course
 @click.argument("slug")
 @click.argument("archive", type=click.Path(dir_okay=False, path_type=Path))
 def collect(course: Course, slug: str, archive: Path) -> None:
-    """Take submissions out of a zip from nbgrader, Canvas, Moodle or Gradescope into submitted/<student>/<slug>/.
+    """Take submissions out of a learning platform's zip.
+
+    From nbgrader, Canvas, Moodle or Gradescope, into submitted/<student>/<slug>/. Exit status 1: something was refused;
+    it is named.
 
     Example: course collect rmsnorm ~/Downloads/submissions.zip
     """
@@ -34,11 +37,13 @@ def collect(course: Course, slug: str, archive: Path) -> None:
 
 @command
 @click.argument("slug")
-@click.option("--student", "students", multiple=True, help="only this student; may be repeated")
+@click.option("--student", "students", multiple=True, metavar="ID", help="only this student; may be repeated")
 @JOBS
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default=None, help="default: the course's")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default=None, help="[default: the course's]")
 @click.option("--force", is_flag=True, help="grade again even what has not changed")
-@click.option("--dask", "address", default=None, help="grade on the Dask cluster whose scheduler is here")
+@click.option(
+    "--dask", "address", default=None, metavar="ADDRESS", help="grade on the Dask cluster whose scheduler is here"
+)
 @JSON
 def grade(
     course: Course,
@@ -50,7 +55,10 @@ def grade(
     address: str | None,
     as_json: bool,
 ) -> None:
-    """Grade submitted/<student>/<slug>/ into reports/, autograded/ and the gradebook.
+    """Grade what was handed in, and record it.
+
+    From submitted/<student>/<slug>/ into reports/, autograded/ and the gradebook; what has not changed is not run
+    again. Exit status 1: somebody could not be graded, and is named with the reason.
 
     Example: course grade rmsnorm --student ada
     """
@@ -88,7 +96,10 @@ def grade(
 @command
 @click.argument("slug")
 def feedback(course: Course, slug: str) -> None:
-    """Write feedback/<student>/<slug>/<slug>.html for everyone graded; the class page, if there is one, leads there.
+    """Write the pages that students read.
+
+    feedback/<student>/<slug>/<slug>.html for everyone graded; the class page, if there is one, leads there. Exit
+    status 1: somebody has no page, and is named with the reason.
 
     Example: course feedback rmsnorm
     """
@@ -110,11 +121,14 @@ def feedback(course: Course, slug: str) -> None:
 
 @command
 @click.argument("slugs", nargs=-1)
-@click.option("--formgrader", default="", help="where the links to mark by hand lead; default: the course's")
+@click.option(
+    "--formgrader", default="", metavar="URL", help="where the links to mark by hand lead  [default: the course's]"
+)
 def report(course: Course, slugs: tuple[str, ...], formgrader: str) -> None:
-    """Write reports/<slug>.html for the TAs: wrong ideas and who holds them, hard checks, what needs a hand; and CSV.
+    """Write the pages that TAs read.
 
-    Without a slug: the page of every graded assignment, and reports/term.html over all of them.
+    reports/<slug>.html: wrong ideas and who holds them, hard checks, what needs a hand; and tables as CSV. Without a
+    slug: the page of every graded assignment, and reports/term.html over all of them.
 
     Example: course report rmsnorm
     """
@@ -136,7 +150,9 @@ def report(course: Course, slugs: tuple[str, ...], formgrader: str) -> None:
 )
 @click.option("--to", default="grades.csv", type=click.Path(dir_okay=False), help="the file to write")
 def export(course: Course, kind: str, to: str) -> None:
-    """Write everyone's scores of every assignment as CSV, in nbgrader's columns or as Canvas or Moodle import them.
+    """Write everyone's scores as CSV.
+
+    Of every assignment, in nbgrader's columns or as Canvas or Moodle import them.
 
     Example: course export --for canvas --to grades.csv
     """

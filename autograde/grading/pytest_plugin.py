@@ -70,17 +70,21 @@ def _warm() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def _running(request: pytest.FixtureRequest, _warm: Any) -> Iterator[Any]:
     """The instructor's solution (or --submission), run once for all checks of a test file."""
-    from autograde.course import load_course
+    from autograde.course import CourseError, load_course
     from autograde.grading.confinement import proven
     from autograde.grading.opened import open_submission
     from autograde.grading.versions import submission_for
+    from autograde.notebooks.extract import SubmissionError
 
-    course = load_course(Path(str(request.path)).parent)
-    slug = request.path.parent.name
-    submission = submission_for(course, slug, request.config.getoption("--submission"))
+    slug, file = request.path.parent.name, request.config.getoption("--submission")
     checks = sum(hasattr(getattr(item, "obj", None), "check") for item in request.session.items)
     device = request.config.getoption("--device")
-    proven(_warm, course, strangers=request.config.getoption("--submission") is not None)
+    try:
+        course = load_course(Path(str(request.path)).parent)
+        submission = submission_for(course, slug, file)
+        proven(_warm, course, strangers=file is not None)
+    except (CourseError, SubmissionError) as error:
+        pytest.exit(str(error), returncode=2)
     with open_submission(course, submission, _warm.control, checks, device) as running:
         opened: Any = running
         opened.taken = 0

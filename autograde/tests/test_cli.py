@@ -24,6 +24,8 @@ def test_every_command_explains_itself_with_an_example(name: str) -> None:
     shown = CliRunner().invoke(main, [name, "--help"])
     assert shown.exit_code == 0
     assert f"Example: course {name}" in shown.output
+    summary = main.commands[name].get_short_help_str(limit=60)
+    assert not summary.endswith("..."), "the list of commands would cut it off"
     for option in main.commands[name].params:
         assert option.param_type_name == "argument" or getattr(option, "help", "")
 
@@ -36,7 +38,10 @@ def test_every_command_explains_itself_with_an_example(name: str) -> None:
         (["grade", SLUG, "--student", "nobody"], "no submission of 'nobody'"),
         (["feedback", SLUG], "run `course grade a01_scale`"),
         (["check", "gone.ipynb", "--assignment", SLUG], "No file gone.ipynb was handed in."),
-        (["check", "gone.ipynb", "--assignment", "other"], "no assignment 'other'"),
+        (
+            ["check", "gone.ipynb", "--assignment", "other"],
+            "no assignment 'other' in course_config.py; it lists a01_scale",
+        ),
         (["new", "Bad Slug", "--title", "x"], "lower-case letters"),
     ],
 )
