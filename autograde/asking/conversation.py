@@ -90,9 +90,8 @@ class Conversation:
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """The whole reply to one request, its tensors as they came."""
-        frame = encode(
-            request | self.beginning, self._stand_in
-        )  # what cannot be sent is the check's mistake, not the submission's
+        # Outside the try: what cannot be sent is the check's mistake, not the submission's.
+        frame = encode(request | self.beginning, self._stand_in)
         self.beginning = {}
         try:
             self.channel.send_frame(frame, self.deadline)

@@ -35,8 +35,6 @@ _one_at_a_time = threading.Lock()
 class ClusterPool:
     """The workers of the cluster whose scheduler is at `address`. Close it, or use it as a context."""
 
-    confinement = "confined as each worker of the cluster says in its reports"
-
     def __init__(self, course: Course, slug: str, jobs: int, device: str, *, address: str) -> None:
         """GraderError if nobody answers. `jobs` is the cluster's affair; cuda goes to workers that offer a GPU."""
         try:

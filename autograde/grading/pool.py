@@ -129,9 +129,8 @@ class GraderPool:
     def _next(self, grader: Connection, waiting: Iterator[Order], busy: Busy) -> None:
         order = next(waiting, None)
         if order is not None:
-            with contextlib.suppress(
-                OSError
-            ):  # a grader that is gone left its reason behind, or nothing: both are read next
+            # A grader that is gone left its reason behind, or nothing: both are read next.
+            with contextlib.suppress(OSError):
                 grader.send(order)
             busy[grader] = order[0]
 

@@ -166,9 +166,8 @@ _SETTINGS = settings(
     deadline=None,
     print_blob=False,
     report_multiple_bugs=False,
-    suppress_health_check=list(
-        HealthCheck
-    ),  # slow students are the limits' affair, and the fixture is reset per example
+    # Slow students are the limits' affair, and the fixture is reset for each example.
+    suppress_health_check=list(HealthCheck),
     phases=(Phase.explicit, Phase.generate, Phase.shrink),
 )
 

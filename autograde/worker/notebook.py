@@ -16,6 +16,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.text import SList
 from traitlets.config import Config
 
+from autograde.worker.faults import text_of
 from autograde.worker.limits import Bounds
 
 CELL_FILE = "<cell {}>"
@@ -135,7 +136,7 @@ class NotebookShell(InteractiveShell):
         return SList() if split else ""
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
-        value = _text(evalue)
+        value = text_of(evalue)
         lines = [f"{etype.__name__}: {value}"] if etype is CellTimeoutError else [str(line) for line in stb]
         error = {"output_type": "error", "ename": etype.__name__, "evalue": value, "traceback": lines}
         self.outputs.add(error)
@@ -184,7 +185,7 @@ def _interrupt(signum: int, frame: Any) -> None:
 
 def _describe(error: BaseException, cell: str) -> str:
     line = error.lineno if isinstance(error, SyntaxError) else _last_line(error, cell)
-    where, said = f" in line {line}" if line else "", _text(error)
+    where, said = f" in line {line}" if line else "", text_of(error)
     return f"{type(error).__name__}{where}{': ' if said else ''}{said}"[:500]
 
 
@@ -202,10 +203,3 @@ def _plain(data: Any) -> dict[str, str]:
     return {
         str(kind): b64encode(part).decode() if isinstance(part, bytes) else str(part) for kind, part in data.items()
     }
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return str(error)[:2000]
-    except BaseException:
-        return "(its message could not be read)"
