@@ -32,9 +32,9 @@ from autograde.report import encode_report
 
 ENDLESS_S = 12
 """how long an endless cell runs here before it is stopped; an honest one must have ended by then, also under load"""
-LIMITS = f"""
+LIMITS = """
 from dataclasses import replace
-COURSE = replace(COURSE, limits=replace(COURSE.limits, cell_wall_s={ENDLESS_S}))
+COURSE = replace(COURSE, limits=replace(COURSE.limits, cell_wall_s={}))
 """
 BUSY_AT_MOST_S = 900.0
 SETTINGS = ((1, 0), (2, 0), (2, 3), (1, 2))
@@ -70,7 +70,7 @@ def main() -> int:
 def make_class(into: Path, slug: str, wrong: int, right: int) -> Course:
     course = copy_course(into)
     with (into / "course_config.py").open("a") as config:
-        config.write(LIMITS)
+        config.write(LIMITS.format(ENDLESS_S))
     release(course, [slug])
     hand_in_all(course, slug, wrong)
     for student in sorted(name for name in students_submitted(course, slug) if name.startswith("right-"))[right:]:
