@@ -22,7 +22,7 @@ from autograde.course import Limits
 from autograde.grading import scratch
 from autograde.grading.warm import GuardLostError, WarmProcessError
 from autograde.report import CellRun
-from autograde.wire import Channel, DeadlineError, PeerGone, WireError
+from autograde.wire import Channel, DeadlineError, PeerGone, WireError, send_descriptors
 
 ANSWER_S = 15.0
 LEAVE_S = 0.5
@@ -74,7 +74,7 @@ class RunningSubmission:
             check_fds += worker_fds
         fds = [theirs.fileno(), *notebook_fds, *check_fds]
         try:
-            socket.send_fds(warm, [msgspec.json.encode(request)], fds)
+            send_descriptors(warm, msgspec.json.encode(request), fds)
         except OSError as error:
             self.close()
             raise WarmProcessError(f"the warm process is gone ({error})") from None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import socket
 import time
 from typing import Any
 
@@ -132,3 +134,25 @@ def test_nesting_is_bounded() -> None:
 def test_a_single_value_with_any_stride_survives() -> None:
     expanded = torch.tensor([2.5])[0].expand(1, 1)
     assert wire.decode(wire.encode(expanded)).tensor.tolist() == [[2.5]]
+
+
+def test_descriptors_wait_until_the_account_has_fewer_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root's own processes are exempt from that limit, so the kernel's refusal is played."""
+    refused, send = [errno.ETOOMANYREFS] * 3, socket.send_fds
+
+    def refusing(*arguments: Any) -> int:
+        if refused:
+            raise OSError(refused.pop(), "Too many references")
+        return send(*arguments)
+
+    monkeypatch.setattr(socket, "send_fds", refusing)
+    here, there = socket.socketpair()
+    with here, there:
+        wire.send_descriptors(here, b"two", [0, 1])
+        message, fds, _, _ = socket.recv_fds(there, 10, 2)
+        assert (message, len(fds), refused) == (b"two", 2, [])
+        for fd in fds:
+            os.close(fd)
+        refused.append(errno.EPIPE)
+        with pytest.raises(BrokenPipeError):
+            wire.send_descriptors(here, b"two", [0, 1])

@@ -11,6 +11,7 @@ Not covered: whether the values are right. That is the oracle's work.
 
 from autograde.wire.channel import Channel
 from autograde.wire.codec import DTYPES, HEADER, MAGIC, MAX_DEPTH, decode, encode
+from autograde.wire.descriptors import send_descriptors
 from autograde.wire.values import (
     CallbackId,
     DeadlineError,
@@ -36,4 +37,5 @@ __all__ = [
     "WireTensor",
     "decode",
     "encode",
+    "send_descriptors",
 ]

@@ -18,6 +18,7 @@ from glob import glob
 
 import msgspec
 
+from autograde.wire import send_descriptors
 from autograde.worker.confinement import landlock, seccomp, tree
 from autograde.worker.confinement.landlock import DEVICE, IOCTL_DEV, LOAD, READ, READ_FILE, TRUNCATE, WRITE, WRITE_FILE
 from autograde.worker.confinement.syscalls import AUDIT_ARCH, MACHINE
@@ -83,7 +84,7 @@ def put_on(layers: Layers, scratch: str, scratch_bytes: int, device: str, warden
     if layers.permits:
         assert warden is not None
         listener = seccomp.install_with_listener(seccomp.new_processes())
-        socket.send_fds(warden, [b"permits"], [listener])
+        send_descriptors(warden, b"permits", [listener])
         os.close(listener)
     if warden is not None:
         warden.close()

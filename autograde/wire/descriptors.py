@@ -1,0 +1,27 @@
+"""Descriptors over a socket."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import time
+
+WAIT_S = 10.0
+PAUSE_S = 0.005
+
+
+def send_descriptors(to: socket.socket, message: bytes, fds: list[int]) -> None:
+    """Send `message` with `fds`.
+
+    What all processes of an account have sent and nobody has received yet may not be more than the sender's own limit
+    of open files, which is low in a worker. So others are given time to receive theirs.
+    """
+    end = time.monotonic() + WAIT_S
+    while True:
+        try:
+            socket.send_fds(to, [message], fds)
+            return
+        except OSError as error:
+            if error.errno != errno.ETOOMANYREFS or time.monotonic() > end:
+                raise
+        time.sleep(PAUSE_S)
