@@ -1,12 +1,13 @@
 """Grades many submissions of one assignment, and writes the grades of a large class, to see what grows.
 
     python tools/bench_scale.py --assignment rmsnorm --submissions 200
+    python tools/bench_scale.py --small --submissions 5000 --students 0
     python tools/bench_scale.py --submissions 0 --students 1000 --assignments 25
 
-The first part runs `course grade`'s own code and reports, for the first and the last quarter of the submissions,
-seconds for each and the memory of the grader with all its processes: both must be the same. The second fills a
-gradebook with a simulated term and times the exports, and the recording of a few real submissions into it and into an
-empty one.
+The first part runs `course grade`'s own code and reports, for every tenth of the submissions, CPU seconds for each and
+the memory that the processes which stay hold alone: both must stay the same. `--small` takes an assignment as
+`course new` writes it. The second part fills a gradebook with a simulated term and times the exports, and the recording
+of a few real submissions into it and into an empty one.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import cpu_account
 import psutil
 from bench_grading import hand_in_all, machine
 from nbgrader.api import (
@@ -32,11 +34,14 @@ from nbgrader.api import (
     SubmittedNotebook,
     new_uuid,
 )
+from private_memory import Held, held
 from rich.console import Console
+from rich.table import Table
 from simulate_class import copy_course
 from sqlalchemy import insert
 
-from autograde.course import Course
+from autograde.cli.new import new_assignment
+from autograde.course import Course, load_course
 from autograde.notebooks.release import release
 from autograde.notebooks.submitted import students_submitted
 from autograde.records.exporters import EXPORTERS
@@ -51,19 +56,24 @@ REAL = 10
 def main() -> None:
     options = _options()
     with tempfile.TemporaryDirectory(prefix="scale-") as folder:
-        course = copy_course(Path(folder) / "course")
+        course, slug = copy_course(Path(folder) / "course"), options.assignment
         os.chdir(course.root)
-        release(course, [options.assignment])
+        if options.small:
+            slug = "small"
+            new_assignment(course, slug, "A small assignment")
+            course = load_course(course.root)
+        release(course, [slug])
         if options.submissions:
-            _grade_many(course, options.assignment, options.submissions, options.jobs)
+            _grade_many(course, slug, options.submissions, options.jobs)
         if options.students:
-            _large_gradebook(course, options.assignment, options.students, options.assignments)
+            _large_gradebook(course, slug, options.students, options.assignments)
     console.print(machine(), markup=False)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--assignment", default="rmsnorm")
+    parser.add_argument("--small", action="store_true", help="an assignment with two checks instead")
     parser.add_argument("--submissions", type=int, default=200, help="to grade, up to 5,000; 0 leaves this part out")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="grader processes")
     parser.add_argument("--students", type=int, default=1000, help="in the gradebook; 0 leaves this part out")
@@ -73,45 +83,51 @@ def _options() -> argparse.Namespace:
 
 @dataclass
 class Watch:
-    """When each report came, and what memory the grader and its processes held then."""
+    """Wall and CPU seconds when each report came, and what was held at some of them."""
 
+    parts: int = 10
     start: float = field(default_factory=time.monotonic)
-    seconds: list[float] = field(default_factory=list)
-    bytes: list[int] = field(default_factory=list)
+    wall_s: list[float] = field(default_factory=list)
+    cpu_s: list[float] = field(default_factory=list)
+    held: dict[int, Held] = field(default_factory=dict)
+    """by the number of reports that had come"""
 
     def told(self, done: int, total: int) -> None:
-        self.seconds.append(time.monotonic() - self.start)
-        self.bytes.append(memory())
+        self.wall_s.append(time.monotonic() - self.start)
+        self.cpu_s.append(cpu_account.so_far())
+        if done in (1, total) or done % max(1, total // self.parts) == 0:
+            self.held[done] = held(psutil.Process())
 
-    def quarter(self, number: int) -> tuple[float, int]:
-        """(seconds a submission, most bytes held) in quarter 0 to 3."""
-        size = len(self.seconds) // 4
-        first, last = number * size, (number + 1) * size
-        begun = self.seconds[first - 1] if first else 0.0
-        return (self.seconds[last - 1] - begun) / size, max(self.bytes[first:last])
-
-
-def memory() -> int:
-    """Bytes that this process and all its descendants hold alone, and their part of what they share (PSS)."""
-    held = 0
-    for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
-        try:
-            held += process.memory_full_info().pss
-        except psutil.Error:
-            continue
-    return held
+    def rows(self) -> list[tuple[int, float, float, Held]]:
+        """(reports so far, wall and CPU seconds for each report since the row before, what was held)."""
+        found, before = [], 1
+        for done, memory in self.held.items():
+            count = max(done - before, 1)
+            wall_s, cpu_s = ((times[done - 1] - times[before - 1]) / count for times in (self.wall_s, self.cpu_s))
+            found.append((done, wall_s, cpu_s, memory))
+            before = done
+        return found[1:]
 
 
 def _grade_many(course: Course, slug: str, submissions: int, jobs: int) -> None:
     hand_in_all(course, course, slug, submissions)
-    watch = Watch()
-    grade_class(course, slug, jobs=jobs, told=watch.told)
-    whole = time.monotonic() - watch.start
-    console.print(f"{submissions} submissions of {slug}, {jobs} graders: {watch.seconds[-1]:.0f} s graded, "
-                  f"{whole - watch.seconds[-1]:.0f} s recorded")  # fmt: skip
-    for number, name in ((0, "first"), (3, "last")):
-        seconds, most = watch.quarter(number)
-        console.print(f"  {name} quarter: {seconds:.2f} s a submission, at most {most / 1e6:.0f} MB")
+    with cpu_account.counted():
+        watch = Watch()
+        result = grade_class(course, slug, jobs=jobs, told=watch.told)
+        whole_s, cpu_s = time.monotonic() - watch.start, cpu_account.so_far()
+    full = sum(report.score == report.max_score for report in result.reports.values())
+    console.print(f"{submissions} submissions of {slug}, {jobs} graders: {watch.wall_s[-1]:.0f} s graded, "
+                  f"{whole_s - watch.wall_s[-1]:.0f} s recorded; CPU {watch.cpu_s[-1]:.0f} and "
+                  f"{cpu_s - watch.cpu_s[-1]:.0f} s, by a main process of {held(psutil.Process()).main / 1e6:.1f} MB; "
+                  f"{full} with full marks")  # fmt: skip
+    table = Table()
+    for column in ("reports", "wall s each", "CPU s each", "main MB", "warm MB", "graders MB"):
+        table.add_column(column, justify="right")
+    for done, wall_s, each_s, memory in watch.rows():
+        megabytes = (f"{memory.main / 1e6:.1f}", f"{memory.warm / 1e6:.1f}")
+        graders = " ".join(f"{size / 1e6:.1f}" for size in memory.graders)
+        table.add_row(str(done), f"{wall_s:.3f}", f"{each_s:.3f}", *megabytes, graders)
+    console.print(table)
     _timed("  graded again, nothing changed", lambda: grade_class(course, slug, jobs=jobs))
 
 

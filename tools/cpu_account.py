@@ -9,7 +9,8 @@ import os
 import subprocess
 import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +48,32 @@ def run(command: list[str], folder: Path) -> tuple[int, str, Cost]:
         with suppress(OSError):
             group.rmdir()
     return done.returncode, done.stdout, cost
+
+
+_counting: list[tuple[Path | None, float]] = []
+
+
+@contextmanager
+def counted() -> Iterator[None]:
+    """Count the CPU seconds of this process and of all that it starts inside; `so_far` says how many they are."""
+    group = _group()
+    if group:
+        _enter(group)
+    _counting.append((group, _cpu_s(group)))
+    try:
+        yield
+    finally:
+        _counting.pop()
+        if group:
+            (group.parent / "cgroup.procs").write_text(str(os.getpid()))
+            _wait_until_empty(group)
+            with suppress(OSError):
+                group.rmdir()
+
+
+def so_far() -> float:
+    group, before = _counting[-1]
+    return _cpu_s(group) - before
 
 
 def _group() -> Path | None:

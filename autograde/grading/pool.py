@@ -75,7 +75,7 @@ class GraderPool:
         self.died_in_a_row = 0
         self.warm = WarmProcess(modules=notebook_modules(course, slug))
         self.context = multiprocessing.get_context("forkserver")
-        self.context.set_forkserver_preload(list(grader_modules(course, slug)))
+        self.context.set_forkserver_preload(["__main__", *grader_modules(course, slug)])
         forkserver.ensure_running()
 
     @cached_property
@@ -88,7 +88,10 @@ class GraderPool:
         reached = Reached(self.warm.control, self.warm.layers)
         self._start(_prove, theirs, reached, self.course, self.strangers)
         with ours:
-            answer: str | Exception = ours.recv()
+            try:
+                answer: str | Exception = ours.recv()
+            except EOFError:
+                raise GraderError("the process that tries the confinement died; run `course doctor`") from None
         if isinstance(answer, Exception):
             raise answer
         return answer

@@ -5,10 +5,18 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 import torch
+from hypothesis import given
+
+from autograde.asking.student import Student
+from autograde.testing import Oracle, check, tensors
+from autograde.testing.checks import Check
 
 TOOLS = Path(__file__).parents[2] / "tools"
 UNSEEN_CHILD = """
@@ -20,6 +28,37 @@ if os.fork() == 0:
     os._exit(0)
 time.sleep(0.1)
 """
+
+
+StudentAsked = tuple[list[str], dict[str, Any], Check]
+
+
+@pytest.fixture
+def student_asked() -> StudentAsked:
+    """(names of the functions called so far, a submission that notes them, a check of it)."""
+    calls: list[str] = []
+
+    def twice(x: torch.Tensor) -> torch.Tensor:
+        calls.append("twice")
+        return x * 2
+
+    def made(function: Callable[[Any], Any]) -> object:
+        calls.append("made")
+        kept = torch.nn.Linear(1, 1)
+        kept.last = function(3)
+        return kept
+
+    oracle = Oracle(lambda x: x * 2)
+
+    @check(points=1, examples=8)
+    @given(tensors((2,)))
+    def test_it(student: Student, x: torch.Tensor) -> None:
+        """twice as much"""
+        thing = student.made(lambda number: number + 1)
+        assert thing.last == 4
+        oracle.compare(student.twice(x), x)
+
+    return calls, {"twice": twice, "made": made}, test_it.check
 
 
 @pytest.fixture(autouse=True)
@@ -57,27 +96,58 @@ def test_ratio_of_error_to_tolerance() -> None:
     assert ratio(torch.zeros(0), torch.zeros(0)) == 0
 
 
-def test_the_scale_bench_compares_quarters(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_scale_bench_tells_each_part_from_the_ones_before(monkeypatch: pytest.MonkeyPatch) -> None:
     import bench_scale
 
     clock = iter(10.0 + second for second in (1, 2, 3, 4, 6, 8, 10, 14))
-    held = iter([5, 9, 5, 5, 5, 5, 7, 6])
+    spent = iter([1, 1.5, 2, 2.5, 3.5, 4.5, 5.5, 7.5])
     monkeypatch.setattr("time.monotonic", lambda: next(clock))
-    monkeypatch.setattr(bench_scale, "memory", lambda: next(held))
-    watch = bench_scale.Watch(start=10.0)
+    monkeypatch.setattr(bench_scale.cpu_account, "so_far", lambda: next(spent))
+    monkeypatch.setattr(bench_scale, "held", lambda main: bench_scale.Held(main=7))
+    watch = bench_scale.Watch(parts=2, start=10.0)
     for done in range(1, 9):
         watch.told(done, 8)
-    assert watch.quarter(0) == (1.0, 9)
-    assert watch.quarter(3) == (3.0, 7)
+    assert [row[:3] for row in watch.rows()] == [(4, 1.0, 0.5), (8, 2.5, 1.25)]
+    assert all(row[3].main == 7 for row in watch.rows())
 
 
-def test_memory_counts_the_children() -> None:
-    import bench_scale
+def test_the_grading_bench_tells_the_start_from_what_follows() -> None:
+    from bench_grading import Cost, Measured, Timing, rows
+    from private_memory import Held
 
-    alone = bench_scale.memory()
+    ours = Timing("ours", Cost(8, 10, ""), Cost(10, 19, ""), few=2, submissions=20)
+    stock = Timing("stock", Cost(4, 8, ""), Cost(60, 84, ""), few=1, submissions=20)
+    bare = {"cells": 0.25, "calls": 0.2, "comparisons": 0.05}
+    found = Measured(ours, stock, bare, Held(graders=[50 * 10**6], submissions=[90 * 10**6]), Cost(3.5, 6, ""))
+    assert ours.further == 0.5
+    assert stock.further == 4
+    measured = [measured for _, _, measured in rows(found)]
+    assert measured == ["6.0", "4.4", "8.0", "2.0", "3.8", "1.0", "140", "50 + 90", "3.5 (6.0 CPU s)"]
+
+
+def test_the_bare_limit_asks_the_same_and_gets_the_same(student_asked: StudentAsked) -> None:
+    """A program whose objects and calls of the grader's function matter: replayed, it is called as often."""
+    import bare_limit
+
+    calls, namespace, check = student_asked
+    record = bare_limit.recorded(check, namespace, seed=3)
+    before = len(calls)
+    assert before == 16
+    requests = [bare_limit.decode(frame) for frame in record.frames]
+    bare_limit.replay(requests, record.answers, namespace, 3)
+    assert calls[before:] == calls[:before]
+    assert len(record.comparisons) == 8
+
+
+def test_memory_is_counted_by_what_a_process_is_for() -> None:
+    import private_memory
+
     hungry = "x = bytearray(b'1' * (64 << 20)); print(1, flush=True); input()"
-    with subprocess.Popen([sys.executable, "-c", hungry], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
-        assert child.stdout
-        child.stdout.readline()
-        assert bench_scale.memory() - alone > 60 << 20
-        child.communicate(b"\n")
+    fork = f"import os; os.fork(); {hungry}"
+    with subprocess.Popen([sys.executable, "-c", fork], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as guard:
+        assert guard.stdout
+        guard.stdout.readline(), guard.stdout.readline()
+        found = private_memory.held(psutil.Process())
+        assert 64 << 20 < found.warm < 96 << 20
+        assert [64 << 20 < held < 96 << 20 for held in found.submissions] == [True]
+        guard.communicate(b"\n\n")

@@ -1,0 +1,195 @@
+"""CPU seconds that the student calls of a grading take by themselves: `python tools/bare_limit.py COURSE SLUG`.
+
+For each submission in COURSE/submitted, in this one process and on one thread:
+
+- not timed: its checks run once, with their inputs drawn, and every request to the submission and every comparison with
+  the oracle's expected values is recorded;
+- `cells`: its cells run as plain Python, in a fresh namespace; pictures are made, but not rendered;
+- `calls`: the recorded requests are made again of these functions, on the same inputs, with the same random numbers;
+  those of the search for a smaller failing example included;
+- `comparisons`: the recorded answers are compared with the recorded expected values and tolerances again.
+
+Not in it: IPython, pytest, Hypothesis, encoding, pipes, forks, limits; what the oracle computes; the search for the
+wrong idea behind an answer; importing torch. Functions of the grader that a submission calls answer from the record.
+
+Never for work of strangers: nothing confines it here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import torch
+
+from autograde.asking.conversation import WorkerLostError
+from autograde.asking.student import Student
+from autograde.course import Course, load_course
+from autograde.notebooks.submitted import students_submitted, submission_of
+from autograde.testing import evidence, oracle
+from autograde.testing.checks import Check
+from autograde.testing.difference import difference
+from autograde.wire import Channel, decode
+from autograde.worker.answer import Answerer
+
+Cells = list[tuple[str, str]]
+DATA = (bool, int, float, str, bytes, torch.Tensor, torch.dtype, torch.device)
+
+
+@dataclass
+class Record:
+    """What one submission was asked in one check, and what its answers were compared with."""
+
+    frames: list[bytes] = field(default_factory=list)
+    """the requests"""
+    answers: list[Any] = field(default_factory=list)
+    """of the grader's functions, in the order in which the submission called them"""
+    comparisons: list[tuple[Any, ...]] = field(default_factory=list)
+
+
+class RecordingChannel(Channel):
+    """The submission's end; keeps every frame that comes."""
+
+    def __init__(self, read_fd: int, write_fd: int, record: Record) -> None:
+        super().__init__(read_fd, write_fd)
+        self.record = record
+
+    def receive(self, deadline: float | None = None) -> Any:
+        value = super().receive(deadline)
+        if "op" in value:
+            self.record.frames.append(self.whole)
+        else:
+            self.record.answers.append(value)
+        return value
+
+    def _first(self, size: int, deadline: float | None) -> bytes:
+        self.whole = super()._first(size, deadline)  # first its header, then the frame
+        return self.whole
+
+
+class Replaying(Answerer):
+    """Answers from Python values to Python values."""
+
+    answers: Iterator[Any]
+
+    def ask(self, number: int, args: Any, kwargs: Any, cotangents: Any = None) -> Any:
+        answer = next(self.answers)
+        if "error" in answer:
+            raise RuntimeError(answer["error"])
+        return answer["value"]
+
+
+def main() -> None:
+    course, slug = load_course(Path(sys.argv[1]).resolve()), sys.argv[2]
+    torch.set_num_threads(1)
+    sys.path.insert(0, str(course.root))
+    os.chdir(course.root / "source")  # where a notebook finds its data
+    checks = checks_of(course, slug)
+    total = {"cells": 0.0, "calls": 0.0, "comparisons": 0.0}
+    for student in students_submitted(course, slug):
+        cells = submission_of(course, slug, student).cells
+        for part, seconds in measured(cells, checks, course.seed).items():
+            total[part] += seconds
+    print(json.dumps(total))
+
+
+def checks_of(course: Course, slug: str) -> list[Check]:
+    found = []
+    for path in sorted(course.paths(slug).hidden_tests.glob("test_*.py")):
+        spec = importlib.util.spec_from_file_location(f"hidden_tests_{path.stem}", path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        found += [made.check for made in vars(module).values() if isinstance(getattr(made, "check", None), Check)]
+    return found
+
+
+def measured(cells: Cells, checks: list[Check], seed: int) -> dict[str, float]:
+    """CPU seconds of one submission, by part."""
+    evidence.current.set(evidence.Evidence())
+    namespace = executed(cells)
+    records = [recorded(check, namespace, seed) for check in checks]
+    start = time.process_time()
+    namespace = executed(cells)
+    seconds = {"cells": time.process_time() - start, "calls": 0.0, "comparisons": 0.0}
+    for record in records:
+        requests = [decode(frame) for frame in record.frames]
+        start = time.process_time()
+        replay(requests, record.answers, namespace, seed)
+        middle = time.process_time()
+        for comparison in record.comparisons:
+            difference(*comparison)
+        seconds["calls"] += middle - start
+        seconds["comparisons"] += time.process_time() - middle
+    return seconds
+
+
+def executed(cells: Cells) -> dict[str, Any]:
+    """The names that the cells define. A cell that raises does not stop the next, and magics are left out."""
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    for name, source in cells:
+        lines = [line for line in source.splitlines() if not line.startswith(("%", "!"))]
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            with contextlib.suppress(Exception):
+                exec(compile("\n".join(lines), f"<cell {name}>", "exec"), namespace)
+    return namespace
+
+
+def recorded(check: Check, namespace: dict[str, Any], seed: int) -> Record:
+    """Run the check across pipes within this process, and note what was asked and compared."""
+    record = Record()
+    (there, ours_out), (ours, there_out) = os.pipe(), os.pipe()
+    answerer = Answerer(RecordingChannel(there, there_out, record), dict(namespace), "cpu", seed)
+    thread = threading.Thread(target=answerer.serve)
+    thread.start()
+
+    def noted(*arguments: Any) -> Any:
+        record.comparisons.append(arguments)
+        return difference(*arguments)
+
+    channel = Channel(ours, ours_out)
+    with contextlib.closing(channel), patch.object(oracle, "difference", noted):
+        with contextlib.suppress(Exception, WorkerLostError):
+            check.run(Student(channel), seed)
+    thread.join()
+    answerer.channel.close()
+    return record
+
+
+def replay(requests: list[dict[str, Any]], answers: list[Any], namespace: dict[str, Any], seed: int) -> None:
+    """Make the requests of one check again."""
+    answerer = Replaying(Channel(-1, -1), dict(namespace), "cpu", seed)
+    answerer.answers = iter(answers)
+    for request in requests:
+        with contextlib.suppress(Exception):
+            if "begin" in request:
+                answerer.begin(request["begin"])
+            keep_objects(answerer, getattr(answerer, request["op"])(request)["value"])
+
+
+def keep_objects(answerer: Answerer, value: Any) -> None:
+    """Number the objects in an answer as sending it would have: later requests name them so."""
+    if isinstance(value, (list, tuple, set, frozenset)):
+        for item in value:
+            keep_objects(answerer, item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            keep_objects(answerer, item)
+    elif not (value is None or isinstance(value, DATA)):
+        answerer.keep(value)
+
+
+if __name__ == "__main__":
+    main()

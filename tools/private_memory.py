@@ -1,0 +1,78 @@
+"""Memory that the processes of a grading run hold alone, by what they are for.
+
+Private memory is what would be free again if the process ended: pages that nobody else maps (`Private_*` of
+/proc/PID/smaps_rollup). What a fork shares with its parent counts for neither.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+
+@dataclass(frozen=True)
+class Held:
+    """Private bytes at one moment."""
+
+    main: int = 0
+    warm: int = 0
+    """resident bytes: nearly all of it is shared with the submissions forked from it, as long as there are any"""
+    graders: list[int] = field(default_factory=list)
+    submissions: list[int] = field(default_factory=list)
+    """of each submission in a worker: its guard, its session and the check that runs, together"""
+
+
+def private_bytes(pid: int) -> int:
+    """0 if the process is gone, or may not be looked at."""
+    return _sum(pid, "Private_")
+
+
+def _sum(pid: int, kind: str) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.startswith(kind)) << 10
+
+
+def held(main: psutil.Process) -> Held:
+    """What the processes below `main`, which runs a GraderPool, hold now."""
+    graders, submissions, warm = [], [], 0
+    with suppress(psutil.NoSuchProcess):
+        for child in main.children():
+            words = " ".join(child.cmdline())
+            if "multiprocessing.forkserver" in words:
+                graders += [private_bytes(grader.pid) for grader in child.children()]
+            elif "multiprocessing.resource_tracker" not in words:
+                warm = _sum(child.pid, "Rss:")
+                submissions += [_tree(guard) for guard in child.children()]
+    return Held(private_bytes(main.pid), warm, graders, submissions)
+
+
+def _tree(process: psutil.Process) -> int:
+    with suppress(psutil.NoSuchProcess):
+        below = [child.pid for child in process.children(recursive=True)]
+        return sum(map(private_bytes, [process.pid, *below]))
+    return 0
+
+
+def peak(command: list[str], folder: Path, every_s: float = 0.1) -> Held:
+    """Run `command`, look at its processes again and again, and keep the most that any of a kind held."""
+    most = Held()
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+        main, tick = psutil.Process(running.pid), threading.Event()
+        while running.poll() is None:
+            now = held(main)
+            most = Held(
+                max(most.main, now.main),
+                max(most.warm, now.warm),
+                [max([*most.graders, *now.graders], default=0)],
+                [max([*most.submissions, *now.submissions], default=0)],
+            )
+            tick.wait(every_s)
+    return most
