@@ -36,7 +36,6 @@ from nbgrader.api import (
 )
 from private_memory import Held, held
 from rich.console import Console
-from rich.table import Table
 from simulate_class import copy_course
 from sqlalchemy import insert
 
@@ -97,6 +96,8 @@ class Watch:
         self.cpu_s.append(cpu_account.so_far())
         if done in (1, total) or done % max(1, total // self.parts) == 0:
             self.held[done] = held(psutil.Process())
+            for row in self.rows()[-1:]:
+                console.print(_told(*row))
 
     def rows(self) -> list[tuple[int, float, float, Held]]:
         """(reports so far, wall and CPU seconds for each report since the row before, what was held)."""
@@ -107,6 +108,14 @@ class Watch:
             found.append((done, wall_s, cpu_s, memory))
             before = done
         return found[1:]
+
+
+def _told(done: int, wall_s: float, cpu_s: float, memory: Held) -> str:
+    graders = " and ".join(f"{size / 1e6:.1f}" for size in memory.graders)
+    return (
+        f"  to report {done}: {wall_s:.3f} s each, {cpu_s:.3f} CPU s each; "
+        f"main {memory.main / 1e6:.1f} MB, warm {memory.warm / 1e6:.1f}, graders {graders}"
+    )
 
 
 def _grade_many(course: Course, slug: str, submissions: int, jobs: int) -> None:
@@ -120,14 +129,6 @@ def _grade_many(course: Course, slug: str, submissions: int, jobs: int) -> None:
                   f"{whole_s - watch.wall_s[-1]:.0f} s recorded; CPU {watch.cpu_s[-1]:.0f} and "
                   f"{cpu_s - watch.cpu_s[-1]:.0f} s, by a main process of {held(psutil.Process()).main / 1e6:.1f} MB; "
                   f"{full} with full marks")  # fmt: skip
-    table = Table()
-    for column in ("reports", "wall s each", "CPU s each", "main MB", "warm MB", "graders MB"):
-        table.add_column(column, justify="right")
-    for done, wall_s, each_s, memory in watch.rows():
-        megabytes = (f"{memory.main / 1e6:.1f}", f"{memory.warm / 1e6:.1f}")
-        graders = " ".join(f"{size / 1e6:.1f}" for size in memory.graders)
-        table.add_row(str(done), f"{wall_s:.3f}", f"{each_s:.3f}", *megabytes, graders)
-    console.print(table)
     _timed("  graded again, nothing changed", lambda: grade_class(course, slug, jobs=jobs))
 
 
