@@ -8,7 +8,7 @@ ones (Hewitt, 2021), so that its first predictions hardly change.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -19,7 +19,10 @@ from reference_impl.sampling import generate
 from reference_impl.sft import chat_template, collate, tokenise_example
 from reference_impl.tokenizer import BPE
 
-__all__ = ["ChatTokenizer", "extend_vocabulary", "padded", "respond"]
+__all__ = ["ChatTokenizer", "Message", "extend_vocabulary", "padded", "respond"]
+
+Message = Mapping[str, str]
+"""a turn of a conversation: its role and its content"""
 
 
 class ChatTokenizer:
@@ -41,17 +44,23 @@ class ChatTokenizer:
 
     def prompt(self, question: str) -> list[int]:
         """The ids of a conversation in which the assistant is to answer `question`, whatever the question contains."""
-        before, after = chat_template([{"role": "user", "content": "?"}], add_generation_prompt=True).split("?")
-        return [*self.encode(before), *self.tokens.encode_ordinary(question), *self.encode(after)]
+        return self.prompt_after([{"role": "user", "content": question}])
+
+    def prompt_after(self, messages: Sequence[Message]) -> list[int]:
+        """The ids of a conversation so far, which the assistant is to continue, whatever the messages contain."""
+        ids: list[int] = []
+        for message in messages:
+            before, after = chat_template([{"role": message["role"], "content": "?"}]).split("?")
+            ids += [*self.encode(before), *self.tokens.encode_ordinary(message["content"]), *self.encode(after)]
+        return [*ids, *self.encode(chat_template([], add_generation_prompt=True))]
 
     def response(self, answer: str) -> list[int]:
         """The ids of an answer and its end."""
         return [*self.tokens.encode_ordinary(answer), self.end]
 
-    def example(self, question: str, answer: str) -> tuple[list[int], list[int]]:
-        """(ids, labels) of a question and its answer, to finetune on."""
-        turns = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
-        return tokenise_example(turns, self.encode)
+    def example(self, messages: Sequence[Message]) -> tuple[list[int], list[int]]:
+        """(ids, labels) of a whole conversation, to finetune on."""
+        return tokenise_example(messages, self.encode)
 
 
 def extend_vocabulary(model: LanguageModel, vocab_size: int) -> LanguageModel:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from reference_impl.chat import ChatTokenizer, respond
+from reference_impl.chat import ChatTokenizer, Message, respond
 from reference_impl.data import Batches
 from reference_impl.instructions import Instruction, accuracy
 from reference_impl.model import LanguageModel
@@ -32,15 +32,15 @@ def supervised_loss(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
 def finetune(
     model: nn.Module,
     tokenizer: ChatTokenizer,
-    asked: Sequence[Instruction],
+    conversations: Sequence[Sequence[Message]],
     recipe: Recipe,
     batch_size: int,
     folder: Path | None = None,
     resume: bool = False,
     description: str = "supervised finetuning",
 ) -> list[dict[str, float]]:
-    """Trains what is trainable in `model` on the answers to `asked`; returns the history of the run."""
-    examples = [tokenizer.example(one.question, one.answer) for one in asked]
+    """Trains what is trainable in `model` on what the assistant says in `conversations`; returns the history."""
+    examples = [tokenizer.example(messages) for messages in conversations]
     batches = Batches(examples, batch_size, partial(collate, pad_id=tokenizer.pad))
     trainer = Trainer(model, supervised_loss, batches, recipe, folder=folder, description=description)
     if resume:

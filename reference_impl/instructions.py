@@ -28,6 +28,11 @@ class Instruction(NamedTuple):
     question: str
     answer: str
 
+    @property
+    def messages(self) -> list[dict[str, str]]:
+        """The conversation in which it is answered."""
+        return [{"role": "user", "content": self.question}, {"role": "assistant", "content": self.answer}]
+
 
 class Task(NamedTuple):
     """What is asked, of which things, and how the answer follows from them."""
@@ -88,16 +93,21 @@ def accuracy(responses: Sequence[str], asked: Sequence[Instruction]) -> dict[str
 
 
 def wrong_answer(instruction: Instruction, draw: random.Random) -> str:
-    """An answer of the kind that was asked for, with one mistake in it."""
+    """An answer of the kind that was asked for, with one mistake in it: a wrong word, one too few or one too many.
+
+    All three, or else what is learned from the mistakes is only that a longer answer is better, or a shorter one.
+    """
     words = instruction.answer.split()
     place = draw.randrange(len(words))
     if words[0].isdigit():
         others: Sequence[str] = [str(number) for number in range(28)]
     else:
         others = [word.upper() for word in WORDS] if words[0].isupper() else WORDS
-    mistakes = [*words[:place], draw.choice([other for other in others if other != words[place]]), *words[place + 1 :]]
-    cut = [*words[:place], *words[place + 1 :]] or mistakes
-    return " ".join(draw.choice([mistakes, cut]))
+    before, behind = words[:place], words[place + 1 :]
+    other = draw.choice([other for other in others if other != words[place]])
+    replaced, longer = [*before, other, *behind], [*before, words[place], other, *behind]
+    shorter = [*before, *behind] or replaced
+    return " ".join(draw.choice([replaced, shorter, longer]))
 
 
 def _for_validation(things: Sequence[str]) -> bool:

@@ -19,11 +19,14 @@ class Preset:
 
     pretraining: Pretraining
     comparison: Comparison
+    classifier_head: Recipe
+    classifier: Recipe
     sft: Recipe
     reward: Recipe
     lora: Recipe
+    tools: Recipe
     tasks: tuple[str, ...] = EASY
-    n_training: int = 3000
+    n_training: int = 6000
     n_validation: int = 200
     batch_size: int = 32
     n_rated: int = 2000
@@ -33,11 +36,13 @@ class Preset:
     grpo_steps: int = 25
     grpo_questions: int = 16
     """in each step, with `group` responses to each"""
-    grpo_learning_rate: float = 1e-4
+    grpo_learning_rate: float = 2e-4
     group: int = 8
     ppo_steps: int = 0
     """0 leaves PPO out"""
     lora_rank: int = 8
+    tool_batch_size: int = 8
+    n_tool_questions: int = 40
     cached_tokens: int = 100
 
 
@@ -45,7 +50,7 @@ PRESETS = {
     "smoke": Preset(
         pretraining=Pretraining(
             vocab_size=320,
-            model={"context_length": 96, "d_model": 32, "n_layers": 2, "n_heads": 2},
+            model={"context_length": 192, "d_model": 32, "n_layers": 2, "n_heads": 2},
             window=32,
             stride=32,
             batch_size=8,
@@ -54,9 +59,12 @@ PRESETS = {
         comparison=Comparison(
             {"d_model": 16, "n_layers": 1, "n_heads": 2}, window=16, batch_size=8, recipe=Recipe(20, 3e-3)
         ),
+        classifier_head=Recipe(3, 1e-2),
+        classifier=Recipe(2, 1e-3),
         sft=Recipe(60, 5e-3, warmup=5, checkpoint_every=20),
         reward=Recipe(10, 1e-3, checkpoint_every=5),
         lora=Recipe(10, 1e-2),
+        tools=Recipe(2, 1e-3),
         tasks=("count",),
         n_training=200,
         n_validation=20,
@@ -68,6 +76,7 @@ PRESETS = {
         group=4,
         ppo_steps=2,
         lora_rank=2,
+        n_tool_questions=3,
         cached_tokens=16,
     ),
     "tiny": Preset(
@@ -84,9 +93,12 @@ PRESETS = {
         comparison=Comparison(
             {"d_model": 64, "n_layers": 2, "n_heads": 4}, window=64, batch_size=8, recipe=Recipe(800, 4e-3, warmup=40)
         ),
+        classifier_head=Recipe(100, 3e-3, warmup=5),
+        classifier=Recipe(100, 5e-4, warmup=10),
         sft=Recipe(400, 2e-3, warmup=30, final_learning_rate=1e-4, checkpoint_every=100),
         reward=Recipe(240, 1e-3, warmup=20, checkpoint_every=80),
         lora=Recipe(160, 5e-3, warmup=10, weight_decay=0.0),
+        tools=Recipe(700, 2e-3, warmup=20, final_learning_rate=2e-4, checkpoint_every=200),
     ),
     "gpu": Preset(
         # Some twenty readings of the shipped text; more only teach so large a model to recite it.
@@ -114,9 +126,12 @@ PRESETS = {
             batch_size=32,
             recipe=Recipe(600, 1e-3, warmup=60, bf16=True),
         ),
+        classifier_head=Recipe(300, 3e-3, warmup=20, bf16=True),
+        classifier=Recipe(300, 1e-4, warmup=30, bf16=True),
         sft=Recipe(2000, 5e-4, warmup=100, final_learning_rate=5e-5, bf16=True, checkpoint_every=500),
         reward=Recipe(600, 1e-4, warmup=50, bf16=True, checkpoint_every=200),
         lora=Recipe(300, 2e-3, warmup=20, weight_decay=0.0),
+        tools=Recipe(500, 2e-4, warmup=50, bf16=True),
         tasks=(*EASY, "add"),
         n_training=10_000,
         n_validation=600,
@@ -130,5 +145,6 @@ PRESETS = {
         group=16,
         ppo_steps=50,
         lora_rank=16,
+        n_tool_questions=100,
     ),
 }

@@ -74,6 +74,7 @@ def rated_pairs(
     group: int = 4,
     seed: int = 0,
     written: bool = True,
+    temperature: float = 1.0,
 ) -> list[Pair]:
     """Every right response with every wrong one to the same instruction, in a random order.
 
@@ -84,7 +85,7 @@ def rated_pairs(
     device = policy.unembed.weight.device
     generator = torch.Generator(device).manual_seed(seed)
     questions = [one.question for one in asked]
-    drawn = rollout(policy, tokenizer, questions, group, LONGEST_ANSWER, generator=generator).responses
+    drawn = rollout(policy, tokenizer, questions, group, LONGEST_ANSWER, temperature, generator).responses
     pairs = []
     for number, one in enumerate(asked):
         texts = [one.answer, wrong_answer(one, draw), wrong_answer(one, draw)] if written else []

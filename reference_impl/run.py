@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -42,9 +43,9 @@ class Run:
         """What no stage trains on."""
         return instructions(self.preset.n_validation, validation=True, tasks=tasks or self.preset.tasks)
 
-    def load(self, stage: str) -> tuple[LanguageModel, ChatTokenizer]:
-        """The model that a stage left behind."""
-        model, tokenizer = load_model(self.folder / stage, self.device)
+    def load(self, stage: str, **changes: Any) -> tuple[LanguageModel, ChatTokenizer]:
+        """The model that a stage left behind, with `changes` to its config."""
+        model, tokenizer = load_model(self.folder / stage, self.device, **changes)
         return model, ChatTokenizer(tokenizer)
 
     def save(self, stage: str, model: LanguageModel, tokenizer: ChatTokenizer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -22,9 +23,12 @@ def save_model(model: LanguageModel, tokenizer: BPE, folder: Path) -> None:
     tokenizer.save(folder / TOKENIZER)
 
 
-def load_model(folder: Path, device: torch.device | str = "cpu") -> tuple[LanguageModel, BPE]:
-    """What `save_model` wrote; the file can hold nothing but numbers and sizes, so reading it runs nothing."""
+def load_model(folder: Path, device: torch.device | str = "cpu", **changes: Any) -> tuple[LanguageModel, BPE]:
+    """What `save_model` wrote, with `changes` to the model's config, such as dropout=0.0.
+
+    The file can hold nothing but numbers and sizes, so reading it runs nothing.
+    """
     found = torch.load(folder / WEIGHTS, map_location=device, weights_only=True)
-    model = LanguageModel(Config(**found["config"])).to(device)
+    model = LanguageModel(Config(**found["config"] | changes)).to(device)
     model.load_state_dict(found["weights"])
     return model.eval(), BPE.load(folder / TOKENIZER)

@@ -23,10 +23,21 @@ def test_a_prompt_is_the_template_and_a_response_what_follows_it() -> None:
     chat = byte_chat()
     turns = [{"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "4"}]
     assert chat.prompt("2+2?") == chat.encode(chat_template(turns[:1], add_generation_prompt=True))
-    ids, labels = chat.example("2+2?", "4")
+    ids, labels = chat.example(turns)
     assert ids == chat.encode(chat_template(turns))
     assert [label for label in labels if label != IGNORE] == chat.response("4")
     assert ids == [*chat.prompt("2+2?"), *chat.response("4"), *chat.encode("\n")]
+
+
+@given(st.lists(st.tuples(st.sampled_from(["user", "assistant", "tool"]), st.text("a <|im_end|>", max_size=12))))
+@settings(max_examples=50)
+def test_a_conversation_goes_on_as_its_template_says(turns: list[tuple[str, str]]) -> None:
+    chat = byte_chat()
+    messages = [{"role": role, "content": content} for role, content in turns]
+    ids = chat.prompt_after(messages)
+    assert [ids.count(chat.start), ids.count(chat.end)] == [len(turns) + 1, len(turns)]
+    plain = [message | {"content": message["content"].replace("<", "(")} for message in messages]
+    assert chat.prompt_after(plain) == chat.encode(chat_template(plain, add_generation_prompt=True))
 
 
 def test_a_larger_vocabulary_leaves_what_was_known() -> None:

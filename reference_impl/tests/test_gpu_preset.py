@@ -1,0 +1,80 @@
+"""The preset for a GPU, made small enough for a CPU: the same stages, tasks, precision and compiled graph."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from reference_impl import finetuning
+from reference_impl import run as run_module
+from reference_impl.model import LanguageModel
+from reference_impl.pipeline import pipeline
+from reference_impl.presets import PRESETS, Preset
+from reference_impl.run import Run
+from reference_impl.sft import sft_loss
+from reference_impl.stages import STAGES
+from reference_impl.trainer import Recipe
+
+COUNTS = {
+    "n_training": 60, "n_validation": 12, "batch_size": 4, "n_rated": 4, "dpo_steps": 1, "grpo_steps": 1,
+    "grpo_questions": 2, "group": 3, "ppo_steps": 1, "lora_rank": 2, "n_tool_questions": 1, "cached_tokens": 4,
+}  # fmt: skip
+
+
+def shrunk(preset: Preset) -> Preset:
+    """As few steps on as little as there is; whatever is no size stays as it is."""
+
+    def short(recipe: Recipe) -> Recipe:
+        return replace(recipe, steps=2, warmup=1, validate_every=2, checkpoint_every=2)
+
+    pretraining = replace(
+        preset.pretraining,
+        vocab_size=300,
+        model=preset.pretraining.model | {"context_length": 192, "d_model": 16, "n_layers": 1},
+        window=16,
+        batch_size=2,
+        recipe=short(preset.pretraining.recipe),
+    )
+    comparison = replace(
+        preset.comparison,
+        model=preset.comparison.model | {"d_model": 16, "n_layers": 1},
+        window=16,
+        batch_size=2,
+        recipe=short(preset.comparison.recipe),
+    )
+    recipes = {
+        field.name: short(getattr(preset, field.name))
+        for field in fields(preset)
+        if isinstance(getattr(preset, field.name), Recipe)
+    }
+    return replace(preset, pretraining=pretraining, comparison=comparison, **recipes, **COUNTS)
+
+
+@pytest.mark.long
+def test_every_stage_of_the_gpu_preset_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    graphs: list[LanguageModel] = []
+
+    def compiled(model: LanguageModel, **_: Any) -> None:
+        graphs.append(model)
+        torch.nn.Module.compile(model, backend="eager")  # as one graph, without the minutes that a C++ compiler takes
+
+    monkeypatch.setattr(LanguageModel, "compile", compiled)
+    monkeypatch.setattr(run_module, "PRESETS", {"gpu": shrunk(PRESETS["gpu"])})
+    precisions: set[torch.dtype] = set()
+
+    def loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        precisions.add(logits.dtype)
+        return sft_loss(logits, labels)
+
+    monkeypatch.setattr(finetuning, "sft_loss", loss)
+    found = pipeline(Run(tmp_path / "run", "gpu", torch.device("cpu")))
+    assert graphs
+    assert torch.bfloat16 in precisions
+    assert {one.claim for one in found} >= {"follows instructions: add", "raises the learned reward"}
+    assert all(math.isfinite(one.after) for one in found)
+    assert {path.name for path in (tmp_path / "run").iterdir() if path.is_dir()} == {one.__name__ for one in STAGES}
