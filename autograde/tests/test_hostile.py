@@ -1,4 +1,8 @@
-"""Hostile submissions, each graded by the real pool: no point gained, nothing seen or changed, and life goes on."""
+"""Hostile submissions, each graded by the real pool: no point gained, nothing seen or changed, and life goes on.
+
+All of them run where nothing is missing. Where a layer is, one of each group runs of which the level still promises
+that it is stopped; `HOSTILE_WITHOUT=landlock pytest -m long autograde/tests/test_hostile.py` runs all without that layer.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +13,24 @@ import re
 import socket
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from autograde.course import Course, load_course
-from autograde.grading.pool import GraderPool
+from autograde.grading import pool
 from autograde.grading.versions import submission_for
+from autograde.grading.warm import WarmProcess
 from autograde.notebooks.release import assemble, release
-from autograde.report import Report
+from autograde.records.gradebook import record, write_feedback
+from autograde.report import Report, write_report
 from autograde.tests.checked_course import CONFIG, make_checked_course
-from autograde.tests.tiny_course import SLUG
+from autograde.tests.test_feedback import dangers
+from autograde.tests.tiny_course import SLUG, hand_in
 
 HOSTILE = Path(__file__).parent / "hostile"
 SECRET = "SECRET-7d1f"
@@ -39,15 +47,41 @@ def programs() -> dict[str, str]:
 
 
 PROGRAMS = programs()
+WITHOUT = tuple(filter(None, os.environ.get("HOSTILE_WITHOUT", "").split(",")))
 pytestmark = pytest.mark.long
 HONEST_AFTER = 10
 """an honest submission follows every so many hostile ones"""
+
+ANYWHERE = (
+    "forging-verdict_on_every_pipe", "forging-exit_in_the_middle", "objects-equal_to_everything", "objects-reduce",
+    "objects-keys_that_collide", "programs-segmentation_fault", "programs-stack_overflow", "resources-loop",
+    "resources-output_by_print", "resources-memory_by_lists", "tampering-methods_of_tensors",
+    "tampering-name_that_is_no_text",
+)  # fmt: skip
+"""what the process border, its guard and the limits stop without any help"""
+BY_FILTERS = (
+    "network-tcp", "network-unix", "programs-subprocess", "resources-forks", "resources-daemon",
+    "tampering-grader_killed", "tampering-leases_on_libraries", "reading-ptrace", "reading-io_uring",
+    "resources-memory_that_counts_as_a_stack", "programs-shell_escape",
+)  # fmt: skip
+BY_FILES = (
+    "reading-hidden_tests_by_path", "reading-everything_below_the_root", "reading-memory_of_the_grader",
+    "reading-classmate", "tampering-write_into_the_course", "tampering-gradebook_by_sqlite",
+    "resources-deleted_files_that_stay_mapped", "resources-files_below_a_path_too_long",
+)  # fmt: skip
+LEVELS = {
+    "C": (("landlock",), ANYWHERE + BY_FILTERS + BY_FILES),
+    "G": (("landlock", "namespaces"), ANYWHERE + BY_FILTERS),
+    "F": (("landlock", "namespaces", "seccomp", "permits"), ANYWHERE),
+}
+"""layers that are missing, and attacks that are stopped all the same; what F has is what macOS has"""
 
 
 @dataclass
 class Aftermath:
     """What is left once everybody has been graded."""
 
+    confinement: str
     reports: dict[str, Report]
     before: dict[str, str]
     after: dict[str, str]
@@ -59,8 +93,9 @@ class Aftermath:
 def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
     made = make_checked_course(tmp_path_factory.mktemp("hostile"))
     limits = "limits=Limits(check_cpu_s=1, check_wall_s=2, cell_wall_s=1, notebook_wall_s=4, memory_bytes=600 << 20,"
-    limits += " file_bytes=8 << 20, scratch_bytes=32 << 20, output_bytes=1 << 16), late="
-    config = CONFIG.replace("import Assignment", "import Limits, Assignment").replace("late=", limits)
+    limits += " file_bytes=8 << 20, scratch_bytes=32 << 20, output_bytes=1 << 16),"
+    limits += " confinement=Confinement.WEAKER_ACCEPTED, late="
+    config = CONFIG.replace("import Assignment", "import Confinement, Limits, Assignment").replace("late=", limits)
     (made.root / "course_config.py").write_text(config)
     test = made.paths(SLUG).hidden_tests / "test_scale.py"
     test.write_text(test.read_text() + f"\n\nSECRET = {SECRET!r}\n")
@@ -80,24 +115,37 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
 
 @pytest.fixture(scope="module")
 def aftermath(course: Course, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aftermath]:
-    os.environ["GRADER_SECRET"] = SECRET
+    with pytest.MonkeyPatch.context() as patch:
+        yield graded(course, PROGRAMS, WITHOUT, tmp_path_factory.mktemp("handed-in"), patch)
+
+
+def notebook(course: Course, answer: str) -> bytes:
+    return json.dumps(assemble(course, SLUG, {"scale": answer})).encode()
+
+
+def graded(
+    course: Course, attacks: Mapping[str, str], without: tuple[str, ...], folder: Path, patch: pytest.MonkeyPatch
+) -> Aftermath:
+    """Grade the attacks, and an honest submission now and then, in workers `without` these layers."""
+    patch.setenv("GRADER_SECRET", SECRET)
+    patch.setattr(pool, "WarmProcess", partial(WarmProcess, without=without))
     before = contents(course.root)
-    handed_in = tmp_path_factory.mktemp("handed-in")
     with socket.create_server(("127.0.0.1", 0)) as canary:
         canary.setblocking(False)
         submissions = []
-        for index, (name, source) in enumerate(PROGRAMS.items()):
+        for index, (name, source) in enumerate(attacks.items()):
             port = str(canary.getsockname()[1])
             wanted = [(name, source.replace("COURSE", str(course.root)).replace("PORT", port))]
             wanted += [(f"honest-{index}", HONEST)] if index % HONEST_AFTER == HONEST_AFTER - 1 else []
             for student, answer in wanted:
-                file = handed_in / f"{student}.ipynb"
-                file.write_text(json.dumps(assemble(course, SLUG, {"scale": answer})))
+                file = folder / f"{student}.ipynb"
+                file.write_bytes(notebook(course, answer))
                 submissions.append(submission_for(course, SLUG, str(file)))
-        with GraderPool(course, SLUG, jobs=2) as pool:
-            reports = {report.student: report for report in pool.grade(submissions)}
-            left_running = left_after(10, pool.warm.process.pid)
-        yield Aftermath(reports, before, contents(course.root), visitors(canary), left_running)
+        with pool.GraderPool(course, SLUG, jobs=2) as graders:
+            reports = {report.student: report for report in graders.grade(submissions)}
+            left_running = left_after(10, graders.warm.process.pid)
+            confinement = graders.confinement
+        return Aftermath(confinement, reports, before, contents(course.root), visitors(canary), left_running)
 
 
 def contents(root: Path) -> dict[str, str]:
@@ -134,30 +182,61 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
-def test_no_point_is_gained_and_no_secret_seen(aftermath: Aftermath, name: str) -> None:
-    report = aftermath.reports[name]
+def said_by(report: Report) -> str:
+    """What the submission could print."""
+    return "".join(str(output.get("text", "")) for cell in report.cells for output in cell.outputs)
+
+
+def fails(report: Report) -> None:
+    """No point is gained, no secret seen, and the report is one that a person can be shown."""
     text = msgspec.json.encode(report).decode()
     assert not report.withheld, text
     assert report.score == 0
     assert SECRET not in text
-    printed = "".join(str(output.get("text", "")) for cell in report.cells for output in cell.outputs)
-    assert "SEEN" not in printed
+    assert "SEEN" not in said_by(report)
     assert len(text) < 1 << 18
 
 
-def test_every_honest_submission_in_between_has_full_marks(aftermath: Aftermath) -> None:
+def changed_nothing(aftermath: Aftermath, attacks: int) -> None:
+    """Every honest submission in between has full marks; the course is as it was; nobody called, nothing runs on."""
     honest = {name: report.score for name, report in aftermath.reports.items() if name.startswith("honest")}
-    assert len(honest) == len(PROGRAMS) // HONEST_AFTER
+    assert len(honest) == attacks // HONEST_AFTER
     assert set(honest.values()) == {4.0}
-
-
-def test_nothing_of_the_course_has_changed(aftermath: Aftermath) -> None:
     assert aftermath.after == aftermath.before
-
-
-def test_nobody_called_and_nothing_runs_on(aftermath: Aftermath) -> None:
     assert (aftermath.visitors, aftermath.left_running) == (0, [])
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_no_point_is_gained_and_no_secret_seen(aftermath: Aftermath, name: str) -> None:
+    fails(aftermath.reports[name])
+
+
+def test_all_the_rest_is_as_if_nothing_had_happened(aftermath: Aftermath) -> None:
+    changed_nothing(aftermath, len(PROGRAMS))
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_what_a_level_promises(course: Course, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: str) -> None:
+    without, names = LEVELS[level]
+    aftermath = graded(course, {name: PROGRAMS[name] for name in names}, without, tmp_path, monkeypatch)
+    assert aftermath.confinement.startswith("level C" if level == "C" else "level G, NOT confined")
+    for name in names:
+        fails(aftermath.reports[name])
+    changed_nothing(aftermath, len(names))
+
+
+def test_what_people_read_of_them_is_inert(course: Course, aftermath: Aftermath) -> None:
+    names = [name for name in PROGRAMS if name.startswith(("objects-", "forging-score"))]
+    for name in names:
+        hand_in(course, name, notebook(course, PROGRAMS[name]).replace(b"COURSE", bytes(course.root)))
+        write_report(aftermath.reports[name], course.paths(SLUG).report(name))
+    assert record(course, SLUG, names) == {}
+    assert write_feedback(course, SLUG) == {}
+    for name in names:
+        page = course.paths(SLUG).feedback(name).read_text()
+        assert dangers(page) == []
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", page)
+        assert len(page) < 1 << 20
 
 
 def test_the_corpus_is_as_large_as_promised() -> None:
