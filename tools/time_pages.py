@@ -1,4 +1,4 @@
-"""How soon the class page of a large course opens: `python tools/time_pages.py [STUDENTS]`. Needs Chromium."""
+"""How soon the pages of a large course open: `python tools/time_pages.py [STUDENTS]`. Needs Chromium."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+from autograde.records.changes_page import changes_page
 from autograde.records.class_page import class_page
+from autograde.records.regrade import Change
 from autograde.records.room import Room
+from autograde.records.term_report import term_page, week
 from autograde.report import ExerciseReport, Outcome, Report, Verdict
 
-CHECKS, RUNS = 25, 5
+CHECKS, WEEKS, RUNS = 25, 10, 5
 
 
 def a_report(student: int, chance: random.Random) -> Report:
@@ -31,22 +34,37 @@ def a_report(student: int, chance: random.Random) -> Report:
     return Report(assignment="large", student=f"student-{student:04d}", digest="", exercises=exercises)
 
 
-def main(students: int) -> None:
+def pages(students: int) -> dict[str, str]:
+    """A page of each kind that grows with the class; everybody was regraded, and ten assignments make a term."""
     chance = random.Random(0)
-    text = class_page("A large course", [a_report(number, chance) for number in range(students)], Room("large"))
+    reports = {f"student-{number:04d}": a_report(number, chance) for number in range(students)}
+    everybody, room = list(reports.values()), Room("large")
+    changed = [
+        Change(who, 1.0, report.score, {"one": (1.0, report.score)}, ("checks",)) for who, report in reports.items()
+    ]
+    return {
+        "class": class_page("A large course", everybody, room),
+        "term": term_page("A large course", [week(f"week {number}", everybody, room) for number in range(WEEKS)]),
+        "regrading": changes_page("A large course", changed, dict(reports), room, has_class_page=True),
+    }
+
+
+def main(students: int) -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        path = Path(folder, "large.html")
-        path.write_text(text, encoding="utf-8")
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        page, times = browser.new_page(), []
-        for _ in range(RUNS):
-            page.goto(path.as_uri())
-            # Two frames after loading, the page has been laid out and painted.
-            page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-            times.append(page.evaluate("performance.now()") / 1000)
+        for name, text in pages(students).items():
+            path = Path(folder, f"{name}.html")
+            path.write_text(text, encoding="utf-8")
+            page, times = browser.new_page(), []
+            for _ in range(RUNS):
+                page.goto(path.as_uri())
+                # Two frames after loading, the page has been laid out and painted.
+                page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+                times.append(page.evaluate("performance.now()") / 1000)
+            page.close()
+            print(f"{name}: {students} students, {len(text) / 1e6:.2f} MB, opened and painted in ", end="")
+            print(f"{statistics.median(times):.2f} s (median of {RUNS}), {max(times):.2f} s at most")
         browser.close()
-    print(f"{students} students, {CHECKS} checks: {len(text) / 1e6:.2f} MB, ", end="")
-    print(f"opened and painted in {statistics.median(times):.2f} s (median of {RUNS}), {max(times):.2f} s at most")
 
 
 if __name__ == "__main__":

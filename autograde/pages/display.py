@@ -15,6 +15,7 @@ from typing import Any
 import jinja2
 import nbformat
 import nh3
+from markupsafe import Markup, escape
 
 MAX_TEXT = 20_000
 MAX_IMAGE = 2 << 20
@@ -110,10 +111,16 @@ def only_safe_urls(tag: str, attribute: str, value: str) -> str | None:
     return value
 
 
+def coded(text: str) -> Markup:
+    """Text as HTML in which what stands between backticks is code; everything is escaped first."""
+    return Markup(re.sub(r"`([^`\n]+)`", r"<code>\1</code>", str(escape(text))))
+
+
 @cache
 def template(name: str) -> jinja2.Template:
     """A template of the engine's. All that is put into it is escaped, and a name that is not given is an error."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("autograde", "templates"), autoescape=True, undefined=jinja2.StrictUndefined
     )
+    environment.filters["coded"] = coded
     return environment.get_template(name)

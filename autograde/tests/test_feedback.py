@@ -164,6 +164,15 @@ def test_the_page_begins_with_what_to_mend(released: Course, fake_grading: FakeG
     assert page.index("What to mend first") < page.index("<main>")
 
 
+def test_what_stands_between_backticks_is_code_and_nothing_else_is_markup() -> None:
+    found = verdict(Outcome.FAILED, reason="no `scale`", hint="`.view` <b>or</b> `<i>x</i>`; a ` alone")
+    page = exercise_html(ExerciseReport(exercise="scale", verdicts=[found]))
+    assert "<p>no <code>scale</code></p>" in page
+    hint = "<code>.view</code> &lt;b&gt;or&lt;/b&gt; <code>&lt;i&gt;x&lt;/i&gt;</code>; a ` alone"
+    assert hint in page
+    assert hint in safe_html(page)
+
+
 def test_the_policy_forbids_scripts() -> None:
     page = inert("<p>x</p><script>1</script>", "<t>")
     assert "default-src 'none'" in page
