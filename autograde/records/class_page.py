@@ -12,7 +12,7 @@ from autograde.pages.display import plain
 from autograde.pages.feedback import WORDS, points_text
 from autograde.pages.page import first_line
 from autograde.pages.staff_page import staff_page
-from autograde.records.item_statistics import Cluster, Item, Key, clusters, items
+from autograde.records.item_statistics import Cluster, Item, Key, clusters, hardest, items
 from autograde.records.room import Room, Unfinished
 from autograde.records.standing import Standing
 from autograde.report import NOT_WRITTEN, ExerciseReport, Outcome, Report, Verdict, ideas
@@ -30,8 +30,7 @@ def class_page(title: str, reports: Sequence[Report], room: Room, left: Unfinish
     found = items(reports)
     shares = [report.score / report.max_score if report.max_score else 0.0 for report in reports]
     scores = [report.score for report in reports]
-    rows = [_item_row(number, item) for number, item in enumerate(found.values(), 1)]
-    hardest = sorted((item.difficulty, number) for number, item in enumerate(found.values()) if item.difficulty < 1)
+    rows = {item: _item_row(number, item) for number, item in enumerate(found.values(), 1)}
     flags = {report.student: flags_of(report, room) for report in reports}
     alike = [_cluster_row(cluster, room) for cluster in clusters(reports)]
     return staff_page(
@@ -53,14 +52,14 @@ def class_page(title: str, reports: Sequence[Report], room: Room, left: Unfinish
         to_mark=sum(bool(standing.to_mark) for standing in room.standings.values()),
         bins=_bins(shares),
         ideas=[(plain(hint), [room.person(student) for student in who]) for hint, who in ideas(reports)],
-        hardest=[rows[number] for _, number in hardest[:HARDEST]],
+        hardest=[rows[item] for item in hardest(found.values())[:HARDEST]],
         clusters=alike,
         unexplained=sum(not cluster["explained"] for cluster in alike),
         stopped=[
             _told(room, *of) for of in _verdicts(reports) if of[2].outcome in (Outcome.CRASHED, Outcome.TIMED_OUT)
         ],
         close=[_told(room, *of) for of in _verdicts(reports) if is_close(of[2])],
-        items=rows,
+        items=list(rows.values()),
         exercises=[(name, len(list(of))) for name, of in groupby(item.exercise for item in found.values())],
         rows=[_student_row(report, room, found, flags[report.student]) for report in reports],
         words=[{"symbol": symbol, "word": word} for symbol, word in WORDS.values()],

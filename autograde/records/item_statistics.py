@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from autograde.report import Outcome, Report, Verdict
@@ -17,12 +17,14 @@ Key = tuple[str, str]
 """(exercise, check)"""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Item:
     """One check over the whole class."""
 
     exercise: str
     title: str
+    max_points: float
+    """none: the check only notes something"""
     outcomes: Counter[Outcome]
     difficulty: float
     """share of those who met the check and passed it"""
@@ -54,6 +56,11 @@ def items(reports: Sequence[Report]) -> dict[Key, Item]:
     return {key: _item(key[0], found) for key, found in verdicts.items()}
 
 
+def hardest(found: Iterable[Item]) -> list[Item]:
+    """The checks that somebody lost points by, the least passed first."""
+    return sorted((item for item in found if item.max_points and item.difficulty < 1), key=lambda item: item.difficulty)
+
+
 def _item(exercise: str, found: list[tuple[Verdict, float]]) -> Item:
     outcomes = Counter(verdict.outcome for verdict, _ in found)
     met = len(found) - outcomes[Outcome.WAITING]
@@ -63,6 +70,7 @@ def _item(exercise: str, found: list[tuple[Verdict, float]]) -> Item:
     return Item(
         exercise=exercise,
         title=found[0][0].title,
+        max_points=found[0][0].max_points,
         outcomes=outcomes,
         difficulty=outcomes[Outcome.PASSED] / met if met else 0.0,
         discrimination=statistics.correlation(passed, others) if varied else None,

@@ -13,7 +13,7 @@ from autograde.disk import write_whole
 from autograde.pages.display import plain
 from autograde.pages.staff_page import csv_text, staff_page
 from autograde.records.class_report import read_reports
-from autograde.records.item_statistics import items
+from autograde.records.item_statistics import hardest, items
 from autograde.records.room import Room, shown_feedback
 from autograde.report import Report, ideas
 
@@ -38,14 +38,14 @@ class Week:
 
 
 def week(title: str, reports: Sequence[Report], room: Room) -> Week:
-    found = sorted(items(reports).values(), key=lambda item: item.difficulty)
+    hard = hardest(items(reports).values())[:1]
     held = ideas(reports)
     return Week(
         slug=room.slug,
         title=title,
         pages={report.student: room.person(report.student)["href"] for report in reports},
         shares={report.student: report.score / report.max_score if report.max_score else 0.0 for report in reports},
-        hardest=f"{found[0].title} ({found[0].difficulty:.0%} passed)" if found and found[0].difficulty < 1 else "",
+        hardest="".join(f"{item.title} ({item.difficulty:.0%} passed)" for item in hard),
         idea=f"{len(held[0][1])} × {held[0][0]}" if held else "",
     )
 

@@ -16,7 +16,7 @@ from autograde.grading.versions import Version
 from autograde.pages.display import harmless
 from autograde.records.class_page import breaks_rule, class_page
 from autograde.records.class_report import class_table, write_class_report
-from autograde.records.item_statistics import clusters, items
+from autograde.records.item_statistics import clusters, hardest, items
 from autograde.records.journal import GRADED, WITHHELD, Entry, append
 from autograde.records.room import Room, Unfinished, room_of, unfinished
 from autograde.records.standing import Standing
@@ -53,6 +53,21 @@ def test_each_check_is_counted_over_those_who_met_it() -> None:
     assert (one.difficulty, two.difficulty) == (0.5, 0.5)
     assert one.outcomes == {Outcome.PASSED: 2, Outcome.FAILED: 2}
     assert one.discrimination == pytest.approx(0.577, abs=1e-3)
+
+
+def test_what_gives_no_points_is_not_called_hard() -> None:
+    noted = Verdict(check="r", title="noted", outcome=Outcome.FAILED, points=0, max_points=0)
+    one = Verdict(check="o", title="one", outcome=Outcome.FAILED, points=0, max_points=1)
+    reports = [
+        Report(
+            assignment=SLUG, student="a", digest="d", exercises=[ExerciseReport(exercise="e", verdicts=[noted, one])]
+        )
+    ]
+    assert [item.title for item in hardest(items([*reports, *CLASS]).values())] == [
+        "one",
+        "title of one",
+        "title of two",
+    ]
 
 
 def test_a_check_that_all_pass_has_no_agreement() -> None:
