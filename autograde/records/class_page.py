@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from autograde.notebooks.source import CHECKS
 from autograde.pages.display import plain
 from autograde.pages.feedback import WORDS, points_text
 from autograde.pages.page import first_line
@@ -18,6 +20,7 @@ from autograde.records.standing import Standing
 from autograde.report import NOT_WRITTEN, ExerciseReport, Outcome, Report, Verdict, ideas
 
 NOTHING = Unfinished()
+PUBLIC_CHECKS = re.compile(rf"cell [^:]*{CHECKS}: ")
 BINS = 10
 LONGEST_BAR = 40
 HARDEST = 5
@@ -65,7 +68,7 @@ def class_page(title: str, reports: Sequence[Report], room: Room, left: Unfinish
         words=[{"symbol": symbol, "word": word} for symbol, word in WORDS.values()],
         flags=sorted({flag for of in flags.values() for flag in of}),
         flagged=[(room.person(student), sorted(of)) for student, of in flags.items() if of - {"to mark"}],
-        problems=[(room.person(r.student), [first_line(p) for p in r.problems]) for r in reports if r.problems],
+        problems=[(room.person(r.student), stopped) for r in reports if (stopped := _problems(r))],
     )
 
 
@@ -112,6 +115,11 @@ def _told(room: Room, student: str, exercise: str, verdict: Verdict) -> dict[str
         "reason": first_line(verdict.reason),
         "margin": verdict.margin,
     }
+
+
+def _problems(report: Report) -> list[str]:
+    """What was repaired and which cells stopped, but for the public checks: what they say the verdicts say."""
+    return [first_line(problem) for problem in report.problems if not PUBLIC_CHECKS.match(problem)]
 
 
 def _by_hand(room: Room) -> list[dict[str, Any]]:

@@ -137,6 +137,19 @@ def test_work_that_is_not_there_breaks_no_rule() -> None:
     assert not noted("the answer is wrong", max_points=1)
 
 
+def test_a_cell_that_stopped_is_listed_and_a_public_check_is_not() -> None:
+    problems = [
+        "cell scale: stopped after 30 s",
+        "cell scale-checks: AssertionError in line 1",
+        "Cell 'x' was missing.",
+    ]
+    page = class_page("Scale", [msgspec.structs.replace(CLASS[0], problems=problems)], Room(SLUG))
+    shown = [
+        item.text for item in BeautifulSoup(page, "html.parser").find(id="problems").find_next("ul").find_all("li")
+    ]
+    assert shown[1:] == [problems[0], problems[2]]
+
+
 def test_links_lead_to_the_course_s_formgrader(tiny_course: Course) -> None:
     course = dataclasses.replace(tiny_course, formgrader="https://hub.example.org/formgrader/")
     assert room_of(course, SLUG).formgrader == "https://hub.example.org/formgrader"

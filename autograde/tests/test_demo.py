@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
+from bs4 import BeautifulSoup
 
 from autograde.course import load_course
-from autograde.tests.checked_course import make_checked_course
+from autograde.tests.checked_course import CONFIG, make_checked_course
 from autograde.tests.tiny_course import SLUG
 
 TOOLS = Path(__file__).parents[2] / "tools"
@@ -19,6 +21,17 @@ WRITTEN = (
 )  # fmt: skip
 
 
+def dead_links(root: Path) -> list[str]:
+    """Links between the staff's pages and to feedback that lead nowhere."""
+    dead = []
+    for page in (*root.glob("reports/*.html"), *root.glob("verified/*.html")):
+        for link in BeautifulSoup(page.read_text(), "html.parser").find_all("a", href=True):
+            target = unquote(link["href"])
+            if not target.startswith(("http", "#")) and not (page.parent / target).exists():
+                dead.append(f"{page.name}: {target}")
+    return dead
+
+
 @pytest.mark.long
 def test_the_demo_produces_all_of_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
@@ -28,6 +41,9 @@ def test_the_demo_produces_all_of_it(
 
     course = make_checked_course(tmp_path / "course")
     (course.root / "reference_impl").mkdir()
+    config = course.root / "course_config.py"
+    quick = CONFIG.replace("import Assignment", "import Limits, Assignment")
+    config.write_text(quick.replace("late=", "limits=Limits(check_cpu_s=1, cell_wall_s=2), late="))
     monkeypatch.setenv("PYTHONPATH", str(TOOLS.parent))
     monkeypatch.setattr(simulate_class, "ROOT", course.root)
     into = tmp_path / "demo"
@@ -39,6 +55,7 @@ def test_the_demo_produces_all_of_it(
         for place in places:
             assert (into / place).is_file()
             assert place in said
+    assert dead_links(into) == []
     class_page = (into / "reports" / f"{SLUG}.html").read_text()
     assert "1 student would see other points than before" in class_page
     assert simulate_class.main(tmp_path / "course", 1, [SLUG]) == 2, "no demo is there: nothing is overwritten"
