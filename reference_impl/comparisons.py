@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -51,7 +52,9 @@ class _Part:
     """nats that the loss may rise by: 0 where the part is to lower it"""
 
 
-def overfits(tokenizer: BPE, text: str, device: torch.device, steps: int = 150) -> Milestone:
+def overfits(
+    tokenizer: BPE, text: str, device: torch.device, steps: int = 150, folder: Path | None = None
+) -> Milestone:
     """A model that cannot learn four short passages by heart has a mistake in it."""
     torch.manual_seed(0)
     sizes = {"context_length": 32, "d_model": 64, "n_layers": 2, "n_heads": 4}
@@ -61,13 +64,18 @@ def overfits(tokenizer: BPE, text: str, device: torch.device, steps: int = 150) 
     before = mean_loss(model, language_model_loss, [four])
     batches = Batches([four], 1, lambda chosen: chosen[0])
     recipe = Recipe(steps, learning_rate=5e-3, warmup=10, weight_decay=0.0)
-    Trainer(model, language_model_loss, batches, recipe, description="toy set").run()
+    Trainer(model, language_model_loss, batches, recipe, folder=folder, description="toy set").run()
     after = mean_loss(model, language_model_loss, [four])
     return Milestone("model", "learns a toy set by heart", "loss on the toy set", before, after, "at most", 0.05)
 
 
 def part_gains(
-    sizes: Comparison, tokenizer: BPE, trained_on: Sequence[str], held_out: Sequence[str], device: torch.device
+    sizes: Comparison,
+    tokenizer: BPE,
+    trained_on: Sequence[str],
+    held_out: Sequence[str],
+    device: torch.device,
+    folder: Path | None = None,
 ) -> list[Milestone]:
     """Each part of the modern model with its others in place, the window added to it, and the whole beside GPT-2's.
 
@@ -101,7 +109,7 @@ def part_gains(
 
     def loss(changes: dict[str, Any], name: str) -> float:
         if (key := repr(changes)) not in losses:
-            losses[key] = _held_out_loss(changes, sizes, tokenizer, trained_on, held_out, device, name)
+            losses[key] = _held_out_loss(changes, sizes, tokenizer, trained_on, held_out, device, name, folder)
         return losses[key]
 
     milestones = []
@@ -113,7 +121,12 @@ def part_gains(
 
 
 def expert_gain(
-    sizes: Comparison, tokenizer: BPE, trained_on: Sequence[str], held_out: Sequence[str], device: torch.device
+    sizes: Comparison,
+    tokenizer: BPE,
+    trained_on: Sequence[str],
+    held_out: Sequence[str],
+    device: torch.device,
+    folder: Path | None = None,
 ) -> Milestone:
     """Two of eight experts of half the width each: a token uses as many parameters as in the dense model."""
     d_ff = 4 * sizes.model["d_model"]
@@ -121,7 +134,7 @@ def expert_gain(
     modern = {"norm": "rmsnorm", "positions": "rope", "bias": False, "n_kv_heads": n_kv_heads}
     experts = {"n_experts": 8, "experts_per_token": 2, "d_ff": d_ff // 2}
     losses = [
-        _held_out_loss(modern | changes, sizes, tokenizer, trained_on, held_out, device, name)
+        _held_out_loss(modern | changes, sizes, tokenizer, trained_on, held_out, device, name, folder)
         for changes, name in (({"d_ff": d_ff}, "dense"), (experts, "mixture of experts"))
     ]
     claim = "better than dense at equal active parameters"
@@ -158,12 +171,17 @@ def _held_out_loss(
     held_out: Sequence[str],
     device: torch.device,
     name: str,
+    folder: Path | None,
 ) -> float:
+    """Of a model with `changes` to GPT-2's choices; its curve and checkpoint are in a folder of its name."""
     torch.manual_seed(0)
     shape = {"context_length": sizes.window} | sizes.model
     model = LanguageModel(Config.gpt2(vocab_size=tokenizer.vocab_size, **shape | changes)).to(device)
     batches = language_model_batches(trained_on, tokenizer, sizes.window, sizes.batch_size, stride=sizes.window // 2)
-    Trainer(model, language_model_loss, batches, sizes.recipe, description=name).run()
+    own = folder / name.replace(" ", "-") if folder is not None else None
+    trainer = Trainer(model, language_model_loss, batches, sizes.recipe, folder=own, description=name)
+    trainer.resume()
+    trainer.run()
     whole = language_model_batches(held_out, tokenizer, sizes.window, batch_size=1)
     on_device = ((inputs.to(device), targets.to(device)) for inputs, targets in whole.one_round())
     return mean_loss(model, language_model_loss, on_device)

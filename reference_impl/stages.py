@@ -46,21 +46,23 @@ def pretraining(run: Run) -> list[Milestone]:
 def toy_set(run: Run) -> list[Milestone]:
     """The first thing to ask of any model: can it learn four passages by heart?"""
     _, chat = run.load("pretraining")
-    return [comparisons.overfits(chat.tokens, documents()[0], run.device)]
+    return [comparisons.overfits(chat.tokens, documents()[0], run.device, folder=run.folder / "toy_set")]
 
 
 def modern_parts(run: Run) -> list[Milestone]:
     """Each modern part beside what it replaces."""
     _, chat = run.load("pretraining")
     trained_on, held_out = split(documents())
-    return comparisons.part_gains(run.preset.comparison, chat.tokens, trained_on, held_out, run.device)
+    folder = run.folder / "modern_parts"
+    return comparisons.part_gains(run.preset.comparison, chat.tokens, trained_on, held_out, run.device, folder)
 
 
 def experts(run: Run) -> list[Milestone]:
     """A mixture of experts beside a dense model."""
     _, chat = run.load("pretraining")
     trained_on, held_out = split(documents())
-    return [comparisons.expert_gain(run.preset.comparison, chat.tokens, trained_on, held_out, run.device)]
+    folder = run.folder / "experts"
+    return [comparisons.expert_gain(run.preset.comparison, chat.tokens, trained_on, held_out, run.device, folder)]
 
 
 def sft(run: Run) -> list[Milestone]:

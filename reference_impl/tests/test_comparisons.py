@@ -1,5 +1,8 @@
 """What is compared is comparable: as many parameters, and a text that is the same with and without a cache."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -8,7 +11,7 @@ from reference_impl.comparisons import Comparison, cache_gain, expert_gain, over
 from reference_impl.config import Config
 from reference_impl.model import LanguageModel, parameter_count
 from reference_impl.tests.tiny import byte_chat, tiny_model
-from reference_impl.trainer import Recipe
+from reference_impl.trainer import Recipe, Trainer
 
 SIZES = Comparison({"d_model": 96, "n_layers": 2, "n_heads": 4}, window=32, batch_size=4, recipe=Recipe(2, 1e-3))
 CPU = torch.device("cpu")
@@ -57,3 +60,14 @@ def test_a_cache_must_write_the_same_text(monkeypatch: pytest.MonkeyPatch) -> No
     assert cache_gain(model, 20).after > 0
     monkeypatch.setattr(comparisons, "generate", lambda _, ids, tokens, **__: torch.ones(1, 4 + tokens).long())
     assert not cache_gain(model, 20).met
+
+
+def test_a_comparison_that_was_interrupted_goes_on(tmp_path: Path) -> None:
+    """What has been trained is not trained again, and each model has a folder of its own."""
+    sizes = replace(SIZES, recipe=replace(SIZES.recipe, checkpoint_every=1))
+    text = "abcdefgh" * 30
+    first = part_gains(sizes, byte_chat().tokens, [text], [text[::-1]], CPU, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} >= {"without-RMSNorm", "RMSNorm", "sliding-window"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "train_step", lambda trainer: pytest.fail("it was trained again"))
+        assert part_gains(sizes, byte_chat().tokens, [text], [text[::-1]], CPU, tmp_path) == first

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,10 @@ def test_are_words_counted_without_case_and_marks() -> None:
 
 
 @pytest.mark.long
-def test_does_the_tiny_preset_write_words(tmp_path: Path) -> None:
-    _, _, metrics = pretrain(PRESETS["tiny"].pretraining, "cpu", tmp_path)
-    assert metrics["validation"] < 4.0
-    assert metrics["known_words"] > 0.85
+def test_does_the_tiny_preset_write_words_before_it_is_done(tmp_path: Path) -> None:
+    """A quarter of its steps: what is wrong with sizes, rates or the text shows by then."""
+    sizes = PRESETS["tiny"].pretraining
+    short = replace(sizes, recipe=replace(sizes.recipe, steps=150, warmup=40))
+    _, _, metrics = pretrain(short, "cpu", tmp_path)
+    assert metrics["validation"] < 4.5
+    assert metrics["known_words"] > 0.7
