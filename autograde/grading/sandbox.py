@@ -22,7 +22,7 @@ from autograde.course import Limits
 from autograde.grading import scratch
 from autograde.grading.warm import GuardLostError, WarmProcessError
 from autograde.report import CellRun
-from autograde.wire import Channel, DeadlineError, PeerGone, WireError, send_descriptors
+from autograde.wire import Channel, DeadlineError, PeerGone, WireError, message_pair, send_descriptors
 
 ANSWER_S = 15.0
 LEAVE_S = 0.5
@@ -65,7 +65,7 @@ class RunningSubmission:
         self.open_fds: set[int] = set()
         self.ended = False
         request = {"scratch": self.scratch, "limits": _bounds(limits), "device": device, "seed": seed}
-        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.control, theirs = message_pair()
         self.notebook, notebook_fds = self._pipes()
         self.channels, check_fds = [], []
         for _ in range(checks):
@@ -86,8 +86,8 @@ class RunningSubmission:
 
     def _pipes(self) -> tuple[Channel, list[int]]:
         """A channel for this side, and the descriptors of the other side: read, write."""
-        their_read, our_write = os.pipe2(os.O_CLOEXEC)
-        our_read, their_write = os.pipe2(os.O_CLOEXEC)
+        their_read, our_write = os.pipe()
+        our_read, their_write = os.pipe()
         for fd in (our_read, our_write):
             os.set_blocking(fd, False)
             self.open_fds.add(fd)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import subprocess
@@ -11,6 +12,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from autograde.wire import message_pair
 
 START_S = 120.0
 END_S = 15.0
@@ -46,7 +49,7 @@ class WarmProcess:
 
         `without` names layers of the confinement to do without, which only tests and benchmarks may want.
         """
-        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.control, theirs = message_pair()
         words = [str(theirs.fileno()), ",".join(modules), ",".join(without), *(sites or site_dirs())]
         command = [sys.executable, "-I", "-S", str(WORKER_ENTRY), *words]
         self.home = tempfile.TemporaryDirectory(prefix="course-warm-")
@@ -77,6 +80,8 @@ class WarmProcess:
         self.ready = True
 
     def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self.control.send(b"", socket.MSG_DONTWAIT)
         self.control.close()
         try:
             self.process.wait(END_S)
@@ -102,4 +107,6 @@ def _warm_environment(home: str) -> dict[str, str]:
     # Without the NVML check torch would start CUDA in the warm process, and a fork cannot use CUDA after that.
     cuda = {"PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
     backend = {"MPLBACKEND": "module://matplotlib_inline.backend_inline", "MPLCONFIGDIR": home}
-    return {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": home, "TMPDIR": home, **single, **cuda, **backend}
+    macos = {"OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES"}  # there a fork would be killed at its first call of Apple's
+    places = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": home, "TMPDIR": home}
+    return {**places, **single, **cuda, **backend, **macos}

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 import sys
 
-from autograde.worker.confinement import landlock, seccomp
+from autograde.worker import confinement
+from autograde.worker.confinement import landlock, seccomp, tree
 from autograde.worker.confinement.syscalls import number
 
 ANY = -1
@@ -32,6 +34,8 @@ MACHINES: dict[str, list[Refusal]] = {
     "seccomp": [_call("seccomp", errno.ENOSYS), _call("prctl", errno.EINVAL, OPERATION, PR_SET_SECCOMP)],
     "namespaces": [_call("unshare", errno.EPERM)],
     "mounts": [_call("mount", errno.EPERM)],
+    "seqpacket": [_call("socketpair", errno.EPROTONOSUPPORT, SECOND, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)],
+    "proc": [],
 }
 
 
@@ -49,5 +53,9 @@ def filter_of(refusals: list[Refusal]) -> seccomp.Code:
 
 if __name__ == "__main__":
     lacks, *command = sys.argv[1:]
-    seccomp.install(filter_of([refusal for name in lacks.split(",") if name for refusal in MACHINES[name]]))
+    missing = [name for name in lacks.split(",") if name]
+    if "proc" in missing:
+        confinement.enter_namespaces(tree.NEWNS)
+        tree.cover("/proc")
+    seccomp.install(filter_of([refusal for name in missing for refusal in MACHINES[name]]))
     os.execvp(command[0], command)

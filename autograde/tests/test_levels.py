@@ -15,6 +15,7 @@ from autograde.notebooks.release import assemble, release
 from autograde.records.class_report import write_class_report
 from autograde.report import decode_report
 from autograde.tests.checked_course import CONFIG, make_checked_course
+from autograde.tests.test_nothing_lost import still_at_work
 from autograde.tests.tiny_course import SLUG, hand_in
 
 ROOT = Path(__file__).parents[2]
@@ -84,6 +85,27 @@ def test_a_weaker_machine_is_refused_and_then_accepted_with_a_warning(course: Co
     assert "without Landlock, a file tree of its own, a network of its own" in report.environment["confinement"]
     page, *_ = write_class_report(load_course(course.root), SLUG)
     assert "Warning:</strong> 1 submissions ran where nothing could hold them" in page.read_text()
+
+
+@pytest.mark.long
+def test_a_machine_with_nothing_of_linux_warns_and_grades(course: Course) -> None:
+    """What macOS lacks is taken away: every layer, /proc, and the sockets that tell when their other end is closed."""
+    lacks = "landlock,seccomp,namespaces,seqpacket,proc"
+    (course.root / "course_config.py").write_text(CONFIG)
+    done = course_there(course, lacks, "doctor")
+    assert done.returncode == 1, done.stderr
+    said = " ".join(done.stdout.split())
+    assert "submissions would run at level G: without Landlock" in said
+    assert "by ps; a process that leaves its group outlives its submission" in said
+
+    accepting = CONFIG.replace("import Assignment", "import Confinement, Assignment")
+    accepting = accepting.replace("late=", "confinement=Confinement.WEAKER_ACCEPTED, late=")
+    (course.root / "course_config.py").write_text(accepting)
+    graded = course_there(course, lacks, "grade", SLUG, "--force")
+    assert graded.returncode == 0, graded.stderr
+    assert "level G, NOT confined: process border, limits, nothing else" in graded.stderr
+    assert decode_report(course.paths(SLUG).report("ada").read_bytes()).score == 4
+    assert still_at_work(course.root) == []
 
 
 @pytest.mark.long

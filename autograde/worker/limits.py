@@ -90,7 +90,8 @@ def apply(bounds: Bounds, scratch: str, pipes: int, device: str) -> None:
         mapped, private = _memory()
         _limit(resource.RLIMIT_DATA, private + bounds.memory_bytes)
         # What counts as a stack does not count there. Threads reserve more than they use, so this bound is a wide one.
-        _limit(resource.RLIMIT_AS, mapped + 2 * bounds.memory_bytes + RESERVED_BYTES)
+        if mapped:
+            _limit(resource.RLIMIT_AS, mapped + 2 * bounds.memory_bytes + RESERVED_BYTES)
     os.environ.clear()
     os.environ.update(
         PATH="/usr/bin:/bin", HOME=scratch, TMPDIR=scratch, IPYTHONDIR=scratch, MPLCONFIGDIR=scratch, LANG="C.UTF-8",

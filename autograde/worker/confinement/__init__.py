@@ -68,7 +68,7 @@ def found(left_out: Collection[str] = ()) -> Layers:
     )
 
 
-def put_on(layers: Layers, scratch: str, scratch_bytes: int, device: str, warden: socket.socket | None) -> None:
+def put_on(layers: Layers, scratch: str, scratch_bytes: int, device: str, warden: socket.socket) -> None:
     """Confine this session. The warden gets the listener for new processes. OSError if a layer cannot be had."""
     cuda = device != "cpu"
     if cuda and not layers.tree and os.geteuid() == 0:
@@ -82,13 +82,14 @@ def put_on(layers: Layers, scratch: str, scratch_bytes: int, device: str, warden
     if layers.landlock:
         landlock.restrict([*_readable(), *drivers, (scratch, WRITE)])
     if layers.permits:
-        assert warden is not None
         listener = seccomp.install_with_listener(seccomp.new_processes())
         send_descriptors(warden, b"permits", [listener])
         os.close(listener)
-    if warden is not None:
-        warden.close()
-    _drop_capabilities()
+    else:
+        warden.send(b"none needed")
+    warden.close()
+    if layers.system == "linux":
+        _drop_capabilities()
     if layers.seccomp:
         seccomp.install(seccomp.refusals(os.getpid(), cuda=cuda))
 

@@ -26,10 +26,15 @@ DETACH = 2
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+def cover(folder: str) -> None:
+    """Hang an empty folder over this one, for this process and its descendants. Needs a mount namespace."""
+    _mount(None, "/", REC | PRIVATE)
+    _mount("tmpfs", folder, NOSUID | NODEV, kind="tmpfs", options="size=4m,mode=755")
+
+
 def prepare(root: str, rules: Iterable[tuple[str, int]]) -> None:
     """Hang `rules`, (path, rights) as Landlock has them, below the empty folder `root`. Needs a mount namespace."""
-    _mount(None, "/", REC | PRIVATE)
-    _mount("tmpfs", root, NOSUID | NODEV, kind="tmpfs", options="size=4m,mode=755")
+    cover(root)
     hang(root, rules)
 
 

@@ -1,4 +1,4 @@
-"""Descriptors over a socket."""
+"""Sockets that keep messages apart, between the grader, the warm process and the guards, and descriptors over them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,17 @@ import time
 
 WAIT_S = 10.0
 PAUSE_S = 0.005
+
+
+def message_pair() -> tuple[socket.socket, socket.socket]:
+    """Two connected ends. Where the system has no SOCK_SEQPACKET (macOS) they are datagram sockets.
+
+    Those do not say that their other end is closed: nobody may rely on it, but must say so or look after its parent.
+    """
+    try:
+        return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    except OSError:
+        return socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
 
 
 def send_descriptors(to: socket.socket, message: bytes, fds: list[int]) -> None:
