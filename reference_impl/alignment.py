@@ -18,7 +18,7 @@ from reference_impl.dpo import dpo_loss, implicit_rewards, preference_accuracy, 
 from reference_impl.grpo import clipped_surrogate, grpo_update, masked_mean, token_logprobs
 from reference_impl.logs import bar, curves
 from reference_impl.model import LanguageModel
-from reference_impl.optimiser import adamw
+from reference_impl.optimizer import adamw
 from reference_impl.ppo import gae, penalised_rewards, value_loss
 
 __all__ = ["Judge", "Rollout", "ValueModel", "dpo", "grpo", "kl_divergence", "ppo", "preference_batch", "rollout"]

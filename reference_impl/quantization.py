@@ -1,4 +1,4 @@
-"""Quantisation to int8: absmax and zero-point codes, linear layers that keep them, and what memory they save.
+"""Quantization to int8: absmax and zero-point codes, linear layers that keep them, and what memory they save.
 
 After Dettmers et al., LLM.int8() (2022), equations 1 to 4. Conventions: round half to even, as torch does; absmax codes
 lie in [−127, 127] with the scale absmax / 127 (torch.ao's symmetric scale is absmax / 127.5); zero-point codes in

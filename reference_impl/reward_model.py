@@ -46,7 +46,7 @@ class RewardModel(nn.Module):
         super().__init__()
         self.body = copy.deepcopy(body)
         self.head = RewardHead(body.config.d_model).to(body.unembed.weight.device)
-        # Not frozen but unused; an optimiser that decays it would change an embedding that is tied to it.
+        # Not frozen but unused; an optimizer that decays it would change an embedding that is tied to it.
         if not body.config.tie_weights:
             self.body.unembed.requires_grad_(False)
 

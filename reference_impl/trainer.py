@@ -5,7 +5,7 @@
     trainer.resume()                 # goes on where an interrupted run was last saved
     history = trainer.run()
 
-A resumed run is the same run: the checkpoint holds weights, optimiser, step, place in the data and random state. On a
+A resumed run is the same run: the checkpoint holds weights, optimizer, step, place in the data and random state. On a
 CPU the results agree bit for bit; on a GPU as far as its kernels add in one order (torch.use_deterministic_algorithms).
 `model.compile()` before training makes it faster on a GPU, and changes nothing here.
 """
@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from reference_impl.logs import bar, curves
-from reference_impl.optimiser import adamw, warmup_cosine
+from reference_impl.optimizer import adamw, warmup_cosine
 
 __all__ = ["Recipe", "ResumableBatches", "Trainer"]
 
@@ -86,7 +86,7 @@ class Trainer:
         if not self.trained:
             raise ValueError("no parameter of the model requires a gradient, so there is nothing to train")
         self.device = self.trained[0].device
-        self.optimiser = adamw(model, recipe.learning_rate, recipe.weight_decay, recipe.betas)
+        self.optimizer = adamw(model, recipe.learning_rate, recipe.weight_decay, recipe.betas)
         self.step = 0
         """how many updates have been made"""
         self.history: list[dict[str, float]] = []
@@ -113,7 +113,7 @@ class Trainer:
         return self.history
 
     def train_step(self) -> tuple[Tensor, Tensor]:
-        """One update at the optimiser's learning rate; returns its loss and the gradients' norm before clipping."""
+        """One update at the optimizer's learning rate; returns its loss and the gradients' norm before clipping."""
         total = torch.zeros((), device=self.device)
         for _ in range(self.recipe.accumulate):
             batch = _moved(next(self.batches), self.device)
@@ -122,8 +122,8 @@ class Trainer:
             loss.backward()
             total += loss.detach()
         norm = nn.utils.clip_grad_norm_(self.trained, self.recipe.clip)
-        self.optimiser.step()
-        self.optimiser.zero_grad()
+        self.optimizer.step()
+        self.optimizer.zero_grad()
         self.step += 1
         return total, norm
 
@@ -137,7 +137,7 @@ class Trainer:
             "step": self.step,
             "history": self.history,
             "model": self.model.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
             "batches": self.batches.state_dict(),
             "random": torch.get_rng_state(),
             "random_cuda": torch.cuda.get_rng_state_all() if self.device.type == "cuda" else [],
@@ -162,7 +162,7 @@ class Trainer:
             )
         self.step, self.history = state["step"], state["history"]
         self.model.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        self.optimizer.load_state_dict(state["optimizer"])
         self.batches.load_state_dict(state["batches"])
         torch.set_rng_state(state["random"])
         if self.device.type == "cuda":
@@ -174,7 +174,7 @@ class Trainer:
         rate = warmup_cosine(
             self.step, recipe.learning_rate, recipe.warmup, recipe.steps, floor=recipe.final_learning_rate
         )
-        for group in self.optimiser.param_groups:
+        for group in self.optimizer.param_groups:
             group["lr"] = rate
         return rate
 

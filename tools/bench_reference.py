@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from reference_impl.model import Config, LanguageModel, parameter_count
-from reference_impl.optimiser import adamw
+from reference_impl.optimizer import adamw
 
 SIZES = {
     "cpu": (Config.gpt2(vocab_size=2048, context_length=128, d_model=256, n_layers=4, n_heads=4), 8),
@@ -100,7 +100,7 @@ def models(config: Config) -> dict[str, nn.Module]:
 
 
 def training_step(model: nn.Module, ids: Tensor, bf16: bool) -> Callable[[], None]:
-    optimiser = adamw(model, 1e-4)
+    optimizer = adamw(model, 1e-4)
     weights = list(model.parameters())
 
     def step() -> None:
@@ -109,8 +109,8 @@ def training_step(model: nn.Module, ids: Tensor, bf16: bool) -> Callable[[], Non
             loss = F.cross_entropy(logits.flatten(0, 1).float(), ids[:, 1:].flatten())
         loss.backward()
         nn.utils.clip_grad_norm_(weights, 1.0)
-        optimiser.step()
-        optimiser.zero_grad()
+        optimizer.step()
+        optimizer.zero_grad()
 
     return step
 

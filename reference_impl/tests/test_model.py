@@ -236,11 +236,11 @@ def test_is_a_config_that_cannot_be_built_refused(changes: dict[str, Any], compl
 
 def test_does_the_model_overfit_a_toy_set() -> None:
     model, ids = fresh(Config.modern(**SMALL)), some_ids(4, 12)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     for _ in range(150):
         loss = language_model_loss(model, (ids[:, :-1], ids[:, 1:]))
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
     # The first token leaves no doubt about the rest, but where two texts begin alike.
     assert loss.item() < 0.1

@@ -1,4 +1,4 @@
-"""Quantisation against torch's own, and the bounds that rounding promises."""
+"""Quantization against torch's own, and the bounds that rounding promises."""
 
 import math
 

@@ -134,7 +134,7 @@ def test_are_gradients_clipped_and_frozen_weights_left_alone() -> None:
     run = Trainer(
         model, lambda model, x: 1e3 * model(x).square().mean(), batches, Recipe(3, 0.1, clip=0.5, log_every=1)
     )
-    run.optimiser.register_step_pre_hook(lambda *_: seen.append(nn.utils.get_total_norm([p.grad for p in run.trained])))
+    run.optimizer.register_step_pre_hook(lambda *_: seen.append(nn.utils.get_total_norm([p.grad for p in run.trained])))
     history = run.run()
     assert all(norm <= 0.5001 for norm in seen)
     assert all(row["gradient_norm"] > 0.5 for row in history)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from reference_impl.optimiser import ReadableAdamW, adamw, readable_clip, warmup_cosine
+from reference_impl.optimizer import ReadableAdamW, adamw, readable_clip, warmup_cosine
 
 
 def parameters(seed: int = 0) -> list[nn.Parameter]:
@@ -70,12 +70,12 @@ def test_does_the_rate_rise_to_the_peak_and_fall_to_the_floor(step: int, warmup:
 
 def test_is_the_cosine_transformers() -> None:
     transformers = pytest.importorskip("transformers")
-    optimiser = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
-    schedule = transformers.get_cosine_schedule_with_warmup(optimiser, num_warmup_steps=5, num_training_steps=20)
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    schedule = transformers.get_cosine_schedule_with_warmup(optimizer, num_warmup_steps=5, num_training_steps=20)
     theirs = []
     for _ in range(20):
         theirs.append(schedule.get_last_lr()[0])
-        optimiser.step()
+        optimizer.step()
         schedule.step()
     ours = [warmup_cosine(step, 1.0, 5, 20) for step in range(20)]
     assert ours[5:] == pytest.approx(theirs[5:])
