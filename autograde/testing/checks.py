@@ -60,6 +60,11 @@ class Check:
     def title(self) -> str:
         return " ".join((self.test.__doc__ or self.name).split())
 
+    def draw(self, course_seed: int) -> None:
+        """Draw what will be asked, before there is anybody to ask."""
+        if hasattr(self.test, "hypothesis"):
+            self._cases(course_seed)
+
     def run(self, student: Student, course_seed: int) -> None:
         """Try the property; raises what the smallest failing example raised.
 
