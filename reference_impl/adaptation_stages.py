@@ -114,7 +114,7 @@ def _vote(run: Run) -> Milestone:
 
 def _tools(run: Run) -> list[Milestone]:
     """Arithmetic on two numbers: answers learned by heart beside calls of a calculator, as many steps for each."""
-    model, chat = run.load("grpo")
+    model, chat = run.load("sft")
     # One digit each: few enough questions that some can be kept back, and their answers are not among those learned.
     drawn = tool_examples(200, seed=1, largest=9)
     asked = list({messages[0]["content"]: messages for messages in drawn}.values())[: run.preset.n_tool_questions]

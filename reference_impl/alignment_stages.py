@@ -74,7 +74,7 @@ def grpo(run: Run) -> list[Milestone]:
     """The policy's own answers, compared with each other."""
     policy, chat = run.load("sft")
     reference = copy.deepcopy(policy)
-    asked = run.new_questions()
+    asked = _undecided(policy, chat, run.new_questions()[: run.preset.n_rated])
     right = {tuple(chat.prompt(one.question)): one.answer for one in asked}
 
     def judge(prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]]) -> torch.Tensor:
@@ -135,6 +135,16 @@ def _aligned(
         Milestone(part, "keeps the likeliest answers", "share right, held out", *greedy, "at least", greedy[0] - 0.02),
         Milestone(part, "stays near the reference", "KL, nats per token", 0.0, distance, "at most", FARTHEST),
     ]
+
+
+def _undecided(policy: LanguageModel, chat: ChatTokenizer, asked: list[Instruction]) -> list[Instruction]:
+    """Those that the policy answers now better and now worse: a group of equal rewards has no advantages to learn from.
+
+    The filter of DAPO's dynamic sampling (Yu et al., 2025, equation 11), applied once. All, if there is no such question.
+    """
+    scores = _scores(_drawn(policy, chat, asked, group=4), chat, asked, group=4).view(-1, 4)
+    differ = (scores.amax(dim=1) > scores.amin(dim=1)).tolist()
+    return [one for one, differs in zip(asked, differ, strict=True) if differs] or asked
 
 
 def _drawn(policy: LanguageModel, chat: ChatTokenizer, asked: Sequence[Instruction], group: int = 1) -> Rollout:

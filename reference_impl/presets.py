@@ -32,11 +32,11 @@ class Preset:
     n_rated: int = 2000
     """questions whose answers are rated, for the reward model and for DPO"""
     dpo_steps: int = 26
-    dpo_learning_rate: float = 1e-4
+    dpo_learning_rate: float = 2e-4
     grpo_steps: int = 25
     grpo_questions: int = 16
     """in each step, with `group` responses to each"""
-    grpo_learning_rate: float = 2e-4
+    grpo_learning_rate: float = 1e-4
     group: int = 8
     ppo_steps: int = 0
     """0 leaves PPO out"""
@@ -101,7 +101,7 @@ PRESETS = {
         sft=Recipe(400, 2e-3, warmup=30, final_learning_rate=1e-4, checkpoint_every=100),
         reward=Recipe(240, 4e-4, warmup=20, checkpoint_every=80),
         lora=Recipe(160, 5e-3, warmup=10, weight_decay=0.0, checkpoint_every=80),
-        tools=Recipe(700, 2e-3, warmup=20, final_learning_rate=2e-4, checkpoint_every=200),
+        tools=Recipe(600, 2e-3, warmup=20, final_learning_rate=2e-4, checkpoint_every=200),
     ),
     "gpu": Preset(
         # Some twenty readings of the shipped text; more only teach so large a model to recite it.
