@@ -140,7 +140,7 @@ def _aligned(
 def _undecided(policy: LanguageModel, chat: ChatTokenizer, asked: list[Instruction]) -> list[Instruction]:
     """Those that the policy answers now better and now worse: a group of equal rewards has no advantages to learn from.
 
-    The filter of DAPO's dynamic sampling (Yu et al., 2025, equation 11), applied once. All, if there is no such question.
+    The filter of DAPO's dynamic sampling (Yu et al., 2025, section 3.2), applied once. All, if there is none such.
     """
     scores = _scores(_drawn(policy, chat, asked, group=4), chat, asked, group=4).view(-1, 4)
     differ = (scores.amax(dim=1) > scores.amin(dim=1)).tolist()

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from reference_impl import alignment_stages
 from reference_impl.alignment import ValueModel, dpo, grpo, kl_divergence, ppo, preference_batch, rollout
 from reference_impl.chat import ChatTokenizer
 from reference_impl.grpo import kl_estimate, masked_mean, token_logprobs
@@ -122,3 +123,14 @@ def test_the_judge_sees_no_padding(policy: LanguageModel, chat: ChatTokenizer) -
     together = model.judge([[1, 2]] * 2, texts, chat.pad)
     alone = [model.judge([[1, 2]], [text], chat.pad)[0] for text in texts]
     torch.testing.assert_close(together, torch.stack(alone))
+
+
+def test_grpo_asks_what_is_answered_now_right_now_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scores of four answers to each of three questions: always right, mixed, always wrong."""
+    asked = instructions(3, tasks=["count"])
+    scores = torch.tensor([1.0, 1.0, 1.0, 1.0, 1.0, 0.3, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0])
+    monkeypatch.setattr(alignment_stages, "_drawn", lambda *_, **__: None)
+    monkeypatch.setattr(alignment_stages, "_scores", lambda *_, **__: scores)
+    assert alignment_stages._undecided(tiny_model(), byte_chat(), asked) == asked[1:2]
+    scores[5] = 1.0
+    assert alignment_stages._undecided(tiny_model(), byte_chat(), asked) == asked
