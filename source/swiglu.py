@@ -155,7 +155,7 @@ class SwiGLU(nn.Module):
 
 # %% nbgrader={"grade": true, "grade_id": "swiglu-checks", "locked": true, "points": 5, "schema_version": 3, "solution": false}
 block = SwiGLU(1, 2)
-assert [name for name, _ in block.named_parameters()] == ["gate.weight", "up.weight", "down.weight"]
+assert {name for name, _ in block.named_parameters()} == {"gate.weight", "up.weight", "down.weight"}
 gate_weight, up_weight = torch.tensor([[log_three], [-log_three]]), torch.tensor([[2.0], [4.0]])
 block.load_state_dict({"gate.weight": gate_weight, "up.weight": up_weight, "down.weight": torch.tensor([[1.0, 1.0]])})
 # channel 0: ¾ ln 3 · 2, channel 1: -¼ ln 3 · 4

@@ -5,7 +5,7 @@ def preference_pairs(prompt, responses, ratings):
     texts = [list(prompt) + list(response) for response in responses]
     pairs = []
     for chosen, high in zip(texts, ratings):
-        pairs.extend([chosen, rejected] for rejected, low in zip(texts, ratings) if low < high)
+        pairs.extend((chosen, rejected) for rejected, low in zip(texts, ratings) if low < high)
     return pairs
 
 
