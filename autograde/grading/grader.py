@@ -82,7 +82,7 @@ class GradingSession:
         if self.errors:
             return True
         session.config.stash[pytest_plugin.STUDENT] = self.student
-        items = [item for item in session.items if hasattr(getattr(item, "obj", None), "check")]
+        items: list[Any] = [item for item in session.items if hasattr(getattr(item, "obj", None), "check")]
         for item in items:  # while the warm process starts, and the confinement is proven
             with contextlib.suppress(Exception):  # met again, and told, by the check
                 item.obj.check.draw(self.course.seed)

@@ -75,7 +75,7 @@ class GraderPool:
         self.died_in_a_row = 0
         self.warm = WarmProcess(modules=notebook_modules(course, slug))
         self.context = multiprocessing.get_context("forkserver")
-        self.context.set_forkserver_preload(["__main__", *grader_modules(course, slug)])
+        self.context.set_forkserver_preload(list(grader_modules(course, slug)))
         forkserver.ensure_running()
 
     @cached_property

@@ -11,7 +11,6 @@ import contextlib
 import gc
 import importlib
 import io
-import itertools
 import os
 import select
 import signal
@@ -26,8 +25,6 @@ from autograde.worker.request import Request
 
 MAX_REQUEST = 1 << 16
 MAX_FDS = 250
-DRAW_AFTER = 2
-"""requests: the proof and the first submission do not wait for a picture that makes all later ones quicker"""
 PARENT_MS = 1000
 
 
@@ -53,10 +50,7 @@ def serve(control_fd: int, modules: list[str], left_out: list[str]) -> None:
     poll.register(control, select.POLLIN)
     with contextlib.suppress(BrokenPipeError):  # nobody waits any more, which is seen below
         control.send(msgspec.json.encode(layers))
-    for served in itertools.count():
-        if served == DRAW_AFTER and "matplotlib.pyplot" in sys.modules:
-            _draw()
-            gc.freeze()
+    while True:
         while not poll.poll(PARENT_MS):
             if os.getppid() != grader:
                 return
@@ -72,13 +66,18 @@ def serve(control_fd: int, modules: list[str], left_out: list[str]) -> None:
 
 
 def _warm_up() -> None:
-    """Touch what torch sets up at first use, so that every submission finds it ready."""
+    """Touch what is set up at first use, so that every submission finds it ready.
+
+    The first picture looks up fonts and lays out its text for longer than all others.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.nn.Linear(2, 2)(torch.ones(1, 2)).softmax(-1).sum().backward()
+    if "matplotlib.pyplot" in sys.modules:
+        _draw()
 
 
 def _draw() -> None:
-    """A picture of the kinds that notebooks draw, thrown away: the first one takes longest."""
+    """A picture of the kinds that notebooks draw, thrown away."""
     import matplotlib.pyplot as plt
 
     figure, (left, right) = plt.subplots(1, 2, layout="constrained")
