@@ -13,6 +13,7 @@ MATH_TAGS = {
     "mstyle", "msub", "msubsup", "msup", "mtable", "mtd", "mtext", "mtr", "munder", "munderover",
 }  # fmt: skip
 MATH_ATTRIBUTES = {
+    "div": {"tabindex"},  # around a formula that may be wider than a phone, and is scrolled by keyboard too
     "math": {"display"},
     "menclose": {"notation"},
     "mfrac": {"linethickness"},

@@ -80,9 +80,9 @@ def _cell(cell: NotebookNode) -> dict[str, Any]:
         "score": points_text(metadata.get("score") or 0),
         "points": points_text(metadata.get("points") or 0),
         "unmarked": bool(metadata.get("unmarked")),
-        "body": _prose(cell.source, is_locked(cell)) if cell.cell_type == "markdown" else _source(cell),
+        "body": prose(cell.source, is_locked(cell)) if cell.cell_type == "markdown" else _source(cell),
         "outputs": outputs,
-        "comment": _prose(metadata["comment"], staff=True) if metadata.get("comment") else "",
+        "comment": prose(metadata["comment"], staff=True) if metadata.get("comment") else "",
     }
 
 
@@ -114,7 +114,7 @@ def _source(cell: NotebookNode) -> Markup:
     return Markup(highlight(plain(cell.source, MAX_CELL), PythonLexer(), formatter))
 
 
-def _prose(source: str, staff: bool = False) -> Markup:
+def prose(source: str, staff: bool = False) -> Markup:
     """Markdown as HTML. `staff`: the course's own words, whose formulas are drawn."""
     return clean(MarkdownWithMath(renderer=_Renderer(staff)).render(plain(source, MAX_CELL)), formulas=staff)
 
@@ -130,13 +130,14 @@ class _Renderer(IPythonRenderer):
         return (self.drawn and mathml(body)) or f'<code class="tex">{html.escape(body)}</code>'
 
     def block_math(self, body: str) -> str:
-        drawn = self.drawn and mathml(body, block=True)
-        return f"<p>{drawn}</p>" if drawn else f'<pre><code class="tex">{html.escape(body.strip())}</code></pre>'
+        if drawn := self.drawn and mathml(body, block=True):
+            return f'<div class="formula" tabindex="0">{drawn}</div>'
+        return f'<pre><code class="tex">{html.escape(body.strip())}</code></pre>'
 
 
 def clean(text: str, pictures: bool = False, formulas: bool = False) -> Markup:
     """A piece of HTML with harmless, closed tags only; also images that lie in the page, or MathML, if asked for."""
-    classes = {"code": {"tex"}, "div": {"exercise-report", "pictures"}}
+    classes = {"code": {"tex"}, "div": {"exercise-report", "formula", "pictures"}}
     attributes = {**ATTRIBUTES, "details": {"open"}, "img": {"alt", "src"}, **(MATH_ATTRIBUTES if formulas else {})}
     cleaned = nh3.clean(
         text,

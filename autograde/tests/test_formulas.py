@@ -12,7 +12,7 @@ import pytest
 
 from autograde.course import Course
 from autograde.pages.formulas import MATH_TAGS, mathml
-from autograde.pages.page import _prose
+from autograde.pages.page import prose
 from autograde.records.gradebook import record, write_feedback
 from autograde.tests.tiny_course import SLUG, FakeGrading, hand_in
 
@@ -28,7 +28,7 @@ def test_a_formula_is_drawn() -> None:
 @pytest.mark.parametrize("tex", [r"\frac{1", r"\nocommand x", r"\href{javascript:alert(1)}{x}", r"}{", "\\"])
 def test_what_cannot_be_converted_stays_as_it_was_written(tex: str) -> None:
     assert mathml(tex) == ""
-    assert '<code class="tex">' in _prose(f"${tex}$ ", staff=True) or tex == "\\"
+    assert '<code class="tex">' in prose(f"${tex}$ ", staff=True) or tex == "\\"
 
 
 @pytest.mark.parametrize("tex", [r"\text{<img src=x onerror=alert(1)>}", r"\text{</math><script>1</script>}", r"x<y>z"])
@@ -41,7 +41,7 @@ def test_no_formula_holds_more_than_layout(tex: str) -> None:
 @pytest.mark.parametrize("source", sorted((ROOT / "source").glob("*.py")), ids=lambda path: path.stem)
 def test_every_formula_of_the_course_is_drawn(source: Path) -> None:
     notebook = jupytext.read(source)
-    drawn = [_prose(cell.source, staff=True) for cell in notebook.cells if cell.cell_type == "markdown"]
+    drawn = [prose(cell.source, staff=True) for cell in notebook.cells if cell.cell_type == "markdown"]
     assert not any('class="tex"' in page for page in drawn)
 
 

@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import jupytext
 import msgspec
 import nbformat
 import pytest
 
 from autograde.course import Course
 from autograde.grading.verification import Verification
+from autograde.pages.inert import inert
+from autograde.pages.page import prose
 from autograde.pages.verify_page import verification_page
 from autograde.records.changes_page import changes_page
 from autograde.records.class_page import class_page
@@ -24,6 +27,7 @@ from autograde.records.term_report import term_page, week
 from autograde.report import CellRun, Comparison, ExerciseReport, Outcome, Report, Verdict
 from autograde.tests.tiny_course import SLUG, FakeGrading, hand_in
 
+ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 pytest.importorskip("playwright.sync_api", reason="pages are not tried in a browser: pip install playwright")
 pytest.importorskip(
@@ -187,6 +191,19 @@ def test_a_student_s_page_is_sound_and_small(browser: Any, released: Course, fak
     assert 'alt="Heat map: part [1, 0:3, 0:3] of the result' in text
     assert "every value above the diagonal" in text
     assert str(released.root) not in text
+    expect_sound(browser, path)
+
+
+@pytest.mark.parametrize("slug", ["grpo", "moe", "sft"])
+def test_formulas_wider_than_a_phone_do_not_widen_the_page(browser: Any, tmp_path: Path, slug: str) -> None:
+    notebook = jupytext.read(ROOT / "source" / f"{slug}.py")
+    text = "".join(prose(cell.source, staff=True) for cell in notebook.cells if cell.cell_type == "markdown")
+    path = tmp_path / f"{slug}.html"
+    path.write_text(inert(f"<main>{text}</main>", slug), encoding="utf-8")
+    page = opened(browser, path, viewport={"width": 390, "height": 800})
+    wider = "[...document.querySelectorAll('.formula')].some((one) => one.scrollWidth > one.clientWidth && one.tabIndex === 0)"
+    assert page.evaluate(wider)
+    page.context.close()
     expect_sound(browser, path)
 
 
