@@ -62,10 +62,10 @@ def dpo(run: Run) -> list[Milestone]:
     # Its own words only: pushed away from texts that it would never write, a policy forgets what it would.
     pairs = rated_pairs(policy, chat, run.new_questions()[: run.preset.n_rated], written=False)
     collated = partial(preference_batch, pad=chat.pad, device=run.device)
-    batches = islice(Batches(pairs, min(run.preset.batch_size, len(pairs)), collated), run.preset.dpo_steps)
-    alignment.dpo(
-        policy, reference, list(batches), run.preset.dpo_learning_rate, nll_weight=1.0, folder=run.folder / "dpo"
-    )
+    # A policy whose answers are all right, or all wrong, prefers nothing and stays as it is.
+    batch_size = min(run.preset.batch_size, len(pairs))
+    batches = list(islice(Batches(pairs, batch_size, collated), run.preset.dpo_steps)) if pairs else []
+    alignment.dpo(policy, reference, batches, run.preset.dpo_learning_rate, nll_weight=1.0, folder=run.folder / "dpo")
     run.save("dpo", policy, chat)
     return _aligned("DPO", run, policy, reference, chat)
 

@@ -36,7 +36,7 @@ class Preset:
     grpo_steps: int = 25
     grpo_questions: int = 16
     """in each step, with `group` responses to each"""
-    grpo_learning_rate: float = 1e-4
+    grpo_learning_rate: float = 3e-4
     group: int = 8
     ppo_steps: int = 0
     """0 leaves PPO out"""
@@ -99,9 +99,9 @@ PRESETS = {
         classifier_head=Recipe(100, 3e-3, warmup=5, checkpoint_every=50),
         classifier=Recipe(100, 5e-4, warmup=10, checkpoint_every=50),
         sft=Recipe(400, 2e-3, warmup=30, final_learning_rate=1e-4, checkpoint_every=100),
-        reward=Recipe(240, 4e-4, warmup=20, checkpoint_every=80),
+        reward=Recipe(320, 4e-4, warmup=20, checkpoint_every=80),
         lora=Recipe(160, 5e-3, warmup=10, weight_decay=0.0, checkpoint_every=80),
-        tools=Recipe(600, 2e-3, warmup=20, final_learning_rate=2e-4, checkpoint_every=200),
+        tools=Recipe(850, 2e-3, warmup=20, final_learning_rate=2e-4, checkpoint_every=200),
     ),
     "gpu": Preset(
         # Some twenty readings of the shipped text; more only teach so large a model to recite it.
