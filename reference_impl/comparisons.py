@@ -182,6 +182,6 @@ def _held_out_loss(
     trainer = Trainer(model, language_model_loss, batches, sizes.recipe, folder=own, description=name)
     trainer.resume()
     trainer.run()
-    whole = language_model_batches(held_out, tokenizer, sizes.window, batch_size=1)
+    whole = language_model_batches(held_out, tokenizer, sizes.window, sizes.batch_size)
     on_device = ((inputs.to(device), targets.to(device)) for inputs, targets in whole.one_round())
     return mean_loss(model, language_model_loss, on_device)

@@ -36,7 +36,7 @@ class Preset:
     grpo_steps: int = 25
     grpo_questions: int = 16
     """in each step, with `group` responses to each"""
-    grpo_learning_rate: float = 3e-4
+    grpo_learning_rate: float = 1e-4
     group: int = 8
     ppo_steps: int = 0
     """0 leaves PPO out"""

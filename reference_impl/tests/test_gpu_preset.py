@@ -21,7 +21,7 @@ from reference_impl.stages import STAGES
 from reference_impl.trainer import Recipe
 
 COUNTS = {
-    "n_training": 60, "n_validation": 12, "batch_size": 4, "n_rated": 4, "dpo_steps": 1, "grpo_steps": 1,
+    "n_training": 60, "n_validation": 30, "batch_size": 4, "n_rated": 4, "dpo_steps": 1, "grpo_steps": 1,
     "grpo_questions": 2, "group": 3, "ppo_steps": 1, "lora_rank": 2, "n_tool_questions": 1, "cached_tokens": 4,
 }  # fmt: skip
 
@@ -36,15 +36,15 @@ def shrunk(preset: Preset) -> Preset:
         preset.pretraining,
         vocab_size=300,
         model=preset.pretraining.model | {"context_length": 192, "d_model": 16, "n_layers": 1},
-        window=16,
-        batch_size=2,
+        window=64,
+        batch_size=8,
         recipe=short(preset.pretraining.recipe),
     )
     comparison = replace(
         preset.comparison,
         model=preset.comparison.model | {"d_model": 16, "n_layers": 1},
-        window=16,
-        batch_size=2,
+        window=64,
+        batch_size=8,
         recipe=short(preset.comparison.recipe),
     )
     recipes = {
