@@ -30,8 +30,6 @@ from autograde.notebooks.release import release
 from autograde.notebooks.submitted import students_submitted, submission_of
 from autograde.report import encode_report
 
-ENDLESS_S = 12
-"""how long an endless cell runs here before it is stopped; an honest one must have ended by then, also under load"""
 LIMITS = """
 from dataclasses import replace
 COURSE = replace(COURSE, limits=replace(COURSE.limits, cell_wall_s={}))
@@ -48,12 +46,18 @@ def main() -> int:
     parser.add_argument("--assignment", default="rmsnorm")
     parser.add_argument("--wrong", type=int, default=3, help="at most so many wrong programs")
     parser.add_argument("--right", type=int, default=2, help="at most so many right programs")
+    parser.add_argument(
+        "--cell-s",
+        type=float,
+        default=12,
+        help="an endless cell is stopped after so many seconds; an honest one must have ended by then, also under load",
+    )
     chosen = parser.parse_args()
     table = Table(title=f"{chosen.assignment}, graded {chosen.times} times")
     for heading in ("run", "graders", "busy processes", "seconds", "submissions", "differ from the first run"):
         table.add_column(heading, justify="right")
     with tempfile.TemporaryDirectory(prefix="determinism-") as folder:
-        course = make_class(Path(folder) / "course", chosen.assignment, chosen.wrong, chosen.right)
+        course = make_class(Path(folder) / "course", chosen.assignment, chosen.wrong, chosen.right, chosen.cell_s)
         runs = []
         for number, (jobs, busy) in enumerate(islice(cycle(SETTINGS), chosen.times), start=1):
             start = time.monotonic()
@@ -67,10 +71,10 @@ def main() -> int:
     return 0 if all(run == runs[0] for run in runs) else 1
 
 
-def make_class(into: Path, slug: str, wrong: int, right: int) -> Course:
+def make_class(into: Path, slug: str, wrong: int, right: int, cell_s: float) -> Course:
     course = copy_course(into)
     with (into / "course_config.py").open("a") as config:
-        config.write(LIMITS.format(ENDLESS_S))
+        config.write(LIMITS.format(cell_s))
     release(course, [slug])
     hand_in_all(course, slug, wrong)
     for student in sorted(name for name in students_submitted(course, slug) if name.startswith("right-"))[right:]:
