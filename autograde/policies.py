@@ -23,7 +23,7 @@ class Limits:
     file_bytes: int = 64 << 20
     """size of one file that a submission may write"""
     scratch_bytes: int = 256 << 20
-    """what all files that it keeps may hold together"""
+    """what all files that it keeps may hold together; they lie in memory where it has a file tree of its own"""
     output_bytes: int = 1 << 20
     """what all cells together may print or display"""
     notebook_bytes: int = 20 << 20
