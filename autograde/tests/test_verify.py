@@ -114,6 +114,10 @@ FAULTS: list[tuple[Change, str]] = [
     ),
     (_edit(f"{TESTS}/test_scale.py", "student.scale(x, factor), x", "student.scale(x, factor), y"), "NameError"),
     (
+        _edit(f"{TESTS}/right/other.py", "return factor", "assert not isinstance(x, int); return factor"),
+        "right/other.py stops in the cell scale-checks: AssertionError",
+    ),
+    (
         _edit(f"source/{SLUG}.py", "assert scale(2, 3) == 6", "assert scaled(2, 3) == 6"),
         "the instructor's solution stops in the cell scale-checks: NameError in line 1: name 'scaled' is not defined",
     ),
