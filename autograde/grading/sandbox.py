@@ -21,8 +21,9 @@ from autograde.asking.steady import steady
 from autograde.course import Limits
 from autograde.grading import scratch
 from autograde.grading.warm import GuardLostError, WarmProcessError
+from autograde.messages import message_pair, send_descriptors
 from autograde.report import CellRun
-from autograde.wire import Channel, DeadlineError, PeerGone, WireError, message_pair, send_descriptors
+from autograde.wire import Channel, DeadlineError, PeerGone, WireError
 
 ANSWER_S = 15.0
 LEAVE_S = 0.5

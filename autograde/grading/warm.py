@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autograde.wire import message_pair
+from autograde.messages import message_pair
 
 START_S = 120.0
 END_S = 15.0

@@ -14,7 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autograde import wire
+from autograde import messages, wire
 
 PLAIN = (
     st.none() | st.booleans() | st.integers(-(2**200), 2**200) | st.floats(allow_nan=False)
@@ -148,11 +148,11 @@ def test_descriptors_wait_until_the_account_has_fewer_under_way(monkeypatch: pyt
     monkeypatch.setattr(socket, "send_fds", refusing)
     here, there = socket.socketpair()
     with here, there:
-        wire.send_descriptors(here, b"two", [0, 1])
+        messages.send_descriptors(here, b"two", [0, 1])
         message, fds, _, _ = socket.recv_fds(there, 10, 2)
         assert (message, len(fds), refused) == (b"two", 2, [])
         for fd in fds:
             os.close(fd)
         refused.append(errno.EPIPE)
         with pytest.raises(BrokenPipeError):
-            wire.send_descriptors(here, b"two", [0, 1])
+            messages.send_descriptors(here, b"two", [0, 1])

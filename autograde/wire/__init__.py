@@ -11,7 +11,6 @@ Not covered: whether the values are right. That is the oracle's work.
 
 from autograde.wire.channel import Channel
 from autograde.wire.codec import DTYPES, HEADER, MAGIC, MAX_DEPTH, decode, encode
-from autograde.wire.messages import message_pair, send_descriptors
 from autograde.wire.values import (
     CallbackId,
     DeadlineError,
@@ -37,6 +36,4 @@ __all__ = [
     "WireTensor",
     "decode",
     "encode",
-    "message_pair",
-    "send_descriptors",
 ]

@@ -20,7 +20,7 @@ from typing import Any
 
 import msgspec
 
-from autograde.wire import message_pair
+from autograde.messages import message_pair
 from autograde.worker import confinement, limits, session
 from autograde.worker.confinement.permits import Permits
 from autograde.worker.processes import descendants, kill_descendants

@@ -18,7 +18,7 @@ from glob import glob
 
 import msgspec
 
-from autograde.wire import send_descriptors
+from autograde.messages import send_descriptors
 from autograde.worker.confinement import landlock, seccomp, tree
 from autograde.worker.confinement.landlock import DEVICE, IOCTL_DEV, LOAD, READ, READ_FILE, TRUNCATE, WRITE, WRITE_FILE
 from autograde.worker.confinement.syscalls import AUDIT_ARCH, MACHINE
