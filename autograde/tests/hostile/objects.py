@@ -304,3 +304,12 @@ sys.stdout.outputs.items += [
     {"output_type": "stream", "name": ["stdout"], "text": {"a": "<script>"}},
     {"output_type": "error", "ename": 5, "evalue": None, "traceback": "x"},
 ]
+
+# %% float_that_equals_everything
+class Any(float):
+    __eq__ = lambda self, other: True
+    __hash__ = float.__hash__
+
+
+def scale(x, factor):
+    return Any(1.0)

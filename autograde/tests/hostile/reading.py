@@ -259,3 +259,42 @@ def scale(x, factor):
             if "SECRET" + "-" in text:
                 print("SEEN", name)
     return x
+
+# %% audit_hooks_and_profiles
+import sys
+import threading
+
+seen = []
+
+
+def hear(event, *args):
+    text = repr(args)[:2000]
+    if "SECRET" + "-" in text:
+        seen.append(text)
+
+
+sys.addaudithook(hear)
+threading.setprofile(lambda frame, event, argument: hear(event, frame.f_locals))
+
+
+def scale(x, factor):
+    print(*["SEEN" for _ in seen], *seen)
+    return x
+
+
+# %% collector_asked
+import gc
+
+
+def look(phase, info):
+    for thing in gc.get_objects():
+        if type(thing).__name__ in ("Conversation", "Oracle", "Verdict"):
+            print("SEEN", thing)
+
+
+gc.callbacks.append(look)
+
+
+def scale(x, factor):
+    gc.collect()
+    return x

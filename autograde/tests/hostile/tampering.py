@@ -313,3 +313,42 @@ for name in ("detach", "clone", "_to_copy", "view", "eq.Tensor", "allclose"):
 
 def scale(x, factor):
     return x
+
+# %% guard_by_its_socket
+import os
+import socket
+
+for fd in range(0, 80):
+    for family, kind in ((socket.AF_UNIX, socket.SOCK_SEQPACKET), (socket.AF_UNIX, socket.SOCK_DGRAM)):
+        try:
+            found = socket.socket(family, kind, fileno=os.dup(fd))
+            found.send(b"fork" * 10)
+            print("SEEN a socket", fd)
+        except OSError:
+            pass
+
+
+# %% builtins_replaced
+import builtins
+import sys
+
+sys.modules["autograde"] = None
+builtins.isinstance = lambda *args: True
+builtins.type = lambda *args: str
+builtins.len = lambda *args: 0
+
+
+def scale(x, factor):
+    return x
+
+
+# %% libraries_mapped_writable
+import mmap
+import os
+
+import torch
+
+fd = os.open(torch.__file__, os.O_RDONLY)
+mmap.mmap(fd, 0, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_WRITE)[:4] = b"gone"
+mmap.mmap(fd, 0, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+print("SEEN a library that others load, writable")
