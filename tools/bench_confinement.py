@@ -26,7 +26,7 @@ from autograde.asking.student import Student
 from autograde.course import Limits
 from autograde.grading.sandbox import RunningSubmission
 from autograde.grading.warm import WarmProcess
-from autograde.wire import message_pair
+from autograde.messages import message_pair
 from autograde.worker import confinement
 
 LAYERS = ("namespaces", "tree", "landlock", "permits", "seccomp")
