@@ -121,6 +121,8 @@ def _readable() -> list[tuple[str, int]]:
     """The Python runtime and what torch asks of the machine; nothing of /home, /proc/<pid>, /tmp or the course."""
     libraries = {"/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", sysconfig.get_path("stdlib")}
     libraries |= {os.path.join(sys.base_prefix, "lib"), *(path for path in sys.path if os.path.isdir(path))}
+    # An environment behind a link: some libraries (matplotlib's fonts) remember where their files really lie.
+    libraries |= {os.path.realpath(path) for path in libraries}
     files = ("/etc/ld.so.cache", "/etc/localtime", "/proc/cpuinfo", "/proc/meminfo", "/sys/fs/cgroup/cpu.max")
     return [
         *((path, LOAD) for path in sorted(libraries)),
