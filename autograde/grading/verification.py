@@ -69,7 +69,7 @@ def judge(
     _expect_points(found, solution, points)
     for report in (solution, *others):
         kind, _, name = report.student.partition("/")
-        if kind != "fool":
+        if kind not in ("fool", "untouched"):
             _note_margins(found, report)
         if kind == "wrong":
             _expect_caught(found, name, report, ideas)
@@ -77,6 +77,8 @@ def judge(
             _expect_recognised(found, name, ideas[name], report)
         elif kind == "fool":
             _expect_no_fool(found, name, report)
+        elif kind == "untouched":
+            _expect_nothing(found, report)
         else:
             found.right += [name] if kind == "right" else []
             _expect_to_run(found, report)
@@ -187,6 +189,17 @@ def _expect_recognised(found: Verification, name: str, exercise: str, report: Re
         found.problems.append(f"{where} answers right wherever it is asked")
     elif name not in {verdict.misconception for verdict in report.verdicts}:
         found.problems.append(f"{where} is not recognised by its own answers")
+
+
+def _expect_nothing(found: Verification, report: Report) -> None:
+    """Whoever has written nothing gets nothing."""
+    for exercise in report.exercises:
+        for verdict in exercise.verdicts:
+            if verdict.points > 0:
+                found.problems.append(
+                    f"{exercise.exercise}: {verdict.title}: gives {verdict.points:g} points to the stub, where nothing "
+                    "is written; let the check call the function for a value first"
+                )
 
 
 def _expect_no_fool(found: Verification, fool: str, report: Report) -> None:

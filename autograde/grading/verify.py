@@ -1,5 +1,5 @@
 """Is an assignment sound? Its solution and right programs get full marks, every wrong program is caught and named,
-no foolish answer passes, the points add up and nothing leaks.
+no foolish answer passes, nobody gets points for nothing, the points add up and nothing leaks.
 
 This file says who is graded, and how; `verification` says what is expected of them.
 """
@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import nbformat
 
 from autograde.course import Course
 from autograde.grading.pool import GraderPool, Told
@@ -47,6 +49,7 @@ def verify(
     orders = [
         *_right_orders(course, slug, solution, seeds),
         *_wrong_orders(course, slug, every_check),
+        (untouched(course, slug), Options(ignore_after=True)),
         *_foolish_orders(course, slug, solution, ideas),
     ]
     found, reports = Verification(slug), dict[str, Report]()
@@ -83,6 +86,12 @@ def _foolish_orders(course: Course, slug: str, solution: Submission, ideas: Mapp
     for name in ideas.keys() - {path.stem for path in _files(course, slug, "wrong")}:
         holds = Options(ignore_after=True, exercises=frozenset({ideas[name]}), fool=name)
         yield replace(bare, student=f"idea/{name}"), holds
+
+
+def untouched(course: Course, slug: str) -> Submission:
+    """The notebook as students get it."""
+    released = draft(course, slug)
+    return up_to_last_answer(from_notebook(nbformat.read(released, as_version=4), released, "untouched/stubs", slug))
 
 
 def _differs(course: Course, slug: str, program: Submission) -> frozenset[str]:

@@ -58,13 +58,13 @@ def follows_device(target: Target, *args: Any, **kwargs: Any) -> None:
     """Whatever the code makes lies on its input's device.
 
     On CUDA the call itself shows it. On a machine without, the call is repeated on torch's meta device, where a tensor
-    made on the CPU cannot take part; code that needs values there (`.item()`) gets the benefit of the doubt.
+    made on the CPU cannot take part; code that needs values there (`.item()`) gets the benefit of the doubt. Code that
+    cannot be called at all does not.
     """
     device = target._conversation.device
     try:
-        if device != "cpu":
-            _, devices = called(target, args, kwargs)
-        else:
+        _, devices = called(target, args, kwargs)
+        if device == "cpu":
             devices = _devices_on_meta(target._ask("on_meta", args, kwargs))
     except StudentError as error:
         if "device" not in error.message:

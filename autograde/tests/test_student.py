@@ -24,13 +24,16 @@ def test_a_supplied_function_is_differentiable_by_keyword_too(student_of: Studen
 
 def test_a_supplied_function_takes_part_on_another_device(student_of: StudentOf) -> None:
     source = (
-        "def good(x):\n    return g(x) + torch.ones(2, device=x.device)\ndef bad(x):\n    return g(x) + torch.ones(2)"
+        "def good(x):\n    return g(x) + torch.ones(2, device=x.device)\ndef bad(x):\n    return g(x) + torch.ones(2)\n"
+        "def stub(x):\n    raise NotImplementedError"
     )
     student = student_of(source)
     student.supply(g=lambda x: x * 2)
     contract.follows_device(student.good, torch.ones(2))
     with pytest.raises(AssertionError, match="left on the CPU"):
         contract.follows_device(student.bad, torch.ones(2))
+    with pytest.raises(StudentError, match="NotImplementedError"):
+        contract.follows_device(student.stub, torch.ones(2))
 
 
 def test_too_much_for_a_function_of_the_check_is_an_error_and_the_talk_goes_on(student_of: StudentOf) -> None:

@@ -68,14 +68,31 @@ def _edit(path: str, old: str, new: str) -> Change:
 IDEA = '\n\n@oracle.misconception\ndef {}(x, factor):\n    """A hint."""\n    return {}\n'
 
 
-def _idea(name: str, formula: str) -> Change:
+def _append(path: str, text: str) -> Change:
     def change(root: Path) -> None:
-        with (root / TESTS / "test_scale.py").open("a") as file:
-            file.write(IDEA.format(name, formula))
+        with (root / path).open("a") as file:
+            file.write(text)
 
     return change
 
 
+def _idea(name: str, formula: str) -> Change:
+    return _append(f"{TESTS}/test_scale.py", IDEA.format(name, formula))
+
+
+PASSES_WHATEVER_RAISES = '''
+
+@check(points=1)
+def test_refuses(student):
+    """nothing is scaled by nothing"""
+    from autograde.testing import StudentError
+
+    try:
+        student.scale(None, None)
+    except StudentError:
+        return
+    raise AssertionError
+'''
 FAULTS: list[tuple[Change, str]] = [
     (_edit(f"{TESTS}/wrong/adds.py", "def scale", "def scaled"), "wrong/adds.py is caught, but its misconception"),
     (
@@ -120,6 +137,10 @@ FAULTS: list[tuple[Change, str]] = [
     (
         _edit(f"source/{SLUG}.py", "assert scale(2, 3) == 6", "assert scaled(2, 3) == 6"),
         "the instructor's solution stops in the cell scale-checks: NameError in line 1: name 'scaled' is not defined",
+    ),
+    (
+        _append(f"{TESTS}/test_scale.py", PASSES_WHATEVER_RAISES),
+        "scale: nothing is scaled by nothing: gives 1 points to the stub, where nothing is written",
     ),
     (_idea("is_right", "factor * x"), "test_scale.py: the misconception is_right answers right wherever it is asked"),
     (_idea("also_adds", "factor + x"), "the misconception also_adds is not recognised by its own answers"),
