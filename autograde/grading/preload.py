@@ -11,7 +11,7 @@ import re
 from autograde.course import Course
 
 FIRST_USES = {
-    r"optim": "torch._dynamo",
+    r"optim|follows_device": "torch._dynamo",
     r"assert_close": "torch.distributed.tensor",
     r"gradient|backward|autograd": "torch.fx.experimental.symbolic_shapes",
 }

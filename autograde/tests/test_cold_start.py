@@ -14,11 +14,12 @@ from autograde.tests.tiny_course import SLUG
 
 CHECK = "console grading.pool grading.versions notebooks.extract pages.feedback records.results"
 SLOW = {"torch", "nbgrader", "jupytext", "sqlalchemy", "pytest", "hypothesis", "matplotlib", "IPython"}
-USES = {
-    "torch._dynamo": "torch.optim.AdamW([weight]).step()",
-    "torch.distributed.tensor": "torch.testing.assert_close(weight, weight)",
-    "torch.fx.experimental.symbolic_shapes": "torch.autograd.grad(weight * 2, weight, torch.ones(2))",
-}
+USES = [
+    ("torch._dynamo", "torch.optim.AdamW([weight]).step()"),
+    ("torch._dynamo", "(torch.ones(2, 2, device='meta') @ weight.to('meta') / 3).softmax(-1)"),
+    ("torch.distributed.tensor", "torch.testing.assert_close(weight, weight)"),
+    ("torch.fx.experimental.symbolic_shapes", "torch.autograd.grad(weight * 2, weight, torch.ones(2))"),
+]
 
 
 def loaded_by(code: str) -> set[str]:
@@ -32,11 +33,17 @@ def test_check_prints_verdicts_without_importing_what_grades() -> None:
     assert not SLOW & loaded_by(f"import sys, autograde.cli, {', '.join(names)}\nprint(*sys.modules)")
 
 
-@pytest.mark.parametrize(("module", "use"), USES.items())
+@pytest.mark.parametrize(("module", "use"), USES)
 def test_torch_imports_nothing_more_at_first_use(module: str, use: str) -> None:
     ready = f"import sys, torch, {module}\nweight = torch.zeros(2, requires_grad=True)\nbefore = set(sys.modules)"
     assert len(loaded_by(f"{ready}\n{use}\nprint(*set(sys.modules) - before)")) <= 2
-    assert set(USES) == set(FIRST_USES.values())
+    assert {module for module, _ in USES} == set(FIRST_USES.values())
+
+
+def test_a_check_on_the_meta_device_is_made_ready(tiny_course: Course) -> None:
+    with Path(tiny_course.paths(SLUG).hidden_tests / "test_scale.py").open("a") as file:
+        file.write("# contract.follows_device\n")
+    assert "torch._dynamo" in notebook_modules(tiny_course, SLUG)
 
 
 def test_only_what_the_notebook_or_its_checks_use_is_made_ready(tiny_course: Course) -> None:
