@@ -238,7 +238,7 @@ def draw(found: Measured, slug: str, path: Path) -> None:
         list(bars), [seconds for seconds, _ in bars.values()], color=[colour for _, colour in bars.values()]
     )
     axes.bar_label(drawn, fmt=" %.2f")
-    axes.set(xscale="log", xlabel="CPU seconds of each further submission (logarithmic)")
+    axes.set(xlabel="CPU seconds of each further submission")
     axes.set_title(f"{found.ours.submissions} submissions of {slug}\n{machine()}", fontsize=9)
     axes.margins(x=0.15)
     figure.savefig(path, metadata={"Date": None})
