@@ -1,7 +1,8 @@
 """Who graded what, when and with which version: the course's append-only log, one JSON object a line.
 
-Each entry is one write to a file opened for appending, so a kill leaves a whole line or none. A grading is logged
-before its report is written, so no report is without its line.
+Each entry is one write to a file opened for appending, so a kill leaves a whole line or none, or at the end of a page
+of the file a torn one, which the next entry ends and readers pass over. A grading is logged before its report is
+written, so no report is without its line.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def shown(course: Course, slug: str, students: Sequence[str]) -> None:
 
 
 def entries(course: Course, slug: str) -> Iterator[Entry]:
-    """The assignment's entries, oldest first. A line that a power cut tore is passed over."""
+    """The assignment's entries, oldest first. A line that a kill or a power cut tore is passed over."""
     if not course.log.exists():
         return
     with course.log.open("rb") as lines:
