@@ -5,16 +5,19 @@ What the worker says is data that was decoded within bounds, and a claim. Every 
 
 from __future__ import annotations
 
+import hashlib
 import re
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 
 from autograde.asking.steady import steady
 from autograde.asking.transcript import Transcript
-from autograde.wire import CallbackId, Channel, DeadlineError, Handle, PeerGone, WireError, WireTensor, encode
+from autograde.wire import CallbackId, Channel, DeadlineError, Handle, PeerGone, WireError, WireTensor, decode, encode
 
 MAX_CALLBACKS = 100_000
 MAX_ELEMENTS = 1 << 22
@@ -44,6 +47,10 @@ class WorkerLostError(BaseException):
     def __init__(self, reason: str, timed_out: bool = False) -> None:
         super().__init__(reason)
         self.timed_out = timed_out
+
+
+class OffScriptError(BaseException):
+    """The check asks something else than was sent ahead. Not an Exception: no test may catch it."""
 
 
 class Remote:
@@ -76,6 +83,18 @@ class Conversation:
         self.called_back = 0
         self.beginning: dict[str, int | None] = {}
         """goes out with the next request"""
+        self.asked: list[bytes] = []
+        """every request, as its frame"""
+        self.heard = hashlib.sha256()
+        """of every frame that came back"""
+        self.answers: dict[bytes, bytes] = {}
+        """`heard` when the submission had called a function of the grader -> what it was sent"""
+        self.ahead: deque[bytes] = deque()
+        """requests that are sent and not yet asked"""
+        self.arrived: deque[bytes] = deque()
+        """frames that came and are not yet looked at"""
+        self.answered_ahead = 0
+        """how many of them are calls that have their answer already"""
 
     def begin(self, seed: int | None = None) -> None:
         """A new example: before the next request the worker forgets the last one's objects and reseeds."""
@@ -88,19 +107,48 @@ class Conversation:
         nothing more will come."""
         return self.received(self.ask(request)["value"], devices)
 
+    def ask_ahead(self, frames: list[bytes]) -> None:
+        """Send these requests now. Whatever is asked next must be these, in this order, or is an OffScriptError."""
+        self.ahead.extend(frames)
+        self.channel.queue(b"".join(frames))
+
+    def listen_ahead(self, answer: Callable[[bytes], bytes | None]) -> bytes | None:
+        """Wait for the replies to all that was sent ahead; the digest of everything that came.
+
+        `answer` gives for the digest so far what was sent there the last time. None where it does not know.
+        """
+        heard, waiting = hashlib.sha256(), len(self.ahead)
+        with self._watching():
+            while waiting:
+                self._arrive()
+                heard.update(self.arrived[-1])
+                if "callback" not in _value_of(self.arrived[-1]):
+                    waiting -= 1
+                elif known := answer(heard.digest()):
+                    self.channel.send_frame(known, self.deadline)
+                    self.answered_ahead += 1
+                else:
+                    return None
+        return heard.digest()
+
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """The whole reply to one request, its tensors as they came."""
-        # Outside the try: what cannot be sent is the check's mistake, not the submission's.
+        # Outside the watch: what cannot be sent is the check's mistake, not the submission's.
         frame = encode(request | self.beginning, self._stand_in)
         self.beginning = {}
-        try:
-            self.channel.send_frame(frame, self.deadline)
+        self.asked.append(frame)
+        with self._watching():
+            if not self.ahead:
+                self.channel.send_frame(frame, self.deadline)
+            elif self.ahead.popleft() != frame:
+                raise OffScriptError
             while "callback" in (reply := self._receive()):
-                self.channel.send_frame(encode(self._answer(reply), self._stand_in), self.deadline)
-        except DeadlineError:
-            raise WorkerLostError(f"your code did not finish within {self.wall_s:g} s", timed_out=True) from None
-        except PeerGone:
-            raise self._lost() from None
+                answer = encode(self._answer(reply), self._stand_in)
+                self.answers[self.heard.digest()] = answer
+                if self.answered_ahead:
+                    self.answered_ahead -= 1
+                else:
+                    self.channel.send_frame(answer, self.deadline)
         if "error" in reply:
             raise _student_error(reply["error"])
         if "value" not in reply:
@@ -126,20 +174,32 @@ class Conversation:
             return {key: self.received(item, devices) for key, item in value.items()}
         return value
 
+    @contextmanager
+    def _watching(self) -> Iterator[None]:
+        """Whatever ends the talk is told as what it means for the submission."""
+        try:
+            yield
+        except DeadlineError:
+            raise WorkerLostError(f"your code did not finish within {self.wall_s:g} s", timed_out=True) from None
+        except PeerGone:
+            raise self._lost() from None
+
     def _lost(self) -> WorkerLostError:
         """Why the worker is gone, as far as this side can tell: by the clock, since a submission may end itself."""
         if time.monotonic() - self.start >= self.cpu_s:
             return WorkerLostError(f"your code did not finish within {self.cpu_s:g} s of computing", timed_out=True)
         return WorkerLostError("your code ended its own process")
 
+    def _arrive(self) -> None:
+        with _undisturbed():
+            self.arrived.append(self.channel.receive_frame(self.deadline))
+
     def _receive(self) -> dict[str, Any]:
-        try:
-            reply = self.channel.receive(self.deadline)
-        except WireError as error:
-            raise WorkerLostError(f"{DISTURBED}: {error}") from None
-        if not isinstance(reply, dict):
-            raise WorkerLostError(DISTURBED)
-        return reply
+        if not self.arrived:
+            self._arrive()
+        frame = self.arrived.popleft()
+        self.heard.update(frame)
+        return _value_of(frame)
 
     def _answer(self, question: dict[str, Any]) -> dict[str, Any]:
         """What the function of the grader gives for the arguments that the submission passed it, or its complaint."""
@@ -169,6 +229,23 @@ class Conversation:
         raise TypeError(
             f"a check passed a {type(thing).__name__}; pass data, a function, or an object of the student's"
         )
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """What came and is no frame was not written by our side of the worker."""
+    try:
+        yield
+    except WireError as error:
+        raise WorkerLostError(f"{DISTURBED}: {error}") from None
+
+
+def _value_of(frame: bytes) -> dict[str, Any]:
+    with _undisturbed():
+        value = decode(frame)
+    if not isinstance(value, dict):
+        raise WorkerLostError(DISTURBED)
+    return value
 
 
 def clean(text: str, most: int) -> str:

@@ -81,7 +81,9 @@ class RemoteObject(Remote):
 
     def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
         """Set the tensors that `state` names; what else the module holds (a mask in a buffer) stays."""
-        self._function("load_state_dict")(self.state_dict() | state)
+        state = dict(sorted(state.items()))  # the same for everybody, in whatever order a module names its parameters
+        self._conversation.transcript.call(f"{self._text}.load_state_dict", (state,), {"strict": False})
+        self._conversation.request({"op": "load", "handle": self._handle, "state": state})
 
     def train(self, mode: bool = True) -> RemoteObject:
         self._function("train")(mode)

@@ -23,13 +23,15 @@ class Student:
         wall_s: float = 60.0,
         cpu_s: float = 20.0,
         afresh: Callable[[], Student] | None = None,
+        used: bool = False,
     ) -> None:
         """`wall_s` ends the check from this side; `cpu_s` is what the worker was given, to say why it ended.
 
-        `afresh` gives the same submission in a fresh fork; None where no other check has used this one.
+        `afresh` gives the same submission in a fresh fork; `used` says that another check has used this one.
         """
         self._conversation = Conversation(channel, RemoteObject, device, wall_s, cpu_s)
         self._afresh = afresh
+        self._used = used
 
     def __getattr__(self, name: str) -> Function:
         if name.startswith("_"):

@@ -1,4 +1,4 @@
-"""Which fork of a submission answers which check: one serves an exercise's checks for as long as they pass.
+"""Which fork of a submission answers which check: one serves all checks for as long as they pass.
 
 A fork of a process that holds torch costs more than most checks compute. What a check leaves behind in it may not cost
 a point, so a check that does not pass there is tried again in a fresh fork, and that one's word counts.
@@ -16,6 +16,9 @@ from autograde.grading.sandbox import RunningSubmission
 from autograde.grading.warm import GuardLostError
 from autograde.wire import Channel
 
+SPARE = 1
+"""forks beyond one for each check that a submission may need"""
+
 
 class Forks:
     """The forks of one running submission. Close it, or use it as a context."""
@@ -25,21 +28,25 @@ class Forks:
         self.limits = limits
         self.device = device
         self.opened = 0
-        self.exercise = ""
+        self.spare = SPARE
+        """forks that no check has used which may still be given up for another"""
         self.fork = ExitStack()
         self.channel: Channel | None = None
 
     @contextmanager
-    def student(self, exercise: str) -> Iterator[Student]:
-        """The student for the next check of `exercise`. Opens at most one fork, whatever the check does."""
-        if exercise != self.exercise:
-            self.close()
-        self.exercise = exercise
+    def student(self) -> Iterator[Student]:
+        """The student for the next check; opens one fork at most, and in SPARE checks two."""
         used = self.channel is not None
-        yield self._student(self.channel or self._open(), afresh=self._afresh if used else None)
+
+        def afresh() -> Student:
+            self.spare -= not used
+            self.close()
+            return self._student(self._open())
+
+        yield self._student(self.channel or self._open(), afresh=afresh if used or self.spare else None, used=used)
 
     def close(self) -> None:
-        """End the open fork, if there is one: after a check that did not pass, or the last one of an exercise.
+        """End the open fork, if there is one: after a check that did not pass, or the last one.
 
         GuardLostError if something of it is still running.
         """
@@ -52,10 +59,6 @@ class Forks:
     def __exit__(self, *_: object) -> None:
         with suppress(GuardLostError):  # every verdict is in, and what is left ends with the submission
             self.close()
-
-    def _afresh(self) -> Student:
-        self.close()
-        return self._student(self._open())
 
     def _open(self) -> Channel:
         number, self.opened = self.opened, self.opened + 1

@@ -18,7 +18,7 @@ from autograde.asking.student import Student
 from autograde.course import Course, load_course
 from autograde.disk import obstacle
 from autograde.grading import pytest_plugin
-from autograde.grading.forks import Forks
+from autograde.grading.forks import SPARE, Forks
 from autograde.grading.judging import failed, passed, waiting
 from autograde.grading.opened import open_submission
 from autograde.grading.versions import Options, checks_digest, digest_of
@@ -113,13 +113,13 @@ class GradingSession:
     def student(self, item: pytest.Item) -> contextlib.AbstractContextManager[Student]:
         """The student of the check that runs now."""
         assert self.forks is not None
-        return self.forks.student(_exercise(item))
+        return self.forks.student()
 
     def grade(self, submission: Submission, items: list[Any]) -> Report:
         evidence.current.set(evidence.Evidence())
         fools.in_place.set(fools.fool_named(self.options.fool))
         limits = self.course.limits_of(self.slug)
-        with open_submission(self.course, submission, self.warm, len(items), self.device) as running:
+        with open_submission(self.course, submission, self.warm, len(items) + SPARE, self.device) as running:
             problems = [f"cell {run.cell}: {run.error}" for run in running.cells if run.error]
             problems += [running.problem] if running.problem else []
             with Forks(running, limits, self.device) as self.forks:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from autograde.asking.student import Student
+from autograde.grading.forks import SPARE, Forks
 from autograde.grading.judging import failed
 from autograde.report import Outcome, Reveal
 from autograde.testing.checks import Check
@@ -49,12 +50,10 @@ def student(request: pytest.FixtureRequest) -> Iterator[Student]:
         with opened(request.node) as proxy:
             yield proxy
         return
-    running = request.getfixturevalue("_running")
-    number = running.taken
-    running.taken += 1
-    with running.check(number) as channel:
-        limits, device = running.limits, request.config.getoption("--device")
-        yield Student(channel, device=device, wall_s=limits.check_wall_s, cpu_s=limits.check_cpu_s)
+    forks: Forks = request.getfixturevalue("_forks")
+    with forks.student() as proxy:
+        yield proxy
+    forks.close()  # who tries one check by hand wants its own word
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +67,7 @@ def _warm() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def _running(request: pytest.FixtureRequest, _warm: Any) -> Iterator[Any]:
+def _forks(request: pytest.FixtureRequest, _warm: Any) -> Iterator[Forks]:
     """The instructor's solution (or --submission), run once for all checks of a test file."""
     from autograde.course import CourseError, load_course
     from autograde.grading.confinement import proven
@@ -85,10 +84,11 @@ def _running(request: pytest.FixtureRequest, _warm: Any) -> Iterator[Any]:
         proven(_warm, course, strangers=file is not None)
     except (CourseError, SubmissionError) as error:
         pytest.exit(str(error), returncode=2)
-    with open_submission(course, submission, _warm.control, checks, device) as running:
-        opened: Any = running
-        opened.taken = 0
-        yield opened
+    with (
+        open_submission(course, submission, _warm.control, checks + SPARE, device) as running,
+        Forks(running, running.limits, device) as forks,
+    ):
+        yield forks
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -15,14 +15,16 @@ from hypothesis.internal.conjecture import providers
 from hypothesis.internal.constants_ast import Constants
 from hypothesis.strategies import DataObject
 
-from autograde.asking.conversation import StudentError, WorkerLostError
+from autograde.asking.conversation import OffScriptError, StudentError, WorkerLostError
 from autograde.asking.mismatch import Mismatch
 from autograde.asking.student import Student
 from autograde.asking.transcript import Line, written
 from autograde.testing import evidence
 from autograde.testing.margin import largest, margins
+from autograde.testing.script import Pass, Script, script_of
 
 Test = Callable[..., Any]
+MOST_SCRIPTS = 3
 SHRINKS = 60
 """How many more examples may be tried to make a failing one smaller: counted, so never a matter of speed."""
 
@@ -51,6 +53,10 @@ class Check:
     replay: str = ""
     margin: float | None = None
     """the largest error of the last run, in units of what was allowed"""
+    script: Script | None = None
+    """what the last submission that passed was asked"""
+    scripts: int = 0
+    """how many scripts there were: a check whose questions depend on the answers needs none"""
 
     @property
     def name(self) -> str:
@@ -69,12 +75,15 @@ class Check:
         """Try the property; raises what the smallest failing example raised.
 
         Every drawn case is tried, also after a failure: more answers leave fewer explanations for what went wrong.
-        In a fork that another check has used only a pass counts; anything else is tried again in a fresh one.
+        In a fork that another check has used, or with all questions asked at once, only a pass counts; anything else
+        is tried again in a fresh one, question by question.
         """
-        if (afresh := student._afresh) is not None:
-            if self._passes(student, course_seed):
+        cases = self._cases(course_seed) if hasattr(self.test, "hypothesis") else [{}]
+        if (afresh := student._afresh) is not None and (student._used or self.script):
+            if self._passes(student, cases):
                 return
             student = afresh()
+        before = len(evidence.gathered().seen)
         with margins() as met:
             try:
                 self._run(student, course_seed)
@@ -83,21 +92,41 @@ class Check:
                 raise
             finally:
                 self.replay, self.margin = written(self.failed_lines), largest(met)
+        if cases:
+            self._remember(student, before)
 
-    def _passes(self, student: Student, course_seed: int) -> bool:
+    def _passes(self, student: Student, cases: list[dict[str, Any]]) -> bool:
         """Does every drawn case pass? Stops at the first that does not, and then leaves no trace here."""
-        cases = self._cases(course_seed) if hasattr(self.test, "hypothesis") else [{}]
-        before = evidence.gathered().copy()
+        seen, conversation = evidence.gathered().seen, student._conversation
+        before = len(seen)
         self.failure, self.failed_lines, self.replay = None, [], ""
         with margins() as met:
             try:
+                if self.script and (known := self.script.ask(conversation)):
+                    seen += known.seen
+                    self.margin = known.margin
+                    return True
                 for case in cases:
                     self._example(self.body, student=student, **case)
-            except (Exception, WorkerLostError):  # whoever is at fault: it fails once more in a fresh fork
-                evidence.current.set(before)
+            except (Exception, WorkerLostError, OffScriptError):  # whoever is at fault: it fails in a fresh fork too
+                del seen[before:]
                 return False
         self.margin = largest(met)
-        return bool(cases)  # a test that draws as it goes has none
+        if conversation.ahead or not cases:  # a test that draws as it goes has none
+            del seen[before:]
+            return False
+        self._remember(student, before)
+        return True
+
+    def _remember(self, student: Student, before: int) -> None:
+        """What this submission was asked and answered, and what it showed beyond the first `before` observations."""
+        conversation = student._conversation
+        if self.script is None or self.script.frames != conversation.asked:
+            self.scripts += 1
+            self.script = script_of(conversation) if self.scripts <= MOST_SCRIPTS else None
+        if self.script is not None:
+            passed = Pass(self.margin, evidence.gathered().seen[before:], conversation.answers)
+            self.script.remember(conversation.heard.digest(), passed)
 
     def _run(self, student: Student, course_seed: int) -> None:
         self.failure, self.failed_lines = None, []
@@ -121,6 +150,7 @@ class Check:
             self._hypothesis(lambda student, **case: drawn.append(case), None, course_seed)
             interactive = any(isinstance(value, DataObject) for case in drawn for value in case.values())
             self.cases, self.drawn_for = [] if interactive else drawn, course_seed
+            self.script, self.scripts = None, 0
         return self.cases
 
     def _search(self, student: Student, course_seed: int) -> None:

@@ -7,10 +7,10 @@ alike: an answer that was accepted rules out each idea that it contradicts.
 from __future__ import annotations
 
 import warnings
-from collections import defaultdict, deque
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import torch
@@ -20,6 +20,7 @@ from torch.utils._pytree import tree_flatten, tree_map
 from autograde.testing.tolerance import SAFETY, ULPS, nudge
 
 KEPT = 400
+"""Observations that an idea has to explain: the last ones."""
 Idea = Callable[..., Any]
 
 
@@ -35,26 +36,19 @@ class Observation:
     allowed: list[Tensor]
 
 
-def _recent() -> deque[Observation]:
-    return deque(maxlen=KEPT)
-
-
 @dataclass
 class Evidence:
-    """All observations of one submission, by the oracle and the submission's function they belong to."""
+    """All observations of one submission, each with the oracle and the submission's function that it belongs to."""
 
-    seen: dict[Any, deque[Observation]] = field(default_factory=lambda: defaultdict(_recent))
+    seen: list[tuple[Any, Observation]] = field(default_factory=list)
 
     def add(self, key: Any, observation: Observation) -> None:
-        self.seen[key].append(observation)
-
-    def copy(self) -> Evidence:
-        """What has been seen until now."""
-        return Evidence(defaultdict(_recent, {key: deque(seen, KEPT) for key, seen in self.seen.items()}))
+        self.seen.append((key, observation))
 
     def explanations(self, key: Any, ideas: list[Idea]) -> list[Idea]:
-        """The ideas that explain all observations; only one that is alone may be named to a student."""
-        return [idea for idea in ideas if all(explains(idea, seen) for seen in reversed(self.seen[key]))]
+        """The ideas that explain the last observations; only one that is alone may be named to a student."""
+        last = list(islice((seen for belongs, seen in reversed(self.seen) if belongs == key), KEPT))
+        return [idea for idea in ideas if all(explains(idea, seen) for seen in last)]
 
 
 current: ContextVar[Evidence] = ContextVar("current")

@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import select
 import time
+from collections import deque
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from autograde.wire.codec import HEADER, Stand, decode, encode, sizes
 from autograde.wire.values import DeadlineError, PeerGone
 
 CHUNK = 1 << 18
-"""Bytes per system call; also all that is ever set aside for bytes that were only announced."""
+"""Bytes read by one system call; also all that is ever set aside for bytes that were only announced."""
+PIECES = 64
+"""Frames written by one system call."""
 
 
 @dataclass
@@ -22,29 +26,58 @@ class Channel:
     read_fd: int
     write_fd: int
     arrived: bytearray = field(default_factory=bytearray)
-    """bytes read that belong to the next frame"""
+    """bytes read that belong to the next frames"""
+    leaving: deque[memoryview] = field(default_factory=deque)
+    """what is still to be written"""
 
     def send(self, value: Any, stand_in: Stand | None = None, deadline: float | None = None) -> None:
         """Write one frame. PeerGone or DeadlineError (by `time.monotonic`) if the other side does not read it."""
         self.send_frame(encode(value, stand_in), deadline)
 
     def send_frame(self, frame: bytes, deadline: float | None = None) -> None:
-        left = memoryview(frame)
-        while left:
-            try:
-                left = left[os.write(self.write_fd, left[:CHUNK]) :]
-            except BlockingIOError:
-                _await(self.write_fd, select.POLLOUT, deadline)
-            except BrokenPipeError:
-                raise PeerGone from None
+        self.queue(frame)
+        while self.leaving:
+            if not self._write():
+                _await({self.write_fd: select.POLLOUT}, deadline)
+
+    def queue(self, frame: bytes) -> None:
+        """Have it written with the next frame that is sent, or while waiting for one."""
+        self.leaving.append(memoryview(frame))
 
     def receive(self, deadline: float | None = None) -> Any:
+        """Read one frame's value."""
+        return decode(self.receive_frame(deadline))
+
+    def receive_frame(self, deadline: float | None = None) -> bytes:
         """Read one frame. Memory grows with what arrives, not with what its header promises."""
-        structure_size, payload_size = sizes(self._first(HEADER.size, deadline))
-        size = HEADER.size + structure_size + payload_size
+        size = self._announced(self._first(HEADER.size, deadline))
         frame = self._first(size, deadline)
         del self.arrived[:size]
-        return decode(frame)
+        return frame
+
+    def has_frame(self) -> bool:
+        """Whether a whole frame has arrived; WireError if what has arrived is none."""
+        arrived = len(self.arrived)
+        return arrived >= HEADER.size and arrived >= self._announced(bytes(self.arrived[: HEADER.size]))
+
+    def _announced(self, header: bytes) -> int:
+        """The size of the whole frame that begins so."""
+        return HEADER.size + sum(sizes(header))
+
+    def _write(self) -> bool:
+        """Write some of what is to leave; False if there is no room for any."""
+        try:
+            written = os.writev(self.write_fd, list(islice(self.leaving, PIECES)))
+        except BlockingIOError:
+            return False
+        except BrokenPipeError:
+            raise PeerGone from None
+        while written:
+            piece = self.leaving.popleft()
+            if written < len(piece):
+                self.leaving.appendleft(piece[written:])
+            written -= min(written, len(piece))
+        return True
 
     def _first(self, size: int, deadline: float | None) -> bytes:
         """The first `size` bytes that have arrived and are not yet taken; waits until there are so many."""
@@ -52,7 +85,9 @@ class Channel:
             try:
                 chunk = os.read(self.read_fd, CHUNK)
             except BlockingIOError:
-                _await(self.read_fd, select.POLLIN, deadline)
+                if not (self.leaving and self._write()):
+                    leaving = {self.write_fd: select.POLLOUT} if self.leaving else {}
+                    _await({self.read_fd: select.POLLIN} | leaving, deadline)
                 continue
             if not chunk:
                 raise PeerGone
@@ -64,9 +99,10 @@ class Channel:
             os.close(fd)
 
 
-def _await(fd: int, event: int, deadline: float | None) -> None:
-    """Wait until `fd` is ready; DeadlineError when that is too late."""
+def _await(events: dict[int, int], deadline: float | None) -> None:
+    """Wait until one of the descriptors is ready for its event; DeadlineError when that is too late."""
     poll = select.poll()
-    poll.register(fd, event)
+    for fd, event in events.items():
+        poll.register(fd, event)
     if not poll.poll(None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000):
         raise DeadlineError

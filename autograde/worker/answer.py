@@ -6,6 +6,7 @@ see (was an input changed, where did a tensor live, what did it cost) are graded
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -20,6 +21,8 @@ from autograde.worker.faults import MissingNameError, describe, text_of
 from autograde.worker.randomness import seed_everything
 from autograde.worker.supplied import supplied
 
+HELD_BYTES = 1 << 16
+
 
 class Answerer:
     """Holds what a check left behind in the worker: objects behind handles, names that the grader replaced."""
@@ -31,16 +34,21 @@ class Answerer:
         self.seed = seed
         self.objects: dict[int, Any] = {}
         self.replaced: dict[str, Any] = {}
+        self.early: deque[dict[str, Any]] = deque()
+        """requests that came while a function of the grader was awaited"""
+        self.held = 0
+        """bytes of replies that are not sent yet"""
 
     def serve(self) -> None:
         """Answer until the grader closes its end."""
         operations: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "reseed": self.reseed, "call": self.call, "watch": self.watch, "get": self.get, "supply": self.supply,
             "gradients": self.gradients, "cost": self.cost, "on_meta": self.on_meta, "without": self.without,
+            "load": self.load,
         }  # fmt: skip
         while True:
             try:
-                request = self.channel.receive()
+                request = self.early.popleft() if self.early else self.channel.receive()
             except wire.PeerGone:
                 return
             try:
@@ -49,7 +57,16 @@ class Answerer:
                 reply = wire.encode(operations[request["op"]](request), self.keep)
             except BaseException as error:
                 reply = wire.encode({"error": describe(error)})
+            self.answered(reply)
+
+    def answered(self, reply: bytes) -> None:
+        """Send the reply; with the next ones, if their requests are here already."""
+        self.held += len(reply)
+        if self.held < HELD_BYTES and (self.early or self.channel.has_frame()):
+            self.channel.queue(reply)
+        else:
             self.channel.send_frame(reply)
+            self.held = 0
 
     # What the grader may ask
 
@@ -85,6 +102,12 @@ class Answerer:
     def get(self, request: dict[str, Any]) -> dict[str, Any]:
         """The value of a global, or of an object's attribute; what is no data becomes a handle."""
         return {"value": self.resolve(request)}
+
+    def load(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Set the tensors that `state` names; the module keeps what else it holds."""
+        held = self.resolve(request | {"attribute": "state_dict"})()
+        self.resolve(request | {"attribute": "load_state_dict"})(held | self.received(request["state"]))
+        return {"value": None}
 
     def supply(self, request: dict[str, Any]) -> dict[str, Any]:
         """Put functions of the grader in place of globals of the submission, until the next example."""
@@ -200,7 +223,8 @@ class Answerer:
         """Call the grader's function; its exception, if it raises, is raised here as a RuntimeError."""
         question = {"callback": number, "args": tuple(args), "kwargs": dict(kwargs), "cotangents": cotangents}
         self.channel.send(question, self.keep)
-        answer = self.channel.receive()
+        while "op" in (answer := self.channel.receive()):
+            self.early.append(answer)
         if "error" in answer:
             raise RuntimeError(answer["error"])
         return answer["value"]
