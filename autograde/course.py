@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from autograde.policies import Confinement, Late, Limits
+from autograde.policies import Confinement, Experiments, Late, Limits
 from autograde.report import Reveal
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Confinement",
     "Course",
     "CourseError",
+    "Experiments",
     "Late",
     "Limits",
     "Reveal",
@@ -125,6 +126,7 @@ class Course:
     device: str = "auto"
     """where submissions run unless the command line says otherwise: auto, cpu or cuda"""
     confinement: Confinement = Confinement.REQUIRED
+    experiments: Experiments = Experiments.AS_HANDED_IN
     db_url: str = ""
     """the gradebook's SQLAlchemy address, say 'postgresql+psycopg://grader@db/course'; empty: gradebook.db here"""
     formgrader: str = FORMGRADER

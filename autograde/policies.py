@@ -37,6 +37,17 @@ class Confinement(Enum):
     WEAKER_ACCEPTED = "weaker accepted"
 
 
+class Experiments(Enum):
+    """What happens with the author's cells behind the last answer, which no check looks at.
+
+    AS_HANDED_IN: they are shown as the student ran them, where the file says that they ran last; else they run.
+    RUN_AGAIN: they always run, which often takes longer than all checks.
+    """
+
+    AS_HANDED_IN = "as handed in"
+    RUN_AGAIN = "run again"
+
+
 @dataclass(frozen=True)
 class Late:
     """Points lost per day begun after the deadline, as a share of the score, after a grace period."""

@@ -121,6 +121,8 @@ class CellRun(msgspec.Struct, frozen=True, kw_only=True):
     """nbformat outputs, bounded, exactly as the submission made them: hostile until sanitized"""
     error: str = ""
     """one line, empty if the cell ran to its end"""
+    ran: bool = True
+    """False: not run again; the outputs are those that were handed in"""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):

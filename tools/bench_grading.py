@@ -2,11 +2,13 @@
 
     python tools/bench_grading.py --assignment attention_head --submissions 20 --picture docs/performance.svg
 
-Half of the submissions are right, half are wrong programs of the course. Stock nbgrader runs each notebook in a kernel
-of its own, with its public cells only, and scores what does not raise; `course grade` runs the notebook and then every
-hidden check, behind a process border. Both write autograded/ and a gradebook, each in a fresh copy of the course; stock
-nbgrader has its default settings. Each grades one submission for each of its processes first, and then all, so that its
-start can be told from what each further submission takes. tools/bare_limit.py says what the bare limit is.
+Half of the submissions are right, half are wrong programs of the course; each was run from top to bottom before it was
+handed in. Stock nbgrader runs each notebook in a kernel of its own, with its public cells only, and scores what does
+not raise; `course grade` runs the notebook and then every hidden check, behind a process border. What stands behind
+the last answer it shows as handed in, unless nobody ran it (--not-run). Both write autograded/ and a gradebook, each in
+a fresh copy of the course; stock nbgrader has its default settings. Each grades one submission for each of its
+processes first, and then all, so that its start can be told from what each further submission takes.
+tools/bare_limit.py says what the bare limit is.
 
 CPU seconds compare where the machine is shared; for what the aims say of the clock nothing else should run.
 """
@@ -31,6 +33,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import private_memory
 from cpu_account import Cost
+from nbclient import NotebookClient
 from rich.console import Console
 from rich.table import Table
 from simulate_class import copy_course, hand_in
@@ -87,11 +90,11 @@ def main() -> None:
     options = _options()
     slug, count = options.assignment, options.submissions
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        course = _handed_in(Path(folder) / "course", slug, count)
+        course = _handed_in(Path(folder) / "course", slug, count, not options.not_run)
         grade = [sys.executable, "-m", "autograde.cli", "grade", slug, "--jobs", str(options.jobs)]
         found = Measured(
             ours=_timed(f"course grade --jobs {options.jobs}", grade, course.root, slug, count, options.jobs),
-            stock=_stock(Path(folder) / "stock", slug, count),
+            stock=_stock(Path(folder) / "stock", course, slug, count),
             bare=_bare(course, slug, count),
             memory=private_memory.peak([*grade, "--force"], course.root),
             check=_cold_check(course, slug),
@@ -108,6 +111,7 @@ def _options() -> argparse.Namespace:
         "--submissions", type=int, default=20, help="half of them right, half wrong; more than there are jobs"
     )
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="processes of `course grade`")
+    parser.add_argument("--not-run", action="store_true", help="hand in notebooks that nobody ran")
     parser.add_argument("--picture", type=Path, help="draw the costs into this SVG file")
     options = parser.parse_args()
     if options.submissions <= options.jobs:
@@ -115,33 +119,36 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _handed_in(folder: Path, slug: str, submissions: int) -> Course:
+def _handed_in(folder: Path, slug: str, submissions: int, run: bool) -> Course:
     course = copy_course(folder)
     release(course, [slug])
-    hand_in_all(course, course, slug, submissions)
+    hand_in_all(course, slug, submissions, run)
     return course
 
 
-def _stock(folder: Path, slug: str, submissions: int) -> Timing:
-    """A plain nbgrader course: same source, same submissions, nbgrader's own settings."""
+def _stock(folder: Path, course: Course, slug: str, submissions: int) -> Timing:
+    """A plain nbgrader course: same source, the submissions of `course`, nbgrader's own settings."""
     programs = copy_course(folder / "programs")
     stage_if_stale(programs, slug)
     shutil.copytree(programs.stage / slug, folder / "source" / slug)
     (folder / "nbgrader_config.py").write_text(STOCK_CONFIG)
-    stock = Course(name="bench", assignments=programs.assignments, root=folder)
     nbgrader = [sys.executable, "-m", "nbgrader"]
     subprocess.run([*nbgrader, "generate_assignment", slug], cwd=folder, check=True, capture_output=True)
-    release(programs, [slug])
-    hand_in_all(programs, stock, slug, submissions)
+    shutil.copytree(course.root / "submitted", folder / "submitted")
     return _timed("nbgrader autograde", [*nbgrader, "autograde", slug], folder, slug, submissions, 1)
 
 
-def hand_in_all(course: Course, into: Course, slug: str, submissions: int) -> None:
-    """Right and wrong programs in turn, over and over."""
+def hand_in_all(course: Course, slug: str, submissions: int, run: bool = True) -> None:
+    """Right and wrong programs in turn, over and over; `run` from top to bottom before, as a student would."""
     folder = course.paths(slug).hidden_tests
     right, wrong = (itertools.cycle(sorted((folder / kind).glob("*.py"))) for kind in ("right", "wrong"))
     for number, path in zip(range(submissions), itertools.cycle((right, wrong)), strict=False):
-        hand_in(into, slug, f"student-{number:04}", assemble(course, slug, read_program(next(path))[1]))
+        notebook = assemble(course, slug, read_program(next(path))[1])
+        if run:
+            NotebookClient(notebook, kernel_name="python3", allow_errors=True, timeout=None).execute(
+                cwd=str(course.root / "source")
+            )
+        hand_in(course, slug, f"student-{number:04}", notebook)
 
 
 def _timed(name: str, command: list[str], folder: Path, slug: str, submissions: int, few: int) -> Timing:

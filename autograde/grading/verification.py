@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from autograde.notebooks.source import CHECKS
 from autograde.report import Outcome, Report
 
+WITHOUT_EXPERIMENTS = "without/experiments"
+"""name of the solution as it is graded when what stands behind the last answer was run before it was handed in"""
 CAUGHT = (Outcome.FAILED, Outcome.CRASHED, Outcome.TIMED_OUT)
 """outcomes by which a check catches a wrong program"""
 Near = dict[int, tuple[float, str]]
@@ -119,6 +121,8 @@ def _expect_to_run(found: Verification, report: Report) -> None:
 
 
 def _named(report: Report) -> str:
+    if report.student == WITHOUT_EXPERIMENTS:
+        return "the solution, when its cells behind the last answer are not run,"
     return f"{report.student}.py" if "/" in report.student else "the instructor's solution"
 
 

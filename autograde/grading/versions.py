@@ -46,9 +46,9 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
 
 def version_of(course: Course, submission: Submission, checks: str | None = None) -> Version:
     """What grading `submission` now would be made with; `checks` if its tests were read earlier."""
-    policies = (course.seed, course.reveal, course.limits_of(submission.slug), course.device)
+    policies = (course.seed, course.reveal, course.limits_of(submission.slug), course.device, course.experiments)
     return Version(
-        submission=_digest([submission.sha256, repr(submission.cells)]),
+        submission=_digest([submission.sha256, repr(submission.cells), repr(sorted(submission.experiments))]),
         checks=checks or checks_digest(course, submission.slug),
         policies=_digest([repr(policies)]),
         engine=_engine_digest(),

@@ -1,7 +1,8 @@
 """Turns what a student handed in, any bytes at all, into a notebook that is safe to run in the worker and to show.
 
 Nothing of the submission survives but the text of its cells, their order and, where the release knows them, their
-names. Everything else (metadata, outputs, attachments, kernel, points) comes from the released notebook.
+names; and the outputs of the author's experiments at the end, to be shown. Everything else (metadata, other outputs,
+attachments, kernel, points) comes from the released notebook.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ import json
 import os
 import re
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from nbformat.notebooknode import NotebookNode
 
+from autograde.notebooks.experiments import experiments_run
 from autograde.notebooks.repair import RawCell, release_notebook, repaired
 
 __all__ = ["Submission", "SubmissionError", "from_notebook", "read_submission", "submission_from_text"]
@@ -47,6 +49,8 @@ class Submission:
     """what was repaired, a sentence each"""
     sha256: str
     """of the bytes handed in"""
+    experiments: dict[str, list[Any]] = field(default_factory=dict)
+    """id -> outputs, as handed in and hostile, of the last cells, if they need not run again; see `experiments`"""
 
 
 def read_submission(path: Path, released_notebook: Path, student: str, slug: str, max_bytes: int) -> Submission:
@@ -64,7 +68,8 @@ def submission_from_text(
         raise SubmissionError(f"The notebook has {len(cells)} cells; at most {MAX_CELLS} can be graded.")
     fixed = repaired(cells, release_notebook(released_notebook))
     run = [(c.id, c.source) for c in fixed.notebook.cells if c.cell_type == "code" and c.id not in fixed.not_run]
-    return Submission(student, slug, fixed.notebook, run, fixed.problems, hashlib.sha256(data).hexdigest())
+    sha256 = hashlib.sha256(data).hexdigest()
+    return Submission(student, slug, fixed.notebook, run, fixed.problems, sha256, experiments_run(fixed))
 
 
 def from_notebook(notebook: NotebookNode, released_notebook: Path, student: str, slug: str) -> Submission:
@@ -150,6 +155,7 @@ def _raw_cell(cell: Any) -> RawCell:
     metadata = cell.get("metadata")
     nbgrader = metadata.get("nbgrader") if isinstance(metadata, dict) else None
     grade_id = nbgrader.get("grade_id") if isinstance(nbgrader, dict) else None
+    outputs, count = cell.get("outputs"), cell.get("execution_count")
     return RawCell(
         kind,
         LONE_SURROGATE.sub("\ufffd", source),
@@ -158,6 +164,8 @@ def _raw_cell(cell: Any) -> RawCell:
         nbgrader=nbgrader,
         attachments=bool(cell.get("attachments")),
         damage=damage,
+        outputs=outputs if isinstance(outputs, list) else [],
+        execution_count=count if type(count) is int else None,
     )
 
 

@@ -34,6 +34,10 @@ class RawCell:
     nbgrader: Any = None
     attachments: bool = False
     damage: str = ""
+    outputs: list[Any] = field(default_factory=list)
+    """hostile"""
+    execution_count: int | None = None
+    """None for a cell that was not run, or whose outputs were cleared"""
 
 
 @dataclass
@@ -45,6 +49,8 @@ class Repaired:
     problems: list[str] = field(default_factory=list)
     renamed: list[str] = field(default_factory=list)
     """cells whose nbgrader metadata had been lost or changed"""
+    origin: dict[str, RawCell] = field(default_factory=dict)
+    """id of a cell -> what the submission had in its place"""
 
     def note(self, problem: str) -> None:
         if len(self.problems) < MAX_PROBLEMS:
@@ -95,6 +101,7 @@ def repaired(cells: list[RawCell], release: NotebookNode) -> Repaired:
             result.notebook.cells.append(_restored(result, cell, released[claims[index]]))
         else:
             result.notebook.cells.append(_plain(result, cell, index, next(free), release))
+        result.origin[result.notebook.cells[-1].id] = cell
     _reinsert(result, release, set(claims.values()))
     if result.renamed:
         cells_named = f"cells {', '.join(result.renamed[:3])}{' and others' if len(result.renamed) > 3 else ''}"

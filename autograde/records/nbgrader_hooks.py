@@ -26,6 +26,12 @@ from autograde.pages.display import inert_markdown, safe_outputs
 from autograde.pages.feedback import exercise_html, exercise_text
 from autograde.report import ExerciseReport, Outcome, Report
 
+AS_HANDED_IN = {
+    "output_type": "stream",
+    "name": "stdout",
+    "text": "[As handed in. Grading did not run this cell again: no points depend on it.]\n",
+}
+
 
 class UngradedError(Exception):
     """This submission gets no score now; the text says why. nbgrader logs it and goes on with the next student."""
@@ -83,7 +89,7 @@ class IsolatedGrade(NbGraderPreprocessor):  # type: ignore[misc]
 def fill(notebook: NotebookNode, report: Report) -> None:
     """Give each code cell its outputs: grade cells the score, others what the worker saw, sanitized."""
     exercises = {exercise.exercise: exercise for exercise in report.exercises}
-    outputs = {cell.cell: cell.outputs for cell in report.cells}
+    outputs = {cell.cell: cell.outputs if cell.ran else [AS_HANDED_IN, *cell.outputs] for cell in report.cells}
     for cell in notebook.cells:
         if cell.cell_type != "code":
             continue

@@ -13,7 +13,7 @@ from autograde.grading.verification import Verification
 from autograde.grading.verify import verify
 from autograde.pages.verify_page import write_verification
 from autograde.tests.checked_course import make_checked_course
-from autograde.tests.tiny_course import SLUG
+from autograde.tests.tiny_course import SLUG, header
 
 Change = Callable[[Path], object]
 
@@ -93,6 +93,20 @@ def test_refuses(student):
         return
     raise AssertionError
 '''
+NEEDS_AN_EXPERIMENT = '''
+
+@check(points=0)
+def test_experiment(student):
+    """is looked at"""
+    assert student.value("later") == 6
+'''
+
+
+def _needs_an_experiment(root: Path) -> None:
+    _append(f"source/{SLUG}.py", f"\n# %% nbgrader={header(grade_id='experiment')}\nlater = scale(2, 3)\n")(root)
+    _append(f"{TESTS}/test_scale.py", NEEDS_AN_EXPERIMENT)(root)
+
+
 FAULTS: list[tuple[Change, str]] = [
     (_edit(f"{TESTS}/wrong/adds.py", "def scale", "def scaled"), "wrong/adds.py is caught, but its misconception"),
     (
@@ -141,6 +155,10 @@ FAULTS: list[tuple[Change, str]] = [
     (
         _append(f"{TESTS}/test_scale.py", PASSES_WHATEVER_RAISES),
         "scale: nothing is scaled by nothing: gives 1 points to the stub, where nothing is written",
+    ),
+    (
+        _needs_an_experiment,
+        "the solution, when its cells behind the last answer are not run, loses points in scale: is looked at",
     ),
     (_idea("is_right", "factor * x"), "test_scale.py: the misconception is_right answers right wherever it is asked"),
     (_idea("also_adds", "factor + x"), "the misconception also_adds is not recognised by its own answers"),
