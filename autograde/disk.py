@@ -6,7 +6,8 @@ import errno
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ADVICE = {
@@ -36,10 +37,23 @@ class NoRoomError(Exception):
 
 def write_whole(path: Path, data: bytes | str) -> None:
     """Write so that whoever reads sees the old file or the new one, never half of one; nothing is left on failure."""
+    with replacing(path, data):
+        pass
+
+
+@contextmanager
+def replacing(path: Path, data: bytes | str, mode: int | None = None, unfinished: Path | None = None) -> Iterator[None]:
+    """`write_whole` around something that must succeed first: what is written takes its place after that.
+
+    `unfinished`, on the same disk, is where it waits, if a name beside `path` could be somebody else's.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.tmp")
+    unfinished = unfinished or path.with_name(f"{path.name}.tmp")
     try:
         unfinished.write_bytes(data.encode() if isinstance(data, str) else data)
+        if mode is not None:
+            unfinished.chmod(mode)
+        yield
         unfinished.replace(path)
     except BaseException:
         unfinished.unlink(missing_ok=True)

@@ -37,13 +37,16 @@ class UngradedError(Exception):
     """This submission gets no score now; the text says why. nbgrader logs it and goes on with the next student."""
 
 
-def load_or_grade(course: Course, submission: Submission) -> Report:
-    """The stored report if it is about exactly this submission, tests and engine, else a fresh one."""
+def load_or_grade(course: Course, submission: Submission, checks: str | None = None) -> Report:
+    """The stored report if it is about exactly this submission, tests and engine, else a fresh one.
+
+    `checks` is the tests' digest, if it has been worked out.
+    """
     from autograde.grading import pool, versions
     from autograde.records import journal
 
     stored = journal.stored_report(course.paths(submission.slug).report(submission.student))
-    version = versions.version_of(course, submission)
+    version = versions.version_of(course, submission, checks)
     if stored and stored.digest == version.digest:
         return stored
     report = pool.grade_one(course, submission)
@@ -65,14 +68,14 @@ class SubmissionExporter(NotebookExporter):
         return exported
 
 
-def checked_report(course: Course, slug: str, student: str) -> Report:
-    """The student's report, if a grade may be taken from it; else SubmissionError or UngradedError."""
-    report = load_or_grade(course, submission_of(course, slug, student))
+def checked_report(course: Course, submission: Submission, checks: str | None = None) -> Report:
+    """The submission's report, if a grade may be taken from it; else UngradedError."""
+    report = load_or_grade(course, submission, checks)
     if report.withheld:
         broken = next(verdict for verdict in report.verdicts if verdict.outcome is Outcome.BROKEN)
         raise UngradedError(
-            f"{student}: the report is withheld because check {broken.check!r} is broken, which is our fault: "
-            f"{broken.reason or 'no reason given'}. Mend the check and grade again; no grade was changed."
+            f"{submission.student}: the report is withheld because check {broken.check!r} is broken, which is our "
+            f"fault: {broken.reason or 'no reason given'}. Mend the check and grade again; no grade was changed."
         )
     return report
 
@@ -82,7 +85,8 @@ class IsolatedGrade(NbGraderPreprocessor):  # type: ignore[misc]
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
         names = resources["nbgrader"]
-        fill(nb, checked_report(here(), names["assignment"], names["student"]))
+        submission = submission_of(here(), names["assignment"], names["student"])
+        fill(nb, checked_report(here(), submission))
         return nb, resources
 
 

@@ -17,13 +17,14 @@ from pathlib import Path
 
 import pytest
 from nbgrader.api import Gradebook
+from sqlalchemy.orm import Session
 
 from autograde.cli import main
 from autograde.course import Course, load_course
 from autograde.grading import pool
 from autograde.notebooks.extract import Submission
 from autograde.notebooks.release import assemble
-from autograde.records import marks
+from autograde.records import nbgrader_hooks
 from autograde.records.gradebook import record
 from autograde.report import Report, decode_report
 from autograde.tests.commands import course_here
@@ -143,32 +144,37 @@ def test_a_run_that_is_killed_while_it_writes_is_made_good_by_the_next(
     assert snapshot(root) == left
 
 
+@pytest.mark.parametrize("committed", [False, True])
 def test_a_mark_is_remembered_over_a_run_that_was_killed_while_it_recorded(
-    resubmitted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    resubmitted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, committed: bool
 ) -> None:
+    """Ada's marked answer is as it was, bob's is another than the one that was marked."""
     root = tmp_path / "course"
     shutil.copytree(resubmitted, root)
     course = load_course(root)
+    with Gradebook(course.gradebook_url, course.name) as gradebook:
+        mark = gradebook.find_grade("why", SLUG, SLUG, "bob")
+        mark.manual_score, mark.needs_manual_grade = 1.0, False
+        gradebook.db.commit()
 
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch:
-        patch.setattr(marks, "keep_marked", killed)
-        with pytest.raises(KeyboardInterrupt):
-            record_unchanged(course, monkeypatch)
-    with Gradebook(course.gradebook_url, course.name) as gradebook:
-        assert gradebook.find_grade("why", SLUG, SLUG, "ada").needs_manual_grade
-    record_unchanged(course, monkeypatch)
-    with Gradebook(course.gradebook_url, course.name) as gradebook:
-        assert not gradebook.find_grade("why", SLUG, SLUG, "ada").needs_manual_grade
-    assert not list((root / "build").glob("marked-*.json"))
-
-
-def record_unchanged(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Record the class as it was graded first, without grading what it has handed in since."""
+    for student, why in {"ada": "Because.", "bob": "Because I say so."}.items():
+        hand_in(course, student, assemble(course, SLUG, {"why": why}))
+    monkeypatch.chdir(root)
+    monkeypatch.setattr(nbgrader_hooks, "load_or_grade", report_there)  # no matter what was handed in since
     for student in ("ada", "bob"):
-        hand_in(course, student, assemble(course, SLUG, {"why": "Because."}))
-    monkeypatch.chdir(course.root)
-    monkeypatch.setattr(pool, "grade_one", None)
+        with monkeypatch.context() as patch:
+            patch.setattr(*((Path, "replace") if committed else (Session, "commit")), killed)
+            with pytest.raises(KeyboardInterrupt):
+                record(course, SLUG, [student])
     assert record(course, SLUG, ["ada", "bob", "cy"]) == {}
+    with Gradebook(course.gradebook_url, course.name) as gradebook:
+        marks = [gradebook.find_grade("why", SLUG, SLUG, student) for student in ("ada", "bob")]
+        assert [(mark.manual_score, mark.needs_manual_grade) for mark in marks] == [(1.5, False), (1.0, True)]
+    assert not list(root.rglob("*.tmp"))
+
+
+def report_there(course: Course, submission: Submission, checks: str) -> Report:
+    return decode_report(course.paths(SLUG).report(submission.student).read_bytes())

@@ -105,7 +105,10 @@ class FakeGrading:
         self.reports: dict[str, Report] = {}
         self.graded: list[str] = []
 
-    def version_of(self, course: Course, submission: Submission) -> Version:
+    def checks_digest(self, course: Course, slug: str) -> str:
+        return ""
+
+    def version_of(self, course: Course, submission: Submission, checks: str | None = None) -> Version:
         return Version(submission=submission.sha256, checks="", policies="", engine="")
 
     def grade_one(self, course: Course, submission: Submission) -> Report:
