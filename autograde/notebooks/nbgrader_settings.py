@@ -30,6 +30,7 @@ def configure(c: Config, course: Course) -> None:
     c.GenerateAssignment.preprocessors = release_steps()
     # Written answers have mark schemes too; nbgrader allows them in task cells only.
     c.ClearMarkScheme.enforce_metadata = False
+    c.Exporter.optimistic_validation = True  # once after all steps, not after each
     c.Autograde.exporter_class = f"{HOOKS}.SubmissionExporter"
     # Without CheckCellMetadata: all metadata comes from the release, and the check costs a quarter of the time.
     c.Autograde.sanitize_preprocessors = [

@@ -40,12 +40,12 @@ class Marks(GetGrades):  # type: ignore[misc]
     """nbgrader's marks, and which answers nobody has marked: their score of 0 is no verdict."""
 
     def _get_score(self, cell: NotebookNode, resources: Any) -> None:
-        super()._get_score(cell, resources)
-        names = resources["nbgrader"]
+        names, metadata = resources["nbgrader"], cell.metadata.nbgrader
         grade = self.gradebook.find_grade(
-            cell.metadata.nbgrader["grade_id"], names["notebook"], names["assignment"], names["student"]
+            metadata["grade_id"], names["notebook"], names["assignment"], names["student"]
         )
-        cell.metadata.nbgrader["unmarked"] = grade.manual_score is None and grade.auto_score is None
+        metadata["score"], metadata["points"] = grade.score, grade.max_score
+        metadata["unmarked"] = grade.manual_score is None and grade.auto_score is None
 
 
 class InertHTMLExporter(HTMLExporter):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ def first_line(text: str) -> str:
     return f"{first} …" if more else first
 
 
+@cache
 def styles() -> str:
     """The page's own style sheet, with colours for code on light and on dark paper."""
     own = (Path(__file__).parents[1] / "templates" / "page.css").read_text(encoding="utf-8")
@@ -80,7 +82,7 @@ def _cell(cell: NotebookNode) -> dict[str, Any]:
         "score": points_text(metadata.get("score") or 0),
         "points": points_text(metadata.get("points") or 0),
         "unmarked": bool(metadata.get("unmarked")),
-        "body": prose(cell.source, is_locked(cell)) if cell.cell_type == "markdown" else _source(cell),
+        "body": _released_body(cell.cell_type, cell.source) if is_locked(cell) else _body(cell.cell_type, cell.source),
         "outputs": outputs,
         "comment": prose(metadata["comment"], staff=True) if metadata.get("comment") else "",
     }
@@ -107,11 +109,19 @@ def _pre(text: str) -> Markup:
     return Markup("<pre>{}</pre>").format(plain(text))
 
 
-def _source(cell: NotebookNode) -> Markup:
-    if cell.cell_type != "code":
-        return _pre(cell.source)
+def _body(kind: str, source: str, staff: bool = False) -> Markup:
+    if kind == "markdown":
+        return prose(source, staff)
+    if kind != "code":
+        return _pre(source)
     formatter: Any = HtmlFormatter(cssclass="code")
-    return Markup(highlight(plain(cell.source, MAX_CELL), PythonLexer(), formatter))
+    return Markup(highlight(plain(source, MAX_CELL), PythonLexer(), formatter))
+
+
+@lru_cache(maxsize=256)
+def _released_body(kind: str, source: str) -> Markup:
+    """Of a cell that is the same on every student's page."""
+    return _body(kind, source, staff=True)
 
 
 def prose(source: str, staff: bool = False) -> Markup:
