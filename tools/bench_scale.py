@@ -22,7 +22,8 @@ from pathlib import Path
 
 import cpu_account
 import psutil
-from bench_grading import hand_in_all, machine
+from bench_grading import hand_in_all
+from bench_results import machine
 from nbgrader.api import (
     Assignment,
     Grade,

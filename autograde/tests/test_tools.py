@@ -112,7 +112,7 @@ def test_the_scale_bench_tells_each_part_from_the_ones_before(monkeypatch: pytes
 
 
 def test_the_grading_bench_tells_the_start_from_what_follows() -> None:
-    from bench_grading import Cost, Measured, Timing, rows
+    from bench_results import Cost, Measured, Timing, rows
     from private_memory import Held
 
     ours = Timing("ours", Cost(8, 10, ""), Cost(10, 19, ""), few=2, submissions=20)
