@@ -31,17 +31,20 @@ def check(course: Course, file: str, slug: str, junit: Path | None, gradescope: 
 
     course.assignment(slug)
     with GraderPool(course, slug, device=course.device) as pool:  # before all else: its processes take longest to start
-        from autograde.cli.console import say
         from autograde.grading.versions import submission_for
         from autograde.notebooks.extract import SubmissionError
-        from autograde.pages.feedback import exercise_text
-        from autograde.records import results
         from autograde.report import encode_report
 
         try:
-            (report,) = pool.grade([submission_for(course, slug, file)])
+            submission = submission_for(course, slug, file)
         except SubmissionError as error:
             raise CourseError(f"{file}: {error}") from None
+        assert pool.confinement  # what is imported below would be in the way until the warm process is ready
+        from autograde.cli.console import say
+        from autograde.pages.feedback import exercise_text
+        from autograde.records import results
+
+        (report,) = pool.grade([submission])
         if as_json:
             click.echo(encode_report(report), nl=False)
         else:

@@ -44,6 +44,7 @@ def test_a_check_on_the_meta_device_is_made_ready(tiny_course: Course) -> None:
     with Path(tiny_course.paths(SLUG).hidden_tests / "test_scale.py").open("a") as file:
         file.write("# contract.follows_device\n")
     assert "torch._dynamo" in notebook_modules(tiny_course, SLUG)
+    assert "torch._dynamo" not in grader_modules(tiny_course, SLUG), "the reference is not asked"
 
 
 def test_only_what_the_notebook_or_its_checks_use_is_made_ready(tiny_course: Course) -> None:
