@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jupytext
 import nbformat
 from nbformat.notebooknode import NotebookNode
 
@@ -58,9 +57,9 @@ def read_source(course: Course, slug: str) -> Source:
     return source
 
 
-def graded_exercises(source: Source) -> dict[str, float]:
+def graded_exercises(notebook: NotebookNode) -> dict[str, float]:
     """exercise -> points of its `<exercise>-checks` cell."""
-    cells = [nbgrader_of(cell) for cell in source.notebook.cells]
+    cells = [nbgrader_of(cell) for cell in notebook.cells]
     return {
         cell["grade_id"].removesuffix(CHECKS): float(cell["points"])
         for cell in cells
@@ -99,6 +98,8 @@ def without_regions(text: str, kinds: tuple[str, ...]) -> str:
 
 
 def _parse(path: Path, text: str) -> NotebookNode:
+    import jupytext  # 0.15 s to import, and a grader seldom needs it
+
     try:
         notebook: NotebookNode = jupytext.reads(text, fmt="py:percent")
     except Exception as error:
@@ -213,5 +214,5 @@ def _check_hidden_tests(course: Course, slug: str, source: Source) -> None:
         exercise = metadata.get("grade_id", "").removesuffix(CHECKS)
         if metadata.get("grade") and not metadata.get("solution") and exercise not in tested:
             raise CourseError(f"{source.where(index)}: no hidden test; write {folder / f'test_{exercise}.py'}")
-    for exercise in sorted(tested - set(graded_exercises(source))):
+    for exercise in sorted(tested - set(graded_exercises(source.notebook))):
         raise CourseError(f"{folder / f'test_{exercise}.py'}: no cell '{exercise}{CHECKS}' in {source.path}; add it")

@@ -28,10 +28,17 @@ def stage(course: Course, slug: str) -> Path:
 
 def stage_if_stale(course: Course, slug: str) -> None:
     """Stage unless that was done after the source last changed, so that stock nbgrader commands find it."""
-    staged = course.stage / slug / f"{slug}.ipynb"
-    source = course.paths(slug).source
-    if source.exists() and (not staged.exists() or staged.stat().st_mtime_ns < source.stat().st_mtime_ns):
+    if course.paths(slug).source.exists() and staged(course, slug) is None:
         stage(course, slug)
+
+
+def staged(course: Course, slug: str) -> Path | None:
+    """The staged notebook; None if there is none, or the source has changed since."""
+    made, source = course.stage / slug / f"{slug}.ipynb", course.paths(slug).source
+    try:
+        return None if made.stat().st_mtime_ns < source.stat().st_mtime_ns else made
+    except FileNotFoundError:
+        return None
 
 
 def _copy_data(course: Course, slug: str, name: str, folder: Path) -> None:

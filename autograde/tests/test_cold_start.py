@@ -10,6 +10,7 @@ import pytest
 
 from autograde.course import Course
 from autograde.grading.preload import FIRST_USES, grader_modules, notebook_modules
+from autograde.notebooks.release import points
 from autograde.tests.tiny_course import SLUG
 
 CHECK = "console grading.pool grading.versions notebooks.extract pages.feedback records.results"
@@ -38,6 +39,19 @@ def test_torch_imports_nothing_more_at_first_use(module: str, use: str) -> None:
     ready = f"import sys, torch, {module}\nweight = torch.zeros(2, requires_grad=True)\nbefore = set(sys.modules)"
     assert len(loaded_by(f"{ready}\n{use}\nprint(*set(sys.modules) - before)")) <= 2
     assert {module for module, _ in USES} == set(FIRST_USES.values())
+
+
+def test_a_grader_of_a_released_assignment_does_not_read_its_source(released: Course) -> None:
+    code = f"""
+import sys, pathlib, autograde.grading.grader
+from autograde.course import load_course
+from autograde.notebooks.release import points
+assert points(load_course(pathlib.Path({str(released.root)!r})), {SLUG!r}) == {{'scale': 4.0}}
+print(*sys.modules)"""
+    assert "jupytext" not in loaded_by(code)
+    source = released.paths(SLUG).source
+    source.write_text(source.read_text().replace('"points": 4', '"points": 3'))
+    assert points(released, SLUG) == {"scale": 3.0}, "changed since"
 
 
 def test_a_check_on_the_meta_device_is_made_ready(tiny_course: Course) -> None:
