@@ -45,6 +45,11 @@ class KVCache:
         """(seq,): where the cached keys stand in the text."""
         return torch.arange(self.length(), device=None if self.keys is None else self.keys.device)
 
+    def select(self, rows: Tensor) -> None:
+        """rows: (texts,), the texts to go on with, by number; one that is named twice goes on twice."""
+        if self.keys is not None and self.values is not None:
+            self.keys, self.values = self.keys[rows], self.values[rows]
+
     def reset(self) -> None:
         """Forget everything; the next text may have another batch size."""
         self.keys = self.values = None

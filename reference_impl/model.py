@@ -43,6 +43,12 @@ class ModelCache:
         """How many positions have been read."""
         return self.layers[0].length()
 
+    def select(self, rows: Tensor) -> None:
+        """rows: (texts,), the texts to go on with, by number; one that is named twice goes on twice."""
+        self.batch = len(rows)
+        for layer in self.layers:
+            layer.select(rows)
+
     def reset(self) -> None:
         for layer in self.layers:
             layer.reset()

@@ -86,8 +86,9 @@ def generate_stream(
 ) -> Iterator[Tensor]:
     """Yields (batch,), the next token of each text, up to `max_new_tokens` times; ends when every text has stopped.
 
-    A text stops at a token of `stop`, which it repeats while others go on. Where the text outgrows the model, the last
-    half of what it can read is read again in a new cache. Without dropout, whatever mode the model is in.
+    A text stops at a token of `stop`, which it repeats while others go on, and is read no more. Prompts that are equal
+    are read once. Where the text outgrows the model, the last half of what it can read is read again in a new cache.
+    Without dropout, whatever mode the model is in.
     """
     if not ids.shape[1]:
         raise ValueError("the prompt is empty: give the model one token at least, such as that of <|endoftext|>")
@@ -96,21 +97,30 @@ def generate_stream(
     model.eval()
     try:
         text = ids if limit is None else ids[:, -limit:]
-        unread, cache = text, model.new_cache(len(ids))
-        stopped = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
+        unread, copies = text.unique(dim=0, return_inverse=True)
+        cache = model.new_cache(len(unread))
+        going = torch.arange(len(ids), device=ids.device)
         last = ids[:, -1]
-        for _ in range(max_new_tokens):
+        for number in range(max_new_tokens):
             if limit is not None and cache.length() + unread.shape[1] > limit:
-                unread, cache = text[:, -max(1, limit // 2) :], model.new_cache(len(ids))
-            logits = model.unembed(model.hidden(unread, cache)[:, -1])
-            drawn = next_token(logits, temperature=temperature, top_k=top_k, top_p=top_p, generator=generator)
-            last = torch.where(stopped, last, drawn)
+                unread, cache = text[going, -max(1, limit // 2) :], model.new_cache(len(going))
+            states = model.hidden(unread, cache)[:, -1]
+            if number == 0:
+                states = states[copies]
+                cache.select(copies)
+            drawn = next_token(
+                model.unembed(states), temperature=temperature, top_k=top_k, top_p=top_p, generator=generator
+            )
+            last = last.index_copy(0, going, drawn)
             yield last
-            stopped = stopped | torch.isin(last, ends)
-            if bool(stopped.all()):
+            unfinished = torch.isin(drawn, ends, invert=True).nonzero().squeeze(-1)
+            if not len(unfinished):
                 return
-            unread = last[:, None]
-            text = torch.cat([text, unread], dim=1)
+            if len(unfinished) < len(going):
+                going = going[unfinished]
+                cache.select(unfinished)
+            text = torch.cat([text, last[:, None]], dim=1)
+            unread = text[going, -1:]
     finally:
         model.train(training)
 

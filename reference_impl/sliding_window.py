@@ -60,6 +60,11 @@ class RollingCache:
         """How many positions have been read, those forgotten among them."""
         return self._read
 
+    def select(self, rows: Tensor) -> None:
+        """rows: (texts,), the texts to go on with, by number; one that is named twice goes on twice."""
+        if self.keys is not None and self.values is not None:
+            self.keys, self.values = self.keys[rows], self.values[rows]
+
     def reset(self) -> None:
         """Forget everything; the next text may have another batch size."""
         self.keys: Tensor | None = None

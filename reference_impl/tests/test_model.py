@@ -65,6 +65,19 @@ def test_does_decoding_with_a_cache_equal_the_whole_forward_pass(config: Config)
 
 
 @every_config
+def test_do_texts_go_on_in_copies_or_not_at_all(config: Config) -> None:
+    model, ids = fresh(config).double(), some_ids(batch=3)
+    cache, rows = model.new_cache(batch=3), torch.tensor([2, 0, 2, 2])
+    cache.select(rows)  # of an empty cache: only how many there will be
+    cache.select(torch.arange(3))
+    model(ids[:, :9], cache)
+    cache.select(rows)
+    ends = some_ids(batch=4, seq=7)
+    whole = model(torch.cat([ids[rows, :9], ends], dim=1))
+    torch.testing.assert_close(model(ends, cache), whole[:, 9:])
+
+
+@every_config
 def test_is_the_model_causal(config: Config) -> None:
     model, ids = fresh(config).double(), some_ids()
     changed = ids.clone()

@@ -131,3 +131,16 @@ def test_does_a_batch_give_what_each_text_gives_alone() -> None:
         return generate(made, ids, 6, temperature=0)
 
     assert torch.equal(greedy(prompts), torch.cat([greedy(prompts[:1]), greedy(prompts[1:])]))
+
+
+def test_are_equal_prompts_read_once_and_stopped_texts_no_more() -> None:
+    # With tied weights the likeliest token is the last one again, for ever.
+    made, sizes = model(tie_weights=False), []
+    prompts = torch.tensor([[3, 1, 4], [4, 4, 1], [3, 1, 4], [3, 1, 4]])
+    alone = [generate(made, prompt, 5, temperature=0, stop=14) for prompt in prompts[:2].split(1)]
+    assert [text[0].tolist().index(14) for text in alone] == [5, 7]
+    made.embedding.register_forward_hook(lambda module, inputs, output: sizes.append(tuple(inputs[0].shape)))
+    found = generate(made, prompts, 9, temperature=0, stop=14)
+    assert sizes == [(2, 3), (4, 1), (4, 1), (1, 1), (1, 1)]
+    assert torch.equal(found[[0, 2, 3], :6], alone[0].expand(3, -1))
+    assert torch.equal(found[1:2], alone[1])
