@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import os
 import sys
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -30,21 +32,22 @@ from autograde.testing import evidence, fools
 from autograde.testing.checks import Check
 
 
-def grader_main(connection: Connection, root: str, slug: str, warm: socket, device: str) -> None:
-    """Entry of the process: serve submissions from `connection` until it closes."""
+def grader_main(connections: list[Connection], root: str, slug: str, warm: socket, device: str) -> None:
+    """Entry of the process: serve submissions from the first connection, in forks from the others, until they close."""
     torch.set_num_threads(1)
     sys.dont_write_bytecode = True
     sys.path.insert(0, root)
     course = load_course(Path(root))
-    session = GradingSession(course, slug, warm, _present(device), connection)
+    session = GradingSession(course, slug, warm, _present(device), connections)
     folder = str(course.paths(slug).hidden_tests)
     plain = ["-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:faulthandler", "-s"]
     pytest.main(
         [folder, *plain, "-c", "/dev/null", "--rootdir", root, "--import-mode=importlib"], [session, pytest_plugin]
     )
-    if session.errors:
-        with contextlib.suppress(OSError):  # another grader may have said so, and the pool be closed
+    for connection in connections if session.errors else ():
+        with contextlib.suppress(OSError):  # the pool may have heard it from another, and be closed
             connection.send("the hidden tests cannot be collected: " + session.errors[0])
+    session.end()
 
 
 def _present(device: str) -> str:
@@ -62,7 +65,10 @@ class GradingSession:
     slug: str
     warm: socket
     device: str
-    connection: Connection
+    connections: list[Connection]
+    others: list[int] = field(default_factory=list)
+    """forks that serve a connection each"""
+    is_fork: bool = False
     options: Options = Options()
     errors: list[str] = field(default_factory=list)
     forks: Forks | None = None
@@ -86,16 +92,38 @@ class GradingSession:
         for item in items:  # while the warm process starts, and the confinement is proven
             with contextlib.suppress(Exception):  # met again, and told, by the check
                 item.obj.check.draw(self.course.seed)
+        connection = self._connection()
         while True:
             try:
-                submission, self.options = self.connection.recv()
+                submission, self.options = connection.recv()
             except (EOFError, OSError):
                 return True
             seed = self.course.seed if self.options.seed is None else self.options.seed
             session.config.stash[pytest_plugin.SEED] = seed
             answer = self._graded(submission, items)
             with contextlib.suppress(OSError):
-                self.connection.send(answer)
+                connection.send(answer)
+
+    def _connection(self) -> Connection:
+        """The one to serve here. Tests are read and inputs drawn once; each further connection gets a fork."""
+        gc.freeze()  # what the forks share stays shared as long as no collection touches it
+        mine = self.connections[0]
+        for place, other in enumerate(self.connections[1:], start=1):
+            if (pid := os.fork()) == 0:
+                self.is_fork, self.others, mine = True, [], other
+                for unused in (self.connections[0], *self.connections[place + 1 :]):
+                    unused.close()
+                break
+            self.others.append(pid)
+            other.close()
+        return mine
+
+    def end(self) -> None:
+        """After the last submission: a fork goes no further, and the process that was forked waits for the others."""
+        if self.is_fork:
+            os._exit(0)
+        for pid in self.others:
+            os.waitpid(pid, 0)
 
     def _graded(self, submission: Submission, items: list[Any]) -> Report | str:
         """The report, or what on this machine is in the way of grading anybody."""

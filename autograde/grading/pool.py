@@ -1,8 +1,8 @@
 """Grades many submissions of one assignment at once.
 
-Graders are processes of their own, forked from a server that has torch and pytest imported; all share one warm process
-for the submissions' workers. A grader that dies costs the submission it held a BROKEN report, never a grade; another
-takes its place.
+Graders are processes of their own: one, started from a server that has torch and pytest imported, and its forks once it
+has read the tests. All share one warm process for the submissions' workers. A grader that dies costs the submission it
+held a BROKEN report, never a grade; another takes its place.
 """
 
 from __future__ import annotations
@@ -81,12 +81,11 @@ class GraderPool:
     @cached_property
     def confinement(self) -> str:
         """What holds the submissions, as probes have shown; asked for before any submission runs."""
-        for _ in range(self.jobs):
-            self._start_grader()
+        self._start_graders(self.jobs)
         self.warm.wait_until_ready()
         ours, theirs = self.context.Pipe()
         reached = Reached(self.warm.control, self.warm.layers)
-        self._start(_prove, theirs, reached, self.course, self.strangers)
+        self._start(_prove, [theirs], reached, self.course, self.strangers)
         with ours:
             try:
                 answer: str | Exception = ours.recv()
@@ -96,17 +95,20 @@ class GraderPool:
             raise answer
         return answer
 
-    def _start(self, entry: Callable[..., None], theirs: Connection, *arguments: Any) -> Any:
+    def _start(self, entry: Callable[..., None], theirs: list[Connection], *arguments: Any) -> Any:
         process = self.context.Process(target=entry, args=(theirs, *arguments), daemon=True)
         process.start()
-        theirs.close()
+        for end in theirs:
+            end.close()
         return process
 
-    def _start_grader(self) -> Connection:
-        ours, theirs = self.context.Pipe()
+    def _start_graders(self, count: int) -> Connection:
+        """Start one process, of which the other graders are forks; the last connection to it."""
+        pipes = [self.context.Pipe() for _ in range(count)]
         arguments = (str(self.course.root), self.slug, self.warm.control, self.device)
-        self.graders[ours] = self._start(_grader, theirs, *arguments)
-        return ours
+        process = self._start(_grader, [theirs for _, theirs in pipes], *arguments)
+        self.graders |= {ours: process for ours, _ in pipes}
+        return pipes[-1][0]
 
     def grade(self, submissions: Iterable[Submission]) -> Iterator[Report]:
         """Reports in the order in which they are ready. GraderError if the hidden tests cannot be collected."""
@@ -126,7 +128,7 @@ class GraderPool:
                 assert isinstance(ready, Connection)
                 submission = busy.pop(ready)
                 report = self._report(ready, submission, confinement)
-                self._next(ready if ready in self.graders else self._start_grader(), waiting, busy)
+                self._next(ready if ready in self.graders else self._start_graders(1), waiting, busy)
                 yield report
 
     def _next(self, grader: Connection, waiting: Iterator[Order], busy: Busy) -> None:
@@ -156,8 +158,9 @@ class GraderPool:
         return report
 
     def close(self) -> None:
-        for grader, process in self.graders.items():
+        for grader in self.graders:
             grader.close()
+        for process in set(self.graders.values()):
             process.join(10)
             if process.is_alive():
                 process.kill()
@@ -180,10 +183,11 @@ def _grader(*arguments: Any) -> None:
     grader_main(*arguments)
 
 
-def _prove(connection: Connection, warm: Reached, course: Course, strangers: bool) -> None:
+def _prove(answers: list[Connection], warm: Reached, course: Course, strangers: bool) -> None:
     """Entry of the process that tries the confinement: one that has torch already, which this one does without."""
     from autograde.grading.confinement import proven
 
+    (connection,) = answers
     try:
         connection.send(proven(warm, course, strangers=strangers))
     except Exception as error:
