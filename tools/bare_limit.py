@@ -33,7 +33,7 @@ from unittest.mock import patch
 
 import torch
 
-from autograde.asking.conversation import WorkerLostError
+from autograde.asking.errors import WorkerLostError
 from autograde.asking.student import Student
 from autograde.course import Course, load_course
 from autograde.notebooks.submitted import students_submitted, submission_of

@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from autograde.asking.conversation import DISTURBED, Conversation, Remote, StudentError, WorkerLostError
+from autograde.asking.conversation import Conversation, Remote
+from autograde.asking.errors import DISTURBED, StudentError, WorkerLostError
 from autograde.wire import Handle
 
 last_target: ContextVar[str] = ContextVar("last_target", default="")

@@ -6,7 +6,8 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from autograde.asking.conversation import Conversation, StudentError
+from autograde.asking.conversation import Conversation
+from autograde.asking.errors import StudentError
 from autograde.asking.mismatch import Mismatch
 from autograde.asking.remote import Cost, Function, RemoteObject, Target, cost, gradients
 from autograde.wire import Channel
@@ -57,7 +58,7 @@ class Student:
 
         Gradients flow through it. It serves where an exercise builds on an earlier one that may be wrong.
         """
-        callbacks = {name: self._conversation.callback(function) for name, function in functions.items()}
+        callbacks = {name: self._conversation.lent.name(function) for name, function in functions.items()}
         self._conversation.request({"op": "supply", "callbacks": callbacks})
 
     @contextlib.contextmanager

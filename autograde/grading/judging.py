@@ -6,7 +6,8 @@ import hashlib
 import traceback
 from typing import Any
 
-from autograde.asking.conversation import StudentError, WorkerLostError, clean
+from autograde.asking.conversation import clean
+from autograde.asking.errors import StudentError, WorkerLostError
 from autograde.asking.mismatch import Mismatch, revealed
 from autograde.grading.advice import advice
 from autograde.grading.sandbox import WorkerCrashedError, WorkerTimeoutError

@@ -1,6 +1,6 @@
 """What a hidden test may use. Knows no course, no student's name and no worker: only proxies, numbers and laws."""
 
-from autograde.asking.conversation import StudentError
+from autograde.asking.errors import StudentError
 from autograde.asking.mismatch import Mismatch, expect
 from autograde.testing import contract, ready_made
 from autograde.testing.checks import check

@@ -15,7 +15,7 @@ from hypothesis.internal.conjecture import providers
 from hypothesis.internal.constants_ast import Constants
 from hypothesis.strategies import DataObject
 
-from autograde.asking.conversation import OffScriptError, StudentError, WorkerLostError
+from autograde.asking.errors import OffScriptError, StudentError, WorkerLostError
 from autograde.asking.mismatch import Mismatch
 from autograde.asking.student import Student
 from autograde.asking.transcript import Line, written
@@ -120,13 +120,13 @@ class Check:
 
     def _remember(self, student: Student, before: int) -> None:
         """What this submission was asked and answered, and what it showed beyond the first `before` observations."""
-        conversation = student._conversation
-        if self.script is None or self.script.frames != conversation.asked:
+        minutes = student._conversation.minutes
+        if self.script is None or self.script.frames != minutes.asked:
             self.scripts += 1
-            self.script = script_of(conversation) if self.scripts <= MOST_SCRIPTS else None
-        if self.script is not None:
-            passed = Pass(self.margin, evidence.gathered().seen[before:], conversation.answers)
-            self.script.remember(conversation.heard.digest(), passed)
+            self.script = script_of(minutes) if self.scripts <= MOST_SCRIPTS else None
+        if self.script is not None and minutes.complete:
+            passed = Pass(self.margin, evidence.gathered().seen[before:], minutes.answers)
+            self.script.remember(minutes.heard.digest(), passed)
 
     def _run(self, student: Student, course_seed: int) -> None:
         self.failure, self.failed_lines = None, []

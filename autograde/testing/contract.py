@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_map
 
-from autograde.asking.conversation import StudentError
+from autograde.asking.errors import StudentError
 from autograde.asking.mismatch import Mismatch
 from autograde.asking.remote import RemoteObject, Target, called, gradients, watched
 from autograde.asking.remote import without as called_though_banned

@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -21,6 +21,8 @@ from autograde.testing.tolerance import SAFETY, ULPS, nudge
 
 KEPT = 400
 """Observations that an idea has to explain: the last ones."""
+HELD = 1 << 24
+"""Numbers of one submission that are kept: far more than all checks ask for, few enough for a grader's memory."""
 Idea = Callable[..., Any]
 
 
@@ -41,9 +43,14 @@ class Evidence:
     """All observations of one submission, each with the oracle and the submission's function that it belongs to."""
 
     seen: list[tuple[Any, Observation]] = field(default_factory=list)
+    held: int = 0
+    """numbers in all answers that were kept"""
 
     def add(self, key: Any, observation: Observation) -> None:
-        self.seen.append((key, observation))
+        """Beyond HELD numbers an answer is kept without them, and then no idea explains it."""
+        self.held += sum(torch.as_tensor(leaf).numel() for leaf in observation.got)
+        kept = observation if self.held <= HELD else replace(observation, got=[])
+        self.seen.append((key, kept))
 
     def explanations(self, key: Any, ideas: list[Idea]) -> list[Idea]:
         """The ideas that explain the last observations; only one that is alone may be named to a student."""

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from autograde.asking.conversation import Conversation
+from autograde.asking.minutes import Minutes
 from autograde.testing import evidence, fools
 
-MOST_BYTES = 4 << 20
-"""of one check's questions; a check that asks with more data asks one by one"""
 MOST_PASSES = 64
 """different answers that are remembered for a check"""
 
@@ -59,6 +58,6 @@ class Script:
             self.passes.popitem(last=False)
 
 
-def script_of(conversation: Conversation) -> Script | None:
-    """From a conversation in which the check passed; None if there is too much in it to keep."""
-    return Script(conversation.asked) if sum(map(len, conversation.asked)) <= MOST_BYTES else None
+def script_of(minutes: Minutes) -> Script | None:
+    """From a talk in which the check passed; None if there is too much in it to keep."""
+    return Script(minutes.asked) if minutes.complete else None

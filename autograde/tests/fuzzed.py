@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 import torch
 
-from autograde.asking.conversation import StudentError, WorkerLostError
+from autograde.asking.errors import StudentError, WorkerLostError
 from autograde.asking.mismatch import Mismatch
 from autograde.asking.remote import cost, gradients, watched, without
 from autograde.asking.student import Student

@@ -13,7 +13,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from autograde.asking.conversation import StudentError, WorkerLostError
+from autograde.asking.errors import StudentError, WorkerLostError
 from autograde.asking.mismatch import Mismatch
 from autograde.asking.student import Student
 from autograde.grading.sandbox import RunningSubmission

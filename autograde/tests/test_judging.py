@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from autograde.asking.conversation import StudentError, WorkerLostError
+from autograde.asking.errors import StudentError, WorkerLostError
 from autograde.asking.mismatch import Mismatch
 from autograde.asking.student import Student
 from autograde.grading.judging import NOT_WRITTEN, failed

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from autograde.asking.conversation import StudentError, WorkerLostError
+from autograde.asking.errors import StudentError, WorkerLostError
 from autograde.asking.remote import watched
 from autograde.asking.student import Student
 from autograde.grading.sandbox import RunningSubmission, WorkerCrashedError, WorkerTimeoutError

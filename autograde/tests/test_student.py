@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from autograde.asking.conversation import MAX_ELEMENTS, StudentError, WorkerLostError
+from autograde.asking.errors import StudentError, WorkerLostError
+from autograde.asking.lent import MAX_ELEMENTS
 from autograde.asking.student import Student
 from autograde.testing import contract
 from autograde.wire import WireError

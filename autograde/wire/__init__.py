@@ -10,7 +10,8 @@ Not covered: whether the values are right. That is the oracle's work.
 """
 
 from autograde.wire.channel import Channel
-from autograde.wire.codec import DTYPES, HEADER, MAGIC, MAX_DEPTH, decode, encode
+from autograde.wire.codec import DTYPES, MAX_DEPTH, decode, encode
+from autograde.wire.frame import HEADER, MAGIC, begins_with
 from autograde.wire.values import (
     CallbackId,
     DeadlineError,
@@ -34,6 +35,7 @@ __all__ = [
     "PeerGone",
     "WireError",
     "WireTensor",
+    "begins_with",
     "decode",
     "encode",
 ]

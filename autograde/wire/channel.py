@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from autograde.wire.codec import HEADER, Stand, decode, encode, sizes
+from autograde.wire.codec import Stand, decode, encode
+from autograde.wire.frame import HEADER, sizes
 from autograde.wire.values import DeadlineError, PeerGone
 
 CHUNK = 1 << 18

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import struct
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -12,12 +11,9 @@ import msgspec
 import numpy as np
 import torch
 
+from autograde.wire.frame import HEADER, MAGIC, PAYLOAD_BYTES, STRUCTURE_BYTES, sizes
 from autograde.wire.values import CallbackId, Generator, Handle, WireError, WireTensor
 
-MAGIC = b"LMK1"
-HEADER = struct.Struct("<4sIQ")
-STRUCTURE_BYTES = 1 << 20
-PAYLOAD_BYTES = 256 << 20
 MAX_DEPTH = 32
 MAX_DIMS = 16
 MAX_DIM = 1 << 40
@@ -74,16 +70,6 @@ def decode(frame: bytes | bytearray | memoryview) -> Any:
     if reader.used != payload_size:
         raise WireError("a frame with bytes that belong to no tensor")
     return value
-
-
-def sizes(header: bytes | bytearray | memoryview) -> tuple[int, int]:
-    """Bytes of structure and payload that a header announces; WireError if no frame may be so large."""
-    magic, structure_size, payload_size = HEADER.unpack(header)
-    if magic != MAGIC:
-        raise WireError("bytes that are no frame")
-    if structure_size > STRUCTURE_BYTES or payload_size > PAYLOAD_BYTES:
-        raise WireError("a frame larger than the border lets through")
-    return structure_size, payload_size
 
 
 class _Writer:

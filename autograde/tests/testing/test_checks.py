@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.asking.conversation import WorkerLostError
+from autograde.asking.errors import WorkerLostError
 from autograde.asking.student import Student
 from autograde.testing import Mismatch, Oracle, check, tensors
 from autograde.testing.checks import SHRINKS, Check, Test

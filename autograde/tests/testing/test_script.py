@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.asking.conversation import WorkerLostError
+from autograde.asking.errors import WorkerLostError
 from autograde.asking.student import Student
 from autograde.grading.forks import SPARE, Forks
 from autograde.testing import Oracle, check, evidence, fools, tensors
@@ -171,3 +171,16 @@ def test_what_a_fool_was_told_is_not_remembered(forks_of: ForksOf) -> None:
         assert verdict(squares.check, forks_of(right))[0] != ""
     finally:
         fools.in_place.set(None)
+
+
+def test_no_more_is_held_than_should_be(forks_of: ForksOf, monkeypatch: pytest.MonkeyPatch) -> None:
+    squares = Squares()
+    right = verdict(squares.check, forks_of("def f(x):\n    return x * x"))
+    ran = squares.ran
+    monkeypatch.setattr("autograde.asking.conversation.MOST_AHEAD", 200)
+    assert verdict(squares.check, forks_of("def f(x):\n    return x * x")) == right
+    assert squares.ran == ran + 5, "answers that are too long together are taken one by one"
+    monkeypatch.setattr("autograde.testing.evidence.HELD", 12)
+    verdict(squares.check, forks_of("def f(x):\n    return x * x"))
+    kept = [seen.got for _, seen in evidence.gathered().seen]
+    assert [len(got) for got in kept] == [1, 1, *[0] * 8]
