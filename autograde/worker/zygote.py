@@ -41,7 +41,7 @@ def serve(control_fd: int, modules: list[str], left_out: list[str]) -> None:
     for name in modules:
         with contextlib.suppress(ImportError, ValueError):
             importlib.import_module(name)
-    _warm_up()
+    _warm_up(shell)
     gc.freeze()  # forks share these objects' pages as long as no collection touches them
     gc.enable()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # wardens are reaped by the kernel
@@ -65,11 +65,13 @@ def serve(control_fd: int, modules: list[str], left_out: list[str]) -> None:
             os.close(fd)
 
 
-def _warm_up() -> None:
+def _warm_up(shell: notebook.NotebookShell) -> None:
     """Touch what is set up at first use, so that every submission finds it ready.
 
-    The first picture looks up fonts and lays out its text for longer than all others.
+    IPython reads its own source for its first account of an error, for 0.1 seconds; the first picture looks up fonts.
     """
+    shell.run_cell("raise KeyError", silent=True)  # type: ignore[no-untyped-call]
+    del sys.last_type, sys.last_value, sys.last_traceback
     with torch.random.fork_rng(devices=[]):
         torch.nn.Linear(2, 2)(torch.ones(1, 2)).softmax(-1).sum().backward()
     if "matplotlib.pyplot" in sys.modules:
