@@ -11,6 +11,7 @@ import pytest
 from autograde.course import Course
 from autograde.grading.preload import FIRST_USES, grader_modules, notebook_modules
 from autograde.notebooks.release import points
+from autograde.tests.conftest import Run
 from autograde.tests.tiny_course import SLUG
 
 CHECK = "console grading.pool grading.versions notebooks.extract pages.feedback records.results"
@@ -78,3 +79,12 @@ def test_only_what_the_notebook_or_its_checks_use_is_made_ready(tiny_course: Cou
         "torch._dynamo",
         "torch.fx.experimental.symbolic_shapes",
     )
+
+
+def test_a_submission_is_not_the_first_to_meet_an_error(run: Run) -> None:
+    """IPython reads its own source to tell of the first, which is done before."""
+    first = (
+        "import sys\nassert 'executing' in sys.modules\nassert not hasattr(sys, 'last_value')\nassert In == ['', In[1]]"
+    )
+    (told,) = run(first).cells
+    assert told.error == ""
