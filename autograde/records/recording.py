@@ -255,5 +255,7 @@ def _remove_all_but(wanted: Collection[Path], folder: Path) -> None:
             if file not in wanted:
                 file.unlink()
         for within in (Path(place, name) for name in folders):
-            if not any(within.iterdir()):
+            if within.is_symlink():
+                within.unlink()
+            elif not any(within.iterdir()):
                 within.rmdir()
