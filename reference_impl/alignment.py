@@ -18,7 +18,7 @@ from reference_impl.dpo import dpo_loss, implicit_rewards, preference_accuracy, 
 from reference_impl.grpo import clipped_surrogate, grpo_update, masked_mean, token_logprobs
 from reference_impl.logs import bar, curves
 from reference_impl.model import LanguageModel
-from reference_impl.optimizer import adamw
+from reference_impl.optimizer import adamw, warmup_cosine
 from reference_impl.ppo import gae, penalised_rewards, value_loss
 
 __all__ = ["Judge", "Rollout", "ValueModel", "dpo", "grpo", "kl_divergence", "ppo", "preference_batch", "rollout"]
@@ -94,12 +94,15 @@ def dpo(
 ) -> None:
     """One step on each of the batches (see `preference_batch`): pairs that were rated beforehand, no sampling.
 
+    A tenth of the steps is warmup, then half a cosine down to 0: the last batches are not to decide alone.
+
     DPO asks only that the margin grows, and often both responses become less likely. `nll_weight` adds the mean
     −log p of the chosen tokens against that (Pang et al., 2024, equation 1; Llama 3, 2024, section 4.1.4).
     """
     optimizer = adamw(policy, learning_rate, weight_decay=0.0)
     policy.eval()
-    for batch, report in _watched("DPO", batches, folder):
+    for step, (batch, report) in enumerate(_watched("DPO", batches, folder)):
+        _set_learning_rate(optimizer, learning_rate, step, len(batches))
         ours = [sequence_logprobs(policy(batch[side]), batch[side], batch[f"{side}_mask"]) for side in SIDES]
         with torch.no_grad():
             theirs = [sequence_logprobs(reference(batch[side]), batch[side], batch[f"{side}_mask"]) for side in SIDES]
@@ -119,20 +122,42 @@ def grpo(
     question_batches: Sequence[Sequence[str]],
     judge: Judge,
     group: int = 8,
+    epochs: int = 2,
     max_new_tokens: int = 16,
     learning_rate: float = 1e-4,
     beta: float = 0.04,
     generator: torch.Generator | None = None,
     folder: Path | None = None,
 ) -> None:
-    """For each batch of questions: a group of responses to each, rewards by the judge, and one update."""
+    """For each batch of questions: a group of responses to each, rewards by the judge, and `epochs` steps.
+
+    Groups of equal rewards have no advantages and are left out (DAPO; Yu et al., 2025, section 3.2, which asks more
+    questions until the batch is full again: here it is as large as it comes). The rate as in `dpo`.
+    """
     optimizer = adamw(policy, learning_rate, weight_decay=0.0)
-    policy.eval()
-    for questions, report in _watched("GRPO", question_batches, folder):
+    models = _ReadingOnce(policy.eval()), _ReadingOnce(reference)
+    for step, (questions, report) in enumerate(_watched("GRPO", question_batches, folder)):
+        _set_learning_rate(optimizer, learning_rate, step, len(question_batches))
         drawn = rollout(policy, tokenizer, questions, group, max_new_tokens, generator=generator)
         rewards = judge(drawn.prompts, drawn.responses).view(len(questions), group)
-        grpo_update(policy, reference, drawn.tokens, drawn.mask, rewards, optimizer, beta=beta)
-        report({"reward": rewards.mean().item()})
+        differ = rewards.amax(dim=1) > rewards.amin(dim=1)
+        if differ.any():
+            kept = differ.repeat_interleave(group)
+            grpo_update(*models, drawn.tokens[kept], drawn.mask[kept], rewards[differ], optimizer, epochs, beta=beta)
+        report({"reward": rewards.mean().item(), "groups": differ.sum().item()})
+
+
+class _ReadingOnce(nn.Module):
+    """The same logits, for less: equal texts are read once. Of a good policy's groups, most responses are equal."""
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__()
+        self.body = body
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(batch, seq) -> (batch, seq, vocab)"""
+        different, copies = tokens.unique(dim=0, return_inverse=True)
+        return self.body(different)[copies]
 
 
 class ValueModel(nn.Module):
@@ -207,6 +232,11 @@ def _watched(
                 advance(step, ", ".join(f"{name} {figure:.3f}" for name, figure in figures.items()))
 
             yield batch, report
+
+
+def _set_learning_rate(optimizer: torch.optim.Optimizer, peak: float, step: int, steps: int) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = warmup_cosine(step, peak, warmup=steps // 10, total=steps)
 
 
 def _whitened(advantages: Tensor, mask: Tensor) -> Tensor:

@@ -60,7 +60,8 @@ def dpo(run: Run) -> list[Milestone]:
     policy, chat = run.load("sft")
     reference = copy.deepcopy(policy)
     # Its own words only: pushed away from texts that it would never write, a policy forgets what it would.
-    pairs = rated_pairs(policy, chat, run.new_questions()[: run.preset.n_rated], written=False)
+    rated = run.new_questions()[: run.preset.n_rated]
+    pairs = rated_pairs(policy, chat, rated, run.preset.group, written=False)
     collated = partial(preference_batch, pad=chat.pad, device=run.device)
     # A policy whose answers are all right, or all wrong, prefers nothing and stays as it is.
     batch_size = min(run.preset.batch_size, len(pairs))
@@ -74,7 +75,7 @@ def grpo(run: Run) -> list[Milestone]:
     """The policy's own answers, compared with each other."""
     policy, chat = run.load("sft")
     reference = copy.deepcopy(policy)
-    asked = _undecided(policy, chat, run.new_questions()[: run.preset.n_rated])
+    asked = run.new_questions()
     right = {tuple(chat.prompt(one.question)): one.answer for one in asked}
 
     def judge(prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]]) -> torch.Tensor:
@@ -135,16 +136,6 @@ def _aligned(
         Milestone(part, "keeps the likeliest answers", "share right, held out", *greedy, "at least", greedy[0] - 0.02),
         Milestone(part, "stays near the reference", "KL, nats per token", 0.0, distance, "at most", FARTHEST),
     ]
-
-
-def _undecided(policy: LanguageModel, chat: ChatTokenizer, asked: list[Instruction]) -> list[Instruction]:
-    """Those that the policy answers now better and now worse: a group of equal rewards has no advantages to learn from.
-
-    The filter of DAPO's dynamic sampling (Yu et al., 2025, section 3.2), applied once. All, if there is none such.
-    """
-    scores = _scores(_drawn(policy, chat, asked, group=4), chat, asked, group=4).view(-1, 4)
-    differ = (scores.amax(dim=1) > scores.amin(dim=1)).tolist()
-    return [one for one, differs in zip(asked, differ, strict=True) if differs] or asked
 
 
 def _drawn(policy: LanguageModel, chat: ChatTokenizer, asked: Sequence[Instruction], group: int = 1) -> Rollout:

@@ -29,15 +29,16 @@ class Preset:
     n_training: int = 6000
     n_validation: int = 200
     batch_size: int = 32
-    n_rated: int = 2000
+    n_rated: int = 6000
     """questions whose answers are rated, for the reward model and for DPO"""
-    dpo_steps: int = 26
-    dpo_learning_rate: float = 2e-4
-    grpo_steps: int = 25
-    grpo_questions: int = 16
-    """in each step, with `group` responses to each"""
-    grpo_learning_rate: float = 1e-4
     group: int = 8
+    """responses to each question, in DPO and GRPO"""
+    dpo_steps: int = 110
+    dpo_learning_rate: float = 2e-4
+    grpo_steps: int = 120
+    grpo_questions: int = 32
+    """in each step"""
+    grpo_learning_rate: float = 2e-4
     ppo_steps: int = 0
     """0 leaves PPO out"""
     lora_rank: int = 8
@@ -70,10 +71,10 @@ PRESETS = {
         n_validation=20,
         batch_size=16,
         n_rated=20,
+        group=4,
         dpo_steps=3,
         grpo_steps=3,
         grpo_questions=2,
-        group=4,
         ppo_steps=2,
         lora_rank=2,
         n_tool_questions=3,
@@ -139,13 +140,13 @@ PRESETS = {
         n_training=10_000,
         n_validation=600,
         batch_size=64,
-        n_rated=4000,
-        dpo_steps=100,
-        dpo_learning_rate=2e-5,
-        grpo_steps=100,
-        grpo_questions=16,
-        grpo_learning_rate=3e-5,
+        n_rated=10_000,
         group=16,
+        dpo_steps=200,
+        dpo_learning_rate=4e-5,
+        grpo_steps=200,
+        grpo_questions=64,
+        grpo_learning_rate=5e-5,
         ppo_steps=50,
         lora_rank=16,
         n_tool_questions=100,
