@@ -39,7 +39,8 @@ def reward_model(run: Run) -> list[Milestone]:
     held_out = rated_pairs(policy, chat, asked, seed=1)
     before = ranking(model, chat, held_out)["accuracy"]
     # Hotter than it will be judged: a policy that is mostly right has few mistakes to learn from.
-    pairs = rated_pairs(policy, chat, run.new_questions()[: run.preset.n_rated], temperature=1.3)
+    rated = run.new_questions()[: run.preset.n_rated]
+    pairs = rated_pairs(policy, chat, rated, run.preset.group, temperature=1.3)
     folder = run.folder / "reward_model"
     train_reward_model(model, chat, pairs, run.preset.reward, run.preset.batch_size, folder / "run", run.resume)
     torch.save(model.state_dict(), folder / "reward.pt")

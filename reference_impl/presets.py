@@ -32,7 +32,7 @@ class Preset:
     n_rated: int = 6000
     """questions whose answers are rated, for the reward model and for DPO"""
     group: int = 8
-    """responses to each question, in DPO and GRPO"""
+    """responses to each question, for the reward model, in DPO and in GRPO"""
     dpo_steps: int = 110
     dpo_learning_rate: float = 2e-4
     grpo_steps: int = 120
@@ -100,7 +100,7 @@ PRESETS = {
         classifier_head=Recipe(100, 3e-3, warmup=5, checkpoint_every=50),
         classifier=Recipe(100, 5e-4, warmup=10, checkpoint_every=50),
         sft=Recipe(400, 2e-3, warmup=30, final_learning_rate=1e-4, checkpoint_every=100),
-        reward=Recipe(320, 4e-4, warmup=20, checkpoint_every=80),
+        reward=Recipe(480, 4e-4, warmup=20, checkpoint_every=80),
         lora=Recipe(160, 5e-3, warmup=10, weight_decay=0.0, checkpoint_every=80),
         tools=Recipe(850, 2e-3, warmup=20, final_learning_rate=2e-4, checkpoint_every=200),
     ),
