@@ -47,7 +47,7 @@ def held(main: psutil.Process) -> Held:
         for child in main.children():
             words = " ".join(child.cmdline())
             if "multiprocessing.forkserver" in words:
-                graders += [private_bytes(grader.pid) for grader in child.children()]
+                graders += [private_bytes(grader.pid) for grader in child.children(recursive=True)]
             elif "multiprocessing.resource_tracker" not in words:
                 warm = _sum(child.pid, "Rss:")
                 submissions += [_tree(guard) for guard in child.children()]
