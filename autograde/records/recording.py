@@ -41,6 +41,7 @@ from autograde.disk import replacing
 from autograde.notebooks.stage import stage_if_stale
 from autograde.notebooks.submitted import submission_of
 from autograde.records import nbgrader_hooks as hooks
+from autograde.records.marks import keep_marked, marked_answers
 
 READ_ONLY = 0o444
 """nbgrader's permissions of what it has graded: a change made there by hand would be lost"""
@@ -190,26 +191,6 @@ def open_recorder(course: Course, slug: str) -> Iterator[Recorder]:
     """A recorder over a gradebook that is opened once."""
     with Gradebook(course.gradebook_url, course.name) as gradebook:
         yield Recorder(gradebook, course, slug)
-
-
-def marked_answers(grades: Mapping[str, Grade], place: Path) -> dict[str, str]:
-    """Name -> text of the answers that a person has marked and that nobody needs to look at again."""
-    names = {name for name, grade in grades.items() if grade.manual_score is not None and not grade.needs_manual_grade}
-    if not names or not place.exists():
-        return {}
-    return {name: text for name, text in _texts(nbformat.read(place, as_version=4)).items() if name in names}
-
-
-def keep_marked(grades: Mapping[str, Grade], marked: Mapping[str, str], notebook: NotebookNode) -> None:
-    """An answer whose text is what was `marked` needs no other look, where nbgrader asks for one after regrading."""
-    for name, text in _texts(notebook).items():
-        if name in marked and marked[name] == text:
-            grades[name].needs_manual_grade = False
-
-
-def _texts(notebook: NotebookNode) -> dict[str, str]:
-    named = (cell for cell in notebook.cells if "grade_id" in cell.metadata.get("nbgrader", {}))
-    return {cell.metadata.nbgrader.grade_id: cell.source for cell in named}
 
 
 def _by_name(cells: list[Any]) -> dict[str, Any]:

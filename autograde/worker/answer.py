@@ -7,14 +7,14 @@ see (was an input changed, where did a tensor live, what did it cost) are graded
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch.utils._pytree import tree_map_only
 
 from autograde import wire
 from autograde.wire import CallbackId, Channel, Generator, Handle, WireTensor
+from autograde.worker.arguments import differs, on_meta, spread, tensors_of
 from autograde.worker.banned import banned
 from autograde.worker.cost import counted
 from autograde.worker.faults import MissingNameError, describe, text_of
@@ -91,11 +91,11 @@ class Answerer:
     def watch(self, request: dict[str, Any]) -> dict[str, Any]:
         """Call and report which inputs changed, and which inputs share memory with the value."""
         target, args, kwargs = self.prepared(request)
-        inputs = [*_tensors(args), *_tensors(kwargs)]
+        inputs = [*tensors_of(args), *tensors_of(kwargs)]
         before = [tensor.detach().clone() for tensor in inputs]
         value = target(*args, **kwargs)
-        changed = [_differs(old, new) for old, new in zip(before, inputs, strict=True)]
-        storages = {tensor.untyped_storage().data_ptr() for tensor in _tensors(value) if tensor.numel()}
+        changed = [differs(old, new) for old, new in zip(before, inputs, strict=True)]
+        storages = {tensor.untyped_storage().data_ptr() for tensor in tensors_of(value) if tensor.numel()}
         shared = [tensor.numel() > 0 and tensor.untyped_storage().data_ptr() in storages for tensor in inputs]
         return {"value": None, "changed": changed, "shared": shared}
 
@@ -126,7 +126,7 @@ class Answerer:
         if isinstance(target, torch.nn.Module):
             leaves |= dict(target.named_parameters())
         value = target(*args, **kwargs)
-        outputs = [tensor for tensor in _tensors(value) if tensor.requires_grad]
+        outputs = [tensor for tensor in tensors_of(value) if tensor.requires_grad]
         if not outputs:
             return {"value": value, "gradients": dict.fromkeys(leaves)}
         cotangents = self.cotangents(request, value, outputs)
@@ -138,7 +138,7 @@ class Answerer:
     def cotangents(self, request: dict[str, Any], value: Any, outputs: list[torch.Tensor]) -> list[torch.Tensor]:
         if request.get("cotangents") is None:
             return [torch.ones_like(output) for output in outputs]
-        given = zip(_tensors(value), self.received(request["cotangents"]), strict=False)
+        given = zip(tensors_of(value), self.received(request["cotangents"]), strict=False)
         return [up.to(output.dtype) for output, up in given if output.requires_grad]
 
     def cost(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -152,10 +152,10 @@ class Answerer:
         if isinstance(target, torch.nn.Module):
             target = target.to("meta")
         try:
-            value = target(*_on_meta(args), **_on_meta(kwargs))
+            value = target(*on_meta(args), **on_meta(kwargs))
         except Exception as error:
             return {"value": text_of(error), "finished": False}
-        return {"value": [tensor.device.type for tensor in _tensors(value)], "finished": True}
+        return {"value": [tensor.device.type for tensor in tensors_of(value)], "finished": True}
 
     def without(self, request: dict[str, Any]) -> dict[str, Any]:
         """Call with operators taken away; the names of those that the submission called."""
@@ -174,7 +174,7 @@ class Answerer:
         target = self.resolve(request)
         args, kwargs = self.received(request["args"]), self.received(request["kwargs"])
         if request.get("noncontiguous"):
-            args, kwargs = _spread(args), _spread(kwargs)
+            args, kwargs = spread(args), spread(kwargs)
         if not callable(target):
             raise MissingNameError(
                 f"`{request.get('attribute') or request['name']}` is a {type(target).__name__}, not a function"
@@ -228,34 +228,3 @@ class Answerer:
         if "error" in answer:
             raise RuntimeError(answer["error"])
         return answer["value"]
-
-
-def _tensors(value: Any) -> Iterator[torch.Tensor]:
-    """Every tensor in a value, depth first, in order."""
-    if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _tensors(item)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _tensors(item)
-
-
-def _differs(old: torch.Tensor, new: torch.Tensor) -> bool:
-    same_kind = old.shape == new.shape and old.dtype == new.dtype
-    return not (same_kind and torch.equal(old.nan_to_num(nan=0.5), new.detach().nan_to_num(nan=0.5)))
-
-
-def _spread(value: Any) -> Any:
-    """The same numbers, every tensor's axes laid out in memory the other way round: `.view` cannot join them."""
-
-    def spread(tensor: torch.Tensor) -> torch.Tensor:
-        backwards = tuple(reversed(range(tensor.dim())))
-        return tensor.permute(backwards).contiguous().permute(backwards)
-
-    return tree_map_only(torch.Tensor, spread, value)
-
-
-def _on_meta(value: Any) -> Any:
-    return tree_map_only(torch.Tensor, lambda tensor: tensor.detach().to("meta"), value)

@@ -1,0 +1,40 @@
+"""Tensors among a call's arguments: found, compared, laid out otherwise, taken to the meta device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch.utils._pytree import tree_map_only
+
+
+def tensors_of(value: Any) -> Iterator[torch.Tensor]:
+    """Every tensor in a value, depth first, in order."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from tensors_of(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from tensors_of(item)
+
+
+def differs(old: torch.Tensor, new: torch.Tensor) -> bool:
+    same_kind = old.shape == new.shape and old.dtype == new.dtype
+    return not (same_kind and torch.equal(old.nan_to_num(nan=0.5), new.detach().nan_to_num(nan=0.5)))
+
+
+def spread(value: Any) -> Any:
+    """The same numbers, every tensor's axes laid out in memory the other way round: `.view` cannot join them."""
+
+    def spread(tensor: torch.Tensor) -> torch.Tensor:
+        backwards = tuple(reversed(range(tensor.dim())))
+        return tensor.permute(backwards).contiguous().permute(backwards)
+
+    return tree_map_only(torch.Tensor, spread, value)
+
+
+def on_meta(value: Any) -> Any:
+    return tree_map_only(torch.Tensor, lambda tensor: tensor.detach().to("meta"), value)
