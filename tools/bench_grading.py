@@ -35,7 +35,6 @@ from simulate_class import copy_course, hand_in
 
 from autograde.course import Course
 from autograde.notebooks.release import assemble, read_program, release
-from autograde.notebooks.stage import stage_if_stale
 
 STOCK_CONFIG = """c.CourseDirectory.course_id = "bench"
 c.ClearMarkScheme.enforce_metadata = False  # our written answers have mark schemes, which stock allows in tasks only
@@ -87,9 +86,7 @@ def _handed_in(folder: Path, slug: str, submissions: int, run: bool) -> Course:
 
 def _stock(folder: Path, course: Course, slug: str, submissions: int) -> Timing:
     """A plain nbgrader course: same source, the submissions of `course`, nbgrader's own settings."""
-    programs = copy_course(folder / "programs")
-    stage_if_stale(programs, slug)
-    shutil.copytree(programs.stage / slug, folder / "source" / slug)
+    shutil.copytree(course.stage / slug, folder / "source" / slug)
     (folder / "nbgrader_config.py").write_text(STOCK_CONFIG)
     nbgrader = [sys.executable, "-m", "nbgrader"]
     subprocess.run([*nbgrader, "generate_assignment", slug], cwd=folder, check=True, capture_output=True)

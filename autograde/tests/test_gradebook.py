@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from autograde.notebooks.submitted import students_submitted
 from autograde.records import database
 from autograde.records.gradebook import record
 from autograde.report import CellRun, ExerciseReport, Outcome, Verdict
-from autograde.tests.tiny_course import SLUG, FakeGrading, a_report, hand_in
+from autograde.tests.tiny_course import SLUG, FakeGrading, a_report, copied_and_cut, hand_in
 
 
 def scores(course: Course) -> dict[str, Any]:
@@ -35,12 +34,7 @@ def broken(student: str) -> Any:
 
 
 def test_scores_come_from_reports_and_bad_submissions_stop_nobody(released: Course, fake_grading: FakeGrading) -> None:
-    release = nbformat.read(released.paths(SLUG).released_notebook, 4)
-    copied, cut = copy.deepcopy(release), copy.deepcopy(release)
-    copied.cells.insert(3, copy.deepcopy(copied.cells[2]))
-    copied.cells[3]["id"] = "copy"
-    del cut.cells[3]
-    cut.cells[1].metadata = nbformat.from_dict({"nbgrader": {"grade": True, "points": 99}})
+    copied, cut = copied_and_cut(released)
     hand_in(released, "ann", copied)
     hand_in(released, "bob", cut)
     hand_in(released, "cyd", b'{"cells": [')

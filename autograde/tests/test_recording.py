@@ -28,7 +28,7 @@ from autograde.course import Course
 from autograde.notebooks.nbgrader_settings import configure
 from autograde.records.gradebook import record
 from autograde.report import CellRun
-from autograde.tests.tiny_course import SLUG, FakeGrading, a_report, hand_in
+from autograde.tests.tiny_course import SLUG, FakeGrading, a_report, copied_and_cut, hand_in
 
 ON_TIME, LATE = "2027-01-31 12:00:00.0 UTC", "2027-02-03 12:00:00.0 UTC"
 ODD = [{"output_type": "stream", "name": "stdout", "text": "<b>\x1b[1mé\r\n\x85"}, {"output_type": "bomb"}]
@@ -84,11 +84,7 @@ def damaged(release: Any, draw: random.Random) -> bytes:
 def hand_in_everything(course: Course, grading: FakeGrading) -> None:
     """Untouched, damaged, late, odd and unreadable work, and what may lie beside it."""
     release = nbformat.read(course.paths(SLUG).released_notebook, 4)
-    copied, cut = copy.deepcopy(release), copy.deepcopy(release)
-    copied.cells.insert(3, copy.deepcopy(copied.cells[2]))
-    copied.cells[3]["id"] = "copy"
-    del cut.cells[3]
-    cut.cells[1].metadata = nbformat.from_dict({"nbgrader": {"grade": True, "points": 99}, "collapsed": True})
+    copied, cut = copied_and_cut(course)
     hand_in(course, "untouched", when=ON_TIME)
     hand_in(course, "copied", copied, when=LATE)
     hand_in(course, "cut", cut, when="")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 from pathlib import Path
@@ -96,6 +97,16 @@ def hand_in(course: Course, student: str, notebook: Any = None, *, name: str = f
     if when:
         (folder / "timestamp.txt").write_text(when)
     return folder / name
+
+
+def copied_and_cut(course: Course) -> tuple[Any, Any]:
+    """The release with its answer cell twice; and without its checks and with false metadata."""
+    copied, cut = (nbformat.read(course.paths(SLUG).released_notebook, as_version=4) for _ in range(2))
+    copied.cells.insert(3, copy.deepcopy(copied.cells[2]))
+    copied.cells[3]["id"] = "copy"
+    del cut.cells[3]
+    cut.cells[1].metadata = nbformat.from_dict({"nbgrader": {"grade": True, "points": 99}, "collapsed": True})
+    return copied, cut
 
 
 class FakeGrading:
