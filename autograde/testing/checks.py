@@ -97,23 +97,23 @@ class Check:
 
     def _passes(self, student: Student, cases: list[dict[str, Any]]) -> bool:
         """Does every drawn case pass? Stops at the first that does not, and then leaves no trace here."""
-        seen, conversation = evidence.gathered().seen, student._conversation
-        before = len(seen)
+        gathered, conversation = evidence.gathered(), student._conversation
+        before = len(gathered.seen)
         self.failure, self.failed_lines, self.replay = None, [], ""
         with margins() as met:
             try:
                 if self.script and (known := self.script.ask(conversation)):
-                    seen += known.seen
+                    gathered.extend(known.seen)
                     self.margin = known.margin
                     return True
                 for case in cases:
                     self._example(self.body, student=student, **case)
             except (Exception, WorkerLostError, OffScriptError):  # whoever is at fault: it fails in a fresh fork too
-                del seen[before:]
+                gathered.forget(before)
                 return False
         self.margin = largest(met)
         if conversation.ahead or not cases:  # a test that draws as it goes has none
-            del seen[before:]
+            gathered.forget(before)
             return False
         self._remember(student, before)
         return True

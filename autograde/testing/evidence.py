@@ -36,6 +36,8 @@ class Observation:
     kwargs: dict[str, Any]
     got: list[Any]
     allowed: list[Tensor]
+    size: int = 0
+    """numbers in the answer, kept or not"""
 
 
 @dataclass
@@ -48,9 +50,19 @@ class Evidence:
 
     def add(self, key: Any, observation: Observation) -> None:
         """Beyond HELD numbers an answer is kept without them, and then no idea explains it."""
-        self.held += sum(torch.as_tensor(leaf).numel() for leaf in observation.got)
-        kept = observation if self.held <= HELD else replace(observation, got=[])
-        self.seen.append((key, kept))
+        size = sum(torch.as_tensor(leaf).numel() for leaf in observation.got)
+        self.held += size
+        self.seen.append((key, replace(observation, size=size, got=observation.got if self.held <= HELD else [])))
+
+    def forget(self, before: int) -> None:
+        """All but the first `before` observations, as if they had never been made."""
+        self.held -= sum(observation.size for _, observation in self.seen[before:])
+        del self.seen[before:]
+
+    def extend(self, known: list[tuple[Any, Observation]]) -> None:
+        """What another submission showed by the same answers."""
+        self.held += sum(observation.size for _, observation in known)
+        self.seen += known
 
     def explanations(self, key: Any, ideas: list[Idea]) -> list[Idea]:
         """The ideas that explain the last observations; only one that is alone may be named to a student."""

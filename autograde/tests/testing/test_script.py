@@ -184,3 +184,14 @@ def test_no_more_is_held_than_should_be(forks_of: ForksOf, monkeypatch: pytest.M
     verdict(squares.check, forks_of("def f(x):\n    return x * x"))
     kept = [seen.got for _, seen in evidence.gathered().seen]
     assert [len(got) for got in kept] == [1, 1, *[0] * 8]
+
+
+def test_what_is_forgotten_and_what_is_known_count_as_held(forks_of: ForksOf) -> None:
+    squares, right = Squares(), "def f(x):\n    return x * x"
+    verdict(squares.check, forks_of(right))
+    held = evidence.gathered().held
+    assert held == 10 * 6
+    verdict(squares.check, forks_of(right))
+    assert evidence.gathered().held == held, "known answers count as well"
+    evidence.gathered().forget(3)
+    assert (evidence.gathered().held, len(evidence.gathered().seen)) == (3 * 6, 3)
