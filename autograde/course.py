@@ -90,6 +90,11 @@ class AssignmentPaths:
         return self.root / "reports" / f"{self.slug}.html"
 
     @property
+    def prepared(self) -> Path:
+        """What the hidden checks ask and expect, found out once: as secret as they are, and made again at need."""
+        return self.root / "build" / "prepared" / self.slug
+
+    @property
     def changes(self) -> Path:
         """What a regrading changed, as a table for programs; the page to review it lies beside it."""
         return self.root / "reports" / f"{self.slug}-changes.csv"

@@ -23,6 +23,7 @@ from autograde.grading import pytest_plugin
 from autograde.grading.forks import SPARE, Forks
 from autograde.grading.judging import failed, passed, waiting
 from autograde.grading.opened import open_submission
+from autograde.grading.preparation import Preparation
 from autograde.grading.versions import Options, checks_digest, digest_of
 from autograde.grading.warm import GuardLostError, WarmProcessError
 from autograde.notebooks.extract import Submission
@@ -89,9 +90,8 @@ class GradingSession:
             return True
         session.config.stash[pytest_plugin.STUDENT] = self.student
         items: list[Any] = [item for item in session.items if hasattr(getattr(item, "obj", None), "check")]
-        for item in items:  # while the warm process starts, and the confinement is proven
-            with contextlib.suppress(Exception):  # met again, and told, by the check
-                item.obj.check.draw(self.course.seed)
+        # While the warm process starts, and the confinement is proven.
+        preparation = Preparation(self.course, self.slug, items, self.checks, self.device)
         connection = self._connection()
         while True:
             try:
@@ -103,6 +103,8 @@ class GradingSession:
             answer = self._graded(submission, items)
             with contextlib.suppress(OSError):
                 connection.send(answer)
+            if isinstance(answer, Report):
+                preparation.learn(answer, self.options)
 
     def _connection(self) -> Connection:
         """The one to serve here. Tests are read and inputs drawn once; each further connection gets a fork."""

@@ -41,17 +41,17 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def digest(self) -> str:
-        return _digest([self.submission, self.checks, self.policies, self.engine])
+        return digest_of_parts([self.submission, self.checks, self.policies, self.engine])
 
 
 def version_of(course: Course, submission: Submission, checks: str | None = None) -> Version:
     """What grading `submission` now would be made with; `checks` if its tests were read earlier."""
     policies = (course.seed, course.reveal, course.limits_of(submission.slug), course.device, course.experiments)
     return Version(
-        submission=_digest([submission.sha256, repr(submission.cells), repr(sorted(submission.experiments))]),
+        submission=digest_of_parts([submission.sha256, repr(submission.cells), repr(sorted(submission.experiments))]),
         checks=checks or checks_digest(course, submission.slug),
-        policies=_digest([repr(policies)]),
-        engine=_engine_digest(),
+        policies=digest_of_parts([repr(policies)]),
+        engine=engine_digest(),
     )
 
 
@@ -65,17 +65,19 @@ def checks_digest(course: Course, slug: str) -> str:
 
 
 @cache
-def _engine_digest() -> str:
+def engine_digest() -> str:
     """Of the engine, once: what a process runs is what it imported."""
     files = (file for file in ENGINE.rglob("*.py") if "tests" not in file.relative_to(ENGINE).parts)
     return _files_digest(files, ENGINE)
 
 
 def _files_digest(files: Iterable[Path], root: Path) -> str:
-    return _digest([part for file in sorted(files) for part in (str(file.relative_to(root)), file.read_bytes())])
+    return digest_of_parts(
+        [part for file in sorted(files) for part in (str(file.relative_to(root)), file.read_bytes())]
+    )
 
 
-def _digest(parts: Iterable[str | bytes]) -> str:
+def digest_of_parts(parts: Iterable[str | bytes]) -> str:
     digest = hashlib.sha256()
     for part in parts:
         data = part if isinstance(part, bytes) else part.encode("utf-8", "surrogatepass")

@@ -71,6 +71,11 @@ class Check:
         if hasattr(self.test, "hypothesis"):
             self._cases(course_seed)
 
+    def know(self, course_seed: int, cases: list[dict[str, Any]], frames: list[bytes] | None) -> None:
+        """Take over what another process has drawn for this seed, and the questions that it came to ask."""
+        self.cases, self.drawn_for = cases, course_seed
+        self.script, self.scripts = (Script(frames), 1) if frames else (None, 0)
+
     def run(self, student: Student, course_seed: int) -> None:
         """Try the property; raises what the smallest failing example raised.
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import inspect
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -21,6 +23,18 @@ from autograde.wire import encode
 
 CACHED = 4096
 Reference = Callable[..., Any]
+Key = tuple[bool, str]
+"""asked for the value, not for gradients; a digest of the inputs"""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the reference gives for some inputs."""
+
+    parts: list[Part]
+    answer: Any
+    held: list[Any]
+    """inputs that are no data, known by their identity: kept, or that would soon be another's"""
 
 
 class Oracle:
@@ -31,7 +45,8 @@ class Oracle:
         self.reference = reference
         self.forms = forms
         self.misconceptions: list[Reference] = []
-        self._known: OrderedDict[Any, tuple[list[Part], Any]] = OrderedDict()
+        self.known: OrderedDict[Key, Expected] = OrderedDict()
+        """what was measured so far, the latest last"""
 
     def misconception(self, idea: Reference) -> Reference:
         """Register a formula that students really write; its docstring is the hint they read."""
@@ -56,7 +71,8 @@ class Oracle:
         self._compare(got, "the gradient", lambda function: vjp_of(function, cotangents), args, kwargs)
 
     def _compare(self, got: Any, what: str, asked: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        parts, answer = self._expected(asked, args, kwargs)
+        expected = self._expected(asked, args, kwargs)
+        parts, answer = expected.parts, expected.answer
         if (fool := fools.in_place.get()) is not None:
             question = fools.Question(answer, [part.like for part in parts], asked, args, kwargs, self.misconceptions)
             got = fool(got, question)
@@ -79,14 +95,21 @@ class Oracle:
     def _key(self) -> Any:
         return id(self), last_target.get()
 
-    def _expected(self, asked: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Part], Any]:
+    def _expected(self, asked: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Expected:
         """Measured once for the same inputs: every submission of a course is asked the same questions."""
-        key = asked is _as_it_is, encode((args, kwargs), id)
-        if key not in self._known:
-            self._known[key] = measure(asked(self.reference), args, kwargs, [asked(form) for form in self.forms])
-            if len(self._known) > CACHED:
-                self._known.popitem(last=False)
-        return self._known[key]
+        held: list[Any] = []
+
+        def name(thing: Any) -> int:
+            held.append(thing)
+            return id(thing)
+
+        key = asked is _as_it_is, hashlib.sha256(encode((args, kwargs), name)).hexdigest()
+        if key not in self.known:
+            parts, answer = measure(asked(self.reference), args, kwargs, [asked(form) for form in self.forms])
+            self.known[key] = Expected(parts, answer, held)
+            if len(self.known) > CACHED:
+                self.known.popitem(last=False)
+        return self.known[key]
 
     def _names(self, what: str, args: tuple[Any, ...]) -> list[str]:
         """What to call each part of the answer in a message."""

@@ -130,3 +130,11 @@ def test_who_holds_an_idea_answers_as_it_does_and_is_right_where_it_has_no_answe
         mismatch(oracle, mean_square(pairs), pairs)
     finally:
         in_place.reset(token)
+
+
+def test_functions_among_the_inputs_are_told_apart() -> None:
+    """Also when one is gone, with the submission that was asked about it, and the next one has its place in memory."""
+    oracle = Oracle(lambda x, f: f(x))
+    for number in range(20):
+        evidence.current.set(evidence.Evidence())
+        oracle.compare(torch.full((2,), float(number)), torch.ones(2), lambda x, factor=number: x * factor)
