@@ -22,14 +22,15 @@ def fresh_evidence() -> Iterator[None]:
     evidence.current.reset(token)
 
 
+def summed(x: torch.Tensor) -> torch.Tensor:
+    """You sum."""
+    return x.square().sum(-1)
+
+
 @pytest.fixture
 def oracle() -> Oracle:
     made = Oracle(mean_square)
-
-    @made.misconception
-    def summed(x: torch.Tensor) -> torch.Tensor:
-        """You sum."""
-        return x.square().sum(-1)
+    made.misconception(summed)
 
     @made.misconception
     def divides_by_two(x: torch.Tensor) -> torch.Tensor:
@@ -138,3 +139,16 @@ def test_functions_among_the_inputs_are_told_apart() -> None:
     for number in range(20):
         evidence.current.set(evidence.Evidence())
         oracle.compare(torch.full((2,), float(number)), torch.ones(2), lambda x, factor=number: x * factor)
+
+
+def test_what_another_oracle_saw_is_no_evidence() -> None:
+    """Also when a check makes its oracle for each example, and the next one has the place in memory of the last."""
+    for _ in range(20):
+        made = Oracle(mean_square)
+        made.misconception(summed)
+        made.compare(torch.tensor(1.0), torch.tensor([1.0]))  # summing does the same here
+        made.compare(torch.tensor(2.5), torch.tensor([1.0, 2.0]))  # and not here
+        del made
+        fresh = Oracle(mean_square)
+        fresh.misconception(summed)
+        assert mismatch(fresh, torch.tensor(14.0), torch.tensor([1.0, 2.0, 3.0])).misconception == "summed"
