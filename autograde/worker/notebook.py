@@ -16,11 +16,14 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.text import SList
 from traitlets.config import Config
 
+from autograde.wire.frame import STRUCTURE_BYTES
 from autograde.worker.faults import text_of
 from autograde.worker.limits import Bounds
 
 CELL_FILE = "<cell {}>"
 CUT = "\n[output cut here: the notebook printed more than the course allows]\n"
+MOST_OF_A_CELL = STRUCTURE_BYTES - (16 << 10)
+"""bytes of one cell's outputs: they travel in one frame, with the cell's id and its error"""
 
 
 class CellTimeoutError(BaseException):
@@ -28,29 +31,62 @@ class CellTimeoutError(BaseException):
 
 
 class Outputs:
-    """The nbformat outputs of the running cell, and how many bytes the notebook may still put out."""
+    """The nbformat outputs of the running cell, as many bytes of them as the notebook and the cell may put out."""
 
     def __init__(self) -> None:
         self.items: list[dict[str, Any]] = []
+        """the text of a stream is a list of what was written: joined once, when the cell has ended"""
         self.left = 0
+        """bytes for the rest of the notebook"""
+        self.room = 0
+        """bytes for the rest of the cell"""
+
+    def begin(self) -> None:
+        """A new cell."""
+        self.items, self.room = [], MOST_OF_A_CELL
 
     def add(self, output: dict[str, Any]) -> None:
-        size = len(repr(output))
-        if size <= self.left:
-            self.left -= size
+        if self._fits(_bytes_of(repr(output))):
             self.items.append(output)
-        elif self.left > 0:
-            self.left = 0
-            self.items.append({"output_type": "stream", "name": "stderr", "text": CUT})
 
     def stream(self, name: str, text: str) -> None:
-        last = self.items[-1] if self.items else {}
-        if last.get("name") == name and len(text) <= self.left:
-            self.left -= len(text)
-            last["text"] += text
-        elif text:
-            kept = text[: self.left]
-            self.add({"output_type": "stream", "name": name, "text": kept + (CUT if kept != text else "")})
+        """Text that was written, up to where it is too much."""
+        most = min(self.left, self.room)
+        if not text or most <= 0:
+            return
+        if not self.items or self.items[-1].get("name") != name:
+            self.add({"output_type": "stream", "name": name, "text": []})
+            most = min(self.left, self.room)
+        if most <= 0:
+            return
+        start = text[: most + 1].encode("utf-8", "surrogatepass")
+        if len(start) > most:
+            self.items[-1]["text"].append(start[:most].decode("utf-8", "ignore"))
+        if self._fits(len(start)):
+            self.items[-1]["text"].append(text)
+
+    def taken(self) -> list[dict[str, Any]]:
+        """The cell's outputs, as nbformat has them."""
+        return [
+            item | {"text": "".join(item["text"])} if isinstance(item.get("text"), list) else item
+            for item in self.items
+        ]
+
+    def _fits(self, size: int) -> bool:
+        """Take so much room, or say that there is none; whatever comes after that is left out without a word."""
+        if size <= min(self.left, self.room):
+            self.left -= size
+            self.room -= size
+            return True
+        if min(self.left, self.room) > 0:
+            self.items.append({"output_type": "stream", "name": "stderr", "text": [CUT]})
+        self.left = 0 if size > self.left else self.left
+        self.room = 0
+        return False
+
+
+def _bytes_of(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
 
 
 class Stream:
@@ -161,8 +197,7 @@ def run_cells(shell: NotebookShell, cells: list[Any], bounds: Bounds) -> Iterato
 
 
 def _run_cell(shell: NotebookShell, cell: str, source: str, wall_s: float) -> dict[str, Any]:
-    outputs: list[dict[str, Any]] = []
-    shell.outputs.items = outputs
+    shell.outputs.begin()
     compiler: Any = shell.compile
     compiler.cell = cell
     signal.signal(signal.SIGALRM, _interrupt)
@@ -174,6 +209,7 @@ def _run_cell(shell: NotebookShell, cell: str, source: str, wall_s: float) -> di
         error = raised
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+    outputs = shell.outputs.taken()
     if isinstance(error, CellTimeoutError):
         return {"cell": cell, "outputs": outputs, "error": f"stopped after {wall_s:g} s: the cell did not finish"}
     return {"cell": cell, "outputs": outputs, "error": _describe(error, cell) if error is not None else ""}
