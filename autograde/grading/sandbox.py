@@ -62,37 +62,44 @@ class RunningSubmission:
         self.fatal_cell = ""
         """id of the cell that ended the notebook's process, or kept it beyond its time"""
         self.timed_out = False
-        self.scratch = scratch.make(data)
         self.open_fds: set[int] = set()
         self.ended = False
+        self.control, guards_end = message_pair()
+        self.scratch = scratch.make(data)
         request = {"scratch": self.scratch, "limits": _bounds(limits), "device": device, "seed": seed}
-        self.control, theirs = message_pair()
-        self.notebook, notebook_fds = self._pipes()
-        self.channels, check_fds = [], []
-        for _ in range(checks):
-            channel, worker_fds = self._pipes()
-            self.channels.append(channel)
-            check_fds += worker_fds
-        fds = [theirs.fileno(), *notebook_fds, *check_fds]
         try:
-            send_descriptors(warm, msgspec.json.encode(request), fds)
-        except OSError as error:
+            self._start(warm, msgspec.json.encode(request), guards_end, checks)
+            self._run_notebook(cells)
+        except BaseException:
             self.close()
-            raise WarmProcessError(f"the warm process is gone ({error})") from None
-        finally:
-            theirs.close()
-            for fd in [*notebook_fds, *check_fds]:
-                os.close(fd)
-        self._run_notebook(cells)
+            raise
 
-    def _pipes(self) -> tuple[Channel, list[int]]:
-        """A channel for this side, and the descriptors of the other side: read, write."""
+    def _start(self, warm: socket.socket, request: bytes, guards_end: socket.socket, checks: int) -> None:
+        """Have the warm process fork this submission's guard, and give it the other end of everything."""
+        theirs: list[int] = []
+        try:
+            self.notebook = self._channel(theirs)
+            self.channels = [self._channel(theirs) for _ in range(checks)]
+            try:
+                send_descriptors(warm, request, [guards_end.fileno(), *theirs])
+            except OSError as error:
+                raise WarmProcessError(f"the warm process is gone ({error})") from None
+        finally:
+            guards_end.close()
+            for fd in theirs:
+                os.close(fd)
+
+    def _channel(self, theirs: list[int]) -> Channel:
+        """A channel for this side; the other side's descriptors, read and write, are added to `theirs`."""
         their_read, our_write = os.pipe()
+        theirs.append(their_read)
+        self.open_fds.add(our_write)
         our_read, their_write = os.pipe()
+        theirs.append(their_write)
+        self.open_fds.add(our_read)
         for fd in (our_read, our_write):
             os.set_blocking(fd, False)
-            self.open_fds.add(fd)
-        return Channel(our_read, our_write), [their_read, their_write]
+        return Channel(our_read, our_write)
 
     def _run_notebook(self, cells: list[tuple[str, str]]) -> None:
         try:
@@ -100,7 +107,6 @@ class RunningSubmission:
         except (DeadlineError, PeerGone, WireError):
             answer = {"why": "it ended first"}
         if answer != {"confined": True}:
-            self.close()
             raise WarmProcessError(f"a worker could not be confined ({answer.get('why')}); run `course doctor`")
         deadline = time.monotonic() + self.limits.notebook_wall_s
         try:
@@ -189,7 +195,7 @@ class RunningSubmission:
             if number in (signal.SIGXCPU, signal.SIGKILL):
                 self.timed_out = number == signal.SIGXCPU
                 return "by using more processor time, memory or disk than the course allows"
-            return f"(killed by {signal.Signals(number).name})"
+            return f"(killed by {_signal_name(number)})"
         return f"(exit status {os.WEXITSTATUS(status)})"
 
     def _end(self, command: bytes = b"end") -> int | None:
@@ -219,6 +225,11 @@ class RunningSubmission:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _signal_name(number: int) -> str:
+    """Most real-time signals, which a submission may send itself, have no name."""
+    return signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
 
 
 def _bounds(limits: Limits) -> dict[str, float]:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -254,3 +255,33 @@ def test_where_there_is_no_proc_processes_are_found_by_ps() -> None:
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, start_new_session=True)
     assert done.stdout.splitlines() == ["3 True", "[]"], done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, 40, signal.SIGRTMAX])
+def test_any_signal_that_ends_the_notebook_is_told(run: Run, number: int) -> None:
+    """Most real-time signals have no name, which is no reason for the grader to fall over."""
+    assert "killed by" in run(f"import signal\nsignal.raise_signal({int(number)})").problem
+
+
+def test_a_submission_whose_guard_is_lost_leaves_nothing_behind(
+    warm: WarmProcess, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def lost(self: RunningSubmission) -> None:
+        raise GuardLostError
+
+    monkeypatch.setattr(RunningSubmission, "_sweep", lost)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(GuardLostError):
+        RunningSubmission(warm.control, [("a", "x = 1")], limits=LIMITS, checks=5)
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_name_that_was_supplied_and_never_defined_is_missing_again(student_of: Callable[..., Student]) -> None:
+    student = student_of("def f(): return g()")
+    student.supply(g=lambda: torch.ones(1))
+    assert student.f().item() == 1
+    student._conversation.begin()
+    with pytest.raises(StudentError, match="defines no `g`"):
+        student.g()

@@ -22,6 +22,8 @@ from autograde.worker.randomness import seed_everything
 from autograde.worker.supplied import supplied
 
 HELD_BYTES = 1 << 16
+ABSENT = object()
+"""stands for the value of a name that the submission does not define"""
 
 
 class Answerer:
@@ -73,7 +75,11 @@ class Answerer:
     def begin(self, seed: int | None) -> None:
         """A new example: forget its predecessor's objects, restore replaced names, draw the same random numbers."""
         self.objects.clear()
-        self.namespace.update(self.replaced)
+        for name, value in self.replaced.items():
+            if value is ABSENT:
+                self.namespace.pop(name, None)
+            else:
+                self.namespace[name] = value
         self.replaced.clear()
         seed_everything(self.seed if seed is None else seed, self.device)
 
@@ -112,7 +118,7 @@ class Answerer:
     def supply(self, request: dict[str, Any]) -> dict[str, Any]:
         """Put functions of the grader in place of globals of the submission, until the next example."""
         for name, callback in request["callbacks"].items():
-            self.replaced.setdefault(name, self.namespace.get(name))
+            self.replaced.setdefault(name, self.namespace.get(name, ABSENT))
             self.namespace[name] = supplied(self.ask, callback.number, self.received)
         return {"value": None}
 
@@ -127,13 +133,14 @@ class Answerer:
             leaves |= dict(target.named_parameters())
         value = target(*args, **kwargs)
         outputs = [tensor for tensor in tensors_of(value) if tensor.requires_grad]
-        if not outputs:
+        wanted = {name: leaf for name, leaf in leaves.items() if leaf.requires_grad}  # a module may freeze some
+        if not outputs or not wanted:
             return {"value": value, "gradients": dict.fromkeys(leaves)}
         cotangents = self.cotangents(request, value, outputs)
         if [up.shape for up in cotangents] != [output.shape for output in outputs]:
             return {"value": value, "gradients": None}
-        found = torch.autograd.grad(outputs, list(leaves.values()), cotangents, allow_unused=True)
-        return {"value": value, "gradients": dict(zip(leaves, found, strict=True))}
+        found = torch.autograd.grad(outputs, list(wanted.values()), cotangents, allow_unused=True)
+        return {"value": value, "gradients": dict.fromkeys(leaves) | dict(zip(wanted, found, strict=True))}
 
     def cotangents(self, request: dict[str, Any], value: Any, outputs: list[torch.Tensor]) -> list[torch.Tensor]:
         if request.get("cotangents") is None:
