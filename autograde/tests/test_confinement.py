@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import tempfile
 import threading
@@ -258,3 +259,22 @@ def test_checks_run_at_the_same_time_in_several_submissions(warm: WarmProcess) -
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
     assert sorted(found) == [1, 1, 1, 1, 2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("name", ["plain", "José 2027", "back\\slash and\ttab"])
+def test_a_file_tree_may_lie_below_any_name(tmp_path: Path, name: str) -> None:
+    """An environment in such a home folder is hung into the submissions' tree like any other."""
+    folder, own = tmp_path / name, tmp_path / "own"
+    folder.mkdir()
+    own.mkdir()
+    environment = os.environ | {"TMPDIR": str(own)}
+    tries = (
+        "import sys; sys.path.append(sys.argv[1])\n"
+        "from autograde.worker import confinement\nprint(confinement.found().tree)"
+    )
+    command = [sys.executable, "-c", tries]
+    here, there = (
+        subprocess.run([*command, str(place)], capture_output=True, text=True, env=environment, check=True).stdout
+        for place in ("/usr/share", folder)
+    )
+    assert there == here

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import shutil
 from collections.abc import Iterable
 
@@ -22,6 +23,8 @@ RDONLY, NOSUID, NODEV, REMOUNT, BIND, REC, PRIVATE = 0x1, 0x2, 0x4, 0x20, 0x1000
 KEPT = {0x2: 0x2, 0x4: 0x4, 0x8: 0x8, 0x400: 0x400, 0x800: 0x800, 0x1000: 0x200000}
 """flags of statvfs(3) -> of mount(2): those that a mount from outside may not lose"""
 DETACH = 2
+ESCAPED = re.compile(rb"\\([0-7]{3})")
+"""how mountinfo writes a space, a tab, a line's end and a backslash; all else stands there as it is"""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -100,13 +103,17 @@ def _make_readonly(place: str) -> None:
 
 def _mounts() -> dict[str, str]:
     """Where each mount hangs, by its number."""
-    with open("/proc/self/mountinfo") as table:
-        rows = [line.split(" ", 5) for line in table]
-    return {row[0]: row[4].encode().decode("unicode_escape") for row in rows}
+    with open("/proc/self/mountinfo", "rb") as table:
+        rows = [line.split(b" ", 5) for line in table]
+    return {os.fsdecode(row[0]): os.fsdecode(ESCAPED.sub(_character, row[4])) for row in rows}
+
+
+def _character(escaped: re.Match[bytes]) -> bytes:
+    return bytes([int(escaped[1], 8)])
 
 
 def _mount(source: str | None, target: str, flags: int, kind: str | None = None, options: str | None = None) -> None:
-    words = [ctypes.c_char_p(word.encode() if word is not None else None) for word in (source, target, kind, options)]
+    words = [ctypes.c_char_p(None if word is None else os.fsencode(word)) for word in (source, target, kind, options)]
     if _libc.mount(words[0], words[1], words[2], ctypes.c_ulong(flags), words[3]):
         error = ctypes.get_errno()
         raise OSError(error, f"mounting {target}: {os.strerror(error)}")
