@@ -111,6 +111,8 @@ class Conversation:
             elif self.ahead.popleft() != frame:
                 raise OffScriptError
             while "callback" in (reply := self._receive()):
+                if time.monotonic() > self.deadline:  # whoever goes on asking keeps no wait from ending
+                    raise DeadlineError
                 answer = encode(self.lent.answer(reply), self._stand_in)
                 self.minutes.answer(answer)
                 if self.answered_ahead:

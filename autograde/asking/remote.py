@@ -74,7 +74,7 @@ class RemoteObject(Remote):
         return self._tensors("state_dict", self._function("state_dict")())
 
     def named_parameters(self) -> dict[str, torch.Tensor]:
-        """Trainable parameters by name."""
+        """Parameters by name, frozen ones among them."""
         return self._tensors("named_parameters", self._get("named_parameters"))
 
     def named_buffers(self) -> dict[str, torch.Tensor]:
@@ -120,7 +120,7 @@ def gradients(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any], cot
     reply = target._ask("gradients", args, kwargs, cotangents=cotangents)
     received = target._conversation.received
     found = received(reply.get("gradients"))
-    if not (found is None or isinstance(found, dict)):
+    if not (found is None or (isinstance(found, dict) and all(type(name) in (int, str) for name in found))):
         raise WorkerLostError(DISTURBED)
     return received(reply["value"]), found
 
@@ -144,7 +144,7 @@ def called(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any], **extr
 def without(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any], banned: list[str]) -> list[str]:
     """Which of the `banned` operators a call asks for. The worker's word."""
     names = target._ask("without", args, kwargs, banned=banned).get("called")
-    if not (isinstance(names, list) and set(names) <= set(banned)):
+    if not (isinstance(names, list) and all(name in banned for name in names)):
         raise WorkerLostError(DISTURBED)
     return names
 
@@ -153,6 +153,8 @@ def cost(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Cost:
     """Call under the worker's counters."""
     reply = target._ask("cost", args, kwargs)
     flops, peak, operations = reply.get("flops"), reply.get("peak_bytes"), reply.get("operations")
-    if not (isinstance(flops, int) and isinstance(peak, int) and isinstance(operations, dict)):
+    if not (type(flops) is int and type(peak) is int and isinstance(operations, dict)):
+        raise WorkerLostError(DISTURBED)
+    if not all(type(name) is str and type(count) is int for name, count in operations.items()):
         raise WorkerLostError(DISTURBED)
     return Cost(target._conversation.received(reply["value"]), flops, peak, operations)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import itertools
+import math
 import re
 import zlib
 from typing import Any
@@ -87,7 +88,9 @@ class Cell:
             return f"[{inner}]" if isinstance(value, list) else f"({inner},)" if len(value) == 1 else f"({inner})"
         if isinstance(value, dict):
             return "{" + ", ".join(f"{key!r}: {self.literal(item)}" for key, item in value.items()) + "}"
-        if isinstance(value, float) and value != value or value in (float("inf"), float("-inf")):
+        if isinstance(value, np.ndarray):
+            return f"{self._tensor(torch.from_numpy(value))}.numpy()"
+        if isinstance(value, float) and not math.isfinite(value):
             return f"float({str(value)!r})"
         if value is None or isinstance(value, (bool, int, float, str, bytes, torch.dtype)):
             return repr(value)
@@ -123,7 +126,7 @@ def _numbers(tensor: torch.Tensor) -> str:
     if not tensor.is_floating_point():
         return repr(tensor.item())
     value = tensor.item()
-    if value != value or abs(value) == float("inf"):
+    if not math.isfinite(value):
         return f'float("{value}")'
     text = _shortest(value, tensor.dtype)
     return text if "." in text or "e" in text else f"{text}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,11 @@ def _walk(got: Any, answer: Any, parts: Any, what: str, names: Any) -> Mismatch 
 def _number(got: Any, part: Part, what: str) -> Mismatch | None:
     if type(got) not in (int, float, bool):
         return Mismatch(f"{what} must be a number, not {describe(got)}")
-    return _values(torch.tensor(float(got), dtype=torch.float64), part, what)
+    try:
+        value = float(got)
+    except OverflowError:  # Python's integers know no bound
+        value = math.inf if got > 0 else -math.inf
+    return _values(torch.tensor(value, dtype=torch.float64), part, what)
 
 
 def _tensor(got: Any, part: Part, what: str) -> Mismatch | None:

@@ -50,7 +50,7 @@ class Evidence:
 
     def add(self, key: Any, observation: Observation) -> None:
         """Beyond HELD numbers an answer is kept without them, and then no idea explains it."""
-        size = sum(torch.as_tensor(leaf).numel() for leaf in observation.got)
+        size = sum(leaf.numel() if isinstance(leaf, Tensor) else 1 for leaf in observation.got)
         self.held += size
         self.seen.append((key, replace(observation, size=size, got=observation.got if self.held <= HELD else [])))
 
@@ -102,6 +102,8 @@ def explains(idea: Idea, seen: Observation) -> bool:
 
 
 def _same(wrong: Any, moved: Any, got: Any, allowed: Tensor) -> bool:
+    if isinstance(got, int) and got.bit_length() > 63:  # no tensor holds it
+        return bool(wrong == got)
     wrong, moved, got = torch.as_tensor(wrong), torch.as_tensor(moved), torch.as_tensor(got)
     if wrong.shape != got.shape or wrong.dtype != got.dtype:
         return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -9,8 +10,10 @@ import torch
 
 from autograde.asking.errors import StudentError, WorkerLostError
 from autograde.asking.lent import MAX_ELEMENTS
+from autograde.asking.mismatch import Mismatch
 from autograde.asking.student import Student
-from autograde.testing import contract
+from autograde.testing import Oracle, contract
+from autograde.testing.evidence import gathered
 from autograde.wire import WireError
 
 StudentOf = Callable[..., Student]
@@ -69,16 +72,79 @@ def test_a_lost_worker_is_no_exception_that_a_search_would_shrink(student_of: St
         student_of(f"def f():\n    {body}", wall_s=1).f()
 
 
-def test_forged_gradients_are_the_submissions_own_loss(student_of: StudentOf) -> None:
+FORGED = """
+import sys
+wire = sys.modules['autograde.wire']
+old = wire.encode
+def forged(value, *rest):
+    return old({{**value, {key!r}: {instead}}} if {key!r} in value else value, *rest)
+wire.encode = forged
+def f(x):
+    return x * 2
+"""
+ASKED: dict[str, Callable[[Student], object]] = {
+    "gradients": lambda student: contract.gradient_reaches_inputs(student.f, torch.ones(1)),
+    "called": lambda student: contract.written_by_hand(student.f, torch.ones(1), without=["aten::mul"], rule=""),
+    "operations": lambda student: student.cost(student.f, torch.ones(1)),
+    "flops": lambda student: student.cost(student.f, torch.ones(1)),
+    "changed": lambda student: contract.input_unchanged(student.f, torch.ones(1)),
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "instead"),
+    [
+        ("gradients", "5"), ("gradients", "{None: None}"), ("gradients", "{(1, 2): None}"), ("called", "5"),
+        ("called", "[[1]]"), ("called", "['aten::add']"), ("operations", "{'mm': 'many'}"), ("operations", "{1: 2}"),
+        ("flops", "True"), ("changed", "{}"),
+    ],
+)  # fmt: skip
+def test_a_forged_reply_is_the_submissions_own_loss(student_of: StudentOf, key: str, instead: str) -> None:
+    """It may not look like a broken check, which would withhold the report."""
+    student = student_of(FORGED.format(key=key, instead=instead))
+    with pytest.raises(WorkerLostError, match="disturbed"):
+        ASKED[key](student)
+
+
+def test_a_frozen_parameter_has_no_gradient(student_of: StudentOf) -> None:
     source = (
-        "import sys\nwire = sys.modules['autograde.wire']\nold = wire.encode\n"
-        "def forged(value, *rest):\n"
-        "    return old({**value, 'gradients': 5} if 'gradients' in value else value, *rest)\n"
-        "wire.encode = forged\ndef f(x):\n    return x * 2"
+        "class L(torch.nn.Module):\n def __init__(s):\n  super().__init__(); s.w = torch.nn.Parameter(torch.ones(1))\n"
+        "  s.table = torch.nn.Parameter(torch.ones(1), requires_grad=False)\n"
+        " def forward(s, x):\n  return x * s.w * s.table"
     )
     student = student_of(source)
-    with pytest.raises(WorkerLostError, match="disturbed"):
-        student.gradients(student.f, torch.ones(1))
+    _, gradients = student.gradients(student.L(), torch.full((1,), 3.0))
+    assert gradients["table"] is None
+    assert (gradients["w"].item(), gradients[0].item()) == (3, 1)
+
+
+FLOOD = """
+import os, sys
+def f(g):
+    frame = sys._getframe()
+    while type(frame.f_locals.get("self")).__name__ != "Answerer":
+        frame = frame.f_back
+    question = sys.modules["autograde.wire"].encode({"callback": 0, "args": (), "kwargs": {}, "cotangents": None})
+    while True:
+        os.write(frame.f_locals["self"].channel.write_fd, question * 500)
+"""
+
+
+def test_questions_without_end_end_with_the_checks_time(student_of: StudentOf) -> None:
+    """Written ahead of the answers they never let the grader wait, so no wait is there to end."""
+    start = time.monotonic()
+    with pytest.raises(WorkerLostError) as lost:
+        student_of(FLOOD, wall_s=1).f(lambda: time.sleep(0.01))
+    assert lost.value.timed_out
+    assert time.monotonic() - start < 20  # without a look at the clock: 100 000 answers of 10 ms each
+
+
+@pytest.mark.parametrize("number", ["2**80", "-(2**80)", "10**1000"])
+def test_a_number_that_no_tensor_holds_is_a_wrong_answer(student_of: StudentOf, number: str) -> None:
+    student, oracle = student_of(f"def f(x):\n    return {number}"), Oracle(lambda x: float(x.sum()))
+    with pytest.raises(Mismatch, match="the result is wrong"):
+        oracle.compare(student.f(torch.ones(2)), torch.ones(2))
+    assert len(gathered().seen) > 0
 
 
 def test_only_public_names_can_be_asked_for(student_of: StudentOf) -> None:

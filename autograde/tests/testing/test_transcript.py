@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -32,6 +33,12 @@ def test_the_cell_rebuilds_every_bit(data: st.DataObject, dtype: torch.dtype, le
     [again] = run(written([line(x)]))
     assert again.dtype == dtype
     assert torch.equal(again.view(torch.uint8), x.view(torch.uint8))
+
+
+@pytest.mark.parametrize("x", [np.ones(3), np.arange(2000.0), np.zeros((2, 0)), np.arange(4) > 1])
+def test_arrays_too(x: Any) -> None:
+    [again] = run(written([line(x)]))
+    assert (again.dtype, again.tolist()) == (x.dtype, x.tolist())
 
 
 @pytest.mark.parametrize("x", [torch.arange(300), torch.arange(300) % 2 == 0, torch.zeros(0, 3), torch.eye(20).T])
