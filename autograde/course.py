@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import runpy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from pathlib import Path
@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 CONFIG_NAME = "course_config.py"
+TERM = "term"
 FORMGRADER = "http://localhost:8888/formgrader"
 
 
@@ -146,6 +147,8 @@ class Course:
         for slug in slugs:
             if not slug.isidentifier():
                 raise CourseError(f"{CONFIG_NAME}: slug {slug!r} must be letters, digits and underscores")
+            if slug == TERM:
+                raise CourseError(f"{CONFIG_NAME}: slug {slug!r} is the name of the term's page; choose another")
         try:
             ZoneInfo(self.timezone)
         except (KeyError, ValueError, OSError):
@@ -172,7 +175,7 @@ class Course:
 
     @property
     def term_page(self) -> Path:
-        return self.root / "reports" / "term.html"
+        return self.root / "reports" / f"{TERM}.html"
 
     @property
     def stage(self) -> Path:
@@ -230,18 +233,17 @@ def find_root(start: Path | None = None) -> Path:
 
 def load_course(root: Path | None = None) -> Course:
     """Read COURSE from the course_config.py at `root` (default: found from the working folder)."""
-    from dataclasses import replace
-
     root = find_root(root)
     config = root / CONFIG_NAME
     try:
-        course = runpy.run_path(str(config))["COURSE"]
-    except KeyError:
-        raise CourseError(f"{config}: defines no COURSE") from None
+        defined = runpy.run_path(str(config))
     except CourseError:
         raise
     except Exception as error:
         raise CourseError(f"{config}: {type(error).__name__}: {error}") from error
+    if "COURSE" not in defined:
+        raise CourseError(f"{config}: defines no COURSE")
+    course = defined["COURSE"]
     if not isinstance(course, Course):
         raise CourseError(f"{config}: COURSE is a {type(course).__name__}, not a Course")
     return replace(course, root=root)

@@ -29,6 +29,13 @@ class Limits:
     notebook_bytes: int = 20 << 20
     """size of a submitted file; a larger one is refused unread"""
 
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not value > 0:
+                raise ValueError(f"Limits: {name}={value!r}; a limit is more than nothing")
+            if name.endswith("_bytes") and not isinstance(value, int):
+                raise ValueError(f"Limits: {name}={value!r}; bytes are a whole number, such as 2 << 30")
+
 
 class Confinement(Enum):
     """Whether submissions may run where the machine cannot confine them; see docs/threat-model.md."""
@@ -55,6 +62,13 @@ class Late:
     per_day: float = 0.0
     at_most: float = 1.0
     grace_minutes: float = 10.0
+
+    def __post_init__(self) -> None:
+        for name in ("per_day", "at_most"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"Late: {name}={getattr(self, name)!r}; it is a share of the score, so 0.1 for 10 %")
+        if self.grace_minutes < 0:
+            raise ValueError(f"Late: grace_minutes={self.grace_minutes!r}; it cannot be negative")
 
     def penalty(self, score: float, seconds_late: float) -> float:
         """The points to subtract from `score` for a submission that is `seconds_late` late."""

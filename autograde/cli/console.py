@@ -47,7 +47,9 @@ def progress(what: str) -> Iterator[Told]:
 
 
 def say_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    """JSON; half a character, as in the name of a folder that is not UTF-8, stands there escaped."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    click.echo(text.encode("utf-8", "backslashreplace").decode())
 
 
 def say_verification(found: Verification) -> None:

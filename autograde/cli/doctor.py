@@ -10,7 +10,7 @@ import torch
 
 from autograde.course import Course
 from autograde.grading.confinement import ConfinementError, missing, proven
-from autograde.grading.warm import WarmProcess
+from autograde.grading.warm import GuardLostError, WarmProcess, WarmProcessError
 from autograde.records.database import has_gradebook
 
 PACKAGES = ("nbgrader", "torch", "jupytext", "hypothesis", "pytest", "numpy", "notebook", "tiktoken")
@@ -37,10 +37,10 @@ def _process_tree() -> str:
 
 def _confinement(course: Course) -> dict[str, str]:
     with WarmProcess() as warm:
-        warm.wait_until_ready()
         try:
+            warm.wait_until_ready()
             level = proven(warm, course)
-        except ConfinementError as error:
+        except (ConfinementError, GuardLostError, WarmProcessError) as error:
             level = f"MISSING: {error}"
     absent = {f"without {name}": f"it would stop {stops}" for name, stops in missing(warm.layers).items()}
     return {"confinement": level, **absent}

@@ -5,22 +5,29 @@ from __future__ import annotations
 import ast
 import json
 import re
+from keyword import iskeyword
 from pathlib import Path
 
 import jinja2
 
-from autograde.course import CONFIG_NAME, Course, CourseError
+from autograde.course import CONFIG_NAME, TERM, Course, CourseError
+from autograde.disk import write_whole
 
 SLUG = re.compile(r"[a-z][a-z0-9_]{0,40}")
 
 
 def new_assignment(course: Course, slug: str, title: str) -> list[Path]:
     """Write the files of a new assignment and list it in course_config.py. Returns what was written or changed."""
-    if not SLUG.fullmatch(slug):
-        raise CourseError(f"{slug!r} cannot be a slug: use lower-case letters, digits and underscores, a letter first")
+    if not SLUG.fullmatch(slug) or iskeyword(slug):
+        raise CourseError(
+            f"{slug!r} cannot be a slug: use lower-case letters, digits and underscores, a letter first, "
+            "and no word that Python keeps for itself"
+        )
+    if slug == TERM:
+        raise CourseError(f"{slug!r} is the name of the term's page; choose another slug")
     if slug in course.slugs:
         raise CourseError(f"{CONFIG_NAME} already lists {slug!r}; choose another slug")
-    if '"' in title or "\\" in title or "\n" in title or not title.strip():
+    if '"' in title or "\\" in title or not title.isprintable() or not title.strip():
         raise CourseError(f"the title {title!r} must be one line of text without quotes and backslashes")
     texts = {path: _rendered(template, slug, title) for template, path in _files(course.root, slug).items()}
     for path in texts:
@@ -29,9 +36,8 @@ def new_assignment(course: Course, slug: str, title: str) -> list[Path]:
     config = course.root / CONFIG_NAME
     listed = _listed(config, slug, title)
     for path, text in texts.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    config.write_text(listed, encoding="utf-8")
+        write_whole(path, text)
+    write_whole(config, listed)  # last: until then there is no such assignment
     return [*texts, config]
 
 

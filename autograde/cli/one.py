@@ -10,6 +10,7 @@ import click
 
 from autograde.cli.command import JSON, command, known_slugs
 from autograde.course import Course, CourseError
+from autograde.disk import write_whole
 
 
 @command
@@ -52,7 +53,7 @@ def check(course: Course, file: str, slug: str, junit: Path | None, gradescope: 
                 say(text)
         for path, written in ((junit, results.junit), (gradescope, results.gradescope)):
             if path:
-                path.write_text(written(report), encoding="utf-8")
+                write_whole(path, written(report))
     sys.exit(1 if report.withheld else 0)
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from autograde.course import Course, CourseError
 from autograde.grading.preload import grader_modules, notebook_modules
-from autograde.grading.warm import Reached, WarmProcess
+from autograde.grading.warm import GuardLostError, Reached, WarmProcess, WarmProcessError
 from autograde.report import Report, broken
 
 if TYPE_CHECKING:  # this module only starts processes, and is loaded before all else so that they start at once
@@ -82,7 +82,10 @@ class GraderPool:
     def confinement(self) -> str:
         """What holds the submissions, as probes have shown; asked for before any submission runs."""
         self._start_graders(self.jobs)
-        self.warm.wait_until_ready()
+        try:
+            self.warm.wait_until_ready()
+        except WarmProcessError as error:
+            raise GraderError(f"{error}; run `course doctor`") from error
         ours, theirs = self.context.Pipe()
         reached = Reached(self.warm.control, self.warm.layers)
         self._start(_prove, [theirs], reached, self.course, self.strangers)
@@ -91,6 +94,8 @@ class GraderPool:
                 answer: str | Exception = ours.recv()
             except EOFError:
                 raise GraderError("the process that tries the confinement died; run `course doctor`") from None
+        if isinstance(answer, (WarmProcessError, GuardLostError)):
+            raise GraderError(str(answer)) from answer
         if isinstance(answer, Exception):
             raise answer
         return answer

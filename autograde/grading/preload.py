@@ -23,16 +23,16 @@ GRADER = ("autograde.grading.importing", "autograde.grading.grader", "IPython.co
 
 
 def notebook_modules(course: Course, slug: str) -> tuple[str, ...]:
-    """For the warm process: modules that the notebook imports, and those that it or a check makes torch import."""
-    text = course.paths(slug).source.read_text()
-    words: set[str] = set()
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Import):
-            words |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            words.add(node.module)
-    checks = _checks(course, slug)
-    return tuple(sorted(words | _first_uses(text + checks, FIRST_USES) | _first_uses(checks, ASKED)))
+    """For the warm process: modules that the notebook imports, and those that it or a check makes torch import.
+
+    A source that is being edited, or is gone, only makes the first use of them slower: students have an earlier one.
+    """
+    source = course.paths(slug).source
+    text, checks = (
+        source.read_text(encoding="utf-8", errors="replace") if source.exists() else "",
+        _checks(course, slug),
+    )
+    return tuple(sorted(_imported(text) | _first_uses(text + checks, FIRST_USES) | _first_uses(checks, ASKED)))
 
 
 def grader_modules(course: Course, slug: str) -> tuple[str, ...]:
@@ -40,8 +40,26 @@ def grader_modules(course: Course, slug: str) -> tuple[str, ...]:
     return *GRADER, *sorted(_first_uses(_checks(course, slug), FIRST_USES))
 
 
+def _imported(text: str) -> set[str]:
+    """Modules that a source names; none if it is no plain Python, as with a `%magic` in a cell."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):
+        return set()
+    words: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            words |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            words.add(node.module)
+    return words
+
+
 def _checks(course: Course, slug: str) -> str:
-    return "".join(path.read_text() for path in sorted(course.paths(slug).hidden_tests.glob("test_*.py")))
+    return "".join(
+        path.read_text(encoding="utf-8", errors="replace")
+        for path in sorted(course.paths(slug).hidden_tests.glob("test_*.py"))
+    )
 
 
 def _first_uses(text: str, uses: Mapping[str, str]) -> set[str]:

@@ -127,5 +127,5 @@ def _ideas(course: Course, slug: str) -> dict[str, str]:
     return {
         name: path.stem.removeprefix("test_")
         for path in sorted(course.paths(slug).hidden_tests.glob("test_*.py"))
-        for name in re.findall(r"\.misconception\ndef (\w+)", path.read_text())
+        for name in re.findall(r"\.misconception\ndef (\w+)", path.read_text(encoding="utf-8"))
     }

@@ -16,7 +16,7 @@ from autograde.inbox.archive import Archive, Entry, EntryError
 from autograde.inbox.layouts import SUFFIXES, Claim, claims_in
 from autograde.inbox.roster import Roster, RosterError
 from autograde.notebooks.extract import SubmissionError
-from autograde.notebooks.submitted import refuse_links
+from autograde.notebooks.submitted import refuse_links, refuse_name
 
 MAX_METADATA = 32 << 20
 
@@ -118,6 +118,7 @@ def _timestamp_file(archive: Archive, own: list[Claim]) -> str:
 
 def _place(course: Course, slug: str, handed_in: HandedIn, done: Collected) -> None:
     """Write the file whole or not at all; the student's earlier one goes."""
+    refuse_name(handed_in.student)
     folder = course.paths(slug).submitted(handed_in.student)
     refuse_links(folder, course.root / "submitted")
     folder.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,8 @@ from autograde.course import Course
 from autograde.notebooks.extract import Submission, SubmissionError, read_submission
 
 MAX_FILES = 2000
+MAX_NAME_BYTES = 200
+"""of a student's folder: other files are named after it, and no file system takes more than 255"""
 
 
 def students_submitted(course: Course, slug: str) -> list[str]:
@@ -32,12 +34,23 @@ def students_in(folder: Path, slug: str) -> list[str]:
 
 def submission_of(course: Course, slug: str, student: str) -> Submission:
     """What `student` handed in: the notebook, or the .py if there is none. SubmissionError if it cannot be read."""
+    refuse_name(student)
     folder = course.paths(slug).submitted(student)
     refuse_links(folder, course.root / "submitted")
     notebook, script = folder / f"{slug}.ipynb", folder / f"{slug}.py"
     file = script if script.exists() and not notebook.exists() else notebook
     released = course.paths(slug).released_notebook
     return read_submission(file, released, student, slug, course.limits_of(slug).notebook_bytes)
+
+
+def refuse_name(student: str) -> None:
+    """SubmissionError if no report and no gradebook could carry the name of this student's folder."""
+    try:
+        size = len(student.encode())
+    except UnicodeEncodeError:
+        raise SubmissionError(f"The folder {ascii(student)} has a name that is not UTF-8; rename it.") from None
+    if size > MAX_NAME_BYTES:
+        raise SubmissionError(f"The folder's name has {size} bytes; rename it to {MAX_NAME_BYTES} at most.")
 
 
 def refuse_links(folder: Path, top: Path) -> None:

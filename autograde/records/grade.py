@@ -50,7 +50,7 @@ def grade_class(
     """
     course.assignment(slug)
     submitted = students_submitted(course, slug)
-    chosen = list(students) if students is not None else submitted
+    chosen = list(dict.fromkeys(students)) if students is not None else submitted
     if not chosen:
         raise CourseError(f"no submissions in {course.root / 'submitted'}/<student>/{slug}/")
     if unknown := sorted(set(chosen) - set(submitted)):

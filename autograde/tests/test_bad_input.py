@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from autograde.course import Course
+from autograde.notebooks.extract import SubmissionError
 from autograde.notebooks.release import assemble
+from autograde.notebooks.submitted import submission_of
 from autograde.tests.checked_course import make_checked_course, released_copy
 from autograde.tests.commands import course_here
 from autograde.tests.tiny_course import SLUG, hand_in
@@ -30,6 +32,8 @@ BAD_FILES = {
     "deep": (deep_notebook(), "nested too deeply"),
     "huge": (b" " * (21 << 20), "larger than 21 MB"),
 }
+ODD_NAMES = {"jos\udce9": "is not UTF-8; rename it", "\U0001d400" * 63: "has 252 bytes; rename it"}
+"""of folders: from a platform of another encoding, and longer than a report's name may be"""
 ANSWERS = {
     "good": "def scale(x, factor):\n    return x * factor",
     "no-function": "scaled = 1",
@@ -50,6 +54,10 @@ def graded(checked_once: Path, tmp_path_factory: pytest.TempPathFactory) -> tupl
     doubled = assemble(course, SLUG, {"scale": ANSWERS["good"]})
     doubled.cells.append(doubled.cells[2].copy())
     hand_in(course, "doubled", json.dumps(doubled))
+    for name in ODD_NAMES:
+        hand_in(course, name)
+    source = course.paths(SLUG).source
+    source.write_text(source.read_text() + "\n# %%\nbeing_edited = (\n")
     done = course_here(course, "grade", SLUG)
     assert done.returncode == 1
     return course, done.stderr
@@ -85,6 +93,16 @@ def test_everybody_else_was_graded(graded: tuple[Course, str]) -> None:
     assert reasons(graded, "good") == ["", ""]
     course = graded[0]
     assert {path.stem for path in course.paths(SLUG).reports.glob("*.json")} == {*ANSWERS, "doubled"}
+
+
+def test_a_folder_that_no_report_can_be_named_after_is_told(graded: tuple[Course, str]) -> None:
+    course, _ = graded
+    for name, said in ODD_NAMES.items():
+        with pytest.raises(SubmissionError, match=said):
+            submission_of(course, SLUG, name)
+    again = course_here(course, "grade", SLUG, "--json")
+    assert set(json.loads(again.stdout)["not_graded"]) == {*BAD_FILES, *ODD_NAMES}
+    assert course_here(course, "report", SLUG).returncode == 0
 
 
 def test_a_doubled_cell_costs_nothing_and_is_noted(graded: tuple[Course, str]) -> None:

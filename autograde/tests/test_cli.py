@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from autograde.cli import main
 from autograde.course import Course
+from autograde.grading.warm import WarmProcess, WarmProcessError
 from autograde.records.gradebook import record
 from autograde.tests.tiny_course import SLUG, FakeGrading, a_report, hand_in
 
@@ -61,6 +62,18 @@ def test_a_mistake_is_one_sentence_and_status_2(
     [
         ("COURSE = (", "SyntaxError"),
         ("x = 1", "defines no COURSE"),
+        ("x = {}['grader']", "KeyError: 'grader'"),
+        (
+            "from autograde.course import Assignment, Course\nCOURSE = Course('c', [Assignment('term', title='T')])",
+            "term",
+        ),
+        (
+            "from autograde.course import Limits\nLimits(memory_bytes=2e9)",
+            "memory_bytes=2000000000.0; bytes are a whole",
+        ),
+        ("from autograde.course import Limits\nLimits(check_cpu_s=0)", "check_cpu_s=0; a limit is more"),
+        ("from autograde.course import Late\nLate(per_day=10)", "per_day=10; it is a share of the score"),
+        ("from autograde.course import Late\nLate(grace_minutes=-1)", "grace_minutes=-1; it cannot"),
         ("COURSE = 5", "COURSE is a int, not a Course"),
         (
             "from autograde.course import Assignment, Course\nCOURSE = Course('c', [Assignment('a', title='A')] * 2)",
@@ -76,6 +89,20 @@ def test_a_broken_config_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert result.exit_code == 2
     assert said in result.stderr
     assert "course_config.py" in result.stderr
+
+
+def test_a_warm_process_that_does_not_start_is_one_sentence(released: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(self: WarmProcess) -> None:
+        raise WarmProcessError("the warm process was not ready within 120 s")
+
+    monkeypatch.setattr(WarmProcess, "wait_until_ready", late)
+    hand_in(released, "ada")
+    result = run(released, monkeypatch, "grade", SLUG)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "error: the warm process was not ready within 120 s; run `course doctor`\n"
+    shown = run(released, monkeypatch, "doctor")
+    assert shown.exit_code == 1
+    assert "confinement: MISSING: the warm process was not ready" in shown.stdout
 
 
 def test_outside_a_course_the_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

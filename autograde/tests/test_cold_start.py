@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from autograde.course import Course
+from autograde.course import Course, CourseError
 from autograde.grading.preload import FIRST_USES, grader_modules, notebook_modules
+from autograde.grading.warm import WarmProcess, site_dirs
 from autograde.notebooks.release import points
 from autograde.tests.conftest import Run
 from autograde.tests.tiny_course import SLUG
@@ -79,6 +80,29 @@ def test_only_what_the_notebook_or_its_checks_use_is_made_ready(tiny_course: Cou
         "torch._dynamo",
         "torch.fx.experimental.symbolic_shapes",
     )
+
+
+@pytest.mark.parametrize("cell", ["%matplotlib inline", "x = (", "\0", "# ### BEGIN SOLUTION"])
+def test_while_a_source_is_being_edited_the_released_assignment_can_be_graded(released: Course, cell: str) -> None:
+    source = released.paths(SLUG).source
+    source.write_text(f"{source.read_text()}\n# %%\n{cell}\n")
+    notebook_modules(released, SLUG)
+    assert points(released, SLUG) == {"scale": 4.0}
+
+
+def test_without_its_source_the_released_assignment_can_be_graded(released: Course) -> None:
+    released.paths(SLUG).source.unlink()
+    assert notebook_modules(released, SLUG) == ()
+    assert points(released, SLUG) == {"scale": 4.0}
+    released.paths(SLUG).released_notebook.unlink()
+    with pytest.raises(CourseError, match="no such file"):
+        points(released, SLUG)
+
+
+def test_a_module_that_cannot_be_imported_is_the_notebooks_affair(tmp_path: Path) -> None:
+    (tmp_path / "broken_here.py").write_text("raise RuntimeError('built for another torch')")
+    with WarmProcess(("broken_here", "not_there"), sites=(*site_dirs(), str(tmp_path))) as warm:
+        warm.wait_until_ready()
 
 
 def test_a_submission_is_not_the_first_to_meet_an_error(run: Run) -> None:

@@ -182,6 +182,7 @@ def as_pipe(info: zipfile.ZipInfo) -> None:
         (f"-rf/{SLUG}/{SLUG}.ipynb", "no student id"),
         (f"a,da/{SLUG}/{SLUG}.ipynb", "no student id"),
         (f"<b>/{SLUG}/{SLUG}.ipynb", "no student id"),
+        (f"{chr(0x1D400) * 60}/{SLUG}/{SLUG}.ipynb", "240 bytes"),
     ],
 )
 def test_a_hostile_name_is_refused_by_name_and_stops_nobody(course: Course, name: str, said: str) -> None:

@@ -70,6 +70,11 @@ def test_a_class_is_neither_read_nor_kept_all_at_once(released: Course, graders:
     assert stored.cells
 
 
+def test_who_is_named_twice_is_graded_once(released: Course, graders: FullMarks) -> None:
+    assert grade_class(released, SLUG, ["s1", "s1"], graders=graders).reports.keys() == {"s1"}
+    assert graders.read_before_each == [1]
+
+
 def test_what_has_not_changed_is_not_run(released: Course, graders: FullMarks) -> None:
     grade_class(released, SLUG, graders=graders)
     hand_in(released, "s3", released.paths(SLUG).released_notebook.read_bytes() + b"\n")

@@ -73,7 +73,11 @@ def test_the_config_gains_a_line_or_stays_as_it_is(tmp_path: Path, config: str, 
     [
         ("Bad-slug", "T", "lower-case letters"),
         ("../up", "T", "lower-case letters"),
+        ("lambda", "T", "Python keeps for itself"),
+        ("term", "T", "the term's page"),
         (SLUG, "T", "already lists"),
+        ("fine", "two\u2028lines", "one line"),
+        ("fine", "two\rlines", "one line"),
         ("fine", 'a "quoted" title', "without quotes"),
     ],
 )

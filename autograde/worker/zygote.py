@@ -39,7 +39,7 @@ def serve(control_fd: int, modules: list[str], left_out: list[str]) -> None:
     torch.set_num_threads(1)
     shell = notebook.new_shell()
     for name in modules:
-        with contextlib.suppress(ImportError, ValueError):
+        with contextlib.suppress(Exception):  # whatever is wrong with it, a notebook that imports it will say
             importlib.import_module(name)
     _warm_up(shell)
     gc.freeze()  # forks share these objects' pages as long as no collection touches them
