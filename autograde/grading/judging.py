@@ -54,7 +54,8 @@ def failed(check: Check, raised: BaseException, reveal: Reveal, cell_error: str 
             return _verdict(check, Outcome.FAILED, reason=clean(reason, 500), replay=replay)
     # Ours: the trace is for the instructor; feedback shows none of a broken check's text.
     trace = "".join(traceback.format_exception(raised))[-2000:]
-    return _verdict(check, Outcome.BROKEN, reason=f"{type(raised).__name__}: {raised}"[:500], traceback=trace)
+    reason = clean(f"{type(raised).__name__}: {raised}", 500)  # which may quote what the submission said
+    return _verdict(check, Outcome.BROKEN, reason=reason, traceback=clean(trace, 2000))
 
 
 def _mismatched(check: Check, raised: Mismatch, reveal: Reveal, replay: str) -> Verdict:

@@ -25,6 +25,9 @@ from autograde.report import Report
 MAX_PROBLEMS = 12
 MAX_CELL = 100_000
 """characters of a cell that are shown; more is no answer but an attack on the reader's browser"""
+OPENINGS = ("\\begin{", "\\\\[", "\\\\(")
+MOST_OPENINGS = 200
+"""of formulas in one cell: for the end of each one the reader of Markdown looks through all the rest"""
 
 
 def render(notebook: NotebookNode, marks: Any, title: str, report: Report | None) -> str:
@@ -125,8 +128,14 @@ def _released_body(kind: str, source: str) -> Markup:
 
 
 def prose(source: str, staff: bool = False) -> Markup:
-    """Markdown as HTML. `staff`: the course's own words, whose formulas are drawn."""
-    return clean(MarkdownWithMath(renderer=_Renderer(staff)).render(plain(source, MAX_CELL)), formulas=staff)
+    """Markdown as HTML, or as it stands if it opens more formulas than anybody writes.
+
+    `staff`: the course's own words, whose formulas are drawn.
+    """
+    text = plain(source, MAX_CELL)
+    if sum(map(text.count, OPENINGS)) > MOST_OPENINGS:
+        return _pre(text)
+    return clean(MarkdownWithMath(renderer=_Renderer(staff)).render(text), formulas=staff)
 
 
 class _Renderer(IPythonRenderer):

@@ -22,6 +22,8 @@ from autograde.report import Comparison, Number
 FEWEST = 3
 """numbers that are worth a picture"""
 MOST_MARKS = 100
+LARGEST = 1e300
+"""stands for anything beyond: the difference of two such numbers, as of an axis' ends, is still a number"""
 BLUE, VERMILION = "#0072B2", "#D55E00"
 """Okabe and Ito's"""
 Array = NDArray[Any]
@@ -66,7 +68,8 @@ def _picture(encoded: bytes) -> Picture:
 
 
 def _array(numbers: list[Number], shape: tuple[int, ...]) -> Array:
-    return np.array([float(number) for number in numbers]).reshape(shape)
+    values = np.array([float(number) for number in numbers]).reshape(shape)
+    return np.where(np.isfinite(values), values.clip(-LARGEST, LARGEST), values)
 
 
 def pattern(wrong: Array) -> str:

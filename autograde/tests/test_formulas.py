@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 import jupytext
@@ -56,3 +57,10 @@ def test_a_student_s_formula_is_text_and_their_mathml_is_gone(released: Course, 
     page = released.paths(SLUG).feedback("ann").read_text()
     assert page.count(r'<code class="tex">\sqrt{2}</code>') == 2
     assert "<math" not in page
+
+
+@pytest.mark.parametrize("opening", ["\\begin{a}", "\\\\[", "\\\\(", "$$ ", "$a "])
+def test_formulas_that_never_end_take_no_time(opening: str) -> None:
+    start = time.process_time()
+    assert "<pre>" in prose(opening * (100_000 // len(opening))) or "$" in opening
+    assert time.process_time() - start < 10  # 100 000 characters took minutes

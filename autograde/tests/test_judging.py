@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from autograde.asking.errors import StudentError, WorkerLostError
@@ -72,3 +73,11 @@ def test_a_name_that_is_missing_says_what_stopped_its_cell(judged: Check) -> Non
     assert verdict.outcome is Outcome.FAILED
     assert verdict.reason == "the notebook defines no `f`; its cell stopped: SyntaxError in line 1: invalid syntax"
     assert verdict.replay == ""
+
+
+def test_what_a_broken_check_quotes_of_a_submission_can_be_stored(judged: Check) -> None:
+    """Half a character fits into no report, and a report that cannot be written stops the whole run."""
+    verdict = failed(judged, ValueError("not a word: \ud800\x1b[2J"), Reveal.EXPECTED)
+    assert verdict.outcome is Outcome.BROKEN
+    assert b"not a word" in msgspec.json.encode(verdict)
+    assert "\x1b" not in verdict.reason + verdict.traceback

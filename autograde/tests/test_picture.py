@@ -27,6 +27,20 @@ def compared(got: torch.Tensor, expected: torch.Tensor) -> Comparison:
     return window("the result", got, expected, fine, tuple(map(int, worst)))
 
 
+@pytest.mark.parametrize("shape", [[4], [2, 2]])
+@pytest.mark.parametrize("largest", [1.79769e308, "inf", 5e-324, "nan"])
+def test_any_number_that_a_dtype_holds_can_be_drawn(shape: list[int], largest: float | str) -> None:
+    """Without a warning too: the ends of an axis may lie further apart than any number."""
+    got = [largest, -largest if isinstance(largest, float) else f"-{largest}", 0.0, 1.0]
+    start = [0] * len(shape)
+    of = Comparison(
+        what="x", of=shape, start=start, shape=shape, got=got, wrong=[0, 1], expected=[-1e308, 0.0, 1.0, 2.0]
+    )
+    drawn = picture(of)
+    assert drawn
+    assert len(drawn.panels) == (3 if len(shape) == 2 else 1)
+
+
 @given(array_shapes(min_dims=1, max_dims=5, max_side=60), st.data())
 @settings(max_examples=60, deadline=None)
 def test_a_window_is_small_and_holds_the_worst_value(shape: tuple[int, ...], data: st.DataObject) -> None:
