@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autograde.course import Course
+from autograde.disk import replacing, write_whole
 from autograde.inbox.archive import Archive, Entry, EntryError
 from autograde.inbox.layouts import SUFFIXES, Claim, claims_in
 from autograde.inbox.roster import Roster, RosterError
@@ -128,12 +129,10 @@ def _place(course: Course, slug: str, handed_in: HandedIn, done: Collected) -> N
     if there == [target] and target.read_bytes() == handed_in.data:
         done.unchanged.append(handed_in.student)
     else:
-        unfinished = folder / f".{slug}.unfinished"
-        unfinished.write_bytes(handed_in.data)
-        (folder / "timestamp.txt").unlink(missing_ok=True)
-        unfinished.replace(target)
+        with replacing(target, handed_in.data, unfinished=folder / f".{slug}.unfinished"):
+            (folder / "timestamp.txt").unlink(missing_ok=True)
         for other in others:
             other.unlink(missing_ok=True)
         (done.replaced if there else done.new).append(handed_in.student)
     if handed_in.timestamp:
-        (folder / "timestamp.txt").write_text(handed_in.timestamp)
+        write_whole(folder / "timestamp.txt", handed_in.timestamp)

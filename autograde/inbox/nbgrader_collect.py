@@ -24,7 +24,7 @@ class SafeExtractor(ExtractorPlugin):  # type: ignore[misc]
                     folder.mkdir(exist_ok=True)
                     (folder / f"{slug}{handed_in.suffix}").write_bytes(handed_in.data)
                     if handed_in.timestamp:
-                        (folder / "timestamp.txt").write_text(handed_in.timestamp)
+                        (folder / "timestamp.txt").write_text(handed_in.timestamp, encoding="utf-8")
             except CourseError as error:
                 done.refused.append(str(error))
             for sentence in (*done.refused, *done.notes):
@@ -39,5 +39,5 @@ class FolderCollector(FileNameCollectorPlugin):  # type: ignore[misc]
         if file.name == "timestamp.txt":
             return None
         when = file.with_name("timestamp.txt")
-        said = {"timestamp": when.read_text()} if when.exists() else {}
+        said = {"timestamp": when.read_text(encoding="utf-8")} if when.exists() else {}
         return {"student_id": file.parent.name, "file_id": file.name, **said}

@@ -16,7 +16,7 @@ from nbformat.notebooknode import NotebookNode
 from autograde.course import Course, CourseError
 from autograde.notebooks.leaks import leaks
 from autograde.notebooks.repair import nbgrader_of, release_notebook
-from autograde.notebooks.source import Source, graded_exercises, manually_graded, read_source, without_regions
+from autograde.notebooks.source import Source, graded_exercises, read_source, without_regions
 from autograde.notebooks.stage import stage, staged
 
 PROGRAM_CELL = re.compile(r"# %% *(\[markdown\])? *(.*)")
@@ -34,12 +34,20 @@ def release(course: Course, slugs: Iterable[str]) -> list[Path]:
         draft(course, slug)
         _generate(course, slug, "build/release", no_database=False)
         made, target = course.root / "build" / "release" / slug, course.paths(slug).release
-        if target.exists():
-            shutil.rmtree(target)
-        target.parent.mkdir(exist_ok=True)
-        os.replace(made, target)
+        _replace_folder(target, made)
         notebooks.append(course.paths(slug).released_notebook)
     return notebooks
+
+
+def _replace_folder(target: Path, made: Path) -> None:
+    """Put `made` in the place of `target`, of which a kill leaves the whole or, for a moment, nothing."""
+    before = made.with_name(f"{made.name}.before")
+    shutil.rmtree(before, ignore_errors=True)
+    target.parent.mkdir(exist_ok=True)
+    if target.exists():
+        os.replace(target, before)
+    os.replace(made, target)
+    shutil.rmtree(before, ignore_errors=True)
 
 
 def _generate(course: Course, slug: str, folder: str, *, no_database: bool) -> Path:
@@ -83,11 +91,6 @@ def points(course: Course, slug: str) -> dict[str, float]:
         if not released.exists():
             raise
         return graded_exercises(release_notebook(released))
-
-
-def manual_points(course: Course, slug: str) -> dict[str, float]:
-    """grade_id -> points of each cell that a person marks."""
-    return manually_graded(_source(course, slug))
 
 
 def assemble(course: Course, slug: str, replacements: Mapping[str, str]) -> NotebookNode:

@@ -67,12 +67,6 @@ def graded_exercises(notebook: NotebookNode) -> dict[str, float]:
     }
 
 
-def manually_graded(source: Source) -> dict[str, float]:
-    """grade_id -> points of each cell that a person marks."""
-    cells = [nbgrader_of(cell) for cell in source.notebook.cells]
-    return {c["grade_id"]: float(c["points"]) for c in cells if c.get("task") or (c.get("grade") and c.get("solution"))}
-
-
 def regions(text: str, kinds: tuple[str, ...] = REGIONS) -> list[str]:
     """The lines inside BEGIN/END regions of these kinds."""
     inside, lines = "", []

@@ -45,11 +45,10 @@ def _policy() -> str:
     )
 
 
-def csv_text(header: list[str], rows: Iterable[Iterable[Any]]) -> str:
-    """A table as CSV in which no cell can be taken for a formula."""
+def csv_text(header: Iterable[Any], rows: Iterable[Iterable[Any]]) -> str:
+    """A table as CSV in which no cell can be taken for a formula, and None is an empty one."""
     written = io.StringIO()
     table = csv.writer(written)
-    table.writerow(header)
-    for row in rows:
-        table.writerow([harmless(value) for value in row])
+    for row in (header, *rows):
+        table.writerow(["" if value is None else harmless(value) for value in row])
     return written.getvalue()

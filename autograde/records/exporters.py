@@ -6,7 +6,6 @@ Layouts: Canvas, "How do I import grades in the Gradebook?"; Moodle, docs.moodle
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,9 +17,9 @@ from nbgrader.plugins import ExportPlugin
 from sqlalchemy import func
 
 from autograde.course import Course, CourseError
-from autograde.disk import obstacle
+from autograde.disk import obstacle, write_whole
 from autograde.notebooks.nbgrader_settings import here
-from autograde.pages.display import harmless
+from autograde.pages.staff_page import csv_text
 from autograde.records.database import need_gradebook
 
 Row = Sequence[Any]
@@ -64,13 +63,8 @@ class _Export(ExportPlugin):  # type: ignore[misc]
 
     def export(self, gradebook: Gradebook) -> None:
         found = grades(gradebook, self.student, self.assignment)
-        path = Path(self.to or self.default)
-        unfinished = path.with_name(path.name + ".tmp")
-        with unfinished.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            for row in self.rows(found):
-                writer.writerow(["" if cell is None else harmless(cell) for cell in row])
-        unfinished.replace(path)
+        header, *rows = self.rows(found)
+        write_whole(Path(self.to or self.default), csv_text(header, rows))
 
     def rows(self, found: Grades) -> Iterator[Row]:
         raise NotImplementedError

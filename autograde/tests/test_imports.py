@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "grading": {"asking", "course", "disk", "messages", "notebooks", "report", "testing", "wire"},
     "pages": {"course", "grading", "notebooks", "report"},
     "records": {"course", "disk", "grading", "notebooks", "pages", "report"},
-    "inbox": {"course", "notebooks", "records"},
+    "inbox": {"course", "disk", "notebooks", "records"},
     "cli": {"course", "disk", "grading", "inbox", "notebooks", "pages", "records", "report"},
 }
 # Within grading, the side that runs hostile processes knows nothing of checks and verdicts.

@@ -10,7 +10,7 @@ import pytest
 
 from autograde.course import Course, CourseError
 from autograde.notebooks.extract import from_notebook
-from autograde.notebooks.release import assemble, draft, manual_points, points, read_program, release
+from autograde.notebooks.release import assemble, draft, points, read_program, release
 from autograde.notebooks.stage import stage
 from autograde.tests.tiny_course import SLUG, SOURCE, header
 
@@ -37,9 +37,23 @@ def test_releasing_twice_gives_the_same_bytes(released: Course) -> None:
     assert [cell.id for cell in nbformat.read(notebook, 4).cells][-2:] == ["cell-05", "why"]
 
 
+def test_a_release_that_is_killed_leaves_the_one_before(released: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    folder = released.paths(SLUG).release
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with monkeypatch.context() as patch:
+        patch.setattr("autograde.notebooks.release.os.replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            release(released, [SLUG])
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    release(released, [SLUG])
+    assert list((released.root / "build" / "release").iterdir()) == []
+
+
 def test_points_come_from_the_source(tiny_course: Course) -> None:
     assert points(tiny_course, SLUG) == {"scale": 4.0}
-    assert manual_points(tiny_course, SLUG) == {"why": 2.0}
 
 
 def test_the_source_itself_is_never_staged(tiny_course: Course) -> None:
