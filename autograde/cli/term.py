@@ -6,11 +6,15 @@ import sys
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from autograde.cli.command import JOBS, JSON, command
 from autograde.course import Course
+
+if TYPE_CHECKING:  # importing it takes longer than most commands
+    from autograde.grading.pool import OpenGraders
 
 
 @command
@@ -63,27 +67,15 @@ def grade(
     Example: course grade rmsnorm --student ada
     """
     from autograde.cli.console import class_data, complain, progress, say_changes, say_class, say_json
-    from autograde.grading.pool import GraderPool, OpenGraders
     from autograde.records.changes_page import write_changes
     from autograde.records.grade import grade_class
 
-    graders: OpenGraders = GraderPool
-    if address:
-        from autograde.grading.cluster import ClusterPool
-
-        graders = partial(ClusterPool, address=address)
+    graders = _graders(address)
     with progress(slug) as told:
         result = grade_class(
-            course,
-            slug,
-            students or None,
-            jobs=jobs,
-            device=device,
-            force=force,
-            told=told,
-            graders=graders,
+            course, slug, students or None, jobs=jobs, device=device, force=force, told=told, graders=graders,
             announced=complain,
-        )
+        )  # fmt: skip
     changed = write_changes(course, slug)
     if as_json:
         say_json(class_data(slug, result) | {"changed": [asdict(change) for change in changed]})
@@ -91,6 +83,17 @@ def grade(
         say_class(course.assignment(slug).title, result)
         say_changes(changed, course.paths(slug).changes_page)
     sys.exit(1 if result.errors else 0)
+
+
+def _graders(address: str | None) -> OpenGraders:
+    """This machine's, or the workers of the Dask cluster whose scheduler is at `address`."""
+    if address is None:
+        from autograde.grading.pool import GraderPool
+
+        return GraderPool
+    from autograde.grading.cluster import ClusterPool
+
+    return partial(ClusterPool, address=address)
 
 
 @command

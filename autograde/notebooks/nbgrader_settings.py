@@ -19,17 +19,34 @@ _COURSES: dict[Path, Course] = {}
 def configure(c: Config, course: Course) -> None:
     """Set everything nbgrader must know about `course`; called by nbgrader_config.py."""
     _COURSES[course.root.resolve()] = course
-    # nbgrader calls `alembic` by name.
-    binaries = str(Path(sys.executable).parent)
-    if binaries not in os.environ.get("PATH", "").split(os.pathsep):
-        os.environ["PATH"] = os.pathsep.join([binaries, os.environ.get("PATH", os.defpath)])
+    _find_programs()
     c.CourseDirectory.root = str(course.root.resolve())
     c.CourseDirectory.course_id = course.name
     c.CourseDirectory.db_url = course.gradebook_url
     c.CourseDirectory.source_directory = str(course.stage.relative_to(course.root))
+    _configure_release(c)
+    _configure_grading(c)
+    c.ZipCollectApp.extractor_plugin = "autograde.inbox.nbgrader_collect.SafeExtractor"
+    c.ZipCollectApp.collector_plugin = "autograde.inbox.nbgrader_collect.FolderCollector"
+    c.GenerateFeedback.exporter_class = "autograde.pages.inert.InertHTMLExporter"
+    c.GenerateFeedback.preprocessors = ["autograde.pages.inert.Marks", "nbgrader.preprocessors.ClearHiddenTests"]
+    _stage_sources(course)
+
+
+def _find_programs() -> None:
+    """Put this environment's programs on the path: nbgrader calls `alembic` by name."""
+    binaries = str(Path(sys.executable).parent)
+    if binaries not in os.environ.get("PATH", "").split(os.pathsep):
+        os.environ["PATH"] = os.pathsep.join([binaries, os.environ.get("PATH", os.defpath)])
+
+
+def _configure_release(c: Config) -> None:
     c.GenerateAssignment.preprocessors = release_steps()
     # Written answers have mark schemes too; nbgrader allows them in task cells only.
     c.ClearMarkScheme.enforce_metadata = False
+
+
+def _configure_grading(c: Config) -> None:
     c.Exporter.optimistic_validation = True  # once after all steps, not after each
     c.Autograde.exporter_class = f"{HOOKS}.SubmissionExporter"
     # Without CheckCellMetadata: all metadata comes from the release, and the check costs a quarter of the time.
@@ -44,13 +61,9 @@ def configure(c: Config, course: Course) -> None:
         f"{HOOKS}.NeutralizeMarkup",
     ]
     c.AssignLatePenalties.plugin_class = f"{HOOKS}.CourseLate"
-    c.ZipCollectApp.extractor_plugin = "autograde.inbox.nbgrader_collect.SafeExtractor"
-    c.ZipCollectApp.collector_plugin = "autograde.inbox.nbgrader_collect.FolderCollector"
-    c.GenerateFeedback.exporter_class = "autograde.pages.inert.InertHTMLExporter"
-    c.GenerateFeedback.preprocessors = [
-        "autograde.pages.inert.Marks",
-        "nbgrader.preprocessors.ClearHiddenTests",
-    ]
+
+
+def _stage_sources(course: Course) -> None:
     for slug in course.slugs:
         try:
             stage_if_stale(course, slug)
