@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
 import shutil
 from collections.abc import Iterable, Mapping
@@ -14,6 +13,7 @@ import nbformat
 from nbformat.notebooknode import NotebookNode
 
 from autograde.course import Course, CourseError
+from autograde.disk import replace_folder
 from autograde.notebooks.leaks import leaks
 from autograde.notebooks.repair import nbgrader_of, release_notebook
 from autograde.notebooks.source import Source, graded_exercises, read_source, without_regions
@@ -34,20 +34,9 @@ def release(course: Course, slugs: Iterable[str]) -> list[Path]:
         draft(course, slug)
         _generate(course, slug, "build/release", no_database=False)
         made, target = course.root / "build" / "release" / slug, course.paths(slug).release
-        _replace_folder(target, made)
+        replace_folder(target, made)
         notebooks.append(course.paths(slug).released_notebook)
     return notebooks
-
-
-def _replace_folder(target: Path, made: Path) -> None:
-    """Put `made` in the place of `target`, of which a kill leaves the whole or, for a moment, nothing."""
-    before = made.with_name(f"{made.name}.before")
-    shutil.rmtree(before, ignore_errors=True)
-    target.parent.mkdir(exist_ok=True)
-    if target.exists():
-        os.replace(target, before)
-    os.replace(made, target)
-    shutil.rmtree(before, ignore_errors=True)
 
 
 def _generate(course: Course, slug: str, folder: str, *, no_database: bool) -> Path:

@@ -3,33 +3,45 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import nbformat
 
 from autograde.course import Course, CourseError
-from autograde.disk import write_whole
+from autograde.disk import alone, replace_folder, write_whole
 from autograde.notebooks.source import read_source
 
 
 def stage(course: Course, slug: str) -> Path:
     """Write the notebook of source/<slug>.py and its data to the stage, where nbgrader looks. Returns its path."""
-    source = read_source(course, slug)
-    folder = course.stage / slug
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
+    with _alone(course, slug):
+        return _stage(course, slug)
+
+
+def _alone(course: Course, slug: str) -> AbstractContextManager[None]:
+    """Several commands may run in one folder, and each stages what is stale."""
+    return alone(course.stage.parent / f"staging-{slug}.lock")
+
+
+def _stage(course: Course, slug: str) -> Path:
+    source, made = read_source(course, slug), course.stage.parent / "staging" / slug
+    shutil.rmtree(made, ignore_errors=True)
+    made.mkdir(parents=True)
     for name in course.assignment(slug).data:
-        _copy_data(course, slug, name, folder)
-    notebook = folder / f"{slug}.ipynb"
-    write_whole(notebook, nbformat.writes(source.notebook) + "\n")
-    return notebook
+        _copy_data(course, slug, name, made)
+    write_whole(made / f"{slug}.ipynb", nbformat.writes(source.notebook) + "\n")
+    replace_folder(course.stage / slug, made)
+    return course.stage / slug / f"{slug}.ipynb"
 
 
 def stage_if_stale(course: Course, slug: str) -> None:
     """Stage unless that was done after the source last changed, so that stock nbgrader commands find it."""
-    if course.paths(slug).source.exists() and staged(course, slug) is None:
-        stage(course, slug)
+    if not course.paths(slug).source.exists() or staged(course, slug):
+        return
+    with _alone(course, slug):
+        if staged(course, slug) is None:
+            _stage(course, slug)
 
 
 def staged(course: Course, slug: str) -> Path | None:

@@ -40,9 +40,14 @@ def write_class_report(course: Course, slug: str, formgrader: str = "") -> list[
 
 
 def read_reports(course: Course, slug: str) -> list[Report]:
-    """The reports of an assignment, by student."""
-    paths = sorted(course.paths(slug).reports.glob("*.json"))
-    return [decode_report(path.read_bytes()) for path in paths]
+    """The reports of an assignment, by student; CourseError if one is damaged."""
+    reports = []
+    for path in sorted(course.paths(slug).reports.glob("*.json")):
+        try:
+            reports.append(decode_report(path.read_bytes()))
+        except ValueError as error:
+            raise CourseError(f"{path}: no report ({error}); run `course grade {slug}`, which makes it anew") from error
+    return reports
 
 
 def class_table(reports: Sequence[Report]) -> str:

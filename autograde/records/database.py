@@ -6,6 +6,8 @@ A file beside the course for one grader at a time, or a server (PostgreSQL) for 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from alembic.script import ScriptDirectory
 from nbgrader.dbutil import ALEMBIC_DIR
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from autograde.course import Course, CourseError
 from autograde.disk import database_obstacle
@@ -56,6 +58,21 @@ def gradebook_name(course: Course) -> str:
         return make_url(course.db_url).render_as_string(hide_password=True)
     except ArgumentError:
         return "course_config.py: db_url"
+
+
+@contextmanager
+def database_errors(course: Course) -> Iterator[None]:
+    """A gradebook that is locked, full, read-only or none at all is a CourseError that says so."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        why = database_obstacle(gradebook_name(course), error)
+        raise CourseError(why or f"{gradebook_name(course)}: cannot be used ({_said(error)})") from error
+
+
+def _said(error: SQLAlchemyError) -> str:
+    """The database's own words, without the statement that it was asked."""
+    return str(getattr(error, "orig", None) or error).strip().splitlines()[0][:200]
 
 
 def _file(course: Course) -> Path:
@@ -108,8 +125,7 @@ def _asked(course: Course, ask: Any) -> Any:
     except (ArgumentError, NoSuchModuleError) as error:
         raise CourseError("course_config.py: db_url is no database address; see docs/cluster.md") from error
     except DBAPIError as error:
-        said = str(error.orig).strip().splitlines()[0][:200]
-        raise CourseError(f"{gradebook_name(course)}: cannot be used ({said})") from error
+        raise CourseError(f"{gradebook_name(course)}: cannot be used ({_said(error)})") from error
 
 
 @cache

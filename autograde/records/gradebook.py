@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import logging
 import warnings
@@ -21,11 +20,11 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from traitlets.config import Config
 
 from autograde.course import Course, CourseError
-from autograde.disk import database_obstacle, obstacle
+from autograde.disk import alone, obstacle
 from autograde.notebooks.nbgrader_run import quiet_logger
 from autograde.notebooks.nbgrader_settings import configure
 from autograde.notebooks.submitted import students_in
-from autograde.records.database import check_gradebook, gradebook_name
+from autograde.records.database import check_gradebook, database_errors
 from autograde.records.journal import shown
 from autograde.records.recording import open_recorder
 
@@ -45,33 +44,20 @@ def record(course: Course, slug: str, students: Iterable[str]) -> dict[str, str]
     check_gradebook(course, slug)
     errors: dict[str, str] = {}
     lock = course.stage.parent / f"recording-{slug}.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as held, _database_errors(course), _quiet():
-        fcntl.flock(held, fcntl.LOCK_EX)
-        with open_recorder(course, slug) as recorder:
-            for student in students:
-                try:
-                    recorder.record(student)
-                except OperationalError:  # the database's fault, and so in everybody's way
-                    raise
-                except Exception as error:
-                    errors[student] = _told(error)
+    with alone(lock), database_errors(course), _quiet(), open_recorder(course, slug) as recorder:
+        for student in students:
+            try:
+                recorder.record(student)
+            except OperationalError:  # the database's fault, and so in everybody's way
+                raise
+            except Exception as error:
+                errors[student] = _told(error)
     return errors
 
 
 def _told(error: Exception) -> str:
     why = obstacle(error) if isinstance(error, OSError) else None
     return why or str(error) or type(error).__name__
-
-
-@contextmanager
-def _database_errors(course: Course) -> Iterator[None]:
-    """A gradebook that is locked, full or read-only is a CourseError that says so."""
-    try:
-        yield
-    except SQLAlchemyError as error:
-        why = database_obstacle(gradebook_name(course), error)
-        raise CourseError(why or f"{gradebook_name(course)}: cannot be used ({error})") from error
 
 
 def write_feedback(course: Course, slug: str, students: Iterable[str] | None = None) -> dict[str, str]:
@@ -82,7 +68,7 @@ def write_feedback(course: Course, slug: str, students: Iterable[str] | None = N
             f"no graded submission of {slug!r} in {course.root / 'autograded'}; run `course grade {slug}`"
         )
     check_gradebook(course, slug)
-    with _database_errors(course):
+    with database_errors(course):
         errors = _feedback(course, slug, chosen)
     shown(course, slug, [student for student in chosen if student not in errors])
     return errors

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from nbgrader.api import Gradebook
 
 from autograde.course import Course
-from autograde.records.database import has_gradebook
+from autograde.records.database import database_errors, has_gradebook
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ def standings(course: Course, slug: str) -> dict[str, Standing]:
     if not has_gradebook(course):
         return {}
     found = {}
-    with Gradebook(course.gradebook_url, course.name) as gradebook:
+    with database_errors(course), Gradebook(course.gradebook_url, course.name) as gradebook:
         for submission in gradebook.assignment_submissions(slug):
             notebooks = list(submission.notebooks)
             found[submission.student.id] = Standing(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,10 @@ from autograde.course import Course
 from autograde.notebooks.extract import SubmissionError
 from autograde.notebooks.release import assemble
 from autograde.notebooks.submitted import submission_of
+from autograde.report import write_report
 from autograde.tests.checked_course import make_checked_course, released_copy
 from autograde.tests.commands import course_here
-from autograde.tests.tiny_course import SLUG, hand_in
+from autograde.tests.tiny_course import SLUG, a_report, hand_in
 
 TEST = f"hidden_tests/{SLUG}/test_scale.py"
 SOURCE = f"source/{SLUG}.py"
@@ -147,6 +149,33 @@ def test_an_assignment_without_hidden_tests_is_named(tmp_path: Path) -> None:
     done = course_here(course, "verify", SLUG)
     assert done.returncode in (1, 2)
     assert f"hidden_tests/{SLUG}" in done.stderr
+
+
+def test_a_damaged_report_is_named_and_made_anew(checked_once: Path, tmp_path: Path) -> None:
+    course = released_copy(checked_once, tmp_path)
+    report = course.paths(SLUG).report("ada")
+    report.parent.mkdir(parents=True)
+    report.write_bytes(b'{"schema": 2, "assig')
+    for words in (["report", SLUG], ["report"]):
+        done = course_here(course, *words)
+        assert done.returncode == 2
+        assert f"{report}: no report (" in done.stderr
+        assert f"run `course grade {SLUG}`" in done.stderr
+
+
+@pytest.mark.parametrize("words", [["export"], ["report", SLUG], ["collect", SLUG, "in.zip"], ["grade", SLUG]])
+def test_what_is_no_gradebook_is_named(checked_once: Path, tmp_path: Path, words: list[str]) -> None:
+    course = released_copy(checked_once, tmp_path)
+    hand_in(course, "ada")
+    write_report(a_report("ada"), course.paths(SLUG).report("ada"))
+    with zipfile.ZipFile(course.root / "in.zip", "w") as archive:
+        archive.writestr(f"ada_101_1_{SLUG}.ipynb", b"x")
+    (course.root / "gradebook.db").write_bytes(b"a spreadsheet, perhaps" * 100)
+    done = course_here(course, *words)
+    assert done.returncode == 2
+    assert f"error: {course.root / 'gradebook.db'}: " in done.stderr
+    assert "file is not a database" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_an_old_gradebook_is_named_and_what_to_run(checked_once: Path, tmp_path: Path) -> None:

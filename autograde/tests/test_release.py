@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
@@ -11,7 +13,7 @@ import pytest
 from autograde.course import Course, CourseError
 from autograde.notebooks.extract import from_notebook
 from autograde.notebooks.release import assemble, draft, points, read_program, release
-from autograde.notebooks.stage import stage
+from autograde.notebooks.stage import stage, stage_if_stale
 from autograde.tests.tiny_course import SLUG, SOURCE, header
 
 
@@ -44,12 +46,23 @@ def test_a_release_that_is_killed_leaves_the_one_before(released: Course, monkey
     folder = released.paths(SLUG).release
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     with monkeypatch.context() as patch:
-        patch.setattr("autograde.notebooks.release.os.replace", killed)
+        patch.setattr("autograde.disk.os.replace", killed)
         with pytest.raises(KeyboardInterrupt):
             release(released, [SLUG])
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     release(released, [SLUG])
     assert list((released.root / "build" / "release").iterdir()) == []
+
+
+def test_commands_at_the_same_time_stage_one_after_the_other(tiny_course: Course) -> None:
+    source = tiny_course.paths(SLUG).source
+    with ThreadPoolExecutor(8) as threads:
+        for round_ in range(1, 6):
+            later = source.stat().st_mtime + round_
+            os.utime(source, (later, later))
+            list(threads.map(lambda _: stage_if_stale(tiny_course, SLUG), range(8)))
+            assert (tiny_course.stage / SLUG / f"{SLUG}.ipynb").exists()
+            assert (tiny_course.stage / SLUG / "data" / "numbers.txt").exists()
 
 
 def test_points_come_from_the_source(tiny_course: Course) -> None:
