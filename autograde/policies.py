@@ -25,7 +25,7 @@ class Limits:
     scratch_bytes: int = 256 << 20
     """what all files that it keeps may hold together; they lie in memory where it has a file tree of its own"""
     output_bytes: int = 1 << 20
-    """what all cells together may print or display"""
+    """what all cells together may print or display; one cell at most about 1 MB, the size of a frame"""
     notebook_bytes: int = 20 << 20
     """size of a submitted file; a larger one is refused unread"""
 

@@ -78,7 +78,7 @@ def say_verification(found: Verification) -> None:
 
 def say_class(title: str, result: ClassResult) -> None:
     """The marks of a class by exercise, then the ideas behind wrong answers, then who was not graded and why."""
-    reports = sorted(result.reports.items())
+    reports = sorted(result.graded.items())
     exercises = list(dict.fromkeys(e.exercise for _, report in reports for e in report.exercises))
     table = Table(title=title)
     table.add_column("student", no_wrap=True)
@@ -115,7 +115,7 @@ def say_changes(changes: list[Change], path: Path) -> None:
 
 
 def class_data(slug: str, result: ClassResult) -> dict[str, Any]:
-    graded = {student: {"score": r.score, "max_score": r.max_score} for student, r in sorted(result.reports.items())}
+    graded = {student: {"score": r.score, "max_score": r.max_score} for student, r in sorted(result.graded.items())}
     return {
         "assignment": slug,
         "confinement": result.confinement,

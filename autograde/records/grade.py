@@ -31,6 +31,11 @@ class ClassResult:
     confinement: str = ""
     """what held the submissions that were run now; empty if none was"""
 
+    @property
+    def graded(self) -> dict[str, Report]:
+        """The reports that a grade was taken from: of a withheld one nothing is recorded."""
+        return {student: report for student, report in self.reports.items() if student not in self.errors}
+
 
 def grade_class(
     course: Course,

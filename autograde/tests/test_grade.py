@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
+from autograde.cli.console import class_data, say_class
 from autograde.course import Course
 from autograde.grading.versions import digest_of
 from autograde.notebooks.extract import Submission
 from autograde.notebooks.submitted import submission_of
-from autograde.records.grade import grade_class
+from autograde.records.grade import ClassResult, grade_class
 from autograde.records.journal import stored_report
-from autograde.report import CellRun, Report
+from autograde.report import CellRun, Report, broken
 from autograde.tests.tiny_course import SLUG, a_report, hand_in
 
 STUDENTS = [f"s{number}" for number in range(5)]
@@ -68,6 +69,17 @@ def test_a_class_is_neither_read_nor_kept_all_at_once(released: Course, graders:
     stored = stored_report(released.paths(SLUG).report("s0"))
     assert stored
     assert stored.cells
+
+
+def test_who_gets_no_grade_is_not_counted_among_the_graded(capsys: pytest.CaptureFixture[str]) -> None:
+    withheld = broken(SLUG, "bob", "the grader's process died")  # no points of none, which would be full marks
+    result = ClassResult({"ada": a_report("ada"), "bob": withheld}, {"bob": "a check is broken (our fault)"})
+    assert class_data(SLUG, result)["graded"] == {"ada": {"score": 4.0, "max_score": 4.0}}
+    say_class("Scale", result)
+    shown = capsys.readouterr()
+    assert "1 graded, 1 with full marks, 1 not graded" in shown.out
+    assert "bob" not in shown.out
+    assert "bob: not graded: a check is broken" in shown.err
 
 
 def test_who_is_named_twice_is_graded_once(released: Course, graders: FullMarks) -> None:
