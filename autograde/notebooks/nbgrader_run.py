@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import logging
 
 from nbgrader.converters import GenerateAssignment
@@ -34,6 +35,10 @@ def quiet_logger() -> tuple[logging.Logger, Log]:
 
 def generate_assignment(course: Course, slug: str, folder: str, *, no_database: bool) -> None:
     """nbgrader's generate_assignment from the stage to `folder`/<slug>; CourseError with its words if it fails."""
+    if glob.escape(str(course.root)) != str(course.root):
+        raise CourseError(
+            f"{course.root}: nbgrader takes *, ? and [ in a folder's name for a pattern; rename the folder"
+        )
     config = Config()
     configure(config, course)
     config.CourseDirectory.release_directory = folder

@@ -16,7 +16,7 @@ from autograde.notebooks.submitted import students_submitted, submission_of
 from autograde.records.database import check_gradebook
 from autograde.records.gradebook import record
 from autograde.records.journal import keep, stored_report
-from autograde.report import Report
+from autograde.report import Outcome, Report
 
 ROOM_BYTES, ROOM_EACH_BYTES = 4 << 20, 200 << 10
 """free space that a run asks for: for the gradebook's journal, and for each submission's report and notebook"""
@@ -61,30 +61,63 @@ def grade_class(
     if unknown := sorted(set(chosen) - set(submitted)):
         raise CourseError(f"no submission of {unknown[0]!r} in {course.paths(slug).submitted(unknown[0])}")
     check_gradebook(course, slug)
-    result = ClassResult()
-    checks = checks_digest(course, slug)
-    stale = [student for student in chosen if force or not _settled(course, slug, student, checks, result)]
+    run = _Run(course, slug)
+    stale = [student for student in chosen if force or not run.settled(student)]
     _check_room(course, slug, stale, len(chosen))
     if stale:
         jobs = min(jobs or default_jobs(), len(stale))
-        _run(course, slug, stale, checks, jobs, device or course.device, result, told, graders, announced)
-    graded = [student for student, report in result.reports.items() if not report.withheld]
-    result.errors |= record(course, slug, graded)
-    return result
+        with graders(course, slug, jobs, device or course.device) as pool:
+            run.result.confinement = pool.confinement
+            if announced:
+                announced(pool.confinement)
+            for number, report in enumerate(pool.grade(run.read(stale)), start=1):
+                if told:
+                    told(number, len(stale))
+                run.store(report)
+    run.result.errors |= record(course, slug, list(run.result.graded))
+    return run.result
 
 
-def _settled(course: Course, slug: str, student: str, checks: str, result: ClassResult) -> bool:
-    """Whether nothing is to run: the report on disk is of these very bytes, tests and policies, or no file is there."""
-    try:
-        submission = submission_of(course, slug, student)
-    except SubmissionError as error:
-        result.errors[student] = str(error)
+class _Run:
+    """One run over a class: what was read of it, with which version, and what came of it."""
+
+    def __init__(self, course: Course, slug: str) -> None:
+        self.course, self.slug = course, slug
+        self.checks = checks_digest(course, slug)
+        self.versions: dict[str, Version] = {}
+        self.result = ClassResult()
+
+    def settled(self, student: str) -> bool:
+        """Is nothing to run: is the report on disk of these very bytes, tests and policies, or is no file there?"""
+        try:
+            submission = submission_of(self.course, self.slug, student)
+        except SubmissionError as error:
+            self.result.errors[student] = str(error)
+            return True
+        report = stored_report(self.course.paths(self.slug).report(student))
+        if report is None or report.digest != digest_of(self.course, submission, self.checks):
+            return False
+        self.result.reports[student] = _without_outputs(report)
         return True
-    report = stored_report(course.paths(slug).report(student))
-    if report is None or report.digest != digest_of(course, submission, checks):
-        return False
-    result.reports[student] = _without_outputs(report)
-    return True
+
+    def read(self, students: Iterable[str]) -> Iterator[Submission]:
+        """Submissions one by one, when a grader is free for them: a large class does not fit into memory."""
+        for student in students:
+            try:
+                submission = submission_of(self.course, self.slug, student)
+            except SubmissionError as error:
+                self.result.errors[student] = str(error)
+                continue
+            self.versions[student] = version_of(self.course, submission, self.checks)
+            yield submission
+
+    def store(self, report: Report) -> None:
+        """Log and write a report, and remember it without what its cells put out."""
+        self.result.reports[report.student] = _without_outputs(report)
+        keep(self.course, report, self.versions.pop(report.student))
+        if report.withheld:
+            broken = next(verdict for verdict in report.verdicts if verdict.outcome is Outcome.BROKEN)
+            self.result.errors[report.student] = f"a check is broken (our fault): {broken.title}: {broken.reason}"
 
 
 def _check_room(course: Course, slug: str, stale: list[str], count: int) -> None:
@@ -96,48 +129,6 @@ def _check_room(course: Course, slug: str, stale: list[str], count: int) -> None
         check_room(folders, ROOM_BYTES + count * ROOM_EACH_BYTES + 4 * sizes)
     except NoRoomError as error:
         raise CourseError(str(error)) from error
-
-
-def _run(
-    course: Course,
-    slug: str,
-    students: list[str],
-    checks: str,
-    jobs: int,
-    device: str,
-    result: ClassResult,
-    told: Told | None,
-    graders: OpenGraders,
-    announced: Callable[[str], object] | None,
-) -> None:
-    versions: dict[str, Version] = {}
-    with graders(course, slug, jobs, device) as pool:
-        result.confinement = pool.confinement
-        if announced:
-            announced(pool.confinement)
-        submissions = _read(course, slug, students, checks, versions, result)
-        for number, report in enumerate(pool.grade(submissions), start=1):
-            if told:
-                told(number, len(students))
-            result.reports[report.student] = _without_outputs(report)
-            keep(course, report, versions.pop(report.student))
-            if report.withheld:
-                broken = next(verdict for verdict in report.verdicts if verdict.outcome.value == "broken")
-                result.errors[report.student] = f"a check is broken (our fault): {broken.title}: {broken.reason}"
-
-
-def _read(
-    course: Course, slug: str, students: list[str], checks: str, versions: dict[str, Version], result: ClassResult
-) -> Iterator[Submission]:
-    """Submissions one by one, when a grader is free for them: a large class does not fit into memory."""
-    for student in students:
-        try:
-            submission = submission_of(course, slug, student)
-        except SubmissionError as error:
-            result.errors[student] = str(error)
-            continue
-        versions[student] = version_of(course, submission, checks)
-        yield submission
 
 
 def _without_outputs(report: Report) -> Report:

@@ -14,7 +14,7 @@ from autograde.course import Course, CourseError
 from autograde.notebooks.extract import from_notebook
 from autograde.notebooks.release import assemble, draft, points, read_program, release
 from autograde.notebooks.stage import stage, stage_if_stale
-from autograde.tests.tiny_course import SLUG, SOURCE, header
+from autograde.tests.tiny_course import SLUG, SOURCE, header, make_course
 
 
 def write(course: Course, text: str) -> None:
@@ -63,6 +63,16 @@ def test_commands_at_the_same_time_stage_one_after_the_other(tiny_course: Course
             list(threads.map(lambda _: stage_if_stale(tiny_course, SLUG), range(8)))
             assert (tiny_course.stage / SLUG / f"{SLUG}.ipynb").exists()
             assert (tiny_course.stage / SLUG / "data" / "numbers.txt").exists()
+
+
+@pytest.mark.parametrize(("name", "refused"), [("Kurs für José (2027) 50% #1 & o'b", False), ("[Bonn] 2027", True)])
+def test_a_course_may_lie_below_any_name_that_nbgrader_can_read(tmp_path: Path, name: str, refused: bool) -> None:
+    course = make_course(tmp_path / name)
+    if refused:
+        with pytest.raises(CourseError, match="rename the folder"):
+            draft(course, SLUG)
+    else:
+        assert draft(course, SLUG).exists()
 
 
 def test_points_come_from_the_source(tiny_course: Course) -> None:
