@@ -209,11 +209,15 @@ def grade_one(course: Course, submission: Submission, device: str | None = None)
     device = device or course.device
     key = (course.root, submission.slug, checks_digest(course, submission.slug), device)
     if key not in _pools:
-        pool = GraderPool(course, submission.slug, device=device)
-        atexit.register(pool.close)
-        if pool.confinement:  # raises where nothing may run, and then the pool is not kept
-            _pools[key] = pool
-    return next(iter(_pools[key].grade([submission])))
+        _pools[key] = GraderPool(course, submission.slug, device=device)
+        atexit.register(_pools[key].close)
+    try:
+        return next(iter(_pools[key].grade([submission])))
+    except CourseError:  # where nothing may run, or no longer can: the next submission finds another, started anew
+        pool = _pools.pop(key)
+        atexit.unregister(pool.close)
+        pool.close()
+        raise
 
 
 def default_jobs() -> int:

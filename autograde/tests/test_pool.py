@@ -11,6 +11,7 @@ import pytest
 from autograde.course import Course
 from autograde.grading import pool
 from autograde.grading.versions import submission_for
+from autograde.grading.warm import WarmProcess
 from autograde.notebooks.extract import Submission
 from autograde.notebooks.release import assemble, release
 from autograde.tests.checked_course import make_checked_course
@@ -56,3 +57,21 @@ def test_graders_that_always_die_end_the_run(course: Course, tmp_path: Path, mon
     monkeypatch.setattr(pool, "MOST_DEATHS", 1)
     with pool.GraderPool(course, SLUG, jobs=1) as graders, pytest.raises(pool.GraderError, match="the graders die"):
         list(graders.grade(submissions(course, tmp_path, *["'die'"] * 3)))
+
+
+def test_a_kept_pool_that_can_no_longer_grade_is_not_kept(
+    course: Course, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a Dask worker whose warm process the system has killed: the next submission gets a new one."""
+    monkeypatch.setattr(pool, "WarmProcess", WarmProcess)
+    monkeypatch.setattr(pool, "_pools", {})
+    first, second, third = submissions(course, tmp_path, "6", "6", "6")
+    assert pool.grade_one(course, first, "cpu").score == 4
+    (kept,) = pool._pools.values()
+    kept.warm.process.kill()
+    kept.warm.process.wait()
+    with pytest.raises(pool.GraderError, match="the warm process is gone"):
+        pool.grade_one(course, second, "cpu")
+    assert pool.grade_one(course, third, "cpu").score == 4
+    for other in pool._pools.values():
+        other.close()
