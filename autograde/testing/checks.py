@@ -11,6 +11,7 @@ from typing import Any
 from unittest.mock import patch
 
 from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis.control import current_build_context
 from hypothesis.internal.conjecture import providers
 from hypothesis.internal.constants_ast import Constants
 from hypothesis.strategies import DataObject
@@ -139,11 +140,13 @@ class Check:
             self._example(self.test, student=student)
             return
         try:
+            passed = 0  # before the first that fails
             for case in self._cases(course_seed):
                 with contextlib.suppress(StudentError, AssertionError):
                     self._example(self.body, student=student, **case)
+                    passed += self.failure is None
             if self.failure is not None or not self.cases:
-                self._search(student, course_seed)
+                self._search(student, course_seed, passed)
         except WorkerLostError as lost:
             # A wrong answer that came before says more than the loss: a search for a smaller one may meet a slow input.
             raise (self.failure or lost) from None
@@ -158,19 +161,26 @@ class Check:
             self.script, self.scripts = None, 0
         return self.cases
 
-    def _search(self, student: Student, course_seed: int) -> None:
-        """Let Hypothesis find and shrink a failing example, in a counted number of tries."""
-        tries = itertools.count()
+    def _search(self, student: Student, course_seed: int, passed: int) -> None:
+        """Let Hypothesis find and shrink a failing example, in a counted number of tries.
+
+        It begins with the drawn cases once more. The first `passed` of them are known to pass, so nobody is asked.
+        """
+        known, tries = iter(range(passed)), itertools.count()
         found = False
 
         def example(**arguments: Any) -> None:
             nonlocal found
+            if next(known, None) is not None:
+                return
             if found and next(tries) >= SHRINKS:
                 raise ShrunkEnoughError
             try:
                 self._example(self.body, **arguments)
-            except BaseException:
+            except BaseException as error:
                 found = True
+                if error is self.failure and _simplest():
+                    raise ShrunkEnoughError from None
                 raise
 
         try:
@@ -199,6 +209,11 @@ class Check:
             if fault_of_student and (self.failure is None or isinstance(error, Exception)):
                 self.failure, self.failed_lines = error, list(student._conversation.transcript.lines)
             raise
+
+
+def _simplest() -> bool:
+    """Is each choice behind the example that Hypothesis runs the simplest of its kind? Then nothing is smaller."""
+    return all(node.trivial for node in current_build_context().data.nodes)
 
 
 _SETTINGS = settings(

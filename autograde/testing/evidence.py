@@ -10,23 +10,25 @@ import warnings
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_flatten, tree_map
+from torch.utils._pytree import tree_flatten
 
-from autograde.testing.tolerance import SAFETY, ULPS, nudge
+from autograde.testing.tolerance import SAFETY, ULPS, nudged
 
 KEPT = 400
 """Observations that an idea has to explain: the last ones."""
 HELD = 1 << 24
 """Numbers of one submission that are kept: far more than all checks ask for, few enough for a grader's memory."""
 Idea = Callable[..., Any]
+Inputs = tuple[tuple[Any, ...], dict[str, Any]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Observation:
     """One answer: the inputs, what came, and how far apart two right answers may be."""
 
@@ -47,6 +49,8 @@ class Evidence:
     seen: list[tuple[Any, Observation]] = field(default_factory=list)
     held: int = 0
     """numbers in all answers that were kept"""
+    judged: dict[tuple[Idea, Observation], bool] = field(default_factory=dict)
+    """does this idea explain that observation? Checks of one exercise ask about the same ones, one after the other"""
 
     def add(self, key: Any, observation: Observation) -> None:
         """Beyond HELD numbers an answer is kept without them, and then no idea explains it."""
@@ -67,7 +71,13 @@ class Evidence:
     def explanations(self, key: Any, ideas: list[Idea]) -> list[Idea]:
         """The ideas that explain the last observations; only one that is alone may be named to a student."""
         last = list(islice((seen for belongs, seen in reversed(self.seen) if belongs == key), KEPT))
-        return [idea for idea in ideas if all(explains(idea, seen) for seen in last)]
+        left = [idea for idea in ideas if all(self.judged.get((idea, seen), True) for seen in last)]
+        for seen in last:
+            if unjudged := [idea for idea in left if (idea, seen) not in self.judged]:
+                near = cache(partial(_near, seen))
+                self.judged.update({(idea, seen): explains(idea, seen, near) for idea in unjudged})
+                left = [idea for idea in left if self.judged[idea, seen]]
+        return left
 
 
 current: ContextVar[Evidence] = ContextVar("current")
@@ -83,22 +93,39 @@ def gathered() -> Evidence:
         return current.get()
 
 
-def explains(idea: Idea, seen: Observation) -> bool:
-    """Does `idea`, run in the student's dtype, give the numbers that were seen?"""
+def _near(seen: Observation) -> Inputs:
+    inputs: Inputs = nudged((seen.args, seen.kwargs), torch.Generator().manual_seed(0))
+    return inputs
+
+
+def explains(idea: Idea, seen: Observation, near: Callable[[], Inputs]) -> bool:
+    """Does `idea`, run in the student's dtype, give the numbers that were seen? `near` gives the inputs, nudged."""
     asked = seen.transform(idea)
-    generator = torch.Generator().manual_seed(0)
-    nudged = tree_map(lambda leaf: nudge(leaf, generator), (seen.args, seen.kwargs))
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a wrong formula may well divide by zero
-            wrong = tree_flatten(asked(*seen.args, **seen.kwargs))[0]
-            moved = tree_flatten(asked(*nudged[0], **nudged[1]))[0]
-    except Exception:  # this idea has no answer to these inputs
+    wrong = _answer(asked, (seen.args, seen.kwargs))
+    if wrong is None or len(wrong) != len(seen.got):
         return False
-    if len(wrong) != len(seen.got):
+    if all(map(_equal, wrong, seen.got)):
+        return True
+    if (moved := _answer(asked, near())) is None:
         return False
     allowed = seen.allowed if len(seen.allowed) == len(wrong) else [torch.zeros(())] * len(wrong)
     return all(map(_same, wrong, moved, seen.got, allowed))
+
+
+def _answer(asked: Idea, inputs: Inputs) -> list[Any] | None:
+    """None where an idea has no answer to these inputs."""
+    args, kwargs = inputs
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a wrong formula may well divide by zero
+            return tree_flatten(asked(*args, **kwargs))[0]
+    except Exception:
+        return None
+
+
+def _equal(wrong: Any, got: Any) -> bool:
+    wrong, got = torch.as_tensor(wrong), torch.as_tensor(got)
+    return wrong.dtype == got.dtype and torch.equal(wrong, got)
 
 
 def _same(wrong: Any, moved: Any, got: Any, allowed: Tensor) -> bool:

@@ -50,7 +50,7 @@ def measure(
     exact = _run(reference, args, kwargs, wide=True)
     spreads = [torch.zeros_like(part, dtype=torch.float64) for part in exact]
     generator = torch.Generator().manual_seed(0)
-    for near_args, near_kwargs in [(args, kwargs), *(_nudged((args, kwargs), generator) for _ in range(NUDGES))]:
+    for near_args, near_kwargs in [(args, kwargs), *(nudged((args, kwargs), generator) for _ in range(NUDGES))]:
         moved = _run(reference, near_args, near_kwargs, wide=True)
         rounded = [_run(form, near_args, near_kwargs) for form in (reference, *forms)]
         for index, spread in enumerate(spreads):
@@ -62,7 +62,7 @@ def measure(
     return [Part(*part) for part in zip(exact, tensors, allowed, strict=True)], answer
 
 
-def _nudged(inputs: Any, generator: torch.Generator) -> Any:
+def nudged(inputs: Any, generator: torch.Generator) -> Any:
     """`inputs` with every tensor nudged."""
     return tree_map(lambda leaf: nudge(leaf, generator), inputs)
 

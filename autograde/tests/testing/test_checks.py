@@ -55,6 +55,41 @@ def test_the_smallest_failing_input_is_replayed(student_of: StudentOf) -> None:
     assert len(student.value("asked")) <= drawn + SHRINKS + 2
 
 
+def test_a_search_begins_where_the_drawn_cases_began_to_fail(student_of: StudentOf) -> None:
+    made = numbers(50)
+    student = student_of(COUNTED + "x if x < 10 else 0")
+    with pytest.raises(AssertionError):
+        made.run(student, 5)
+    drawn = [case["x"] for case in made.cases]
+    first = next(x for x in drawn if x >= 10)
+    assert drawn.index(first) > 0
+    assert student.value("asked")[:51] == [*drawn, first]
+
+
+def test_nothing_is_tried_once_the_simplest_example_fails(student_of: StudentOf) -> None:
+    made = numbers(20)
+    student = student_of(COUNTED + "-1")
+    with pytest.raises(AssertionError):
+        made.run(student, 5)
+    assert made.replay == "f(0)"
+    assert student.value("asked") == [*(case["x"] for case in made.cases), 0]
+
+
+def test_where_the_simplest_example_may_not_be_asked_a_smaller_one_is_searched(student_of: StudentOf) -> None:
+    made = checked(given(st.integers(0, 1000).filter(bool))(below_ten), examples=20)
+    with pytest.raises(AssertionError):
+        made.run(student_of("def f(x):\n    return -1"), 5)
+    assert made.replay == "f(1)"
+
+
+@pytest.mark.parametrize("at", [1, 4, 20])
+def test_an_answer_that_is_wrong_only_once_is_wrong(student_of: StudentOf, at: int) -> None:
+    made = numbers(20)
+    with pytest.raises(AssertionError):
+        made.run(student_of(COUNTED + f"-1 if len(asked) == {at} else x"), 5)
+    assert made.replay == f"f({made.cases[at - 1]['x']})"
+
+
 def test_the_replayed_line_is_python_that_fails_the_same_way(student_of: StudentOf) -> None:
     oracle = Oracle(lambda x: x.square())
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from autograde.testing import Mismatch, Oracle, evidence
 from autograde.testing.fools import FOOLS, holder_of, in_place
@@ -65,6 +67,38 @@ def test_two_ideas_that_explain_it_name_none(oracle: Oracle) -> None:
 def test_an_accepted_answer_rules_out_the_idea_that_it_contradicts(oracle: Oracle) -> None:
     oracle.compare(torch.tensor(2.5), torch.tensor([1.0, 2.0]))  # divides_by_two agrees with this, `summed` does not
     assert mismatch(oracle, torch.tensor(14.0), torch.tensor([1.0, 2.0, 3.0])).misconception == ""
+
+
+def test_an_idea_is_tried_on_an_answer_only_once() -> None:
+    oracle, tried = Oracle(mean_square), []
+
+    @oracle.misconception
+    def summed(x: torch.Tensor) -> torch.Tensor:
+        """You sum."""
+        tried.append(x)
+        return x.square().sum(-1)
+
+    oracle.compare(torch.tensor(9.0), torch.tensor([3.0]))  # the idea agrees with this
+    for got, x in ((5.0, [1.0, 2.0]), (14.0, [1.0, 2.0, 3.0])):
+        assert mismatch(oracle, torch.tensor(got), torch.tensor(x)).misconception == "summed"
+    assert len(tried) == 3
+
+
+FORMULAS = [mean_square, lambda x: x.square().sum(-1), lambda x: x.square().sum(-1) / 2]
+
+
+@given(st.lists(st.tuples(st.sampled_from(FORMULAS), st.integers(1, 3), st.booleans()), min_size=1, max_size=9))
+def test_what_an_explanation_remembers_changes_no_later_one(answers: list[tuple[evidence.Idea, int, bool]]) -> None:
+    remembering = evidence.Evidence()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evidence, "KEPT", 3)
+        for formula, width, taken_back in answers:
+            x = torch.arange(1.0, width + 1)
+            remembering.add("f", evidence.Observation(lambda idea: idea, (x,), {}, [formula(x)], [torch.zeros(())]))
+            afresh = evidence.Evidence(list(remembering.seen))
+            assert remembering.explanations("f", FORMULAS) == afresh.explanations("f", FORMULAS)
+            if taken_back:
+                remembering.forget(len(remembering.seen) - 1)
 
 
 def test_a_number_out_of_nowhere_is_no_idea(oracle: Oracle) -> None:
