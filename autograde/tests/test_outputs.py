@@ -7,7 +7,7 @@ import time
 import pytest
 
 from autograde.tests.conftest import Run
-from autograde.worker.notebook import CUT, MOST_OF_A_CELL, Outputs
+from autograde.worker.notebook import CELL_BYTES, CUT, Outputs
 
 
 def texts(outputs: Outputs) -> list[str]:
@@ -16,8 +16,8 @@ def texts(outputs: Outputs) -> list[str]:
 
 def outputs_with(left: int) -> Outputs:
     outputs = Outputs()
-    outputs.begin()
     outputs.left = left
+    outputs.begin()
     return outputs
 
 
@@ -32,7 +32,7 @@ def test_of_one_long_text_the_start_is_kept() -> None:
 
 
 def test_many_small_texts_take_no_more_time_than_their_number() -> None:
-    outputs = outputs_with(MOST_OF_A_CELL)
+    outputs = outputs_with(CELL_BYTES)
     start = time.process_time()
     for _ in range(200_000):
         outputs.stream("stdout", "12345")
@@ -47,7 +47,7 @@ def test_a_cell_that_prints_all_it_may_costs_no_other_cell(run: Run, text: str) 
     assert running.problem == ""
     assert len(running.cells) == 2
     first, cut = (output["text"] for output in running.cells[0].outputs)
-    assert len(first.encode()) > MOST_OF_A_CELL / 4
+    assert len(first.encode()) > CELL_BYTES / 4
     assert cut == CUT
     assert running.cells[1].outputs[0]["text"] == "on\n"
 

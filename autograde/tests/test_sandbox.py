@@ -75,7 +75,7 @@ def test_cells_run_as_in_jupyter(run: Run) -> None:
         assert outputs[1][0]["data"]["text/plain"] == "42"
         assert running.cells[2].error.startswith("ZeroDivisionError in line 1")
         assert outputs[3] == [{"output_type": "stream", "name": "stdout", "text": "on\n"}]
-        assert running.cells[4].error.startswith("SyntaxError")
+        assert running.cells[4].error == "SyntaxError in line 1: invalid syntax"
 
 
 def test_an_endless_cell_is_stopped_and_the_next_runs(run: Run) -> None:
@@ -96,6 +96,42 @@ def test_what_only_the_moment_decides_is_not_in_the_report(run: Run) -> None:
 def test_output_is_bounded(run: Run) -> None:
     with run("for _ in range(10_000): print('x' * 1000)", output_bytes=5000) as running:
         assert sum(len(str(cell.outputs)) for cell in running.cells) < 7000
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "print('\u2588' * 700_000)",
+        "for _ in range(400_000): print(end='\u2588')",
+        "print('x' * 1_100_000)",
+        "from IPython.display import display, HTML\nfor _ in range(30_000): display(HTML('<b>'))",
+        "import sys\nfor n in range(30_000): print(n, file=sys.stderr if n % 2 else sys.stdout)",
+    ],
+)
+def test_a_cell_may_print_all_that_the_course_allows(run: Run, source: str) -> None:
+    with run(source, "print('on')", output_bytes=1 << 20, cell_wall_s=60, notebook_wall_s=90) as running:
+        assert running.problem == ""
+        assert [cell.error for cell in running.cells] == ["", ""]
+        first, *_, last = running.cells[0].outputs
+        assert len(str(running.cells[0].outputs)) > 200_000
+        assert first != last
+        assert "output cut here" in last["text"]
+        assert running.cells[1].outputs[0]["text"] == "on\n"
+
+
+def test_a_million_short_prints_take_seconds(run: Run) -> None:
+    source = "import sys\nfor _ in range(1_000_000): sys.stdout.write('.')"
+    with run(source, "print('on')", output_bytes=1 << 20, cell_wall_s=30, notebook_wall_s=60) as running:
+        assert running.problem == ""
+        assert running.cells[0].error == ""
+        assert len(running.cells[0].outputs[0]["text"]) == 1_000_000
+
+
+def test_exit_ends_nothing(run: Run) -> None:
+    with run("x = 1\nexit()", "quit()\ndef f(): return x") as running, running.check(0) as channel:
+        assert [cell.error for cell in running.cells] == ["", ""]
+        assert "do nothing while your work is graded" in running.cells[0].outputs[0]["text"]
+        assert Student(channel).f() == 1
 
 
 def test_after_a_crash_or_a_loop_the_other_checks_still_run(run: Run) -> None:

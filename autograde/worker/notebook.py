@@ -22,8 +22,10 @@ from autograde.worker.limits import Bounds
 
 CELL_FILE = "<cell {}>"
 CUT = "\n[output cut here: the notebook printed more than the course allows]\n"
-MOST_OF_A_CELL = STRUCTURE_BYTES - (16 << 10)
-"""bytes of one cell's outputs: they travel in one frame, with the cell's id and its error"""
+ITEM_BYTES = 64
+"""what an output takes beyond its text, about"""
+CELL_BYTES = STRUCTURE_BYTES - (1 << 14)
+"""of one cell's outputs: the account of a cell is one frame, and has more to say"""
 
 
 class CellTimeoutError(BaseException):
@@ -31,62 +33,67 @@ class CellTimeoutError(BaseException):
 
 
 class Outputs:
-    """The nbformat outputs of the running cell, as many bytes of them as the notebook and the cell may put out."""
+    """The nbformat outputs of the running cell, and how many bytes may still be put out."""
 
     def __init__(self) -> None:
         self.items: list[dict[str, Any]] = []
-        """the text of a stream is a list of what was written: joined once, when the cell has ended"""
         self.left = 0
-        """bytes for the rest of the notebook"""
+        """by the notebook"""
         self.room = 0
-        """bytes for the rest of the cell"""
+        """by this cell, whose account has to fit into one frame"""
 
     def begin(self) -> None:
         """A new cell."""
-        self.items, self.room = [], MOST_OF_A_CELL
+        self.items = []
+        self.room = min(self.left, CELL_BYTES)
 
     def add(self, output: dict[str, Any]) -> None:
-        if self._fits(_bytes_of(repr(output))):
+        size = _bytes(repr(output)) + ITEM_BYTES
+        if size <= self.room:
+            self._use(size)
             self.items.append(output)
+        else:
+            self._cut()
 
     def stream(self, name: str, text: str) -> None:
-        """Text that was written, up to where it is too much."""
-        most = min(self.left, self.room)
-        if not text or most <= 0:
+        """Text is kept in parts: a string that grows with each print would be copied each time."""
+        if not text or not self.room:
             return
-        if not self.items or self.items[-1].get("name") != name:
-            self.add({"output_type": "stream", "name": name, "text": []})
-            most = min(self.left, self.room)
-        if most <= 0:
-            return
-        start = text[: most + 1].encode("utf-8", "surrogatepass")
-        if len(start) > most:
-            self.items[-1]["text"].append(start[:most].decode("utf-8", "ignore"))
-        if self._fits(len(start)):
-            self.items[-1]["text"].append(text)
+        size, last = _bytes(text), self.items[-1] if self.items else {}
+        kept = text if size <= self.room else _first(text, self.room)
+        if last.get("name") == name:
+            last["text"].append(kept)
+        else:
+            self.items.append({"output_type": "stream", "name": name, "text": [kept]})
+            size += ITEM_BYTES
+        if size > self.room:
+            self._cut()
+        else:
+            self._use(size)
 
     def taken(self) -> list[dict[str, Any]]:
-        """The cell's outputs, as nbformat has them."""
-        return [
-            item | {"text": "".join(item["text"])} if isinstance(item.get("text"), list) else item
-            for item in self.items
-        ]
+        """The outputs so far, as nbformat has them."""
+        taken, self.items = self.items, []
+        return [item | {"text": "".join(item["text"])} if "text" in item else item for item in taken]
 
-    def _fits(self, size: int) -> bool:
-        """Take so much room, or say that there is none; whatever comes after that is left out without a word."""
-        if size <= min(self.left, self.room):
-            self.left -= size
-            self.room -= size
-            return True
-        if min(self.left, self.room) > 0:
+    def _use(self, size: int) -> None:
+        self.room -= size
+        self.left -= size
+
+    def _cut(self) -> None:
+        """Say once that the rest is left out."""
+        if self.room > 0:
+            self._use(self.room)
             self.items.append({"output_type": "stream", "name": "stderr", "text": [CUT]})
-        self.left = 0 if size > self.left else self.left
-        self.room = 0
-        return False
 
 
-def _bytes_of(text: str) -> int:
-    return len(text.encode("utf-8", "surrogatepass"))
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
+def _first(text: str, size: int) -> str:
+    """As much of the text as fits into `size` bytes."""
+    return text[:size].encode("utf-8", "surrogatepass")[:size].decode("utf-8", "ignore")
 
 
 class Stream:
@@ -167,6 +174,10 @@ class NotebookShell(InteractiveShell):
         """`!command`, also below `%pip`: said and left out, so that the rest of the cell runs."""
         print(f"shell commands do not run while your work is graded: {cmd}", file=sys.stderr)
 
+    def ask_exit(self) -> None:
+        """`exit()` and `quit()`, which would end a kernel."""
+        print("exit() and quit() do nothing while your work is graded", file=sys.stderr)
+
     def getoutput(self, cmd: str, split: bool = True, depth: int = 0) -> Any:
         self.system(cmd)
         return SList() if split else ""
@@ -220,8 +231,11 @@ def _interrupt(signum: int, frame: Any) -> None:
 
 
 def _describe(error: BaseException, cell: str) -> str:
-    line = error.lineno if isinstance(error, SyntaxError) else _last_line(error, cell)
-    where, said = f" in line {line}" if line else "", text_of(error)
+    if isinstance(error, SyntaxError):
+        line, said = error.lineno, str(error.msg)  # as text it would name line and cell again
+    else:
+        line, said = _last_line(error, cell), text_of(error)
+    where = f" in line {line}" if line else ""
     return f"{type(error).__name__}{where}{': ' if said else ''}{said}"[:500]
 
 
