@@ -33,6 +33,11 @@ ADVICE: list[tuple[str, str]] = [
         "`dtype=x.dtype`, or `.to(x.dtype)`.",
     ),
     (
+        r"not compiled with CUDA|no NVIDIA driver|No CUDA GPUs|Invalid device",
+        "Your work may be graded where there is no GPU. Leave `.cuda()` out, and make new tensors where the input is: "
+        "`device=x.device`.",
+    ),
+    (
         r"same device|expected .* device|on device",
         "A tensor that you make lies on another device than the input. Make it with `device=x.device`.",
     ),
@@ -94,8 +99,20 @@ BY_TYPE = {
     "FileNotFoundError": "The checks run without your files. Read nothing from disk in an answer.",
     "PermissionError": "The checks run without your files and without a network. Use neither in an answer.",
     "AssertionError": "An `assert` of your own code stopped it: what you assume there does not hold for every input.",
+    "EOFError": "`input()` finds nobody who answers while your work is graded. Take values from the arguments.",
     "KeyError": "A dict is asked for a key that it does not hold.",
 }
+
+
+NOT_FOUND = (
+    "The checks look for this name in your whole notebook. Keep it as the notebook gives it, and define it at the left "
+    "edge of a cell."
+)
+
+
+def advice_for_cell(error: str) -> str:
+    """The same for what stopped a cell, as it is told: `NameError in line 2: ...`."""
+    return advice([re.split(r"\W", error, maxsplit=1)[0]], error)
 
 
 def advice(types: list[str], message: str) -> str:

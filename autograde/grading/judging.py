@@ -9,7 +9,8 @@ from typing import Any
 from autograde.asking.conversation import clean
 from autograde.asking.errors import StudentError, WorkerLostError
 from autograde.asking.mismatch import Mismatch, revealed
-from autograde.grading.advice import advice
+from autograde.grading.advice import NOT_FOUND, advice, advice_for_cell
+from autograde.grading.places import raised_at
 from autograde.grading.sandbox import WorkerCrashedError, WorkerTimeoutError
 from autograde.report import NOT_WRITTEN, Comparison, Outcome, Reveal, Verdict
 from autograde.testing.checks import Check
@@ -36,7 +37,8 @@ def failed(check: Check, raised: BaseException, reveal: Reveal, cell_error: str 
             return _verdict(check, Outcome.FAILED, reason=NOT_WRITTEN)
         case StudentError(missing=True):
             why = f"; its cell stopped: {cell_error}" if cell_error else ""
-            return _verdict(check, Outcome.FAILED, reason=clean(raised.message + why, 500))
+            hint = advice_for_cell(cell_error) if cell_error else NOT_FOUND
+            return _verdict(check, Outcome.FAILED, reason=clean(raised.message + why, 500), hint=hint)
         case StudentError():
             hint = advice(raised.types, raised.message)
             where, answer = raised.traceback, _fingerprint(str(raised) + raised.traceback)
@@ -54,7 +56,8 @@ def failed(check: Check, raised: BaseException, reveal: Reveal, cell_error: str 
             return _verdict(check, Outcome.FAILED, reason=clean(reason, 500), replay=replay)
     # Ours: the trace is for the instructor; feedback shows none of a broken check's text.
     trace = "".join(traceback.format_exception(raised))[-2000:]
-    reason = clean(f"{type(raised).__name__}: {raised}", 500)  # which may quote what the submission said
+    where = f" ({place})" if (place := raised_at(raised)) else ""
+    reason = clean(f"{type(raised).__name__}: {raised}", 500) + where  # which may quote what the submission said
     return _verdict(check, Outcome.BROKEN, reason=reason, traceback=clean(trace, 2000))
 
 

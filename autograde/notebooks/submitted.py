@@ -39,6 +39,8 @@ def submission_of(course: Course, slug: str, student: str) -> Submission:
     refuse_links(folder, course.root / "submitted")
     notebook, script = folder / f"{slug}.ipynb", folder / f"{slug}.py"
     file = script if script.exists() and not notebook.exists() else notebook
+    if not file.exists():
+        raise SubmissionError(f"No file {file.name} was handed in{_instead(folder)}.")
     released = course.paths(slug).released_notebook
     return read_submission(file, released, student, slug, course.limits_of(slug).notebook_bytes)
 
@@ -51,6 +53,13 @@ def refuse_name(student: str) -> None:
         raise SubmissionError(f"The folder {ascii(student)} has a name that is not UTF-8; rename it.") from None
     if size > MAX_NAME_BYTES:
         raise SubmissionError(f"The folder's name has {size} bytes; rename it to {MAX_NAME_BYTES} at most.")
+
+
+def _instead(folder: Path) -> str:
+    """What lies there that may be meant, for whoever has to rename it."""
+    names = sorted(path.name for path in folder.glob("*") if path.suffix in (".ipynb", ".py", ".html", ".zip", ".pdf"))
+    shown = ", ".join(repr(name)[:60] for name in names[:3])
+    return f"; in its place: {shown}{' and others' * (len(names) > 3)}" if names else ""
 
 
 def refuse_links(folder: Path, top: Path) -> None:

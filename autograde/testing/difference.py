@@ -25,8 +25,12 @@ def difference(got: Any, answer: Any, parts: list[Part], what: str, names: list[
 
 def _walk(got: Any, answer: Any, parts: Any, what: str, names: Any) -> Mismatch | None:
     if isinstance(answer, dict):
-        if not isinstance(got, dict) or set(got) != set(answer):
+        if not isinstance(got, dict):
             return Mismatch(f"{what} must be a dict with the keys {sorted(map(str, answer))}, not {describe(got)}")
+        if missing := [key for key in answer if key not in got]:
+            return Mismatch(f"{what} lacks {_keys(missing)}")
+        if more := [key for key in got if key not in answer]:
+            return Mismatch(f"{what} has {_keys(more)}, which should not be there")
         for key, item in answer.items():
             if (problem := _walk(got[key], item, parts, f"{what}[{key!r}]", names)) is not None:
                 return problem
@@ -43,6 +47,12 @@ def _walk(got: Any, answer: Any, parts: Any, what: str, names: Any) -> Mismatch 
     if isinstance(answer, Tensor):
         return _tensor(got, part, what)
     return _number(got, part, what)
+
+
+def _keys(keys: list[Any]) -> str:
+    """The first of them, and how many there are."""
+    named = f"the key {keys[0]!r}"[:80]
+    return f"{named} and {len(keys) - 1} more" if keys[1:] else named
 
 
 def _number(got: Any, part: Part, what: str) -> Mismatch | None:

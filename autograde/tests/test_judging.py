@@ -73,6 +73,7 @@ def test_a_name_that_is_missing_says_what_stopped_its_cell(judged: Check) -> Non
     assert verdict.outcome is Outcome.FAILED
     assert verdict.reason == "the notebook defines no `f`; its cell stopped: SyntaxError in line 1: invalid syntax"
     assert verdict.replay == ""
+    assert verdict.hint == ""
 
 
 def test_what_a_broken_check_quotes_of_a_submission_can_be_stored(judged: Check) -> None:
@@ -81,3 +82,21 @@ def test_what_a_broken_check_quotes_of_a_submission_can_be_stored(judged: Check)
     assert verdict.outcome is Outcome.BROKEN
     assert b"not a word" in msgspec.json.encode(verdict)
     assert "\x1b" not in verdict.reason + verdict.traceback
+
+
+@pytest.mark.parametrize(
+    ("cell_error", "hint"),
+    [
+        ("", "Keep it as the notebook gives it"),
+        ("EOFError in line 1: EOF when reading a line", "`input()` finds nobody"),
+        ("ModuleNotFoundError in line 2: No module named 'einops'", "Only the modules that the notebook imports"),
+    ],
+)
+def test_a_name_that_is_missing_comes_with_what_to_do(judged: Check, cell_error: str, hint: str) -> None:
+    missing = StudentError(["MissingNameError"], "the notebook defines no `f`", [], True)
+    assert hint in failed(judged, missing, Reveal.EXPECTED, cell_error).hint
+
+
+def test_a_missing_gpu_is_no_assertion_of_the_students(judged: Check) -> None:
+    raised = StudentError(["AssertionError", "Exception"], "Torch not compiled with CUDA enabled", [], False)
+    assert "Leave `.cuda()` out" in failed(judged, raised, Reveal.EXPECTED).hint

@@ -103,3 +103,12 @@ def test_grades_are_recorded_without_the_environments_programs_on_the_path(
 
     database._schema.cache_clear()
     assert record(released, SLUG, ["ann"]) == {}
+
+
+def test_a_file_of_another_name_is_named(released: Course) -> None:
+    notebook = hand_in(released, "bob")
+    notebook.rename(notebook.with_name("Scale (1).ipynb"))
+    with pytest.raises(
+        SubmissionError, match=rf"No file {SLUG}\.ipynb was handed in; in its place: 'Scale \(1\)\.ipynb'\."
+    ):
+        submission_of(released, SLUG, "bob")

@@ -101,6 +101,23 @@ def test_what_an_explanation_remembers_changes_no_later_one(answers: list[tuple[
                 remembering.forget(len(remembering.seen) - 1)
 
 
+@pytest.mark.parametrize(
+    ("got", "said"),
+    [
+        ({("a", "b"): 2}, "the result lacks the key ('b', 'c') and 1 more"),
+        (
+            {("a", "b"): 2, ("b", "c"): 1, "cd": 3, ("c", "d"): 3},
+            "the result has the key 'cd', which should not be there",
+        ),
+        ([("a", "b")], "the result must be a dict with the keys"),
+        ({("c", "d"): 3, ("b", "c"): 1, ("a", "b"): 1}, "the result[('a', 'b')] is wrong"),
+    ],
+)
+def test_a_dict_with_other_keys_is_told_by_its_keys(got: object, said: str) -> None:
+    counts = Oracle(lambda: {("a", "b"): 2, ("b", "c"): 1, ("c", "d"): 3})
+    assert mismatch(counts, got).reason.startswith(said)
+
+
 def test_a_number_out_of_nowhere_is_no_idea(oracle: Oracle) -> None:
     found = mismatch(oracle, torch.tensor(99.0), torch.tensor([1.0, 2.0, 3.0]))
     assert (found.misconception, found.hint) == ("", "")
