@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -140,6 +141,7 @@ class Course:
     root: Path = field(default_factory=Path.cwd)
 
     def __post_init__(self) -> None:
+        self._check_types()
         slugs = [assignment.slug for assignment in self.assignments]
         twice = sorted({slug for slug in slugs if slugs.count(slug) > 1})
         if twice:
@@ -159,6 +161,18 @@ class Course:
             self.extensions(slug)
         if self.device not in ("auto", "cpu", "cuda"):
             raise CourseError(f"{CONFIG_NAME}: device is {self.device!r}; use 'auto', 'cpu' or 'cuda'")
+
+    def _check_types(self) -> None:
+        """A text in the place of an option would be taken for another one: "nothing" is not Reveal.NOTHING."""
+        options = (("reveal", Reveal), ("confinement", Confinement), ("experiments", Experiments))
+        choices = {name: [f"{kind.__name__}.{option.name}" for option in kind] for name, kind in options}
+        for name, kind in (*options, ("late", Late), ("limits", Limits)):
+            if not isinstance(value := getattr(self, name), kind):
+                wanted = " or ".join(choices.get(name, [f"{kind.__name__}(...)"]))
+                raise CourseError(f"{CONFIG_NAME}: {name} is {value!r}; write {wanted}")
+        for assignment in self.assignments:
+            if not isinstance(assignment, Assignment):
+                raise CourseError(f"{CONFIG_NAME}: {assignment!r} is no assignment; write Assignment(slug, title=...)")
 
     @property
     def slugs(self) -> list[str]:
@@ -231,6 +245,12 @@ def find_root(start: Path | None = None) -> Path:
     raise CourseError(f"no {CONFIG_NAME} in {start} or above it; run this inside a course folder")
 
 
+def _line_of(error: Exception, file: Path) -> str:
+    """`:line` of `file` where it was raised; empty if it says that itself, or was raised elsewhere."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
+    return f":{lines[-1]}" if lines else ""
+
+
 def load_course(root: Path | None = None) -> Course:
     """Read COURSE from the course_config.py at `root` (default: found from the working folder)."""
     root = find_root(root)
@@ -240,7 +260,7 @@ def load_course(root: Path | None = None) -> Course:
     except CourseError:
         raise
     except Exception as error:
-        raise CourseError(f"{config}: {type(error).__name__}: {error}") from error
+        raise CourseError(f"{config}{_line_of(error, config)}: {type(error).__name__}: {error}") from error
     if "COURSE" not in defined:
         raise CourseError(f"{config}: defines no COURSE")
     course = defined["COURSE"]

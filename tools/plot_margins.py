@@ -29,6 +29,7 @@ from autograde.grading.preload import notebook_modules
 from autograde.grading.verify import programs, up_to_last_answer
 from autograde.grading.versions import Options
 from autograde.grading.warm import WarmProcess
+from autograde.notebooks.release import draft
 from autograde.report import Report
 from autograde.testing import difference
 from autograde.testing.checks import Check
@@ -99,10 +100,11 @@ def main() -> None:
 
 def measure(course: Course, slug: str) -> list[Margin]:
     """One Margin for every program and check in which values were compared."""
+    drafted = draft(course, slug)
     orders = [
         (up_to_last_answer(program), Options(ignore_after=True))
         for kind in ("right", "wrong")
-        for program in programs(course, slug, kind)
+        for program in programs(course, slug, drafted, kind)
     ]
     ours, theirs = multiprocessing.Pipe()
     observer, margins = Observer(), []
@@ -120,7 +122,7 @@ def measure(course: Course, slug: str) -> list[Margin]:
         warm.wait_until_ready()
         feeder = threading.Thread(target=feed, args=[ours])
         feeder.start()
-        grader_main(theirs, str(course.root), slug, warm.control, "cpu")
+        grader_main([theirs], str(course.root), slug, warm.control, "cpu")
         theirs.close()
         feeder.join()
     return margins

@@ -66,13 +66,15 @@ def say_verification(found: Verification) -> None:
         say(f"{name:{width}}  {''.join('✗' if index in caught else '·' for index in range(len(found.checks)))}")
     for flagged in found.flagged:
         say(flagged)
+    for line in found.shown:
+        say(line)
     for title in found.redundant:
         say(f"redundant: an earlier check catches all that this one does: {title}")
     if NOT_CONFINED in found.confinement:
         complain(f"{found.slug}: the course's own programs ran at {found.confinement}")
     for problem in found.problems:
         complain(f"{found.slug}: {problem}")
-    state = "sound" if found.sound else f"NOT sound, {len(found.problems)} problems"
+    state = "sound" if found.sound else f"NOT sound, {len(found.problems)} problem{'s' * (len(found.problems) > 1)}"
     say(f"{found.slug}: {len(found.right)} right, {len(found.kills)} wrong programs: {state}\n")
 
 
@@ -92,8 +94,9 @@ def say_class(title: str, result: ClassResult) -> None:
     for hint, students in ideas(report for _, report in reports):
         more = f" and {len(students) - SHOWN_STUDENTS} more" if len(students) > SHOWN_STUDENTS else ""
         say(f"{len(students)} × {hint}  ({', '.join(students[:SHOWN_STUDENTS])}{more})")
-    full = sum(report.score == report.max_score for _, report in reports)
-    say(f"{len(reports)} graded, {full} with full marks, {len(result.errors)} not graded")
+    recorded = [report for student, report in reports if student not in result.errors]
+    full = sum(report.score == report.max_score for report in recorded)
+    say(f"{len(recorded)} graded, {full} with full marks, {len(result.errors)} not graded")
     for student, error in sorted(result.errors.items()):
         complain(f"{student}: not graded: {error}")
 

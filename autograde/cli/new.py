@@ -25,6 +25,8 @@ def new_assignment(course: Course, slug: str, title: str) -> list[Path]:
         )
     if slug == TERM:
         raise CourseError(f"{slug!r} is the name of the term's page; choose another slug")
+    if (course.root / "reference_impl" / slug).is_dir():
+        raise CourseError(f"{slug!r} cannot be a slug: `from reference_impl.{slug} import ...` means something else")
     if slug in course.slugs:
         raise CourseError(f"{CONFIG_NAME} already lists {slug!r}; choose another slug")
     if '"' in title or "\\" in title or not title.isprintable() or not title.strip():

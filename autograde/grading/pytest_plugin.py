@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from autograde.asking.student import Student
+from autograde.grading.collecting import tell
 from autograde.grading.forks import SPARE, Forks
 from autograde.grading.judging import failed
 from autograde.report import Outcome, Reveal
@@ -23,6 +24,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("autograde")
     group.addoption("--submission", help="grade this notebook or .py instead of the instructor's solution")
     group.addoption("--device", default="cpu", help="where the submission computes: cpu or cuda")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
+    """What is wrong with a test file is told in a sentence, and told before anything is graded."""
+    outcome: Any = yield
+    tell(collector, outcome.get_result())
 
 
 @pytest.hookimpl(tryfirst=True)

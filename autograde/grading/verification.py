@@ -36,6 +36,8 @@ class Verification:
     right: list[str] = field(default_factory=list)
     flagged: list[str] = field(default_factory=list)
     """right programs of which a check without points says something, and what"""
+    shown: list[str] = field(default_factory=list)
+    """lines of a solution that the source shows to students elsewhere, which may be meant"""
     confinement: str = ""
     """what held the programs while they ran"""
     named: dict[str, str] = field(default_factory=dict)
@@ -69,22 +71,23 @@ def judge(
     """
     _list_checks(found, solution)
     _expect_points(found, solution, points)
+    uncompared = _expect_comparisons(found, solution)
     for report in (solution, *others):
         kind, _, name = report.student.partition("/")
         if kind not in ("fool", "untouched"):
             _note_margins(found, report)
         if kind == "wrong":
-            _expect_caught(found, name, report, ideas)
+            _expect_caught(found, name, report, ideas, _lost(solution))
         elif kind == "idea":
             _expect_recognised(found, name, ideas[name], report)
         elif kind == "fool":
-            _expect_no_fool(found, name, report)
+            _expect_no_fool(found, name, report, uncompared)
         elif kind == "untouched":
             _expect_nothing(found, report)
         else:
             found.right += [name] if kind == "right" else []
             _expect_to_run(found, report)
-            _expect_full_marks(found, report)
+            _expect_full_marks(found, report, frozenset() if report is solution else _lost(solution))
     found.kills = dict(sorted(found.kills.items()))
     for listed in (found.right, found.flagged, found.problems):
         listed.sort()
@@ -126,14 +129,32 @@ def _named(report: Report) -> str:
     return f"{report.student}.py" if "/" in report.student else "the instructor's solution"
 
 
-def _expect_full_marks(found: Verification, report: Report) -> None:
+Lost = frozenset[tuple[str, str, str]]
+"""(exercise, check, reason) of checks that did not pass"""
+
+
+def _lost(report: Report) -> Lost:
+    return frozenset(
+        (exercise.exercise, verdict.check, verdict.reason)
+        for exercise in report.exercises
+        for verdict in exercise.verdicts
+        if verdict.outcome is not Outcome.PASSED
+    )
+
+
+def _expect_full_marks(found: Verification, report: Report, told: Lost) -> None:
+    """`told`: what the solution lost already. A check that waits is no news: what it waits for is told."""
     who = _named(report)
     for exercise in report.exercises:
         for verdict in exercise.verdicts:
-            if verdict.outcome is Outcome.PASSED:
+            if verdict.outcome in (Outcome.PASSED, Outcome.WAITING):
+                continue
+            if (exercise.exercise, verdict.check, verdict.reason) in told:
                 continue
             what = f"{exercise.exercise}: {verdict.title}: {verdict.outcome.value}: {verdict.reason}"
-            if verdict.max_points == 0 and verdict.outcome is Outcome.FAILED and report.student.startswith("right/"):
+            if verdict.outcome is Outcome.BROKEN:
+                found.problems.append(f"{who} finds a check broken, {what}")
+            elif verdict.max_points == 0 and verdict.outcome is Outcome.FAILED and report.student.startswith("right/"):
                 found.flagged.append(f"{who} is flagged in {what}")
             else:
                 found.problems.append(f"{who} loses points in {what}")
@@ -145,11 +166,27 @@ def _expect_points(found: Verification, report: Report, points: Mapping[str, flo
         if cell != exercise.max_score:
             found.problems.append(
                 f"exercise {exercise.exercise}: its checks are worth {exercise.max_score:g} points, "
-                f"but the cell {exercise.exercise}-checks in source/{found.slug}.py says {cell}"
+                f"but the cell {exercise.exercise}-checks in source/{found.slug}.py says {cell:g}"
             )
 
 
-def _expect_caught(found: Verification, name: str, report: Report, ideas: Collection[str]) -> None:
+def _expect_comparisons(found: Verification, solution: Report) -> set[str]:
+    """The exercises in which nothing is compared with an oracle, so that no fool could be noticed."""
+    uncompared = {
+        exercise.exercise
+        for exercise in solution.exercises
+        if all(verdict.outcome is Outcome.PASSED and verdict.margin is None for verdict in exercise.verdicts)
+    }
+    for exercise in sorted(uncompared):
+        found.problems.append(
+            f"exercise {exercise}: no check compares an answer with an oracle, so nothing shows that zeros would be "
+            f"noticed; write in test_{exercise}.py: oracle.compare(student.f(x), x)"
+        )
+    return uncompared
+
+
+def _expect_caught(found: Verification, name: str, report: Report, ideas: Collection[str], told: Lost) -> None:
+    """`told`: what the solution lost already."""
     caught = [
         found.places[exercise.exercise, verdict.check]
         for exercise in report.exercises
@@ -158,17 +195,31 @@ def _expect_caught(found: Verification, name: str, report: Report, ideas: Collec
     ]
     found.kills[name] = caught
     found.named[name] = ", ".join(dict.fromkeys(v.misconception for v in report.verdicts if v.misconception))
+    stopped = _stopped(report)
     broken = [verdict for verdict in report.verdicts if verdict.outcome is Outcome.BROKEN]
+    if broken and {verdict.reason for verdict in broken} <= {reason for _, _, reason in told}:
+        return
     if broken:
         found.problems.append(f"wrong/{name}.py breaks the check {broken[0].title!r}: {broken[0].reason}")
     elif not caught:
         found.problems.append(f"wrong/{name}.py gets full marks; no check catches it")
     elif name in ideas and name not in {verdict.misconception for verdict in report.verdicts}:
         found.problems.append(
-            f"wrong/{name}.py is caught, but its misconception {name} is not recognised: {_why_unnamed(name, report)}"
+            f"wrong/{name}.py is caught, but its misconception {name} is not recognised: "
+            f"{stopped or _why_unnamed(name, report)}"
         )
     elif not any(verdict.hint and verdict.outcome is Outcome.FAILED for verdict in report.verdicts):
-        found.problems.append(f"wrong/{name}.py is caught, but no hint names its idea")
+        what = stopped or (
+            f"write it as an @oracle.misconception named {name}, or give a hint where the check fails: "
+            "expect(condition, reason, hint)"
+        )
+        found.problems.append(f"wrong/{name}.py is caught, but no hint names its idea: {what}")
+
+
+def _stopped(report: Report) -> str:
+    """Which cell of a program, an answer and not an example, did not run to its end; empty if all did."""
+    stops = [cell for cell in report.cells if cell.error and not cell.cell.endswith(CHECKS)]
+    return f"its cell {stops[0].cell} stops: {stops[0].error}" if stops else ""
 
 
 def _why_unnamed(name: str, report: Report) -> str:
@@ -206,8 +257,8 @@ def _expect_nothing(found: Verification, report: Report) -> None:
                 )
 
 
-def _expect_no_fool(found: Verification, fool: str, report: Report) -> None:
+def _expect_no_fool(found: Verification, fool: str, report: Report, uncompared: Collection[str]) -> None:
     """Every exercise that compares values must notice: a foolish answer may not keep all of its points."""
     for exercise in report.exercises:
-        if exercise.score == exercise.max_score:
+        if exercise.score == exercise.max_score and exercise.exercise not in uncompared:
             found.problems.append(f"exercise {exercise.exercise}: {fool} in place of every answer gets full marks")

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 import nbformat
 
-from autograde.course import Course
+from autograde.course import Course, CourseError
 from autograde.grading.pool import GraderPool, Told
 from autograde.grading.verification import WITHOUT_EXPERIMENTS, Verification, judge
-from autograde.grading.versions import Options, submission_for
+from autograde.grading.versions import Options, solution_of
 from autograde.notebooks.extract import Submission, from_notebook
+from autograde.notebooks.leaks import shown
 from autograde.notebooks.release import assemble, draft, points, read_program
 from autograde.notebooks.repair import nbgrader_of
 from autograde.report import Report
@@ -44,15 +45,15 @@ def verify(
     program meets the checks of the exercises in which it differs; `every_check` makes it meet all. A misconception
     without a wrong program of its name is tried by its own answers.
     """
-    draft(course, slug)  # raises CourseError for a leak or a malformed source
-    solution, ideas = submission_for(course, slug), _ideas(course, slug)
+    drafted = draft(course, slug)  # raises CourseError for a leak or a malformed source
+    solution, ideas = solution_of(course, slug, drafted), _ideas(course, slug)
     orders = [
-        *_right_orders(course, slug, solution, seeds),
-        *_wrong_orders(course, slug, every_check),
-        (untouched(course, slug), Options(ignore_after=True)),
+        *_right_orders(course, slug, solution, drafted, seeds),
+        *_wrong_orders(course, slug, drafted, every_check),
+        (untouched(drafted, slug), Options(ignore_after=True)),
         *_foolish_orders(course, slug, solution, ideas),
     ]
-    found, reports = Verification(slug), dict[str, Report]()
+    found, reports = Verification(slug, shown=shown(course, slug)), dict[str, Report]()
     with GraderPool(course, slug, jobs, device, strangers=False) as pool:
         found.confinement = pool.confinement
         for report in pool.run(orders):
@@ -63,8 +64,8 @@ def verify(
     return found
 
 
-def _right_orders(course: Course, slug: str, solution: Submission, seeds: int) -> Iterator[Order]:
-    right = [solution, *programs(course, slug, "right")]
+def _right_orders(course: Course, slug: str, solution: Submission, drafted: Path, seeds: int) -> Iterator[Order]:
+    right = [solution, *programs(course, slug, drafted, "right")]
     # Handed in with its experiments run, it is graded without them: no check may need what they define.
     yield replace(up_to_last_answer(solution), student=WITHOUT_EXPERIMENTS), Options()
     for program in right:
@@ -74,8 +75,8 @@ def _right_orders(course: Course, slug: str, solution: Submission, seeds: int) -
             yield replace(up_to_last_answer(program), student=f"seed {seed}/{program.student}"), Options(seed=seed)
 
 
-def _wrong_orders(course: Course, slug: str, every_check: bool) -> Iterator[Order]:
-    for program in programs(course, slug, "wrong"):
+def _wrong_orders(course: Course, slug: str, drafted: Path, every_check: bool) -> Iterator[Order]:
+    for program in programs(course, slug, drafted, "wrong"):
         differs = frozenset() if every_check else _differs(course, slug, program)
         yield up_to_last_answer(program), Options(ignore_after=True, exercises=differs)
 
@@ -90,10 +91,9 @@ def _foolish_orders(course: Course, slug: str, solution: Submission, ideas: Mapp
         yield replace(bare, student=f"idea/{name}"), holds
 
 
-def untouched(course: Course, slug: str) -> Submission:
+def untouched(drafted: Path, slug: str) -> Submission:
     """The notebook as students get it."""
-    released = draft(course, slug)
-    return up_to_last_answer(from_notebook(nbformat.read(released, as_version=4), released, "untouched/stubs", slug))
+    return up_to_last_answer(from_notebook(nbformat.read(drafted, as_version=4), drafted, "untouched/stubs", slug))
 
 
 def _differs(course: Course, slug: str, program: Submission) -> frozenset[str]:
@@ -102,13 +102,15 @@ def _differs(course: Course, slug: str, program: Submission) -> frozenset[str]:
     return frozenset(read_program(path)[1]) & points(course, slug).keys()
 
 
-def programs(course: Course, slug: str, kind: str) -> list[Submission]:
+def programs(course: Course, slug: str, drafted: Path, kind: str) -> Iterator[Submission]:
     """The right or the wrong programs as submissions."""
-    notebook = draft(course, slug)
-    return [
-        from_notebook(assemble(course, slug, read_program(path)[1]), notebook, f"{kind}/{path.stem}", slug)
-        for path in _files(course, slug, kind)
-    ]
+    for path in _files(course, slug, kind):
+        cells = read_program(path)[1]
+        try:
+            notebook = assemble(course, slug, cells)
+        except CourseError as error:
+            raise CourseError(f"{path}: {error}") from None
+        yield from_notebook(notebook, drafted, f"{kind}/{path.stem}", slug)
 
 
 def _files(course: Course, slug: str, kind: str) -> list[Path]:

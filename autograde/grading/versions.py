@@ -86,13 +86,20 @@ def digest_of_parts(parts: Iterable[str | bytes]) -> str:
 
 
 def submission_for(course: Course, slug: str, file: str | None = None) -> Submission:
-    """`file` as a submission, or the instructor's own solution."""
-    released = released_notebook(course, slug)
+    """`file` as a submission, or the instructor's own solution, to what the source is now."""
     if file is None:
-        from autograde.notebooks.release import assemble  # brings jupytext, which a notebook does not need
+        from autograde.notebooks.release import draft  # brings jupytext, which a notebook does not need
 
-        return from_notebook(assemble(course, slug, {}), released, "instructor", slug)
+        return solution_of(course, slug, draft(course, slug))
+    released = released_notebook(course, slug)
     return read_submission(Path(file), released, Path(file).stem, slug, course.limits_of(slug).notebook_bytes)
+
+
+def solution_of(course: Course, slug: str, drafted: Path) -> Submission:
+    """The instructor's own solution, handed in to `drafted`: a release may be older than what the source says now."""
+    from autograde.notebooks.release import assemble
+
+    return from_notebook(assemble(course, slug, {}), drafted, "instructor", slug)
 
 
 def released_notebook(course: Course, slug: str) -> Path:

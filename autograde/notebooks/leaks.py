@@ -2,7 +2,7 @@
 
 Covered: any distinctive line of a solution, mark scheme or hidden-test region, of the hidden tests, of the wrong and
 right programs and of the reference, in the notebook's cells and metadata and in the data files.
-Not covered: a solution that the author also wrote outside the regions, or in other words.
+Not covered: a solution that the author also wrote outside the regions, which `verify` lists, or in other words.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from autograde.notebooks.source import MARKER, REGIONS, read_source, regions, wi
 SHORTEST_SECRET = 8
 SHORTEST_FOREIGN = 40
 """lines of other files are secrets only when nobody would write them by chance"""
+SHORTEST_SHOWN = 20
+"""shorter lines of a solution stand elsewhere by chance"""
 TEST_LINE = re.compile(r"\b(student|oracle)\.")
 COMMON = re.compile(r"\s*(import |from |#|@|super\(\)|def __init__)")
 
@@ -48,6 +50,19 @@ def leaks_in(course: Course, slug: str, texts: dict[str, str]) -> list[str]:
             if line in text and (line not in public or TEST_LINE.search(line)):
                 found.append(f"{name} contains a line of {where}: {line[:60]!r}; delete it there")
     return found
+
+
+def shown(course: Course, slug: str) -> list[str]:
+    """Lines of the solution that the source itself shows in another place, a sentence each: meant, or a slip?"""
+    source = read_source(course, slug)
+    secrets = [(line, where) for line, where in _region_lines(source.notebook) if len(line) >= SHORTEST_SHOWN]
+    return [
+        f"{source.where(index)} shows students a line of {where}: {line[:60]!r}; delete it unless that is meant"
+        for index, cell in enumerate(source.notebook.cells)
+        if not _is_unmarked_solution(cell)
+        for line, where in secrets
+        if line in without_regions(cell.source, REGIONS)
+    ]
 
 
 def _is_unmarked_solution(cell: NotebookNode) -> bool:

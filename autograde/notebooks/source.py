@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from autograde.course import Course, CourseError
 from autograde.notebooks.repair import nbgrader_of
 
 CELL_HEADER = re.compile(r"# %%(\s|$)")
+NBGRADER_HEADER = re.compile(r"# %%.*?\bnbgrader *= *(.*)")
 REGIONS = ("SOLUTION", "MARK SCHEME", "HIDDEN TESTS")
 MARKER = re.compile(r"\b(BEGIN|END) (SOLUTION|MARK SCHEME|HIDDEN TESTS)\b")
 REQUIRED_KEYS = ("grade", "grade_id", "locked", "schema_version", "solution")
@@ -48,6 +50,7 @@ def read_source(course: Course, slug: str) -> Source:
         raise CourseError(f"{path}: no such file; write it, or `course new {slug}`") from None
     except UnicodeDecodeError as error:
         raise CourseError(f"{path}: not UTF-8 text ({error})") from None
+    _check_headers(path, text)
     _check_regions(path, text)
     notebook = _parse(path, text)
     source = Source(path, notebook, _cell_lines(text, len(notebook.cells)))
@@ -111,6 +114,20 @@ def _cell_lines(text: str, cells: int) -> list[int]:
     return ([1] * (cells - len(headers)) + headers)[:cells] if cells >= len(headers) else [1] * cells
 
 
+def _check_headers(path: Path, text: str) -> None:
+    """What jupytext cannot read as JSON it would take for a part of the cell's title, and the cell for nobody's."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if header := NBGRADER_HEADER.match(line):
+            try:
+                json.JSONDecoder().raw_decode(header[1])
+            except ValueError as error:
+                what, column = str(error).split(":")[0], header.start(1) + getattr(error, "pos", 0) + 1
+                raise CourseError(
+                    f"{path}:{number}: what follows nbgrader= is not JSON (column {column}: {what}); put names in "
+                    'double quotes and write true and false small, as in {"grade": true}'
+                ) from None
+
+
 def _check_regions(path: Path, text: str) -> None:
     """Every region ends in the cell where it begins, and holds no other."""
     begun: tuple[str, int] | None = None
@@ -172,8 +189,10 @@ def _check_kind(where: str, cell_type: str, metadata: dict[str, Any]) -> None:
         raise CourseError(f"{where}: a task is a markdown cell with neither grade nor solution")
     if cell_type == "markdown" and not task and grade != solution:
         raise CourseError(f"{where}: a written answer needs both grade and solution true; other prose needs neither")
+    if (grade or task) and points is None:
+        raise CourseError(f'{where}: a graded cell needs points; add "points": 1, or what it is worth, to its header')
     if (grade or task) and (isinstance(points, bool) or not isinstance(points, (int, float)) or not points >= 0):
-        raise CourseError(f"{where}: a graded cell needs points of zero or more, not {points!r}")
+        raise CourseError(f"{where}: its points must be a number of zero or more, not {points!r}")
     if points is not None and not (grade or task):
         raise CourseError(f"{where}: has points but is not graded; delete them or set grade to true")
     if grade and not solution and not metadata["grade_id"].endswith(CHECKS):

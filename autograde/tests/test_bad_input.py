@@ -20,6 +20,7 @@ from autograde.tests.tiny_course import SLUG, a_report, hand_in
 
 TEST = f"hidden_tests/{SLUG}/test_scale.py"
 SOURCE = f"source/{SLUG}.py"
+CONFIG = "course_config.py"
 
 
 def deep_notebook() -> bytes:
@@ -117,7 +118,68 @@ MISTAKES = {
     "begin-without-end": (SOURCE, "    ### END SOLUTION\n", "", "release", f"{SOURCE}:", "BEGIN SOLUTION"),
     "end-without-begin": (SOURCE, "    ### BEGIN SOLUTION\n", "", "release", f"{SOURCE}:", "END SOLUTION"),
     "one-name-twice": (SOURCE, '"grade_id": "imports"', '"grade_id": "scale"', "release", f"{SOURCE}:", "'scale'"),
-    "not-python": (TEST, "def test_rows(", "def test_rows((", "verify", "test_scale.py", "SyntaxError"),
+    "header-not-json": (
+        SOURCE,
+        '"grade_id": "scale", ',
+        '"grade_id": "scale",, ',
+        "release",
+        f"{SOURCE}:8:",
+        "not JSON",
+    ),
+    "header-in-python": (SOURCE, '"grade": true', '"grade": True', "release", f"{SOURCE}:16:", "true and false"),
+    "no-points": (SOURCE, '"points": 4, ', "", "release", "scale-checks", 'add "points": 1'),
+    "not-python": (TEST, "def test_rows(", "def test_rows((", "verify", f"{TEST}:19: SyntaxError"),
+    "no-title": (TEST, '    """rows share their factors"""\n', "", "verify", f"{TEST}:17: ValueError", "no docstring"),
+    "no-check": (
+        TEST,
+        "@check(points=1)\n",
+        "",
+        "verify",
+        f"{TEST}:17: test_rows",
+        "write @check(points=...) above it",
+    ),
+    "check-below-given": (
+        TEST,
+        "@check(points=1)\n@given(tensors((2, 3)), tensors((3,)))",
+        "@given(tensors((2, 3)), tensors((3,)))\n@check(points=1)",
+        "verify",
+        f"{TEST}:17: test_rows",
+        "write @check above @given",
+    ),
+    "not-drawn": (TEST, "@given(tensors((2, 3)), ", "@given(", "verify", f"{TEST}:17: test_rows", "nothing gives `x`"),
+    "one-test-twice": (
+        TEST,
+        "def test_rows(",
+        "def test_products(",
+        "verify",
+        f"{TEST}:19:",
+        "hides the one on line 12",
+    ),
+    "no-such-cell": (
+        f"hidden_tests/{SLUG}/wrong/adds.py",
+        "# %% scale",
+        "# %% scales",
+        "verify",
+        "wrong/adds.py: ",
+        "did you mean scale?",
+    ),
+    "reveal-as-text": (
+        CONFIG,
+        "    late=",
+        '    reveal="nothing", late=',
+        "verify",
+        "reveal is 'nothing'; write Reveal.",
+    ),
+    "per-cent": (
+        CONFIG,
+        "per_day=0.1",
+        "per_day=10",
+        "verify",
+        f"{CONFIG}:7: ValueError",
+        "it is a share of the score",
+    ),
+    "no-assignment": (CONFIG, "Assignment(", "('scale'), Assignment(", "verify", "'scale' is no assignment"),
+    "unknown-setting": (CONFIG, "late=", "lat=", "verify", f"{CONFIG}:2: TypeError", "'lat'"),
     "no-such-reference": (
         TEST,
         "oracle = ",

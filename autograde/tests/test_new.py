@@ -78,10 +78,12 @@ def test_the_config_gains_a_line_or_stays_as_it_is(tmp_path: Path, config: str, 
         (SLUG, "T", "already lists"),
         ("fine", "two\u2028lines", "one line"),
         ("fine", "two\rlines", "one line"),
+        ("tests", "T", "means something else"),
         ("fine", 'a "quoted" title', "without quotes"),
     ],
 )
 def test_what_cannot_be_made_is_said(course: Course, slug: str, title: str, said: str) -> None:
+    (course.root / "reference_impl" / "tests").mkdir(parents=True)
     with pytest.raises(CourseError, match=said):
         new_assignment(course, slug, title)
 

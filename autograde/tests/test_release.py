@@ -94,7 +94,7 @@ def test_the_source_itself_is_never_staged(tiny_course: Course) -> None:
         ('"schema_version": 3, "solution": true', '"solution": true', "lacks schema_version"),
         ("import math", "import math as", r":6: cell 'imports': not Python"),
         ('"scale-checks"', '"double-checks"', r"no hidden test; write .*test_double.py"),
-        ('"points": 4', '"points": -4', "points of zero or more"),
+        ('"points": 4', '"points": -4', "a number of zero or more, not -4"),
         ('"grade": true, "grade_id": "why"', '"grade": false, "grade_id": "why"', "written answer"),
         ("return product_of_both", "return product_of_both )", r":13: cell 'scale': not Python"),
     ],

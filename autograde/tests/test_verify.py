@@ -11,6 +11,7 @@ import pytest
 from autograde.course import Course
 from autograde.grading.verification import Verification
 from autograde.grading.verify import verify
+from autograde.notebooks.release import release
 from autograde.pages.verify_page import write_verification
 from autograde.tests.checked_course import make_checked_course
 from autograde.tests.tiny_course import SLUG, header
@@ -111,7 +112,11 @@ FAULTS: list[tuple[Change, str]] = [
     (_edit(f"{TESTS}/wrong/adds.py", "def scale", "def scaled"), "wrong/adds.py is caught, but its misconception"),
     (
         _edit(f"{TESTS}/test_scale.py", "@oracle.misconception\ndef rows", "def rows"),
-        "rows_left_alone.py is caught, but no hint names",
+        "rows_left_alone.py is caught, but no hint names its idea: write it as an @oracle.misconception named rows_left",
+    ),
+    (
+        _edit(f"{TESTS}/wrong/adds.py", "return x + factor", "return x + factor)"),
+        "its misconception adds is not recognised: its cell scale stops: SyntaxError in line 2",
     ),
     (_edit(f"{TESTS}/right/other.py", "factor * x", "factor - x"), "right/other.py loses points in scale: every entry"),
     (_edit(f"{TESTS}/wrong/adds.py", "x + factor", "x * factor"), "wrong/adds.py gets full marks; no check catches it"),
@@ -141,9 +146,20 @@ FAULTS: list[tuple[Change, str]] = [
         _edit(
             f"{TESTS}/test_scale.py", "oracle.compare(student.scale(x, factor), x, factor)", "student.scale(x, factor)"
         ),
+        "exercise scale: no check compares an answer with an oracle, so nothing shows that zeros would be noticed",
+    ),
+    (
+        _edit(
+            f"{TESTS}/test_scale.py",
+            "student.scale(x, factor), x, factor",
+            "student.scale(x * 0, factor), x * 0, factor",
+        ),
         "exercise scale: zeros in place of every answer gets full marks",
     ),
-    (_edit(f"{TESTS}/test_scale.py", "student.scale(x, factor), x", "student.scale(x, factor), y"), "NameError"),
+    (
+        _edit(f"{TESTS}/test_scale.py", "student.scale(x, factor), x", "student.scale(x, factor), y"),
+        f"scale: rows share their factors: broken: NameError: name 'y' is not defined (hidden_tests/{SLUG}/test_scale.py:21)",
+    ),
     (
         _edit(f"{TESTS}/right/other.py", "return factor", "assert not isinstance(x, int); return factor"),
         "right/other.py stops in the cell scale-checks: AssertionError",
@@ -189,6 +205,32 @@ def test_own_steps(student, x, factor):
         "your code calls torch's own `addcmul`"
     ]
     assert found.problems == ["wrong/flagged_only.py gets full marks; no check catches it"]
+
+
+def test_one_broken_check_is_one_problem(course: Course) -> None:
+    _edit(f"{TESTS}/test_scale.py", "Oracle(lambda x, factor: x * factor)", "Oracle(lambda x, factor: x * facto)")(
+        course.root
+    )
+    _edit(f"{TESTS}/test_scale.py", "@check(points=1)", "@check(points=1, after=test_products)")(course.root)
+    (problem,) = verified(course).problems
+    assert f"broken: NameError: name 'facto' is not defined (hidden_tests/{SLUG}/test_scale.py:7)" in problem
+
+
+def test_what_is_verified_is_the_source_and_not_an_older_release(course: Course) -> None:
+    release(course, [SLUG])
+    _edit(f"source/{SLUG}.py", "assert scale(2, 3) == 6", "assert scale(2, 3) == 7")(course.root)
+    assert any(
+        problem.startswith("the instructor's solution stops in the cell scale-")
+        for problem in verified(course).problems
+    )
+
+
+def test_a_line_of_the_solution_that_is_shown_elsewhere_is_noted(course: Course) -> None:
+    _edit(f"source/{SLUG}.py", "# Write `scale`.", "# Write `scale`: product_of_both = x * factor")(course.root)
+    found = verified(course)
+    assert found.sound
+    (line,) = found.shown
+    assert f"source/{SLUG}.py:1: cell 'intro' shows students a line of the hidden part of cell 'scale'" in line
 
 
 @pytest.mark.parametrize(("change", "said"), FAULTS, ids=[said[:40] for _, said in FAULTS])
