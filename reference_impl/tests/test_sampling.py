@@ -17,11 +17,24 @@ SMALL: dict[str, Any] = {"vocab_size": 17, "context_length": 12, "d_model": 12, 
 
 
 def model(**changes: Any) -> LanguageModel:
+    """One whose greedy texts vary, and hang on more than the last token.
+
+    Its matrices are so large that no two logits are close; with tied weights the last token would come again, for ever.
+    """
     torch.manual_seed(0)
-    made = LanguageModel(Config.modern(**SMALL | changes)).eval()
+    made = LanguageModel(Config.modern(**SMALL | {"tie_weights": False} | changes)).eval()
     with torch.no_grad():
-        made.unembed.weight.mul_(30)  # so that no two logits are close
+        for weight in made.parameters():
+            weight.mul_(30 if weight.dim() > 1 else 1)
     return made
+
+
+@pytest.mark.parametrize("changes", [{}, {"window": 3, "sinks": 1}, {"positions": "learned"}, {"d_latent": 6}])
+def test_do_greedy_texts_vary_and_hang_on_more_than_the_last_token(changes: dict[str, Any]) -> None:
+    prompts = torch.tensor([[3, 1, 4], [1, 5, 9], [2, 7, 4], [8, 8, 4]])
+    texts = generate(model(**changes), prompts, 9, temperature=0)
+    assert all(len(set(text[3:])) >= 3 for text in texts.tolist())
+    assert len(set(texts[[0, 2, 3], 3].tolist())) > 1, "the same last token, and another next one"
 
 
 @settings(deadline=None)
@@ -134,13 +147,12 @@ def test_does_a_batch_give_what_each_text_gives_alone() -> None:
 
 
 def test_are_equal_prompts_read_once_and_stopped_texts_no_more() -> None:
-    # With tied weights the likeliest token is the last one again, for ever.
-    made, sizes = model(tie_weights=False), []
-    prompts = torch.tensor([[3, 1, 4], [4, 4, 1], [3, 1, 4], [3, 1, 4]])
-    alone = [generate(made, prompt, 5, temperature=0, stop=14) for prompt in prompts[:2].split(1)]
-    assert [text[0].tolist().index(14) for text in alone] == [5, 7]
+    made, sizes = model(), []
+    prompts = torch.tensor([[3, 1, 4], [5, 3, 5], [3, 1, 4], [3, 1, 4]])
+    early, late = (generate(made, prompt, 9, temperature=0, stop=1) for prompt in prompts[:2].split(1))
+    assert [text[0, 3:].tolist().index(1) for text in (early, late)] == [1, 5]
     made.embedding.register_forward_hook(lambda module, inputs, output: sizes.append(tuple(inputs[0].shape)))
-    found = generate(made, prompts, 9, temperature=0, stop=14)
-    assert sizes == [(2, 3), (4, 1), (4, 1), (1, 1), (1, 1)]
-    assert torch.equal(found[[0, 2, 3], :6], alone[0].expand(3, -1))
-    assert torch.equal(found[1:2], alone[1])
+    found = generate(made, prompts, 9, temperature=0, stop=1)
+    assert sizes == [(2, 3), (4, 1), (1, 1), (1, 1), (1, 1), (1, 1)]
+    assert torch.equal(found[[0, 2, 3], :5], early.expand(3, -1))
+    assert torch.equal(found[1:2], late)
