@@ -66,7 +66,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
     made = make_checked_course(tmp_path_factory.mktemp("cluster"))
     config = made.root / "course_config.py"
     text = config.read_text().replace("import Assignment", "import Limits, Assignment")
-    config.write_text(text.replace("late=", "limits=Limits(check_cpu_s=1), late="))
+    config.write_text(text.replace("late=", "limits=Limits(check_cpu_s=1, cell_wall_s=3), late="))
     release(made, [SLUG])
     for name, body in ANSWERS.items():
         for number in range(EACH):
