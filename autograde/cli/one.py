@@ -31,6 +31,8 @@ def check(course: Course, file: str, slug: str, junit: Path | None, gradescope: 
     from autograde.grading.pool import GraderPool
 
     course.assignment(slug)
+    if not Path(file).exists():
+        raise CourseError(f"{file}: no such file")
     with GraderPool(course, slug, device=course.device) as pool:  # before all else: its processes take longest to start
         from autograde.grading.versions import submission_for
         from autograde.notebooks.extract import SubmissionError

@@ -104,7 +104,8 @@ def repaired(cells: list[RawCell], release: NotebookNode) -> Repaired:
         result.origin[result.notebook.cells[-1].id] = cell
     _reinsert(result, release, set(claims.values()))
     if result.renamed:
-        cells_named = f"cells {', '.join(result.renamed[:3])}{' and others' if len(result.renamed) > 3 else ''}"
+        named, more = ", ".join(result.renamed[:3]), " and others" if len(result.renamed) > 3 else ""
+        cells_named = f"cell{'s' if result.renamed[1:] else ''} {named}{more}"
         result.note(f"The nbgrader metadata of the {cells_named} was lost or changed; the release's was put back.")
     return result
 

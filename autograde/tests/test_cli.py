@@ -38,7 +38,7 @@ def test_every_command_explains_itself_with_an_example(name: str) -> None:
         (["grade", SLUG], "no submissions in"),
         (["grade", SLUG, "--student", "nobody"], "no submission of 'nobody'"),
         (["feedback", SLUG], "run `course grade a01_scale`"),
-        (["check", "gone.ipynb", "--assignment", SLUG], "No file gone.ipynb was handed in."),
+        (["check", "gone.ipynb", "--assignment", SLUG], "gone.ipynb: no such file"),
         (
             ["check", "gone.ipynb", "--assignment", "other"],
             "no assignment 'other' in course_config.py; it lists a01_scale",
