@@ -23,6 +23,8 @@ from autograde.pages.formulas import MATH_ATTRIBUTES, MATH_TAGS, mathml
 from autograde.report import Report
 
 MAX_PROBLEMS = 12
+MAX_LINES = 40
+"""of an output that are shown at once, since what became of the answer stands below it"""
 MAX_CELL = 100_000
 """characters of a cell that are shown; more is no answer but an attack on the reader's browser"""
 OPENINGS = ("\\begin{", "\\\\[", "\\\\(")
@@ -94,7 +96,7 @@ def _cell(cell: NotebookNode) -> dict[str, Any]:
 def _output(output: NotebookNode, checks: bool) -> Markup | None:
     """An output as HTML; of a cell of checks only the report, since its score stands above."""
     if output.output_type == "stream":
-        return _pre(output.text)
+        return _printed(output.text)
     if output.output_type == "error":
         return _pre("\n".join(output.traceback) or f"{output.ename}: {output.evalue}")
     data = output.get("data", {})
@@ -105,7 +107,17 @@ def _output(output: NotebookNode, checks: bool) -> Markup | None:
             return Markup('<p><img alt="picture that this cell drew" src="data:{};base64,{}"></p>').format(
                 kind, data[kind].strip()
             )
-    return clean(data["text/html"], pictures=checks) if "text/html" in data else _pre(data.get("text/plain", ""))
+    return clean(data["text/html"], pictures=checks) if "text/html" in data else _printed(data.get("text/plain", ""))
+
+
+def _printed(text: str) -> Markup:
+    """Its first lines, and the rest to unfold."""
+    lines = plain(text).rstrip("\n").split("\n")
+    first, rest = (_pre("\n".join(part)) for part in (lines[:MAX_LINES], lines[MAX_LINES:]))
+    if len(lines) <= MAX_LINES:
+        return first
+    summary = "<details><summary>and {} more lines</summary>{}</details>"
+    return first + Markup(summary).format(len(lines) - MAX_LINES, rest)
 
 
 def _pre(text: str) -> Markup:

@@ -123,6 +123,19 @@ def test_an_answer_that_nobody_has_marked_is_named_so(released: Course, fake_gra
     assert dangers(page) == []
 
 
+def test_what_an_answer_prints_hides_nothing_below_it(released: Course, fake_grading: FakeGrading) -> None:
+    hand_in(released, "ann")
+    printed = "".join(f"step {number}\n" for number in range(1000))
+    outputs = [{"output_type": "stream", "name": "stdout", "text": text} for text in (printed, "all is well\n")]
+    fake_grading.reports["ann"] = a_report(points=2.0, cells=[CellRun(cell="scale", outputs=outputs)])
+    assert record(released, SLUG, ["ann"]) == {}
+    page = feedback_of(released, "ann")
+    shown, folded = page.split("<details><summary>and 960 more lines</summary>")
+    assert "step 39</pre>" in shown
+    assert "step 40\n" in folded
+    assert "<pre>all is well</pre>" in page
+
+
 def feedback_of(course: Course, student: str) -> str:
     assert write_feedback(course, SLUG) == {}
     return course.paths(SLUG).feedback(student).read_text()
