@@ -184,6 +184,7 @@ def _grader(*arguments: Any) -> None:
 
     gc.freeze()  # what all graders share stays shared as long as no collection touches it
     gc.enable()
+    os.dup2(2, 1)  # what a hidden test prints is for its author, and no part of what the command says
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # nor does the grader any plug-in that happens to be installed
     grader_main(*arguments)
 

@@ -53,7 +53,9 @@ class Verification:
 
     @property
     def redundant(self) -> list[str]:
-        """Checks that catch no wrong program which an earlier check does not catch."""
+        """Checks that catch no wrong program which an earlier check does not catch; none where nothing is to catch."""
+        if not self.kills:
+            return []
         first = {caught[0] for caught in self.kills.values() if caught}
         return [title for index, title in enumerate(self.checks) if index not in first | self.flags]
 
@@ -161,8 +163,10 @@ def _expect_full_marks(found: Verification, report: Report, told: Lost) -> None:
 
 
 def _expect_points(found: Verification, report: Report, points: Mapping[str, float]) -> None:
+    for name in points.keys() - {exercise.exercise for exercise in report.exercises}:
+        found.problems.append(f"exercise {name}: test_{name}.py holds no check; write one with @check(points=...)")
     for exercise in report.exercises:
-        cell = points.get(exercise.exercise)
+        cell = points.get(exercise.exercise, 0)
         if cell != exercise.max_score:
             found.problems.append(
                 f"exercise {exercise.exercise}: its checks are worth {exercise.max_score:g} points, "

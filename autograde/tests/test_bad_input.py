@@ -15,7 +15,7 @@ from autograde.notebooks.release import assemble
 from autograde.notebooks.submitted import submission_of
 from autograde.report import write_report
 from autograde.tests.checked_course import make_checked_course, released_copy
-from autograde.tests.commands import course_here
+from autograde.tests.commands import course_command, course_here
 from autograde.tests.tiny_course import SLUG, a_report, hand_in
 
 TEST = f"hidden_tests/{SLUG}/test_scale.py"
@@ -203,6 +203,15 @@ def test_a_mistake_of_the_author_is_named_with_its_place(tmp_path: Path, mistake
     assert done.returncode in (1, 2)
     for words in said:
         assert words in done.stderr
+
+
+def test_what_a_hidden_test_prints_is_no_part_of_the_json(tmp_path: Path) -> None:
+    course = make_checked_course(tmp_path)
+    test = course.root / TEST
+    test.write_text(test.read_text().replace("    oracle.compare", "    print('looked at', x)\n    oracle.compare"))
+    done = course_command(course, "verify", SLUG, "--json")
+    assert json.loads(done.stdout)[0]["sound"]
+    assert "looked at" in done.stderr
 
 
 def test_an_assignment_without_hidden_tests_is_named(tmp_path: Path) -> None:

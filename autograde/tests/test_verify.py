@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,6 +52,12 @@ def test_a_misconception_without_a_program_is_tried_by_its_own_answers(course: C
     found = verified(course)
     assert found.problems == []
     assert list(found.kills) == ["rows_left_alone"]
+
+
+def test_without_wrong_programs_no_check_is_called_redundant(course: Course) -> None:
+    shutil.rmtree(course.paths(SLUG).wrong)
+    found = verified(course)
+    assert (found.kills, found.redundant) == ({}, [])
 
 
 TESTS = f"hidden_tests/{SLUG}"
@@ -175,6 +182,10 @@ FAULTS: list[tuple[Change, str]] = [
     (
         _needs_an_experiment,
         "the solution, when its cells behind the last answer are not run, loses points in scale: is looked at",
+    ),
+    (
+        lambda root: (root / TESTS / "test_scale.py").write_text('"""Later."""\n'),
+        "exercise scale: test_scale.py holds no check; write one with @check(points=...)",
     ),
     (_idea("is_right", "factor * x"), "test_scale.py: the misconception is_right answers right wherever it is asked"),
     (_idea("also_adds", "factor + x"), "the misconception also_adds is not recognised by its own answers"),
