@@ -6,6 +6,7 @@ import contextlib
 import gc
 import os
 import sys
+import tempfile
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -17,7 +18,7 @@ import torch
 from _pytest.runner import runtestprotocol
 
 from autograde.asking.student import Student
-from autograde.course import Course, load_course
+from autograde.course import Course, CourseError, load_course
 from autograde.disk import obstacle
 from autograde.grading import pytest_plugin
 from autograde.grading.forks import SPARE, Forks
@@ -40,11 +41,14 @@ def grader_main(connections: list[Connection], root: str, slug: str, warm: socke
     sys.path.insert(0, root)
     course = load_course(Path(root))
     session = GradingSession(course, slug, warm, _present(device), connections)
-    folder = str(course.paths(slug).hidden_tests)
     plain = ["-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:faulthandler", "-s"]
-    pytest.main(
-        [folder, *plain, "-c", "/dev/null", "--rootdir", root, "--import-mode=importlib"], [session, pytest_plugin]
-    )
+    plain += ["-c", "/dev/null", "--rootdir", root, "--import-mode=importlib"]
+    with tempfile.TemporaryDirectory() as none:
+        folder = course.paths(slug).hidden_tests
+        if not folder.is_dir() and (unchecked := points(course, slug)):
+            session.errors.append(f"{folder} does not exist, and {', '.join(unchecked)} have points for checks in it")
+        else:  # where people mark every answer there is nothing to collect
+            pytest.main([str(folder) if folder.is_dir() else none, *plain], [session, pytest_plugin])
     for connection in connections if session.errors else ():
         with contextlib.suppress(OSError):  # the pool may have heard it from another, and be closed
             connection.send("the hidden tests cannot be collected: " + session.errors[0])
@@ -133,7 +137,7 @@ class GradingSession:
             return self.grade(submission, items)
         except GuardLostError as error:
             return broken(submission.slug, submission.student, str(error))
-        except WarmProcessError as error:
+        except (WarmProcessError, CourseError) as error:
             return str(error)
         except OSError as error:
             if (why := obstacle(error)) is None:

@@ -122,7 +122,10 @@ def _place(course: Course, slug: str, handed_in: HandedIn, done: Collected) -> N
     refuse_name(handed_in.student)
     folder = course.paths(slug).submitted(handed_in.student)
     refuse_links(folder, course.root / "submitted")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise SubmissionError(f"{folder} cannot be a folder: a file has that name, or its parent's; move it.") from None
     target = folder / f"{slug}{handed_in.suffix}"
     others = [folder / f"{slug}{suffix}" for suffix in SUFFIXES if suffix != handed_in.suffix]
     there = [path for path in (target, *others) if path.exists()]

@@ -135,8 +135,7 @@ def leading_dimensions(target: Target, *args: Any, core: int = 1, **kwargs: Any)
 def deterministic_in_eval(layer: RemoteObject, *args: Any, **kwargs: Any) -> None:
     """In eval mode two calls give the same result, bit for bit."""
     layer.eval()
-    first, second = _tensors(layer(*args, **kwargs)), _tensors(layer(*args, **kwargs))
-    if not all(map(torch.equal, first, second)):
+    if not _same_bits(layer(*args, **kwargs), layer(*args, **kwargs)):
         raise Mismatch(
             "in eval mode two calls on the same input differ",
             "Something random is still active in eval mode. Dropout must ask `self.training`, or be an nn.Dropout.",
@@ -148,8 +147,8 @@ def rng_only_from(target: Target, *args: Any, seed: int = 1, generator: str = "g
     results = []
     for global_seed in (1, 2):
         target._conversation.ask({"op": "reseed", "seed": global_seed})
-        results.append(_tensors(target(*args, **kwargs, **{generator: Generator(seed)})))
-    if not all(map(torch.equal, *results)):
+        results.append(target(*args, **kwargs, **{generator: Generator(seed)}))
+    if not _same_bits(*results):
         raise Mismatch(
             "with the same generator two calls differ",
             "You draw random numbers from torch's global generator. Pass `generator=` on to every random function.",
@@ -158,6 +157,11 @@ def rng_only_from(target: Target, *args: Any, seed: int = 1, generator: str = "g
 
 def _tensors(value: Any) -> list[Tensor]:
     return [leaf for leaf in tree_flatten(value)[0] if isinstance(leaf, Tensor)]
+
+
+def _same_bits(one: Any, other: Any) -> bool:
+    mine, theirs = _tensors(one), _tensors(other)
+    return len(mine) == len(theirs) and all(map(torch.equal, mine, theirs))
 
 
 def _expect_equal(got: Any, wanted: Any, reason: str, hint: str) -> None:

@@ -46,7 +46,7 @@ class Oracle:
         self.forms = forms
         self.misconceptions: list[Reference] = []
         self.known: OrderedDict[Key, Expected] = OrderedDict()
-        """what was measured so far, the latest last"""
+        """what was measured so far, the latest used last"""
 
     def misconception(self, idea: Reference) -> Reference:
         """Register a formula that students really write; its docstring is the hint they read."""
@@ -109,6 +109,7 @@ class Oracle:
             self.known[key] = Expected(parts, answer, held)
             if len(self.known) > CACHED:
                 self.known.popitem(last=False)
+        self.known.move_to_end(key)
         return self.known[key]
 
     def _names(self, what: str, args: tuple[Any, ...]) -> list[str]:

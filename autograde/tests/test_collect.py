@@ -276,6 +276,16 @@ def test_a_link_in_submitted_is_not_followed(course: Course, tmp_path: Path) -> 
     assert list(outside.iterdir()) == []
 
 
+def test_a_file_where_a_folder_should_be_stops_nobody_else(course: Course) -> None:
+    (course.root / "submitted").mkdir()
+    (course.root / "submitted" / "ada").write_text("who put this here?")
+    names = {f"lovelaceada_101_9001_{SLUG}.ipynb": b"ada", f"obrien_102_2_{SLUG}.ipynb": b"bob"}
+    done = collected(course, names)
+    assert done.new == ["bob"]
+    (refused,) = done.refused
+    assert "move it" in refused
+
+
 def test_the_command_says_what_it_did(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(course.root)
     packed(course.root, {f"a_101_1_{SLUG}.ipynb": b"x", "../evil.ipynb": b"x"})

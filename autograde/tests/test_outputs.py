@@ -63,3 +63,15 @@ def test_after_the_notebooks_bound_nothing_more_is_kept(run: Run) -> None:
     running = run("print('x' * 5000)", "print('y')", output_bytes=2000)
     assert running.cells[0].outputs[-1]["text"] == CUT
     assert running.cells[1].outputs == []
+
+
+def test_what_comes_after_an_exact_fit_is_left_out_with_a_word_too() -> None:
+    outputs = outputs_with(1000)
+    outputs.stream("stdout", "x")
+    outputs.stream("stdout", "x" * outputs.room)
+    outputs.stream("stdout", "more")
+    outputs.stream("stdout", "and more")
+    assert texts(outputs)[1:] == [CUT]
+    outputs.begin()
+    outputs.stream("stdout", "in the next cell")
+    assert texts(outputs) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from autograde.grading.warm import WarmProcess
 from autograde.notebooks.extract import Submission
 from autograde.notebooks.release import assemble, release
 from autograde.tests.checked_course import make_checked_course
-from autograde.tests.tiny_course import SLUG
+from autograde.tests.tiny_course import SLUG, header
 
 FATAL_TEST = """
 import os, signal
@@ -75,3 +76,25 @@ def test_a_kept_pool_that_can_no_longer_grade_is_not_kept(
     assert pool.grade_one(course, third, "cpu").score == 4
     for other in pool._pools.values():
         other.close()
+
+
+def test_points_without_checks_are_our_fault(course: Course) -> None:
+    shutil.rmtree(course.paths(SLUG).hidden_tests)
+    with (
+        pool.GraderPool(course, SLUG) as graders,
+        pytest.raises(pool.GraderError, match="scale have points for checks"),
+    ):
+        list(graders.grade([submission_for(course, SLUG)]))
+
+
+def test_where_people_mark_every_answer_no_checks_are_asked_for(course: Course) -> None:
+    source = course.paths(SLUG).source
+    head, _, rest = source.read_text().partition(
+        f"# %% nbgrader={header(grade_id='scale-checks', grade=True, points=4)}"
+    )
+    source.write_text(head + rest[rest.index("# %%") :])
+    shutil.rmtree(course.paths(SLUG).hidden_tests)
+    release(course, [SLUG])
+    with pool.GraderPool(course, SLUG) as graders:
+        (report,) = graders.grade([submission_for(course, SLUG)])
+    assert (report.withheld, report.max_score, report.problems) == (False, 0, [])

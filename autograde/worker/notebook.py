@@ -38,9 +38,9 @@ class Outputs:
     def __init__(self) -> None:
         self.items: list[dict[str, Any]] = []
         self.left = 0
-        """by the notebook"""
+        """by the notebook; less than nothing once that was said"""
         self.room = 0
-        """by this cell, whose account has to fit into one frame"""
+        """by this cell, whose account has to fit into one frame; less than nothing once that was said"""
 
     def begin(self) -> None:
         """A new cell."""
@@ -57,7 +57,7 @@ class Outputs:
 
     def stream(self, name: str, text: str) -> None:
         """Text is kept in parts: a string that grows with each print would be copied each time."""
-        if not text or not self.room:
+        if not text or self.room < 0:
             return
         size, last = _bytes(text), self.items[-1] if self.items else {}
         kept = text if size <= self.room else _first(text, self.room)
@@ -82,8 +82,9 @@ class Outputs:
 
     def _cut(self) -> None:
         """Say once that the rest is left out."""
-        if self.room > 0:
-            self._use(self.room)
+        if self.room >= 0:
+            self.left = -1 if self.left == self.room else self.left - self.room
+            self.room = -1
             self.items.append({"output_type": "stream", "name": "stderr", "text": [CUT]})
 
 

@@ -45,7 +45,11 @@ def test_a_good_function_has_the_facet_and_a_bad_one_has_not(
 
 @pytest.mark.parametrize(
     ("drop", "good"),
-    [("torch.nn.functional.dropout(x, 0.5, s.training)", True), ("torch.nn.functional.dropout(x, 0.5)", False)],
+    [
+        ("torch.nn.functional.dropout(x, 0.5, s.training)", True),
+        ("torch.nn.functional.dropout(x, 0.5)", False),
+        ("(x,) if vars(s).setdefault('called', []).append(1) or len(s.called) > 1 else (x, x)", False),
+    ],
 )
 def test_eval_mode_is_deterministic(student_of: Callable[[str], Student], drop: str, good: bool) -> None:
     layer = student_of(MODULE.format("pass", drop)).L()
@@ -57,11 +61,16 @@ def test_eval_mode_is_deterministic(student_of: Callable[[str], Student], drop: 
 
 
 def test_randomness_comes_from_the_generator(student_of: Callable[[str], Student]) -> None:
-    source = "def good(n, generator):\n    return torch.randn(n, generator=generator)\ndef bad(n, generator):\n    return torch.randn(n)"
+    source = (
+        "def good(n, generator):\n    return torch.randn(n, generator=generator)\n"
+        "def bad(n, generator):\n    return torch.randn(n)\n"
+        "def many(n, generator):\n    return [torch.ones(())] * int(torch.randint(1, 900, ()))"
+    )
     student = student_of(source)
     contract.rng_only_from(student.good, 4)
-    with pytest.raises(Mismatch, match="same generator"):
-        contract.rng_only_from(student.bad, 4)
+    for function in (student.bad, student.many):
+        with pytest.raises(Mismatch, match="same generator"):
+            contract.rng_only_from(function, 4)
 
 
 @pytest.mark.parametrize(
