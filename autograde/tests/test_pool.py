@@ -79,12 +79,13 @@ def test_a_kept_pool_that_can_no_longer_grade_is_not_kept(
 
 
 def test_points_without_checks_are_our_fault(course: Course) -> None:
+    submission = submission_for(course, SLUG)
     shutil.rmtree(course.paths(SLUG).hidden_tests)
     with (
         pool.GraderPool(course, SLUG) as graders,
         pytest.raises(pool.GraderError, match="scale have points for checks"),
     ):
-        list(graders.grade([submission_for(course, SLUG)]))
+        list(graders.grade([submission]))
 
 
 def test_where_people_mark_every_answer_no_checks_are_asked_for(course: Course) -> None:
