@@ -94,9 +94,8 @@ def say_class(title: str, result: ClassResult) -> None:
     for hint, students in ideas(report for _, report in reports):
         more = f" and {len(students) - SHOWN_STUDENTS} more" if len(students) > SHOWN_STUDENTS else ""
         say(f"{len(students)} × {hint}  ({', '.join(students[:SHOWN_STUDENTS])}{more})")
-    recorded = [report for student, report in reports if student not in result.errors]
-    full = sum(report.score == report.max_score for report in recorded)
-    say(f"{len(recorded)} graded, {full} with full marks, {len(result.errors)} not graded")
+    full = sum(report.score == report.max_score for _, report in reports)
+    say(f"{len(reports)} graded, {full} with full marks, {len(result.errors)} not graded")
     for student, error in sorted(result.errors.items()):
         complain(f"{student}: not graded: {error}")
 
