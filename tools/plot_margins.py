@@ -92,6 +92,7 @@ def main() -> None:
     parser.add_argument("--into", type=Path, default=ROOT / "docs" / "margins")
     options = parser.parse_args()
     course = load_course(ROOT)
+    options.into.mkdir(parents=True, exist_ok=True)
     for slug in options.slugs or course.slugs:
         margins = measure(course, slug)
         print(summary(slug, margins))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,6 +18,8 @@ from hypothesis import given
 from autograde.asking.student import Student
 from autograde.testing import Oracle, check, tensors
 from autograde.testing.checks import Check
+from autograde.tests.checked_course import make_checked_course
+from autograde.tests.tiny_course import SLUG
 
 TOOLS = Path(__file__).parents[2] / "tools"
 UNSEEN_CHILD = """
@@ -94,6 +97,24 @@ def test_ratio_of_error_to_tolerance() -> None:
     assert ratio(torch.tensor([0.0, 0.1, 0.0]), allowed) == math.inf
     assert ratio(torch.tensor([0.0, 0.0, math.nan]), allowed) == math.inf
     assert ratio(torch.zeros(0), torch.zeros(0)) == 0
+
+
+MEASURED = """
+import sys
+from pathlib import Path
+from plot_margins import measure
+from autograde.course import load_course
+
+print(sorted({margin.program for margin in measure(load_course(Path(sys.argv[1])), sys.argv[2])}))
+"""
+
+
+def test_margins_are_measured_for_right_and_wrong_programs(tmp_path: Path) -> None:
+    course = make_checked_course(tmp_path)
+    command = [sys.executable, "-c", MEASURED, str(course.root), SLUG]
+    environment = os.environ | {"PYTHONPATH": f"{TOOLS.parent}:{TOOLS}"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    assert done.stdout.splitlines()[-1:] == ["['right/other', 'wrong/adds', 'wrong/rows_left_alone']"], done.stderr
 
 
 def test_the_scale_bench_tells_each_part_from_the_ones_before(monkeypatch: pytest.MonkeyPatch) -> None:
