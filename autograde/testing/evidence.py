@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten
 
-from autograde.testing.tolerance import SAFETY, ULPS, nudged
+from autograde.testing.tolerance import SAFETY, ULPS, in_order, nudged
 
 KEPT = 400
 """Observations that an idea has to explain: the last ones."""
@@ -118,19 +118,26 @@ def _answer(asked: Idea, inputs: Inputs) -> list[Any] | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a wrong formula may well divide by zero
-            return tree_flatten(asked(*args, **kwargs))[0]
+            return tree_flatten(in_order(asked(*args, **kwargs)))[0]
     except Exception:
         return None
 
 
+def _is_huge(number: Any) -> bool:
+    """Whether it is an integer that no tensor holds."""
+    return isinstance(number, int) and number.bit_length() > 63
+
+
 def _equal(wrong: Any, got: Any) -> bool:
+    if _is_huge(wrong) or _is_huge(got):
+        return type(wrong) is type(got) and bool(wrong == got)
     wrong, got = torch.as_tensor(wrong), torch.as_tensor(got)
     return wrong.dtype == got.dtype and torch.equal(wrong, got)
 
 
 def _same(wrong: Any, moved: Any, got: Any, allowed: Tensor) -> bool:
-    if isinstance(got, int) and got.bit_length() > 63:  # no tensor holds it
-        return bool(wrong == got)
+    if _is_huge(wrong) or _is_huge(got):
+        return type(wrong) is type(got) and bool(wrong == got)
     wrong, moved, got = torch.as_tensor(wrong), torch.as_tensor(moved), torch.as_tensor(got)
     if wrong.shape != got.shape or wrong.dtype != got.dtype:
         return False

@@ -18,7 +18,7 @@ from autograde.asking.mismatch import Mismatch
 from autograde.asking.remote import Target, gradients, last_target
 from autograde.testing import evidence, fools
 from autograde.testing.difference import difference
-from autograde.testing.tolerance import Part, measure
+from autograde.testing.tolerance import Part, in_order, measure
 from autograde.wire import encode
 
 CACHED = 4096
@@ -76,6 +76,7 @@ class Oracle:
         if (fool := fools.in_place.get()) is not None:
             question = fools.Question(answer, [part.like for part in parts], asked, args, kwargs, self.misconceptions)
             got = fool(got, question)
+        got = in_order(got)
         problem = difference(got, answer, parts, what, self._names(what, args))
         # No gradient is a gradient of zeros.
         leaves = [

@@ -45,7 +45,7 @@ def measure(
 
     `forms` are other right ways to compute the same, whose rounding a right program may share.
     """
-    answer = reference(*args, **kwargs)
+    answer = in_order(reference(*args, **kwargs))
     like, _ = tree_flatten(answer)
     exact = _run(reference, args, kwargs, wide=True)
     spreads = [torch.zeros_like(part, dtype=torch.float64) for part in exact]
@@ -60,6 +60,13 @@ def measure(
     unit = _largest((args, kwargs))
     allowed = [_allowed(*part, unit) for part in zip(exact, tensors, spreads, strict=True)]
     return [Part(*part) for part in zip(exact, tensors, allowed, strict=True)], answer
+
+
+def in_order(value: Any) -> Any:
+    """`value` with every dict filled by its keys' text, so that equal dicts have their leaves in one order."""
+    if isinstance(value, dict):
+        return {key: in_order(value[key]) for key in sorted(value, key=repr)}
+    return type(value)(map(in_order, value)) if type(value) in (list, tuple) else value
 
 
 def nudged(inputs: Any, generator: torch.Generator) -> Any:
@@ -85,7 +92,7 @@ def widen(value: Any) -> Any:
 def _run(reference: Function, args: Any, kwargs: Any, wide: bool = False) -> list[Tensor]:
     if wide:
         args, kwargs = tree_map(widen, (args, kwargs))
-    leaves, _ = tree_flatten(reference(*args, **kwargs))
+    leaves, _ = tree_flatten(in_order(reference(*args, **kwargs)))
     tensors = [torch.as_tensor(leaf) for leaf in leaves]
     return [tensor.detach().double() if wide and not tensor.is_complex() else tensor.detach() for tensor in tensors]
 

@@ -10,6 +10,7 @@ import pytest
 from autograde.course import Course
 from autograde.grading.pool import GraderPool
 from autograde.grading.verify import programs
+from autograde.grading.versions import released_notebook
 from autograde.notebooks.extract import Submission
 from autograde.report import encode_report
 from autograde.tests.checked_course import released_copy
@@ -55,12 +56,16 @@ def graded(course: Course, submissions: list[Submission], jobs: int = 1) -> tupl
     return [encode_report(report) for report in reports], len(drawn.read_text())
 
 
+def submissions(course: Course, kind: str) -> list[Submission]:
+    return list(programs(course, SLUG, released_notebook(course, SLUG), kind))
+
+
 def kept(course: Course) -> list[Path]:
     return sorted(course.paths(SLUG).prepared.glob("*"))
 
 
 def test_a_later_run_draws_nothing_and_reports_the_same(course: Course) -> None:
-    right, wrong = programs(course, SLUG, "right"), programs(course, SLUG, "wrong")
+    right, wrong = submissions(course, "right"), submissions(course, "wrong")
     afresh, drawn = graded(course, wrong + right)
     assert drawn > 0
     assert len(kept(course)) == 1
@@ -73,7 +78,7 @@ def test_a_later_run_draws_nothing_and_reports_the_same(course: Course) -> None:
 
 
 def test_changed_tests_are_prepared_anew(course: Course) -> None:
-    right = programs(course, SLUG, "right")
+    right = submissions(course, "right")
     graded(course, right)
     before = kept(course)
     change(course, "tensors((2,)).map(noted)", "tensors((3,)).map(noted)")
@@ -83,12 +88,12 @@ def test_changed_tests_are_prepared_anew(course: Course) -> None:
 
 
 def test_a_wrong_submission_shows_too_little_to_keep(course: Course) -> None:
-    graded(course, programs(course, SLUG, "wrong"))
+    graded(course, submissions(course, "wrong"))
     assert not kept(course)
 
 
 def test_a_damaged_file_and_a_disk_that_refuses_cost_nobody_a_grade(course: Course) -> None:
-    right = programs(course, SLUG, "right")
+    right = submissions(course, "right")
     afresh, _ = graded(course, right)
     (file,) = kept(course)
     file.write_bytes(file.read_bytes()[:-1])

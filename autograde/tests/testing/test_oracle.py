@@ -118,6 +118,39 @@ def test_a_dict_with_other_keys_is_told_by_its_keys(got: object, said: str) -> N
     assert mismatch(counts, got).reason.startswith(said)
 
 
+def count(text: str) -> dict[str, int]:
+    return {letter: text.count(letter) for letter in dict.fromkeys(text)}
+
+
+def test_a_dict_is_the_same_in_whatever_order_it_was_filled() -> None:
+    counts = Oracle(count)
+
+    @counts.misconception
+    def counts_twice(text: str) -> dict[str, int]:
+        """You count twice."""
+        return {letter: 2 * text.count(letter) for letter in reversed(text)}
+
+    counts.compare({"c": 1, "b": 2, "a": 3}, "abcaab")
+    found = mismatch(Oracle(count), {"c": 2, "a": 6, "b": 4}, "abcaab")
+    assert found.reason == "the result['a'] is wrong"
+    evidence.current.set(evidence.Evidence())
+    assert mismatch(counts, {"c": 2, "a": 6, "b": 4}, "abcaab").misconception == "counts_twice"
+
+
+def test_a_number_that_no_tensor_holds_is_a_wrong_answer_as_any() -> None:
+    lengths = Oracle(len)
+    lengths.misconception(summed)
+
+    @lengths.misconception
+    def cubes(text: str) -> int:
+        """You cube."""
+        return int(10 ** (30 * len(text)))
+
+    assert mismatch(lengths, 10**90, "abc").misconception == "cubes"
+    assert mismatch(lengths, 10**91, "abc").misconception == ""
+    assert mismatch(lengths, 5, "abc").misconception == ""
+
+
 def test_a_number_out_of_nowhere_is_no_idea(oracle: Oracle) -> None:
     found = mismatch(oracle, torch.tensor(99.0), torch.tensor([1.0, 2.0, 3.0]))
     assert (found.misconception, found.hint) == ("", "")
