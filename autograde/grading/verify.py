@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 import nbformat
 
 from autograde.course import Course, CourseError
+from autograde.grading.expectations import WITHOUT_EXPERIMENTS, judge
 from autograde.grading.pool import GraderPool, Told
-from autograde.grading.verification import WITHOUT_EXPERIMENTS, Verification, judge
+from autograde.grading.verification import Verification
 from autograde.grading.versions import Options, solution_of
 from autograde.notebooks.extract import Submission, from_notebook
 from autograde.notebooks.leaks import shown

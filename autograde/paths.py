@@ -1,0 +1,72 @@
+"""Where everything about one assignment lies: each path is computed here and nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class AssignmentPaths:
+    """Where everything about one assignment lies."""
+
+    root: Path
+    slug: str
+
+    @property
+    def source(self) -> Path:
+        return self.root / "source" / f"{self.slug}.py"
+
+    @property
+    def hidden_tests(self) -> Path:
+        return self.root / "hidden_tests" / self.slug
+
+    @property
+    def wrong(self) -> Path:
+        return self.hidden_tests / "wrong"
+
+    @property
+    def right(self) -> Path:
+        return self.hidden_tests / "right"
+
+    @property
+    def release(self) -> Path:
+        return self.root / "release" / self.slug
+
+    @property
+    def released_notebook(self) -> Path:
+        return self.release / f"{self.slug}.ipynb"
+
+    @property
+    def reports(self) -> Path:
+        return self.root / "reports" / self.slug
+
+    @property
+    def class_page(self) -> Path:
+        return self.root / "reports" / f"{self.slug}.html"
+
+    @property
+    def prepared(self) -> Path:
+        """What the hidden checks ask and expect, found out once: as secret as they are, and made again at need."""
+        return self.root / "build" / "prepared" / self.slug
+
+    @property
+    def changes(self) -> Path:
+        """What a regrading changed, as a table for programs; the page to review it lies beside it."""
+        return self.root / "reports" / f"{self.slug}-changes.csv"
+
+    @property
+    def changes_page(self) -> Path:
+        return self.changes.with_suffix(".html")
+
+    def report(self, student: str) -> Path:
+        return self.reports / f"{student}.json"
+
+    def submitted(self, student: str) -> Path:
+        return self.root / "submitted" / student / self.slug
+
+    def autograded(self, student: str) -> Path:
+        return self.root / "autograded" / student / self.slug
+
+    def feedback(self, student: str) -> Path:
+        return self.root / "feedback" / student / self.slug / f"{self.slug}.html"
