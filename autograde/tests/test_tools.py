@@ -163,12 +163,14 @@ def test_the_bare_limit_asks_the_same_and_gets_the_same(student_asked: StudentAs
 def test_memory_is_counted_by_what_a_process_is_for() -> None:
     import private_memory
 
-    hungry = "x = bytearray(b'1' * (64 << 20)); print(1, flush=True); input()"
-    fork = f"import os; os.fork(); {hungry}"
-    with subprocess.Popen([sys.executable, "-c", fork], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as guard:
-        assert guard.stdout
-        guard.stdout.readline(), guard.stdout.readline()
-        found = private_memory.held(psutil.Process())
-        assert 64 << 20 < found.warm < 96 << 20
-        assert [64 << 20 < held < 96 << 20 for held in found.submissions] == [True]
-        guard.communicate(b"\n\n")
+    hungry = "x = bytearray(b'1' * (64 << 20)); print(1, flush=True); sys.stdin.read()"
+    guard = f"import os, sys; os.fork(); {hungry}"
+    # A main process of its own: the one that tests has other children.
+    run = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {guard!r}])"
+    with subprocess.Popen([sys.executable, "-c", run], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as main:
+        assert main.stdout
+        main.stdout.readline(), main.stdout.readline()
+        found = private_memory.held(psutil.Process(main.pid))
+        main.communicate()
+    assert 64 << 20 < found.warm < 96 << 20
+    assert [64 << 20 < held < 96 << 20 for held in found.submissions] == [True]
