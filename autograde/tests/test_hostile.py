@@ -110,7 +110,13 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
     (made.root / "reports").mkdir()
     (made.root / ".git").mkdir()
     (made.root / ".git" / "config").write_text(SECRET)
-    return load_course(made.root)
+    course = load_course(made.root)
+    with pool.GraderPool(
+        course, SLUG
+    ) as graders:  # what it finds out of the checks is there to be read and changed, too
+        assert [report.score for report in graders.grade([submission_for(course, SLUG)])] == [4.0]
+    assert len(list(course.paths(SLUG).prepared.iterdir())) == 1
+    return course
 
 
 @pytest.fixture(scope="module")
