@@ -7,7 +7,8 @@ handed in. Stock nbgrader runs each notebook in a kernel of its own, with its pu
 not raise; `course grade` runs the notebook and then every hidden check, behind a process border. What stands behind
 the last answer it shows as handed in, unless nobody ran it (--not-run). Both write autograded/ and a gradebook, each in
 a fresh copy of the course; stock nbgrader has its default settings. Each grades one submission for each of its
-processes first, and then all, so that its start can be told from what each further submission takes.
+processes first, and then all, so that its start can be told from what each further submission takes. The course has
+been verified before, so that `course grade` finds inputs and tolerances ready.
 tools/bare_limit.py says what the bare limit is.
 
 CPU seconds compare where the machine is shared; for what the aims say of the clock nothing else should run.
@@ -81,7 +82,14 @@ def _handed_in(folder: Path, slug: str, submissions: int, run: bool) -> Course:
     course = copy_course(folder)
     release(course, [slug])
     hand_in_all(course, slug, submissions, run)
+    cpu_account.run(_check(course, slug), course.root)  # as after `course verify`: inputs and tolerances are found out
     return course
+
+
+def _check(course: Course, slug: str) -> list[str]:
+    """Check the first file, a right one."""
+    file = course.paths(slug).submitted(FIRST) / f"{slug}.ipynb"
+    return [sys.executable, "-m", "autograde.cli", "check", str(file), "--assignment", slug]
 
 
 def _stock(folder: Path, course: Course, slug: str, submissions: int) -> Timing:
@@ -131,11 +139,9 @@ def _bare(course: Course, slug: str, submissions: int) -> dict[str, float]:
 
 def _cold_check(course: Course, slug: str) -> Cost:
     """The middle one, by the clock, of a few."""
-    file = course.paths(slug).submitted(FIRST) / f"{slug}.ipynb"
-    command = [sys.executable, "-m", "autograde.cli", "check", str(file), "--assignment", slug]
     costs = []
     for _ in range(CHECKS):
-        status, output, cost = cpu_account.run(command, course.root)
+        status, output, cost = cpu_account.run(_check(course, slug), course.root)
         if status != 0:
             raise SystemExit(f"course check ended with {status}:\n{output[-4000:]}")
         costs.append(cost)
