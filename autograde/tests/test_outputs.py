@@ -7,7 +7,7 @@ import time
 import pytest
 
 from autograde.tests.conftest import Run
-from autograde.worker.notebook import CELL_BYTES, CUT, Outputs
+from autograde.worker.outputs import CELL_BYTES, CUT, Outputs
 
 
 def texts(outputs: Outputs) -> list[str]:

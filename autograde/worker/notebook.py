@@ -16,110 +16,15 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.text import SList
 from traitlets.config import Config
 
-from autograde.wire.frame import STRUCTURE_BYTES
 from autograde.worker.faults import text_of
 from autograde.worker.limits import Bounds
+from autograde.worker.outputs import Outputs, Stream
 
 CELL_FILE = "<cell {}>"
-CUT = "\n[output cut here: the notebook printed more than the course allows]\n"
-ITEM_BYTES = 64
-"""what an output takes beyond its text, about"""
-CELL_BYTES = STRUCTURE_BYTES - (1 << 14)
-"""of one cell's outputs: the account of a cell is one frame, and has more to say"""
 
 
 class CellTimeoutError(BaseException):
     """Raised inside a cell that ran too long. Not an Exception, so that a bare retry loop does not swallow it."""
-
-
-class Outputs:
-    """The nbformat outputs of the running cell, and how many bytes may still be put out."""
-
-    def __init__(self) -> None:
-        self.items: list[dict[str, Any]] = []
-        self.left = 0
-        """by the notebook; less than nothing once that was said"""
-        self.room = 0
-        """by this cell, whose account has to fit into one frame; less than nothing once that was said"""
-
-    def begin(self) -> None:
-        """A new cell."""
-        self.items = []
-        self.room = min(self.left, CELL_BYTES)
-
-    def add(self, output: dict[str, Any]) -> None:
-        size = _bytes(repr(output)) + ITEM_BYTES
-        if size <= self.room:
-            self._use(size)
-            self.items.append(output)
-        else:
-            self._cut()
-
-    def stream(self, name: str, text: str) -> None:
-        """Text is kept in parts: a string that grows with each print would be copied each time."""
-        if not text or self.room < 0:
-            return
-        size, last = _bytes(text), self.items[-1] if self.items else {}
-        kept = text if size <= self.room else _first(text, self.room)
-        if last.get("name") == name:
-            last["text"].append(kept)
-        else:
-            self.items.append({"output_type": "stream", "name": name, "text": [kept]})
-            size += ITEM_BYTES
-        if size > self.room:
-            self._cut()
-        else:
-            self._use(size)
-
-    def taken(self) -> list[dict[str, Any]]:
-        """The outputs so far, as nbformat has them."""
-        taken, self.items = self.items, []
-        return [item | {"text": "".join(item["text"])} if "text" in item else item for item in taken]
-
-    def _use(self, size: int) -> None:
-        self.room -= size
-        self.left -= size
-
-    def _cut(self) -> None:
-        """Say once that the rest is left out."""
-        if self.room >= 0:
-            self.left = -1 if self.left == self.room else self.left - self.room
-            self.room = -1
-            self.items.append({"output_type": "stream", "name": "stderr", "text": [CUT]})
-
-
-def _bytes(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
-
-
-def _first(text: str, size: int) -> str:
-    """As much of the text as fits into `size` bytes."""
-    return text[:size].encode("utf-8", "surrogatepass")[:size].decode("utf-8", "ignore")
-
-
-class Stream:
-    """Stands for sys.stdout and sys.stderr."""
-
-    encoding = "utf-8"
-    errors = "replace"
-
-    def __init__(self, outputs: Outputs, name: str) -> None:
-        self.outputs = outputs
-        self.name = name
-
-    def write(self, text: str) -> int:
-        self.outputs.stream(self.name, str(text))
-        return len(text)
-
-    def writelines(self, lines: list[str]) -> None:
-        for line in lines:
-            self.write(line)
-
-    def flush(self) -> None:
-        """Nothing is held back."""
-
-    def isatty(self) -> bool:
-        return False
 
 
 class CellCompiler(CachingCompiler):
