@@ -63,9 +63,10 @@ class Preparation:
     def _write(self) -> None:
         data = prepared.found(self.checks, self.oracles, self.course.seed)
         # Several graders may come to this at once, each with a file of its own until it is whole.
-        with replacing(self.path, data, unfinished=self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")):
-            for older in self.path.parent.glob(f"*{self.path.suffix}"):
-                older.unlink(missing_ok=True)
+        unfinished = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")
+        with replacing(self.path, data, unfinished=unfinished):
+            for other in set(self.path.parent.iterdir()) - {unfinished}:  # of other tests, or of a run that was killed
+                other.unlink(missing_ok=True)
 
 
 def _name(course: Course, checks: str, device: str) -> str:

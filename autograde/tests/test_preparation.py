@@ -81,6 +81,7 @@ def test_changed_tests_are_prepared_anew(course: Course) -> None:
     right = submissions(course, "right")
     graded(course, right)
     before = kept(course)
+    before[0].with_suffix(".killed.tmp").write_text("half of a fi")
     change(course, "tensors((2,)).map(noted)", "tensors((3,)).map(noted)")
     assert graded(course, right)[1] > 0
     assert len(kept(course)) == len(before) == 1
