@@ -52,7 +52,7 @@ class Conversation:
         self.deadline = self.start + wall_s
         self.transcript = Transcript()
         self.lent = Lent(self.received)
-        self.beginning: dict[str, int | None] = {}
+        self.beginning: dict[str, bool] = {}
         """goes out with the next request"""
         self.minutes = Minutes()
         self.ahead: deque[bytes] = deque()
@@ -62,11 +62,11 @@ class Conversation:
         self.answered_ahead = 0
         """how many of them are calls that have their answer already"""
 
-    def begin(self, seed: int | None = None) -> None:
+    def begin(self) -> None:
         """A new example: before the next request the worker forgets the last one's objects and reseeds."""
         self.transcript.clear()
         self.lent.functions.clear()
-        self.beginning = {"begin": seed}
+        self.beginning = {"begin": True}
 
     def request(self, request: dict[str, Any], devices: list[str] | None = None) -> Any:
         """Ask for one value; appends its tensors' devices. StudentError if the submission raised, WorkerLostError if

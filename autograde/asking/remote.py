@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from autograde.asking.conversation import Conversation, Remote
 from autograde.asking.errors import DISTURBED, StudentError, WorkerLostError
-from autograde.wire import Handle
+from autograde.wire import Handle, WireTensor
+
+Kind = TypeVar("Kind")
 
 last_target: ContextVar[str] = ContextVar("last_target", default="")
 """The submission's function that was called last: whose answers the evidence of a wrong idea is about."""
@@ -18,16 +20,88 @@ last_target: ContextVar[str] = ContextVar("last_target", default="")
 
 @dataclass(frozen=True)
 class Cost:
-    """What a call cost, counted in the worker; `operations` maps an operator's name to how often it ran."""
+    """What a call cost, counted in the submission's process.
+
+    Example:
+        # In the notebook
+        def power(x, n):
+            result = torch.eye(x.shape[-1])
+            for _ in range(n):
+                result = result @ x
+            return result
+
+        # In the hidden test
+        @check(points=1, examples=3)
+        @given(tensors((4, 4)))
+        def test_products(student, x):
+            '''the eighth power takes three matrix products'''
+            products = student.cost(student.power, x, 8).operations.get("mm", 0)
+            expect(products <= 3, f"{products} matrix products", "Square the square.")
+
+        # A student reads
+        # 8 matrix products
+        # hint: Square the square.
+    """
 
     result: Any
+    """what the call returned"""
     flops: int
+    """floating point operations of matrix products, convolutions and attention; elementwise operators count 0"""
     peak_bytes: int
+    """the most bytes that tensors made by the call held at one time"""
     operations: dict[str, int]
+    """name of an operator of torch, such as `mm` or `add` -> how many times it ran"""
 
 
 class Function:
-    """A global of the submission, by name. Call it, or hand it to the oracle or a contract."""
+    """A function or class of the notebook, `student.f`: call it, or pass it to a facet or to the oracle.
+
+    - Tensors, NumPy arrays, numbers, bools, None, texts, bytes, dtypes, devices, and lists, tuples, sets and dicts of
+      them are copied, both ways. A tensor keeps its dtype, shape and `requires_grad`, but not its strides, and
+      arrives on the submission's device; a result arrives on the CPU, detached.
+    - A `Generator` arrives as a `torch.Generator`.
+    - A function is called back in the grader; its result is copied.
+    - An object that the student's code returned arrives as itself.
+    - Anything else that is returned stays where it is, and the check gets a proxy, `layer`. Anything else that a check
+      passes is a TypeError.
+
+    What crosses at one time is at most 256 MB of tensors, nested 32 deep.
+
+    Example:
+        # In the notebook
+        def describe(x, names):
+            return {"shape": tuple(x.shape), "columns": dict(zip(names, x.unbind(-1)))}
+
+        # In the hidden test
+        @check(points=1)
+        @given(tensors((3, 2)))
+        def test_describe(student, x):
+            '''the shape, and each column by its name'''
+            found = student.describe(x, names=["a", "b"])
+            expect(found["shape"] == (3, 2), "the shape is wrong")
+            expect(torch.equal(found["columns"]["b"], x[:, 1]), "column `b` is wrong")
+
+    Example, a function as an argument:
+        # In the notebook
+        def generate(model, tokens, n_new):
+            for _ in range(n_new):
+                tokens = [*tokens, int(model(torch.tensor(tokens)).argmax())]
+            return tokens
+
+        # In the hidden test
+        @check(points=1)
+        @given(st.integers(1, 5))
+        def test_calls(student, n_new):
+            '''the model is asked once for each new token'''
+            lengths = []
+
+            def model(tokens):
+                lengths.append(len(tokens))
+                return torch.eye(7)[(tokens[-1] + 1) % 7]
+
+            expect(student.generate(model, [3], n_new)[:2] == [3, 4], "the tokens are wrong")
+            expect(lengths == list(range(1, n_new + 1)), f"the model was called with {lengths} tokens")
+    """
 
     def __init__(self, conversation: Conversation, where: dict[str, Any], text: str) -> None:
         self._conversation = conversation
@@ -51,7 +125,34 @@ class Function:
 
 
 class RemoteObject(Remote):
-    """An object that stays in the worker: a module, an optimizer, a cache, whatever the submission returned."""
+    """An object that stays in the submission's process: a module, an optimizer, a cache, a function that was returned.
+
+    `layer(x)` calls it, and `layer.name` is an attribute: data is copied, anything else is a proxy, so `layer.step(x)`
+    calls a method. It can be passed to the student's functions, to facets and to the oracle. It is forgotten before the
+    next drawn example. StudentError if it has no such attribute; names with a leading underscore are refused.
+
+    Example:
+        # In the notebook
+        class Cache:
+            def __init__(self, width):
+                self.keys = torch.zeros(0, width)
+
+            def append(self, key):
+                self.keys = torch.cat([self.keys, key[None]])
+
+        def cached(cache):
+            return len(cache.keys)
+
+        # In the hidden test
+        @check(points=1)
+        @given(tensors((3,)))
+        def test_append(student, key):
+            '''an appended key is the last row'''
+            cache = student.Cache(3)
+            cache.append(key)
+            expect(student.cached(cache) == 1, "the cache does not hold one key")
+            expect(torch.equal(cache.keys[-1], key), "the last row is not the key")
+    """
 
     def __init__(self, conversation: Conversation, handle: Handle) -> None:
         self._conversation = conversation
@@ -71,30 +172,143 @@ class RemoteObject(Remote):
         return found
 
     def state_dict(self) -> dict[str, torch.Tensor]:
-        return self._tensors("state_dict", self._function("state_dict")())
+        """A copy of a module's parameters and persistent buffers, by name.
+
+        Example:
+            # In the notebook
+            class Tied(torch.nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.embed = torch.nn.Embedding(5, 2)
+                    self.unembed = torch.nn.Linear(2, 5, bias=False)
+                    self.unembed.weight = self.embed.weight
+
+            # In the hidden test
+            @check(points=1)
+            def test_tied(student):
+                '''embedding and output matrix are one'''
+                state = student.Tied().state_dict()
+                expect(torch.equal(state["embed.weight"], state["unembed.weight"]), "the matrices differ")
+        """
+        return self._dict_of(torch.Tensor, "state_dict", self._function("state_dict")())
 
     def named_parameters(self) -> dict[str, torch.Tensor]:
-        """Parameters by name, frozen ones among them."""
-        return self._tensors("named_parameters", self._get("named_parameters"))
+        """A copy of a module's parameters by name, frozen ones among them. `expect_parameters` compares them.
+
+        Example:
+            # In the notebook
+            def make_mlp(width):
+                return torch.nn.Sequential(torch.nn.Linear(width, 4 * width), torch.nn.Linear(4 * width, width))
+
+            # In the hidden test
+            @check(points=1)
+            def test_size(student):
+                '''the two matrices have 4 times width times width entries each'''
+                found = student.make_mlp(8).named_parameters()
+                sizes = [value.numel() for value in found.values() if value.dim() == 2]
+                expect(sizes == [256, 256], f"the matrices have {sizes} entries")
+        """
+        return {name: parameter.tensor for name, parameter in self._parameters().items()}
 
     def named_buffers(self) -> dict[str, torch.Tensor]:
-        return self._tensors("named_buffers", self._get("named_buffers"))
+        """A copy of a module's buffers by name, also of those that its state does not hold.
+
+        Example:
+            # In the notebook
+            class Masked(torch.nn.Module):
+                def __init__(self, context):
+                    super().__init__()
+                    self.register_buffer("mask", torch.ones(context, context).tril(), persistent=False)
+
+            # In the hidden test
+            @check(points=1)
+            def test_mask(student):
+                '''the mask is a buffer, so it follows the module to its device'''
+                expect("mask" in student.Masked(4).named_buffers(), "there is no buffer `mask`")
+        """
+        return self._dict_of(torch.Tensor, "named_buffers", self._get("named_buffers"))
 
     def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
-        """Set the tensors that `state` names; what else the module holds (a mask in a buffer) stays."""
+        """Set the parameters and buffers that `state` names; others, such as a mask in a buffer, keep their values.
+
+        StudentError if the module has no tensor of that name, or one of another shape.
+
+        Example:
+            # In the notebook
+            class Head(torch.nn.Module):
+                def __init__(self, width):
+                    super().__init__()
+                    self.proj = torch.nn.Linear(width, 1, bias=False)
+
+                def forward(self, x):
+                    return self.proj(x).squeeze(-1)
+
+            # In the hidden test
+            oracle = Oracle(lambda x, weight: (x @ weight.mT).squeeze(-1))
+
+            @check(points=1)
+            @given(tensors((2, 4)), tensors((1, 4)))
+            def test_forward(student, x, weight):
+                '''a score for each row'''
+                head = student.Head(4)
+                head.load_state_dict({"proj.weight": weight})
+                oracle.compare(head(x), x, weight)
+        """
         state = dict(sorted(state.items()))  # the same for everybody, in whatever order a module names its parameters
         self._conversation.transcript.call(f"{self._text}.load_state_dict", (state,), {"strict": False})
         self._conversation.request({"op": "load", "handle": self._handle, "state": state})
 
     def train(self, mode: bool = True) -> RemoteObject:
+        """Put a module in training mode, or with False in eval mode; returns it.
+
+        Example:
+            # In the notebook
+            class Dropped(torch.nn.Module):
+                def forward(self, x):
+                    return torch.nn.functional.dropout(x, 0.5, self.training)
+
+            # In the hidden test
+            @check(points=1)
+            def test_training(student):
+                '''dropout is active in training'''
+                dropped = student.Dropped().train()(torch.ones(1000))
+                expect((dropped == 0).any(), "nothing is dropped in training mode", "Pass `self.training` on.")
+        """
         self._function("train")(mode)
         return self
 
     def eval(self) -> RemoteObject:
+        """Put a module in eval mode; returns it.
+
+        Example:
+            # In the notebook
+            class Averaged(torch.nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.norm = torch.nn.BatchNorm1d(3, affine=False)
+
+                def forward(self, x):
+                    return self.norm(x)
+
+            # In the hidden test
+            @check(points=1)
+            @given(tensors((4, 3)))
+            def test_eval(student, x):
+                '''before any training, eval mode leaves x as it is'''
+                Oracle(lambda x: x / (1 + 1e-5) ** 0.5).compare(student.Averaged().eval()(x), x)
+        """
         return self.train(False)
 
+    def _parameters(self) -> dict[str, WireTensor]:
+        """As they came: `requires_grad` tells which are trained."""
+        reply = self._conversation.ask(self._attribute("named_parameters"))
+        return self._dict_of(WireTensor, "named_parameters", reply["value"])
+
     def _get(self, attribute: str) -> Any:
-        return self._conversation.request({"op": "get", "handle": self._handle, "attribute": attribute})
+        return self._conversation.request(self._attribute(attribute))
+
+    def _attribute(self, attribute: str) -> dict[str, Any]:
+        return {"op": "get", "handle": self._handle, "attribute": attribute}
 
     def _function(self, method: str | None = None) -> Function:
         text = self._text if method is None else f"{self._text}.{method}"
@@ -103,8 +317,8 @@ class RemoteObject(Remote):
     def _ask(self, operation: str, args: tuple[Any, ...], kwargs: dict[str, Any], **extra: Any) -> dict[str, Any]:
         return self._function()._ask(operation, args, kwargs, **extra)
 
-    def _tensors(self, what: str, value: Any) -> dict[str, torch.Tensor]:
-        if isinstance(value, dict) and all(type(k) is str and isinstance(v, torch.Tensor) for k, v in value.items()):
+    def _dict_of(self, kind: type[Kind], what: str, value: Any) -> dict[str, Kind]:
+        if isinstance(value, dict) and all(type(k) is str and isinstance(v, kind) for k, v in value.items()):
             return value
         raise StudentError(["TypeError"], f"`{self._handle.type_name}.{what}()` gave no dict of tensors", [], False)
 

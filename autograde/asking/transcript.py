@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from autograde.wire import Generator
+
 MAX_NUMBERS = 64
 """of a tensor that is written out; a longer one is packed"""
 MAX_PACKED = 12_000
@@ -88,8 +90,16 @@ class Cell:
             return f"[{inner}]" if isinstance(value, list) else f"({inner},)" if len(value) == 1 else f"({inner})"
         if isinstance(value, dict):
             return "{" + ", ".join(f"{key!r}: {self.literal(item)}" for key, item in value.items()) + "}"
+        if isinstance(value, (set, frozenset)):
+            return f"{{{', '.join(map(self.literal, sorted(value, key=repr)))}}}" if value else "set()"
         if isinstance(value, np.ndarray):
             return f"{self._tensor(torch.from_numpy(value))}.numpy()"
+        if isinstance(value, np.generic):
+            return self.literal(value.item())
+        if isinstance(value, Generator):
+            return f"torch.Generator().manual_seed({value.seed})"
+        if isinstance(value, torch.device):
+            return f"torch.{value!r}"
         if isinstance(value, float) and not math.isfinite(value):
             return f"float({str(value)!r})"
         if value is None or isinstance(value, (bool, int, float, str, bytes, torch.dtype)):

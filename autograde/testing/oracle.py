@@ -38,10 +38,41 @@ class Expected:
 
 
 class Oracle:
-    """Compares answers with `reference`, and recognises known wrong ideas by their numbers."""
+    """Compares answers with those of `reference`, and recognises misconceptions by their numbers.
+
+    `reference` is a pure function. It runs in float64 for the expected value, and in the dtype of the inputs to
+    measure how far a right program may be off by rounding; no tolerance is typed by hand. So it must run in any
+    floating dtype.
+
+    `forms` are other right ways to compute the same that round more, such as torch's fused GELU beside the formula. The
+    tolerance then holds for them too.
+
+    The tolerance comes from tensors. If a function takes numbers only, as `f(d_head, base)`, pass the oracle the
+    number that matters as a float32 tensor; otherwise only four rounding steps are allowed. Where an exact tie
+    decides (argmax, a share of equal scores), draw whole numbers: the measurement moves floating inputs a little.
+
+    Example, another right form:
+        # In the notebook
+        def gelu(x):
+            return torch.nn.functional.gelu(x, approximate="tanh")
+
+        # In the hidden test
+        def tanh_gelu(x):
+            return 0.5 * x * (1 + torch.tanh((2 / torch.pi) ** 0.5 * (x + 0.044715 * x**3)))
+
+        def fused(x):
+            return torch.nn.functional.gelu(x, approximate="tanh")
+
+        oracle = Oracle(tanh_gelu, fused)
+
+        @check(points=1)
+        @given(tensors((8,)))
+        def test_formula(student, x):
+            '''gelu follows its tanh form'''
+            oracle.compare(student.gelu(x), x)
+    """
 
     def __init__(self, reference: Reference, *forms: Reference) -> None:
-        """`forms` compute the same in other ways that round more, as torch's fused GELU does beside the formula."""
         self.reference = reference
         self.forms = forms
         self.misconceptions: list[Reference] = []
@@ -49,18 +80,101 @@ class Oracle:
         """what was measured so far, the latest used last"""
 
     def misconception(self, idea: Reference) -> Reference:
-        """Register a formula that students really write; its docstring is the hint they read."""
+        """Register a wrong formula that students write. Its docstring is the hint; ValueError if there is none.
+
+        It takes the arguments of the reference. A student reads the hint only if this is the one registered
+        misconception that explains every answer so far, right and wrong. `course verify` demands that a program of
+        the same name in `wrong/` is caught and gets this hint.
+
+        Example:
+            # In the notebook
+            def attention_scores(query, key):
+                return query @ key.mT
+
+            # In the hidden test
+            oracle = Oracle(lambda query, key: query @ key.mT / query.shape[-1] ** 0.5)
+
+            @oracle.misconception
+            def no_scale(query, key):
+                '''You do not divide by the root of the width.'''
+                return query @ key.mT
+
+            @check(points=1)
+            @given(tensors((2, 4)), tensors((3, 4)))
+            def test_scores(student, query, key):
+                '''scores are scaled products of queries and keys'''
+                oracle.compare(student.attention_scores(query, key), query, key)
+
+            # A student reads
+            # the result: 6 of 6 values wrong, the worst at index (1, 2): got 69.5
+            # hint: You do not divide by the root of the width.
+        """
         if not (idea.__doc__ or "").strip():
             raise ValueError(f"misconception {idea.__name__} has no docstring; it is the hint a student reads")
         self.misconceptions.append(idea)
         return idea
 
     def compare(self, got: Any, *args: Any, **kwargs: Any) -> None:
-        """Raise Mismatch unless `got` is `reference(*args, **kwargs)` as far as rounding allows."""
+        """Raise Mismatch unless `got` is `reference(*args, **kwargs)` as far as rounding allows.
+
+        Compared are tensors, numbers, and dicts, lists and tuples of them: structure, shapes, dtypes, then values,
+        where NaN and infinities must be at the same positions. Turn a text or a set into numbers first. Pass the
+        inputs that the student's code received.
+
+        Example:
+            # In the notebook
+            def route(logits, k):
+                weights, experts = torch.softmax(logits, -1).topk(k)
+                return {"weights": weights, "experts": experts}
+
+            # In the hidden test
+            def top_k(logits, k):
+                weights, experts = logits.softmax(-1).topk(k)
+                return {"weights": weights, "experts": experts}
+
+            oracle = Oracle(top_k)
+
+            @check(points=1)
+            @given(tensors((2, 4)), st.integers(1, 4))
+            def test_route(student, logits, k):
+                '''the k experts with the largest weights are chosen'''
+                oracle.compare(student.route(logits, k), logits, k)
+        """
         self._compare(got, "the result", _as_it_is, args, kwargs)
 
     def compare_gradients(self, target: Target, *args: Any, **kwargs: Any) -> None:
-        """Raise Mismatch unless the vector–Jacobian product in every floating tensor argument is right."""
+        """Raise Mismatch unless the gradient in every floating tensor argument is that of the reference.
+
+        Calls `target` and back-propagates a fixed gradient from above. Pass floating tensors by position, or it is a
+        TypeError. For a module, construct the oracle with a function of the same arguments; the gradients of parameters
+        are in `student.gradients`.
+
+        Example:
+            # In the notebook
+            class Square(torch.autograd.Function):
+                @staticmethod
+                def forward(ctx, x):
+                    ctx.save_for_backward(x)
+                    return x * x
+
+                @staticmethod
+                def backward(ctx, upstream):
+                    (x,) = ctx.saved_tensors
+                    return 2 * x * upstream
+
+            square = Square.apply
+
+            # In the hidden test
+            oracle = Oracle(lambda x: x * x)
+
+            @check(points=1)
+            @given(tensors((4,)))
+            def test_backward(student, x):
+                '''the backward pass is the derivative of the square'''
+                oracle.compare_gradients(student.square, x)
+        """
+        if not _floating(args) or any(isinstance(arg, Tensor) and arg.is_floating_point() for arg in kwargs.values()):
+            raise TypeError("compare_gradients compares the gradients of floating tensors: pass each by position")
         value = self.reference(*args, **kwargs)
         cotangents = [exact_cotangent(torch.as_tensor(leaf)) for leaf in tree_flatten(value)[0]]
         got_value, found = gradients(target, args, kwargs, cotangents)

@@ -13,6 +13,7 @@ MISSING = (
     "A learnable tensor is an nn.Parameter, or an nn.Linear's, assigned to self in __init__; "
     "a plain tensor or a buffer is not trained."
 )
+FROZEN = "Training changes only parameters with requires_grad=True, which is the default of nn.Parameter."
 EXTRA = "The module owns only the parameters that the exercise names."
 BIAS = "The exercise names no bias: nn.Linear(..., bias=False)."
 SHAPE = (
@@ -22,15 +23,42 @@ START = "Training starts from what __init__ puts there: the exercise says which 
 
 
 def expect_parameters(layer: RemoteObject, expected: Mapping[str, torch.Tensor | tuple[int, ...]]) -> None:
-    """The trainable parameters of `layer` are exactly these: of that shape, or starting at that tensor."""
-    found = layer.named_parameters()
+    """The trainable parameters of `layer` are exactly these: name -> shape, or the tensor at which it starts.
+
+    Raises Mismatch for the first that is missing, frozen or superfluous, that has another shape, or that starts at
+    other values.
+
+    Example:
+        # In the notebook
+        class Projection(torch.nn.Module):
+            def __init__(self, n_in, n_out):
+                super().__init__()
+                self.linear = torch.nn.Linear(n_in, n_out)
+                self.gain = torch.nn.Parameter(torch.ones(n_out))
+
+            def forward(self, x):
+                return self.linear(x) * self.gain
+
+        # In the hidden test
+        @check(points=1)
+        def test_parameters(student):
+            '''the layer owns a matrix without bias, and a gain that starts at 1'''
+            expect_parameters(student.Projection(4, 2), {"linear.weight": (2, 4), "gain": torch.ones(2)})
+
+        # A student reads
+        # the parameter `linear.bias` should not be there
+        # hint: The exercise names no bias: nn.Linear(..., bias=False).
+    """
+    found = layer._parameters()
     if missing := sorted(set(expected) - set(found)):
         raise Mismatch(f"the parameter {_listed(missing)} is missing", MISSING)
     if extra := sorted(set(found) - set(expected)):
         hint = BIAS if all(name.endswith("bias") for name in extra) else EXTRA
         raise Mismatch(f"the parameter {_listed(extra)} should not be there", hint)
     for name, wanted in expected.items():
-        shape, mine = tuple(wanted if isinstance(wanted, tuple) else wanted.shape), found[name]
+        shape, mine = tuple(wanted if isinstance(wanted, tuple) else wanted.shape), found[name].tensor
+        if not found[name].requires_grad:
+            raise Mismatch(f"`{name}` is frozen: it does not require gradients", FROZEN)
         if tuple(mine.shape) != shape:
             raise Mismatch(f"`{name}` must have shape {shape}, but yours has {tuple(mine.shape)}", SHAPE)
         if isinstance(wanted, torch.Tensor) and not torch.equal(mine, wanted.to(mine.dtype)):

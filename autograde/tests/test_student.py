@@ -12,6 +12,7 @@ from autograde.asking.errors import StudentError, WorkerLostError
 from autograde.asking.lent import MAX_ELEMENTS
 from autograde.asking.mismatch import Mismatch
 from autograde.asking.student import Student
+from autograde.asking.transcript import written
 from autograde.testing import Oracle, contract
 from autograde.testing.evidence import gathered
 from autograde.wire import WireError
@@ -171,3 +172,28 @@ def test_costs_are_counted(student_of: StudentOf) -> None:
     once, thrice = (student.cost(student.f, torch.eye(4), n) for n in (1, 3))
     assert thrice.flops == 3 * once.flops > 0
     assert sum(count for name, count in thrice.operations.items() if "mm" in name) == 3
+
+
+def test_seed_keeps_objects_and_supplied_functions(student_of: StudentOf) -> None:
+    """Only the random numbers start again: what the example has made and supplied stays."""
+    source = (
+        "class C:\n    def __init__(s): s.n = 3\ndef g(x):\n    return x\ndef f(x):\n    return g(x) + torch.rand(())"
+    )
+    student = student_of(source)
+    thing = student.C()
+    student.supply(g=lambda x: x * 2)
+    drawn = []
+    for seed in (5, 5, 6):
+        student.seed(seed)
+        drawn.append(student.f(torch.tensor(10.0)).item())
+    assert thing.n == 3
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert min(drawn) >= 20
+
+
+def test_seed_is_in_the_cell_to_paste(student_of: StudentOf) -> None:
+    """Without it the pasted calls would draw other numbers."""
+    student = student_of("def f():\n    return torch.rand(())")
+    student.seed(5)
+    student.f()
+    assert written(student._conversation.transcript.lines) == "torch.manual_seed(5)\nf()"

@@ -212,3 +212,84 @@ def test_autograd_can_be_taken_away(student_of: Callable[[str], Student], way: s
     student = student_of(f"def f(x):\n    x = x.clone().requires_grad_()\n    y = x * 2\n    {way}\n    return x")
     with pytest.raises(Mismatch, match="`autograd`"):
         contract.written_by_hand(student.f, X, without=["autograd"], rule="Derive it.")
+
+
+@pytest.mark.parametrize("body", ["random.random()", "[random.randrange(900)]", "str(random.random())"])
+def test_rng_only_from_compares_results_that_are_no_tensors(student_of: Callable[[str], Student], body: str) -> None:
+    """A number, a list of numbers or a text that is drawn from a global generator differs between the two calls."""
+    student = student_of(f"import random\ndef f(generator):\n    return {body}")
+    with pytest.raises(Mismatch, match="same generator"):
+        contract.rng_only_from(student.f)
+
+
+@pytest.mark.parametrize("drawn", ["random.random()", "str(random.random())"])
+def test_deterministic_in_eval_compares_results_that_are_no_tensors(
+    student_of: Callable[[str], Student], drawn: str
+) -> None:
+    """A random number that is no tensor is random all the same."""
+    layer = student_of("import random\n" + MODULE.format("pass", drawn)).L()
+    with pytest.raises(Mismatch, match="differ"):
+        contract.deterministic_in_eval(layer, X)
+
+
+def test_deterministic_in_eval_accepts_nan(student_of: Callable[[str], Student]) -> None:
+    """Two NaN at one position are the same result, as in a row of attention that is masked altogether."""
+    layer = student_of(MODULE.format("pass", "x * float('nan')")).L()
+    contract.deterministic_in_eval(layer, X)
+
+
+def test_deterministic_in_eval_compares_dtypes(student_of: Callable[[str], Student]) -> None:
+    """The same numbers in another dtype are another result."""
+    twice = "x.double() if vars(s).setdefault('n', []).append(1) or len(s.n) > 1 else x"
+    with pytest.raises(Mismatch, match="differ"):
+        contract.deterministic_in_eval(student_of(MODULE.format("pass", twice)).L(), X)
+
+
+@pytest.mark.parametrize(
+    "result",
+    ["x[x > 1]", "[x] * int(x.sum() + 9)", "None if x.dim() > 1 else x", "x.sum().item()", "str(x.shape)"],
+)
+def test_leading_dimensions_refuses_whatever_the_members_return(
+    student_of: Callable[[str], Student], result: str
+) -> None:
+    """Members whose results have no common shape or are no tensors are the student's mistake, not a broken check."""
+    student = student_of(f"def f(x):\n    return {result}")
+    with pytest.raises(Mismatch, match="one by one"):
+        contract.leading_dimensions(student.f, X)
+
+
+@pytest.mark.parametrize("result", ["(x * 2, 7, 'name', None)", "{'twice': x * 2, 'f': f}"])
+def test_leading_dimensions_accepts_what_is_the_same_for_every_member(
+    student_of: Callable[[str], Student], result: str
+) -> None:
+    """A constant beside the tensors has no batch; an object that stays with the student is not compared."""
+    contract.leading_dimensions(student_of(f"def f(x):\n    return {result}").f, X)
+
+
+@pytest.mark.parametrize("facet", [contract.leading_dimensions, contract.same_dtype])
+def test_a_facet_that_finds_no_tensor_to_work_on_says_so(student_of: Callable[[str], Student], facet: Any) -> None:
+    """The check's author reads which argument is missing."""
+    with pytest.raises(ValueError, match="needs a .*tensor.* among its"):
+        facet(student_of("def f(x):\n    return x").f, 3)
+
+
+def test_noncontiguous_input_compares_numbers(student_of: Callable[[str], Student]) -> None:
+    """A result that is a number depends on the layout as a tensor does."""
+    student = student_of("def f(x):\n    return x.stride(0)")
+    with pytest.raises(Mismatch, match="non-contiguous"):
+        contract.noncontiguous_input(student.f, X)
+
+
+def test_gradient_reaches_inputs_names_a_keyword_argument(student_of: Callable[[str], Student]) -> None:
+    """A keyword argument of a function is no parameter of a module."""
+    student = student_of("def f(x, scale):\n    return x * scale.detach()")
+    with pytest.raises(Mismatch, match="no gradient reaches argument `scale`"):
+        contract.gradient_reaches_inputs(student.f, X, scale=torch.ones(3))
+
+
+def test_expect_parameters_refuses_a_frozen_one(student_of: Callable[[str], Student]) -> None:
+    """A parameter that does not require gradients is not trained."""
+    layer = student_of(MODULE.format(WEIGHT + ".requires_grad_(False)", "x")).L()
+    with pytest.raises(Mismatch, match="`w` is frozen") as caught:
+        expect_parameters(layer, {"w": (2,)})
+    assert caught.value.hint

@@ -236,3 +236,10 @@ def test_what_another_oracle_saw_is_no_evidence() -> None:
         fresh = Oracle(mean_square)
         fresh.misconception(summed)
         assert mismatch(fresh, torch.tensor(14.0), torch.tensor([1.0, 2.0, 3.0])).misconception == "summed"
+
+
+@pytest.mark.parametrize("kwargs", [{"x": torch.ones(2)}, {}])
+def test_compare_gradients_refuses_what_it_would_not_compare(oracle: Oracle, kwargs: dict[str, torch.Tensor]) -> None:
+    """A keyword tensor, or no tensor at all, would pass unseen."""
+    with pytest.raises(TypeError, match="by position"):
+        oracle.compare_gradients(lambda x: x, **kwargs)  # refused before anything is asked

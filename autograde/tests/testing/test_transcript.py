@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.asking.transcript import MAX_NUMBERS, MAX_PACKED, STANDS_IN, Line, written
-from autograde.testing import tensors
+from autograde.testing import Generator, tensors
 
 DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
@@ -64,3 +64,18 @@ def test_plain_values() -> None:
     again = run(written([line(*values)]))
     assert repr(again[:-2]) == repr(list(values[:-2]))
     assert run(written([line(float("nan"))]))[0] != 0
+
+
+@pytest.mark.parametrize(
+    "value", [{3, 1}, set(), frozenset({2}), torch.device("cpu"), np.float32(0.5), np.int64(7), np.bool_(True)]
+)
+def test_written_rebuilds_other_data_that_crosses(value: Any) -> None:
+    """What a check can pass besides tensors is rebuilt by the cell."""
+    [again] = run(written([line(value)]))
+    assert again == value
+
+
+def test_written_rebuilds_a_generator() -> None:
+    """The student's function gets a torch.Generator that draws what it drew in the check."""
+    [again] = run(written([line(generator=Generator(7))]))
+    assert torch.equal(torch.rand(3, generator=again), torch.rand(3, generator=torch.Generator().manual_seed(7)))
