@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Tests run in as many processes as there are cores, so that torch in each of them keeps to one.
 check long: export OMP_NUM_THREADS = 1
 
-.PHONY: setup demo test check long verify browser postgres
+.PHONY: setup demo test check long verify docs browser postgres
 
 setup: .venv/ready
 
@@ -46,3 +46,7 @@ long: setup
 
 verify: setup
 	$(BIN)/course verify
+
+# docs/api.md, from docstrings.
+docs: setup
+	$(BIN)/python -m tools.write_api_reference

@@ -6,7 +6,29 @@ DISTURBED = "your code disturbed the grader's connection"
 
 
 class StudentError(Exception):
-    """The submission raised: what, with its own traceback. `types` are the exception's class names, itself first."""
+    """The student's code raised. Catch it only where raising may be right; otherwise the engine reports it.
+
+    `types` are the names of the exception's class and of its base classes, itself first. `message` is its text.
+    `frames` are (cell, line, source) of the notebook's lines that led to it, outermost first. `missing` is True if
+    the notebook does not define what was asked for.
+
+    Example:
+        # In the notebook
+        def mean_of(numbers):
+            return sum(numbers) / len(numbers)
+
+        # In the hidden test
+        @check(points=1)
+        def test_empty(student):
+            '''the mean of nothing is 0, or an error that says so'''
+            try:
+                found = student.mean_of([])
+            except StudentError as error:
+                if error.types[0] != "ZeroDivisionError":
+                    raise
+                found = 0.0
+            expect(found == 0, f"the mean of nothing is {found}")
+    """
 
     def __init__(self, types: list[str], message: str, frames: list[tuple[str, int, str]], missing: bool) -> None:
         super().__init__(f"{types[0]}: {message}" if message else types[0])

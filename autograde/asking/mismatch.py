@@ -11,9 +11,29 @@ from autograde.report import Comparison, Reveal
 
 
 class Mismatch(AssertionError):
-    """The submission's answer is wrong. `reason` says what was measured, `hint` what to do about it.
+    """The answer is wrong. `reason` says what was measured, `hint` what to do about it.
 
-    `got` and `expected` are shown, behind the reason, only as far as the course reveals them.
+    Raise it where `expect` is not enough: `got` and `expected` follow the reason only as far as `reveal` in
+    `course_config.py` allows. The other arguments are the engine's. A Mismatch of the oracle's can be caught, given a
+    better `hint`, and raised again.
+
+    Example:
+        # In the notebook
+        def count_tokens(text):
+            return len(text)
+
+        # In the hidden test
+        @check(points=1)
+        def test_count(student):
+            '''a token is a word'''
+            found = student.count_tokens("first word")
+            if found != 2:
+                hint = "Split the text at white space."
+                raise Mismatch("the number of tokens is wrong", hint, got=f"got {found}", expected="expected 2")
+
+        # A student reads
+        # the number of tokens is wrong: got 10
+        # hint: Split the text at white space.
     """
 
     def __init__(
@@ -66,6 +86,27 @@ def revealed(comparison: Comparison | None, reveal: Reveal) -> Comparison | None
 
 
 def expect(condition: bool, reason: str, hint: str = "") -> None:
-    """Raise Mismatch(reason, hint) unless `condition` holds."""
+    """Fail the check with `reason` and `hint` unless `condition` holds: one bool, not a tensor of several.
+
+    Of a bare `assert` a student reads only the message.
+
+    Example:
+        # In the notebook
+        def causal_weights(scores):
+            return torch.softmax(scores, -1).tril()
+
+        # In the hidden test
+        @check(points=1)
+        @given(tensors((3, 3)))
+        def test_rows(student, scores):
+            '''each row of weights sums to 1'''
+            sums = student.causal_weights(scores).sum(-1)
+            right = torch.allclose(sums, torch.ones(3), atol=1e-5)
+            expect(right, "a row of weights does not sum to 1", "Mask before the softmax, not after it.")
+
+        # A student reads
+        # a row of weights does not sum to 1
+        # hint: Mask before the softmax, not after it.
+    """
     if not condition:
         raise Mismatch(reason, hint)

@@ -2,6 +2,8 @@
 
 from autograde.asking.errors import StudentError
 from autograde.asking.mismatch import Mismatch, expect
+from autograde.asking.remote import Cost, Function, RemoteObject
+from autograde.asking.student import Student
 from autograde.testing import contract, ready_made
 from autograde.testing.checks import check
 from autograde.testing.oracle import Oracle
@@ -10,9 +12,13 @@ from autograde.testing.strategies import tensors
 from autograde.wire import Generator
 
 __all__ = [
+    "Cost",
+    "Function",
     "Generator",
     "Mismatch",
     "Oracle",
+    "RemoteObject",
+    "Student",
     "StudentError",
     "check",
     "contract",

@@ -231,7 +231,38 @@ _SETTINGS = settings(
 
 
 def check(*, points: float, after: Test | None = None, examples: int = 20) -> Callable[[Test], Test]:
-    """Mark a test as a check worth `points`, tried on `examples` drawn inputs, once the check `after` has passed."""
+    """Mark a test as a check, one graded property. Write it above `@given`.
+
+    The test takes `student` and the arguments that `@given` draws. Its docstring is the title that a student reads.
+
+    - `points`: what passing is worth, 0 or more. There is no partial credit within a check.
+    - `after`: an earlier check of the same file. Until that one passes, this one waits and earns nothing, so that one
+      mistake does not fill the page.
+    - `examples`: how many inputs are drawn, the same for every submission. A test without `@given` runs once.
+
+    ValueError if there is no docstring or no `student`, or if a number is out of range. Draw with `@st.composite` and
+    not with `st.data()`: what is drawn inside a test cannot be drawn once for a whole class.
+
+    Example:
+        # In the notebook
+        def relu(x):
+            return x.clamp(min=0)
+
+        # In the hidden test
+        oracle = Oracle(torch.relu)
+
+        @check(points=2, examples=30)
+        @given(tensors((2, 3)))
+        def test_formula(student, x):
+            '''negative numbers become 0, others stay'''
+            oracle.compare(student.relu(x), x)
+
+        @check(points=1, after=test_formula, examples=5)
+        @given(tensors((3,)))
+        def test_input(student, x):
+            '''the input is left unchanged'''
+            contract.input_unchanged(student.relu, x)
+    """
     if points < 0 or examples < 1:
         raise ValueError(f"a check needs points >= 0 and examples >= 1, not {points=}, {examples=}")
 

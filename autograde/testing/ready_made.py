@@ -1,6 +1,20 @@
-"""torch's own operators for what an exercise asks to be written, by every door: for `contract.written_by_hand`.
+"""Names of torch's own operators for what an exercise asks to be written, for `contract.written_by_hand`.
 
-`aten::name` is an operator as torch dispatches it; a dotted name is a Python function that has no operator of its own.
+`aten::name` is an operator as torch dispatches it; a dotted name is a Python function that has no operator of its own;
+`autograd` is `.backward()`, `torch.autograd.grad` and all that uses them.
+
+Example:
+    # In the notebook
+    def swish(x):
+        return x / (1 + torch.exp(-x))
+
+    # In the hidden test
+    @check(points=0, examples=1)
+    @given(tensors((4,)))
+    def test_by_hand(student, x):
+        '''SiLU is written by hand, without torch's own or autograd'''
+        without = [*ready_made.SILU, *ready_made.AUTOGRAD]
+        contract.written_by_hand(student.swish, x, without=without, rule="Write x times the sigmoid of x.")
 """
 
 AUTOGRAD = ("autograd",)

@@ -36,7 +36,26 @@ class CallbackId:
 
 @dataclass(frozen=True)
 class Generator:
-    """A fresh random generator with this seed; the worker makes its own, on its own device."""
+    """A random generator to pass to the student's code, which receives a `torch.Generator` that starts at `seed`.
+
+    A `torch.Generator` itself cannot be passed. Each call makes a new one on the submission's device, so two calls
+    with `Generator(7)` draw the same numbers. The oracle does not translate it for the reference: pass that the seed
+    instead.
+
+    Example:
+        # In the notebook
+        def drop(x, p, generator):
+            kept = torch.rand(x.shape, generator=generator, device=x.device) >= p
+            return x * kept / (1 - p)
+
+        # In the hidden test
+        @check(points=1)
+        @given(tensors((64,)), st.integers(0, 999))
+        def test_reproducible(student, x, seed):
+            '''the same generator drops the same entries'''
+            first, second = (student.drop(x, 0.5, generator=Generator(seed)) for _ in range(2))
+            expect(torch.equal(first, second), "two calls differ", "Pass `generator=` on to torch.rand.")
+    """
 
     seed: int
 
