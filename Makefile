@@ -22,11 +22,12 @@ check: setup
 	$(BIN)/ruff check autograde tools reference_impl hidden_tests
 	$(BIN)/ruff format --check -q autograde tools reference_impl hidden_tests
 	$(BIN)/mypy
-	$(BIN)/pytest -q -n 2 --dist loadfile -m "not long"
+	$(BIN)/pytest -q -n 2 --dist loadfile $(PYTEST_OPTIONS) -m "not long"
 
+test: PYTEST_OPTIONS = --require-all
 test: .venv/everything browser postgres check long verify
 
-# What some tests need besides, and say that they were skipped without.
+# Packages that some tests compare with: `make check` skips what is missing, `make test` fails.
 .venv/everything: .venv/ready
 	$(BIN)/pip install -q -c constraints.txt -e '.[dev,oracles,curves,cluster]'
 	touch $@
@@ -42,7 +43,7 @@ debian = { test "$$(id -u)" = 0 && apt-get -qq update && \
 	DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $(1) >/dev/null; }
 
 long: setup
-	$(BIN)/pytest -q -n 2 --dist loadfile -m long
+	$(BIN)/pytest -q -n 2 --dist loadfile $(PYTEST_OPTIONS) -m long
 
 verify: setup
 	$(BIN)/course verify

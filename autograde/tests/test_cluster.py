@@ -20,8 +20,7 @@ from autograde.tests.checked_course import make_checked_course
 from autograde.tests.commands import course_here
 from autograde.tests.tiny_course import SLUG, hand_in
 
-pytest.importorskip("distributed", reason="Dask is not installed; `pip install -e .[cluster]` to test the cluster")
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.needs("distributed")]
 WORKERS = 2
 EACH = 2
 ANSWERS = {"right": "return x * factor", "adds": "return x + factor", "endless": "while True: pass"}

@@ -29,11 +29,10 @@ from autograde.tests.tiny_course import SLUG, FakeGrading, hand_in
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytest.importorskip("playwright.sync_api", reason="pages are not tried in a browser: pip install playwright")
-pytest.importorskip(
-    "axe_playwright_python", reason="pages are not tried in a browser: pip install axe-playwright-python"
-)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="pages are not tried in a browser: apt-get install chromium")
+pytestmark = [
+    pytest.mark.needs("playwright", "axe_playwright_python"),
+    pytest.mark.skipif(CHROMIUM is None, reason="pages are not tried in a browser: apt-get install chromium"),
+]
 
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">\u202e'\"=1+1\x1b[31m"
 COMPARISON = Comparison(

@@ -23,8 +23,7 @@ from autograde.tests.checked_course import make_checked_course
 from autograde.tests.commands import course_here
 from autograde.tests.tiny_course import SLUG, hand_in
 
-pytest.importorskip("psycopg", reason="psycopg is not installed; `pip install -e .[cluster]` to test PostgreSQL")
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.needs("psycopg")]
 OTHER = "a02_scale"
 ADDS = "def scale(x, factor):\n    return x + factor"
 

@@ -41,9 +41,11 @@ def test_are_half_precision_scores_computed_wide() -> None:
     torch.testing.assert_close(cached_attention(q, q, q), q)
 
 
+@pytest.mark.needs("transformers")
 def test_is_the_cache_transformers_dynamic_cache() -> None:
     """The same axes; transformers keeps all layers in one object, and keys are not repeated for the query heads."""
-    transformers = pytest.importorskip("transformers")
+    import transformers
+
     theirs, ours = transformers.DynamicCache(), KVCache()
     for seed, new in enumerate((3, 1, 2)):
         k, v = draw(2, 4, new, 5, seed=seed), draw(2, 4, new, 5, seed=10 + seed)
@@ -53,8 +55,9 @@ def test_is_the_cache_transformers_dynamic_cache() -> None:
     assert ours.length() == 0
 
 
+@pytest.mark.needs("transformers")
 def test_is_the_layer_llamas() -> None:
-    transformers = pytest.importorskip("transformers")
+    import transformers
     from transformers.models.llama.modeling_llama import LlamaAttention, LlamaRotaryEmbedding
 
     config = transformers.LlamaConfig(
@@ -80,9 +83,11 @@ def test_does_any_split_into_chunks_give_the_full_forward(sizes: list[int], seed
     torch.testing.assert_close(torch.cat(parts, dim=1), layer(x))
 
 
+@pytest.mark.needs("transformers")
 @pytest.mark.parametrize("chunk_size", [1, 3, 99])
 def test_does_generate_write_what_transformers_writes(chunk_size: int) -> None:
-    transformers = pytest.importorskip("transformers")
+    import transformers
+
     torch.manual_seed(0)
     sizes = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2}
     config = transformers.LlamaConfig(vocab_size=31, eos_token_id=None, bos_token_id=None, pad_token_id=0, **sizes)

@@ -35,9 +35,11 @@ def test_sequence_logprobs_is_cross_entropy_summed(seed: int) -> None:
     torch.testing.assert_close(sequence_logprobs(logits, labels, mask), -losses.sum(-1))
 
 
+@pytest.mark.needs("trl")
 def test_sequence_logprobs_is_trls() -> None:
     """TRL shifts in the trainer; `selective_log_softmax` gets logits and labels that fit already."""
-    trainer_utils = pytest.importorskip("trl.trainer.utils")
+    from trl.trainer import utils as trainer_utils
+
     logits, labels, mask = texts(1)
     per_token = trainer_utils.selective_log_softmax(logits[:, :-1], labels[:, 1:])
     torch.testing.assert_close(sequence_logprobs(logits, labels, mask), (per_token * mask[:, 1:]).sum(-1))
@@ -83,11 +85,13 @@ def test_loss_is_binary_cross_entropy_with_soft_labels(seed: int, beta: float, s
     torch.testing.assert_close(dpo_loss(*parts, beta=beta, label_smoothing=smoothing), expected)
 
 
+@pytest.mark.needs("trl")
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 def test_loss_is_trls(smoothing: float) -> None:
     """TRL's DPO loss is part of its trainer; that of CPO is the same function of log-ratios in the policy's place."""
-    cpo = pytest.importorskip("trl.experimental.cpo")
+    from trl.experimental import cpo
+
     trainer = SimpleNamespace(alpha=0.0, loss_type="sigmoid", beta=0.3, label_smoothing=smoothing)
     trainer.accelerator = SimpleNamespace(device="cpu")
     parts = drawn(4, 5, seed=3)

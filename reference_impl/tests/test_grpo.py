@@ -115,11 +115,13 @@ def test_masked_mean_counts_tokens_and_forgives_nothing_kept() -> None:
     assert masked_mean(values, torch.zeros(2, 3, dtype=torch.bool)).item() == 0.0
 
 
+@pytest.mark.needs("trl")
 @given(SEEDS)
 @FEW
 def test_loss_is_trls(seed: int) -> None:
     """TRL's "bnpo" is our mean over all tokens; its "grpo", the mean of the responses' means, is another number."""
-    grpo_trainer = pytest.importorskip("trl.trainer.grpo_trainer")
+    from trl.trainer import grpo_trainer
+
     logprobs, old, reference, advantages, mask = batch(seed)
     ours = masked_mean(clipped_surrogate(logprobs, old, advantages, 0.2) + 0.1 * kl_estimate(logprobs, reference), mask)
     torch.testing.assert_close(trl_loss(grpo_trainer, "bnpo", logprobs, old, reference, advantages, mask), ours)

@@ -19,8 +19,9 @@ def angles(seq: int, d_rope: int, dtype: torch.dtype = torch.float64) -> Tensor:
     return torch.arange(seq)[:, None] * rope_frequencies(d_rope, dtype=dtype)
 
 
+@pytest.mark.needs("transformers")
 def test_is_the_layer_deepseeks() -> None:
-    transformers = pytest.importorskip("transformers")
+    import transformers
     from transformers.models.deepseek_v3.modeling_deepseek_v3 import DeepseekV3Attention, DeepseekV3RotaryEmbedding
 
     config = transformers.DeepseekV3Config(

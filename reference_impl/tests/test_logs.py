@@ -21,9 +21,11 @@ def test_are_curves_left_out_without_a_folder_or_without_tensorboard(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.needs("tensorboard")
 def test_does_a_resumed_run_have_one_curve(tmp_path: Path) -> None:
     """The first run wrote steps 1 to 4 and was stopped; its last checkpoint was that of step 2."""
-    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    from tensorboard.backend.event_processing import event_accumulator as events
+
     for first, last, loss in ((1, 4, 5.0), (3, 5, 7.0)):
         with curves(tmp_path, first) as write:
             for step in range(first, last + 1):

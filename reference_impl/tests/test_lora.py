@@ -110,8 +110,10 @@ def test_dropout_is_on_the_detour_only() -> None:
     assert torch.equal(layer.eval()(x), layer(x))
 
 
+@pytest.mark.needs("peft")
 def test_it_is_pefts() -> None:
-    peft = pytest.importorskip("peft")
+    import peft
+
     torch.manual_seed(0)
     ours = add_lora(stack(), ["query"], rank=2, alpha=6.0)
     config = peft.LoraConfig(r=2, lora_alpha=6, target_modules=["query"], lora_dropout=0.0)

@@ -47,11 +47,11 @@ def test_extremes_are_finite_and_keep_their_dtype(dtype: torch.dtype) -> None:
     assert all(bool(grad.isfinite().all()) and grad.dtype == dtype for grad in grads)
 
 
+@pytest.mark.needs("transformers")
 @few
 @given(shapes, st.sampled_from([2, 4, 6]), st.integers(1, 9), st.integers(0, 99))
 def test_swiglu_is_llamas(leading, d_model, d_ff, seed) -> None:
     """The same numbers; Llama's weights are called gate_proj, up_proj and down_proj."""
-    pytest.importorskip("transformers")
     from transformers import LlamaConfig
     from transformers.models.llama.modeling_llama import LlamaMLP
 

@@ -135,8 +135,10 @@ def test_are_weights_drawn_as_gpt2s() -> None:
             assert parameter.mean().item() == pytest.approx(0, abs=0.1 * std), name
 
 
+@pytest.mark.needs("transformers")
 def test_are_the_logits_gpt2s() -> None:
-    transformers = pytest.importorskip("transformers")
+    import transformers
+
     config = Config.gpt2(**SMALL)
     theirs = transformers.GPT2LMHeadModel(
         transformers.GPT2Config(
@@ -164,9 +166,11 @@ LLAMA = {
 }  # fmt: skip
 
 
+@pytest.mark.needs("transformers")
 @pytest.mark.parametrize("window", [None, 5])
 def test_are_the_logits_llamas_and_with_a_window_mistrals(window: int | None) -> None:
-    transformers = pytest.importorskip("transformers")
+    import transformers
+
     sizes = {
         "vocab_size": 31, "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 6, "num_key_value_heads": 2,
         "intermediate_size": 40, "max_position_embeddings": 16, "bos_token_id": None, "eos_token_id": None,

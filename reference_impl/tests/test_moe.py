@@ -45,9 +45,10 @@ def test_are_gates_the_renormalised_softmax(routing: tuple[Tensor, int]) -> None
     torch.testing.assert_close(gates, kept / kept.sum(dim=-1, keepdim=True))
 
 
+@pytest.mark.needs("transformers")
 def test_is_the_layer_mixtrals() -> None:
     """Mixtral's experts are gated linear units; with `gate` and `up` set apart, ours are run by its formula."""
-    transformers = pytest.importorskip("transformers")
+    import transformers
     from transformers.models.mixtral.modeling_mixtral import MixtralSparseMoeBlock
 
     config = transformers.MixtralConfig(
@@ -69,9 +70,9 @@ def test_is_the_layer_mixtrals() -> None:
     torch.testing.assert_close(ours, theirs(x), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.needs("transformers")
 @pytest.mark.parametrize("k", [1, 2, 3])
 def test_is_the_balance_loss_mixtrals_divided_by_k(k: int) -> None:
-    pytest.importorskip("transformers")
     from transformers.models.mixtral.modeling_mixtral import load_balancing_loss_func
 
     logits = draw(11, 5, seed=k, dtype=torch.float32)

@@ -68,8 +68,10 @@ def test_does_the_rate_rise_to_the_peak_and_fall_to_the_floor(step: int, warmup:
     assert halfway == pytest.approx(0.5, abs=2 / (total - warmup))
 
 
+@pytest.mark.needs("transformers")
 def test_is_the_cosine_transformers() -> None:
-    transformers = pytest.importorskip("transformers")
+    import transformers
+
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
     schedule = transformers.get_cosine_schedule_with_warmup(optimizer, num_warmup_steps=5, num_training_steps=20)
     theirs = []

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.ao.quantization import MinMaxObserver
 
 from reference_impl.quantization import (
     Int8Linear,
@@ -70,8 +71,7 @@ def test_codes_are_torchs(x: Tensor) -> None:
 @given(tensors())
 @settings(max_examples=40, deadline=None)
 def test_scale_and_zero_point_are_those_of_torchs_observer(x: Tensor) -> None:
-    observers = pytest.importorskip("torch.ao.quantization")
-    observer = observers.MinMaxObserver(dtype=torch.qint8, qscheme=torch.per_tensor_affine)
+    observer = MinMaxObserver(dtype=torch.qint8, qscheme=torch.per_tensor_affine)
     observer(x)
     scale, zero_point = observer.calculate_qparams()
     _, ours, our_zero_point = zero_point_quantize(x)

@@ -39,9 +39,11 @@ def test_each_unequal_pair_occurs_once(ratings: list[int]) -> None:
     assert len(indices) == len(ratings) * (len(ratings) - 1) // 2 - ties
 
 
+@pytest.mark.needs("transformers")
 def test_head_is_transformers() -> None:
     """A random GPT-2 for sequence classification: it finds the last token by its padding id, we by the mask."""
-    transformers = pytest.importorskip("transformers")
+    import transformers
+
     config = transformers.GPT2Config(
         vocab_size=20, n_positions=8, n_embd=12, n_layer=1, n_head=2, num_labels=1, pad_token_id=0, bos_token_id=1
     )
@@ -65,10 +67,10 @@ def test_head_reads_one_token() -> None:
     assert reward(hidden.half(), MASK, torch.ones(1, 4)).dtype == torch.float32
 
 
+@pytest.mark.needs("trl")
 @pytest.mark.parametrize("margin", [0.0, 0.7, drawn(6, seed=3).abs()])
 def test_loss_is_trls(margin: float | torch.Tensor) -> None:
     """TRL's RewardTrainer.compute_loss, with a model that gives these scores."""
-    pytest.importorskip("trl")
     from trl import RewardTrainer
 
     chosen, rejected = drawn(6), drawn(6, seed=1)

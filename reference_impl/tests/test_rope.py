@@ -53,10 +53,10 @@ def test_the_papers_interleaved_pairs_differ_by_a_permutation() -> None:
     torch.testing.assert_close(apply_rope(x[:, even_first], positions), paper[:, even_first])
 
 
+@pytest.mark.needs("transformers")
 @pytest.mark.parametrize("base", [10000.0, 500000.0])
 def test_rope_is_llamas(base: float) -> None:
     """The same convention; its positions are (batch, seq), its cos and sin hold every angle twice."""
-    pytest.importorskip("transformers")
     from transformers import LlamaConfig
     from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding, apply_rotary_pos_emb
 

@@ -37,11 +37,13 @@ def test_do_greedy_texts_vary_and_hang_on_more_than_the_last_token(changes: dict
     assert len(set(texts[[0, 2, 3], 3].tolist())) > 1, "the same last token, and another next one"
 
 
+@pytest.mark.needs("transformers")
 @settings(deadline=None)
 @given(st.integers(0, 999), st.integers(1, 20), st.floats(0.01, 1.0))
 @example(383, 1, 1.0)  # here the likelier tokens' probabilities, summed up, reach 1 too early
 def test_are_top_k_and_top_p_transformers(seed: int, k: int, p: float) -> None:
-    transformers = pytest.importorskip("transformers")
+    import transformers
+
     logits = torch.randn(3, 17, generator=torch.Generator().manual_seed(seed)) * 3
     expected = transformers.TopKLogitsWarper(k)(None, logits)
     torch.testing.assert_close(top_k_logits(logits, k), expected)

@@ -42,11 +42,11 @@ def some_labels(*shape: int, vocab: int = 7) -> torch.Tensor:
     return labels.masked_fill(torch.rand(shape, generator=generator) < 0.5, -100)
 
 
+@pytest.mark.needs("transformers")
 @settings(deadline=None, max_examples=30)
 @given(conversations, st.booleans())
 def test_template_is_transformers_chatml(messages: list[dict[str, str]], add_generation_prompt: bool) -> None:
     """The same Jinja template, rendered by transformers."""
-    pytest.importorskip("transformers")
     from transformers.utils.chat_template_utils import _compile_jinja_template
 
     rendered = _compile_jinja_template(CHATML).render(messages=messages, add_generation_prompt=add_generation_prompt)
@@ -64,11 +64,11 @@ def test_tokens_are_the_templates_and_targets_the_assistants(messages: list[dict
     assert [255 if label == END else label for label in targets] == list(b"".join(written))
 
 
+@pytest.mark.needs("trl")
 @settings(deadline=None, max_examples=30)
 @given(examples)
 def test_collate_is_trls(batch: list[tuple[list[int], list[int]]]) -> None:
     """TRL's collator, given labels of ours."""
-    pytest.importorskip("trl")
     from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
     rows = [{"input_ids": ids, "labels": labels} for ids, labels in batch]
@@ -84,9 +84,9 @@ def test_loss_is_torchs() -> None:
     torch.testing.assert_close(sft_loss(logits, labels), theirs)
 
 
+@pytest.mark.needs("transformers")
 def test_loss_is_transformers() -> None:
     """The same shift, mean and float32; theirs is nan where there is no target, ours 0."""
-    pytest.importorskip("transformers")
     from transformers.loss.loss_utils import ForCausalLMLoss
 
     for dtype in (torch.float32, torch.bfloat16, torch.float16):

