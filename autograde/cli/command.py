@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 import click
 
+from autograde import __version__
 from autograde.course import Course, CourseError, load_course
 from autograde.disk import obstacle
 
@@ -16,6 +17,7 @@ JSON = click.option("--json", "as_json", is_flag=True, help="print JSON for a pr
 
 
 @click.group(context_settings={"show_default": True, "help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="course")
 def main() -> None:
     """An autograded course: release assignments, grade submissions, write feedback.
 
