@@ -19,8 +19,8 @@ demo: setup
 	$(BIN)/course demo
 
 check: setup
-	$(BIN)/ruff check autograde tools reference_impl hidden_tests
-	$(BIN)/ruff format --check -q autograde tools reference_impl hidden_tests
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check -q
 	$(BIN)/mypy
 	$(BIN)/pytest -q -n 2 --dist loadfile $(PYTEST_OPTIONS) -m "not long"
 

@@ -106,6 +106,7 @@ torch.testing.assert_close(hand_causal_weights.sum(dim=1), torch.ones(3))
 # <details><summary>Hint</summary>`k.mT` swaps the last two axes, whatever comes before them.
 # `scores.masked_fill(mask, value)` fills where `mask` is True.</details>
 
+
 # %% nbgrader={"grade": false, "grade_id": "attention_weights", "locked": false, "schema_version": 3, "solution": true}
 def attention_weights(q: Tensor, k: Tensor, causal: bool = False) -> Tensor:
     """q: (..., seq_q, d_head), k: (..., seq_k, d_head) -> (..., seq_q, seq_k)"""
@@ -142,6 +143,7 @@ torch.testing.assert_close(attention_weights(torch.zeros(2, 5, 3), torch.zeros(2
 # Take the weights as they are: their rows need not sum to 1 here (after dropout they do not). All lengths are at least
 # 1; gradients reach both arguments.
 
+
 # %% nbgrader={"grade": false, "grade_id": "attend", "locked": false, "schema_version": 3, "solution": true}
 def attend(weights: Tensor, v: Tensor) -> Tensor:
     """weights: (..., seq_q, seq_k), v: (..., seq_k, d_v) -> (..., seq_q, d_v)"""
@@ -171,6 +173,7 @@ torch.testing.assert_close(attend(torch.tensor([[0.5, 0.5]]), two_values), torch
 #
 # Use your `attention_weights` and `attend`. The hidden checks put right ones in their place, so an earlier mistake costs
 # nothing here.
+
 
 # %% nbgrader={"grade": false, "grade_id": "head", "locked": false, "schema_version": 3, "solution": true}
 class AttentionHead(nn.Module):
@@ -228,6 +231,7 @@ torch.testing.assert_close(small_head(small_x)[:, 0], small_head.value(small_x)[
 #
 # <details><summary>Hint</summary>The softmax of nothing but $-\infty$ is nan. Replacing the nan afterwards mends
 # the weights, but not always the gradient. What does the softmax of nothing but `torch.finfo(torch.float32).min` give?</details>
+
 
 # %% nbgrader={"grade": false, "grade_id": "padding", "locked": false, "schema_version": 3, "solution": true}
 def padded_attention_weights(q: Tensor, k: Tensor, is_padding: Tensor) -> Tensor:
@@ -319,7 +323,9 @@ else:
     for row in range(len(words)):
         for column in range(row + 1):
             weight = picture_weights[row, column].item()
-            axes.text(column, row, f"{weight:.2f}", ha="center", va="center", color="white" if weight > 0.5 else "black")
+            axes.text(
+                column, row, f"{weight:.2f}", ha="center", va="center", color="white" if weight > 0.5 else "black"
+            )
     axes.set_title("Attention weights of one head")
     plt.show()
 

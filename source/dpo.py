@@ -82,6 +82,7 @@ from torch.nn import functional as F
 # position. `masked_fill` makes an index harmless before, and a log-probability 0 after. Note that 0 · (−∞) is
 # nan.</details>
 
+
 # %% nbgrader={"grade": false, "grade_id": "sequence_logprobs", "locked": false, "schema_version": 3, "solution": true}
 def sequence_logprobs(logits: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
     """logits: (batch, seq, vocab), labels, mask: (batch, seq) -> (batch,), the log-probability of each response."""
@@ -92,6 +93,7 @@ def sequence_logprobs(logits: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
     per_token = logprobs.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
     return per_token.masked_fill(~kept, 0.0).sum(dim=-1)
     ### END SOLUTION
+
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "sequence_logprobs-examples", "locked": true, "schema_version": 3, "solution": false}
 # **Check yourself.** Two tokens, and a model that always gives token 0 the probability ¼ and token 1 the probability ¾.
@@ -136,6 +138,7 @@ assert half_result.dtype == torch.float32, "half precision is summed in float32"
 #
 # <details><summary>Hint</summary>`torch.sigmoid(x).log()` breaks down below x = −88. `F.logsigmoid` is exact.</details>
 
+
 # %% nbgrader={"grade": false, "grade_id": "dpo_loss", "locked": false, "schema_version": 3, "solution": true}
 def dpo_loss(
     policy_chosen: Tensor,
@@ -156,6 +159,7 @@ def dpo_loss(
     losses = -(1 - label_smoothing) * F.logsigmoid(scaled) - label_smoothing * F.logsigmoid(-scaled)
     return losses.mean()
     ### END SOLUTION
+
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "dpo_loss-examples", "locked": true, "schema_version": 3, "solution": false}
 # **Check yourself.** With β = ½ and margins of 2 ln 3, σ(β h) is ¾; a margin of 0 gives σ = ½.
@@ -183,6 +187,7 @@ torch.testing.assert_close(smoothed, torch.tensor(0.75 * math.log(4 / 3) + 0.25 
 # in which the chosen reward is **strictly** larger, so a tie counts as wrong. A policy that still equals its reference
 # has only ties, and an accuracy of 0.
 
+
 # %% nbgrader={"grade": false, "grade_id": "implicit_rewards", "locked": false, "schema_version": 3, "solution": true}
 def implicit_rewards(policy_logprobs: Tensor, reference_logprobs: Tensor, beta: float = 0.1) -> Tensor:
     """(batch,), (batch,) -> (batch,), the rewards that the policy has come to stand for; without gradient."""
@@ -196,6 +201,7 @@ def preference_accuracy(chosen_rewards: Tensor, rejected_rewards: Tensor) -> Ten
     ### BEGIN SOLUTION
     return (chosen_rewards > rejected_rewards).float().mean()
     ### END SOLUTION
+
 
 # %% nbgrader={"grade": true, "grade_id": "implicit_rewards-checks", "locked": true, "points": 4, "schema_version": 3, "solution": false}
 some_rewards = implicit_rewards(torch.tensor([-3.0, -8.0]), torch.tensor([-5.0, -5.0]), beta=0.5)
@@ -220,6 +226,7 @@ torch.testing.assert_close(preference_accuracy(four_chosen, four_rejected), torc
 #
 # `Bigram` below is a model small enough to check on paper: row i of its table holds the logits after token i.
 
+
 # %% nbgrader={"grade": false, "grade_id": "given", "locked": true, "schema_version": 3, "solution": false}
 class Bigram(nn.Module):
     """tokens: (batch, seq) -> logits: (batch, seq, vocab), looked up by the current token alone."""
@@ -235,6 +242,7 @@ class Bigram(nn.Module):
 def sgd(model: nn.Module, lr: float) -> torch.optim.Optimizer:
     """Plain gradient descent: a step subtracts lr times the gradient."""
     return torch.optim.SGD(model.parameters(), lr=lr)
+
 
 # %% nbgrader={"grade": false, "grade_id": "dpo_step", "locked": false, "schema_version": 3, "solution": true}
 def dpo_step(
@@ -259,6 +267,7 @@ def dpo_step(
     optimizer.step()
     return loss.item()
     ### END SOLUTION
+
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "dpo_step-examples", "locked": true, "schema_version": 3, "solution": false}
 # **Check yourself.** After token 0, token 1 is preferred to token 2. At the start all is equal, so the loss is log 2,

@@ -66,6 +66,7 @@ from torch.nn import functional as F
 # Edge cases: equal rewards give zeros: nothing to learn from this prompt. A group of **one** gives zeros too, not nan.
 # `rewards` stays as it is.
 
+
 # %% nbgrader={"grade": false, "grade_id": "group_advantages", "locked": false, "schema_version": 3, "solution": true}
 def group_advantages(rewards: Tensor, eps: float = 1e-4) -> Tensor:
     """(prompts, group) -> (prompts, group): how much better each response is than its group."""
@@ -75,6 +76,7 @@ def group_advantages(rewards: Tensor, eps: float = 1e-4) -> Tensor:
     centred = rewards - rewards.mean(dim=-1, keepdim=True)
     return centred / (rewards.std(dim=-1, keepdim=True) + eps)
     ### END SOLUTION
+
 
 # %% nbgrader={"grade": true, "grade_id": "group_advantages-checks", "locked": true, "points": 6, "schema_version": 3, "solution": false}
 torch.testing.assert_close(
@@ -106,6 +108,7 @@ torch.testing.assert_close(group_advantages(torch.tensor([[7.0], [8.0]])), torch
 #
 # <details><summary>Hint</summary>`advantages.unsqueeze(-1)` has shape `(responses, 1)`.</details>
 
+
 # %% nbgrader={"grade": false, "grade_id": "clipped_surrogate", "locked": false, "schema_version": 3, "solution": true}
 def clipped_surrogate(logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor, clip: float = 0.2) -> Tensor:
     """(responses, seq), (responses, seq), (responses,) -> (responses, seq), the policy loss of each token."""
@@ -116,6 +119,7 @@ def clipped_surrogate(logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor
     advantage = advantages.detach().unsqueeze(-1)
     return -torch.minimum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage)
     ### END SOLUTION
+
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "clipped_surrogate-examples", "locked": true, "schema_version": 3, "solution": false}
 # **Check yourself.** Ratios of ½, 1 and 2 with an advantage of +1 and of −1: which of the six are clipped?
@@ -147,6 +151,7 @@ torch.testing.assert_close(
 # Edge cases: if nothing is kept the mean is 0, not nan; what stands where the mask is False may be infinite or nan and
 # has no effect, on the result or on a gradient. Gradients reach `logprobs` and `values`.
 
+
 # %% nbgrader={"grade": false, "grade_id": "kl_and_mean", "locked": false, "schema_version": 3, "solution": true}
 def kl_estimate(logprobs: Tensor, reference_logprobs: Tensor) -> Tensor:
     """(responses, seq), (responses, seq) -> (responses, seq), the k3 estimate of KL(policy ‖ reference)."""
@@ -161,6 +166,7 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     ### BEGIN SOLUTION
     return values.masked_fill(~mask, 0.0).sum() / mask.sum().clamp(min=1)
     ### END SOLUTION
+
 
 # %% nbgrader={"grade": true, "grade_id": "kl_and_mean-checks", "locked": true, "points": 7, "schema_version": 3, "solution": false}
 a_quarter, half_double_same = torch.full((1, 3), 0.25).log(), torch.tensor([[0.125, 0.5, 0.25]]).log()
@@ -191,6 +197,7 @@ torch.testing.assert_close(masked_mean(some_values, torch.zeros(2, 3).bool()), t
 # ratios are 1. Old policy and reference get no gradient and `reference` does not change. Gradients that an earlier step
 # left behind do not count.
 
+
 # %% nbgrader={"grade": false, "grade_id": "given", "locked": true, "schema_version": 3, "solution": false}
 class Bigram(nn.Module):
     """tokens: (batch, seq) -> logits: (batch, seq, vocab), looked up by the current token alone."""
@@ -212,6 +219,7 @@ def token_logprobs(model: nn.Module, tokens: Tensor) -> Tensor:
     """tokens: (batch, seq) -> (batch, seq − 1), the log-probability of every token but the first."""
     logprobs = model(tokens)[:, :-1].log_softmax(dim=-1)
     return logprobs.gather(-1, tokens[:, 1:].unsqueeze(-1)).squeeze(-1)
+
 
 # %% nbgrader={"grade": false, "grade_id": "grpo_update", "locked": false, "schema_version": 3, "solution": true}
 def grpo_update(
@@ -243,6 +251,7 @@ def grpo_update(
         losses.append(loss.item())
     return losses
     ### END SOLUTION
+
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "grpo_update-examples", "locked": true, "schema_version": 3, "solution": false}
 # **Check yourself.** One prompt, token 0; the responses 1 and 2 score 1 and 0. Both advantages are $\pm 1/\sqrt 2$,
@@ -284,6 +293,7 @@ torch.testing.assert_close(moved, torch.tensor([0.0, 0.5, -0.5]) / 2**0.5, atol=
 #
 # Rewards and advantages are data: no gradient flows through them. In the value loss it reaches `values` only.
 
+
 # %% nbgrader={"grade": false, "grade_id": "ppo", "locked": false, "schema_version": 3, "solution": true}
 def penalised_rewards(
     scores: Tensor, logprobs: Tensor, reference_logprobs: Tensor, mask: Tensor, beta: float = 0.05
@@ -318,6 +328,7 @@ def value_loss(values: Tensor, old_values: Tensor, returns: Tensor, clip: float 
     clipped = old_values + (values - old_values).clamp(-clip, clip)
     return 0.5 * torch.maximum((values - returns).square(), (clipped - returns).square())
     ### END SOLUTION
+
 
 # %% nbgrader={"grade": true, "grade_id": "ppo-checks", "locked": true, "points": 9, "schema_version": 3, "solution": false}
 first_two = torch.tensor([[True, True, False]])
@@ -459,11 +470,11 @@ for label, policy in [("before", base)] + [(f"beta {beta}", policy) for beta, (p
 import matplotlib.pyplot as plt
 
 figure, axes = plt.subplots(figsize=(6, 3.5), layout="constrained")
-for (beta, (_, history)), style in zip(runs.items(), ("-", "--", ":"), strict=True):
+for (beta, (_policy, history)), style in zip(runs.items(), ("-", "--", ":"), strict=True):
     axes.plot(history, style, color="black", label=f"beta {beta}")
 axes.set(xlabel="update", ylabel="mean reward of the batch", title="GRPO with more and more KL penalty")
 axes.legend()
 plt.show()
 print("In words: mean reward over updates, solid without penalty, dashed with some, dotted with much.")
-for beta, (_, history) in runs.items():
+for beta, (_policy, history) in runs.items():
     print(f"  beta {beta}: " + ", then ".join(f"{history[step]:.2f}" for step in (0, 10, 20, 30, UPDATES - 1)))

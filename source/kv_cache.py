@@ -69,6 +69,7 @@ from torch import Tensor, nn
 # <details><summary>Hint</summary>`torch.cat([old, new], dim=-2)`. What should `append` do when there is no
 # old?</details>
 
+
 # %% nbgrader={"grade": false, "grade_id": "cache", "locked": false, "schema_version": 3, "solution": true}
 class KVCache:
     """The keys and values of one layer, in order of position."""
@@ -82,9 +83,8 @@ class KVCache:
     def append(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """k, v: (batch, heads, new, d_head) -> all keys and all values, each (batch, heads, seq, d_head)"""
         ### BEGIN SOLUTION
-        first = self.keys is None
-        self.keys = k if first else torch.cat([self.keys, k], dim=-2)
-        self.values = v if first else torch.cat([self.values, v], dim=-2)
+        self.keys = k if self.keys is None else torch.cat([self.keys, k], dim=-2)
+        self.values = v if self.values is None else torch.cat([self.values, v], dim=-2)
         return self.keys, self.values
         ### END SOLUTION
 
@@ -97,6 +97,7 @@ class KVCache:
         ### BEGIN SOLUTION
         self.keys = self.values = None
         ### END SOLUTION
+
 
 # %% nbgrader={"grade": true, "grade_id": "cache-checks", "locked": true, "points": 5, "schema_version": 3, "solution": false}
 small_cache = KVCache()
@@ -119,14 +120,14 @@ assert small_cache.length() == 0
 # Models whose query heads share keys and values have fewer key-value heads than query heads; only those are kept,
 # hence the name `n_kv_heads`.
 
+
 # %% nbgrader={"grade": false, "grade_id": "cache_bytes", "locked": false, "schema_version": 3, "solution": true}
-def cache_bytes(
-    batch: int, n_layers: int, n_kv_heads: int, d_head: int, seq: int, bytes_per_number: int = 2
-) -> int:
+def cache_bytes(batch: int, n_layers: int, n_kv_heads: int, d_head: int, seq: int, bytes_per_number: int = 2) -> int:
     """Bytes of all keys and values that a model keeps."""
     ### BEGIN SOLUTION
     return 2 * batch * n_layers * n_kv_heads * d_head * seq * bytes_per_number
     ### END SOLUTION
+
 
 # %% nbgrader={"grade": true, "grade_id": "cache_bytes-checks", "locked": true, "points": 2, "schema_version": 3, "solution": false}
 # Llama 2 7B keeps half a mebibyte for each token; Llama 3 8B, with 8 key-value heads for 32 query heads, a quarter.
@@ -163,6 +164,7 @@ assert cache_bytes(batch=1, n_layers=32, n_kv_heads=8, d_head=128, seq=1) == 131
 # starts at the top left. Beware of `is_causal=True` in torch's own attention: it aligns its mask at the top
 # left.</details>
 
+
 # %% nbgrader={"grade": false, "grade_id": "cached_attention", "locked": false, "schema_version": 3, "solution": true}
 def cached_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """q: (..., seq_q, d_head), k, v: (..., seq_k, d_head) -> (..., seq_q, d_head); the queries are the last tokens."""
@@ -175,6 +177,7 @@ def cached_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     weights = scores.masked_fill(future, -math.inf).softmax(dim=-1)
     return (weights @ v.float()).to(q.dtype)
     ### END SOLUTION
+
 
 # %% nbgrader={"grade": true, "grade_id": "cached_attention-checks", "locked": true, "points": 7, "schema_version": 3, "solution": false}
 # Queries of zeros look at all that they see alike, so each result is the average of the values seen.
@@ -193,6 +196,7 @@ torch.testing.assert_close(
 # i + d_head/2). You need to know only this: `x` is `(..., seq, d_head)` with an even `d_head`, `positions` is `(seq,)`,
 # and the dot product of a turned query and a turned key depends on the *distance* of their positions.
 
+
 # %% nbgrader={"grade": false, "grade_id": "apply_rope", "locked": true, "schema_version": 3, "solution": false}
 def apply_rope(x: Tensor, positions: Tensor) -> Tensor:
     """x: (..., seq, d_head), positions: (seq,) -> the same shape; token s of x is turned to stand at positions[s]."""
@@ -202,6 +206,7 @@ def apply_rope(x: Tensor, positions: Tensor) -> Tensor:
     cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
     first, second = x[..., :half], x[..., half:]
     return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
+
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "cached_attention_module-task", "locked": true, "schema_version": 3, "solution": false}
 # ## Exercise 4: the module `CachedAttention` (9 points)
@@ -227,6 +232,7 @@ def apply_rope(x: Tensor, positions: Tensor) -> Tensor:
 #
 # <details><summary>Hint</summary>`view(batch, new, n_heads, d_head)`, then `transpose(1, 2)`: a view cannot move an
 # axis. On the way back, transpose first.</details>
+
 
 # %% nbgrader={"grade": false, "grade_id": "cached_attention_module", "locked": false, "schema_version": 3, "solution": true}
 class CachedAttention(nn.Module):
@@ -256,6 +262,7 @@ class CachedAttention(nn.Module):
             k, v = cache.append(k, v)
         return self.out(cached_attention(q, k, v).transpose(1, 2).flatten(2))
         ### END SOLUTION
+
 
 # %% nbgrader={"grade": true, "grade_id": "cached_attention_module-checks", "locked": true, "points": 9, "schema_version": 3, "solution": false}
 small_layer = CachedAttention(d_model=8, n_heads=2)
@@ -296,6 +303,7 @@ torch.testing.assert_close(torch.cat(by_chunks, dim=1), small_layer(small_x))
 # Every token passes `step` once, and never twice. Whether the very last new token is read is up to you: nobody asks
 # what follows it. `model` may still remember an earlier conversation: reset it first.
 
+
 # %% nbgrader={"grade": false, "grade_id": "generate", "locked": false, "schema_version": 3, "solution": true}
 def generate(model, prompt: Tensor, n_new: int, chunk_size: int) -> Tensor:
     """prompt: (batch, seq) -> (batch, n_new), greedily"""
@@ -310,6 +318,7 @@ def generate(model, prompt: Tensor, n_new: int, chunk_size: int) -> Tensor:
         new_tokens.append(logits[:, -1].argmax(dim=-1, keepdim=True))
     return torch.cat(new_tokens, dim=1)
     ### END SOLUTION
+
 
 # %% nbgrader={"grade": true, "grade_id": "generate-checks", "locked": true, "points": 6, "schema_version": 3, "solution": false}
 class AddsUp:
@@ -335,6 +344,7 @@ assert adds_up.sizes[:4] == [2, 1, 1, 1], "the prompt in chunks of two and one, 
 # A small untrained model writes 96 tokens after a prompt of 32, with your cache and without it. The tokens it writes
 # must be the same. *Projected tokens* are counted and come out the same on every machine; *tokens per second* depend on
 # yours, and on what else it is doing. Change the numbers as you like, in cells of your own.
+
 
 # %% nbgrader={"grade": false, "grade_id": "milestone-model", "locked": true, "schema_version": 3, "solution": false}
 class TinyLM(nn.Module):

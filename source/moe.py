@@ -66,6 +66,7 @@ from torch import Tensor, nn
 # <details><summary>Hint</summary>`values, chosen = logits.topk(k, dim=-1)`, and
 # `torch.zeros_like(logits).scatter(-1, chosen, something)` puts numbers at those places.</details>
 
+
 # %% nbgrader={"grade": false, "grade_id": "route", "locked": false, "schema_version": 3, "solution": true}
 def route(logits: Tensor, k: int) -> Tensor:
     """logits: (tokens, n_experts) -> gates: (tokens, n_experts), k of each row above 0"""
@@ -74,6 +75,7 @@ def route(logits: Tensor, k: int) -> Tensor:
     gates = torch.zeros_like(logits, dtype=torch.float32).scatter(-1, chosen, values.softmax(dim=-1))
     return gates.to(logits.dtype)
     ### END SOLUTION
+
 
 # %% nbgrader={"grade": true, "grade_id": "route-checks", "locked": true, "points": 6, "schema_version": 3, "solution": false}
 # The two largest are ln 3 and ln 1: three parts to one, whatever the others are.
@@ -102,6 +104,7 @@ torch.testing.assert_close(route(log, 4), log.exp() / 4.6)
 # <details><summary>Hint</summary>For one expert: which tokens are its own (`nonzero`), run it on those rows, multiply
 # each row by its gate, and add the rows to a result of zeros (`index_add`, or `result[mine] += ...`).</details>
 
+
 # %% nbgrader={"grade": false, "grade_id": "run_experts", "locked": false, "schema_version": 3, "solution": true}
 def run_experts(x: Tensor, gates: Tensor, experts) -> Tensor:
     """x: (tokens, d_model), gates: (tokens, n_experts) -> (tokens, d_model)"""
@@ -113,6 +116,7 @@ def run_experts(x: Tensor, gates: Tensor, experts) -> Tensor:
             result = result.index_add(0, mine, (gates[mine, number, None] * expert(x[mine])).to(x.dtype))
     return result
     ### END SOLUTION
+
 
 # %% nbgrader={"grade": true, "grade_id": "run_experts-checks", "locked": true, "points": 6, "schema_version": 3, "solution": false}
 rows_seen = []
@@ -145,6 +149,7 @@ assert rows_seen == [2], "the doubling expert has two tokens: one call with two 
 #
 # Edge cases: any number of leading axes, also none; gradients reach `x`, and the router also **through the gates**.
 
+
 # %% nbgrader={"grade": false, "grade_id": "expert", "locked": true, "schema_version": 3, "solution": false}
 class Expert(nn.Module):
     """A feed-forward network with one hidden layer: (..., d_model) -> (..., d_model)."""
@@ -156,6 +161,7 @@ class Expert(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.down(nn.functional.silu(self.up(x)))
+
 
 # %% nbgrader={"grade": false, "grade_id": "moe_module", "locked": false, "schema_version": 3, "solution": true}
 class MoE(nn.Module):
@@ -176,6 +182,7 @@ class MoE(nn.Module):
         logits = self.router(tokens)
         return run_experts(tokens, route(logits, self.k), self.experts).reshape(x.shape), logits
         ### END SOLUTION
+
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "moe_module-examples", "locked": true, "schema_version": 3, "solution": false}
 # **Check yourself.** When all experts are the same network, it does not matter who is asked: the mixture is that
@@ -216,6 +223,7 @@ assert small_logits.shape == (10, 3)
 # <details><summary>Hint</summary>`torch.bincount(chosen.flatten(), minlength=n_experts)` counts; `torch.logsumexp` does
 # not overflow.</details>
 
+
 # %% nbgrader={"grade": false, "grade_id": "losses", "locked": false, "schema_version": 3, "solution": true}
 def balance_loss(logits: Tensor, k: int) -> Tensor:
     """logits: (tokens, n_experts) -> (), 1 when all experts are used alike"""
@@ -236,6 +244,7 @@ def router_z_loss(logits: Tensor) -> Tensor:
         logits = logits.float()
     return logits.logsumexp(dim=-1).square().mean()
     ### END SOLUTION
+
 
 # %% nbgrader={"grade": true, "grade_id": "losses-checks", "locked": true, "points": 7, "schema_version": 3, "solution": false}
 even = torch.tensor([[3.0, 1.0]]).log()
@@ -261,6 +270,7 @@ torch.testing.assert_close(router_z_loss(even), torch.tensor(4.0).log().square()
 #
 # <details><summary>Hint</summary>A `cumsum` down a column of `gates != 0` numbers the tokens of that expert.</details>
 
+
 # %% nbgrader={"grade": false, "grade_id": "limit_capacity", "locked": false, "schema_version": 3, "solution": true}
 def limit_capacity(gates: Tensor, capacity: int) -> Tensor:
     """gates: (tokens, n_experts) -> the same, with at most `capacity` gates per expert left"""
@@ -269,6 +279,7 @@ def limit_capacity(gates: Tensor, capacity: int) -> Tensor:
     number = wanted.cumsum(dim=0)
     return gates * (wanted & (number <= capacity))
     ### END SOLUTION
+
 
 # %% nbgrader={"grade": true, "grade_id": "limit_capacity-checks", "locked": true, "points": 4, "schema_version": 3, "solution": false}
 crowded = torch.tensor([[0.75, 0.25, 0.0], [0.5, 0.0, 0.5], [0.9, 0.1, 0.0]])
@@ -289,6 +300,7 @@ torch.testing.assert_close(limit_capacity(crowded, 3), crowded)
 # **`hybrid_parameters(d_model, d_hidden, n_layers, every, n_experts, k)`** returns two `int`s: how many parameters such
 # a model of `n_layers` blocks holds, and how many of them one token uses. Counting blocks from 1, those whose number is
 # a multiple of `every` are `MoE`s, the others an `Expert` each. A token uses the whole router and k experts.
+
 
 # %% nbgrader={"grade": false, "grade_id": "hybrid", "locked": false, "schema_version": 3, "solution": true}
 def hybrid_forward(x: Tensor, blocks) -> tuple[Tensor, list[Tensor]]:
@@ -315,6 +327,7 @@ def hybrid_parameters(
     dense = (n_layers - n_moe) * expert
     return dense + n_moe * (n_experts * expert + router), dense + n_moe * (k * expert + router)
     ### END SOLUTION
+
 
 # %% nbgrader={"grade": true, "grade_id": "hybrid-checks", "locked": true, "points": 5, "schema_version": 3, "solution": false}
 one_logit = torch.tensor([[7.0]])

@@ -61,6 +61,7 @@ from torch.nn import functional as F
 #
 # Edge cases: ratings in any order, also negative; one response alone, or none.
 
+
 # %% nbgrader={"grade": false, "grade_id": "preference_pairs", "locked": false, "schema_version": 3, "solution": true}
 def preference_pairs(
     prompt: list[int], responses: list[list[int]], ratings: list[float]
@@ -71,6 +72,7 @@ def preference_pairs(
     rated = list(zip(texts, ratings, strict=True))
     return [(chosen, rejected) for chosen, high in rated for rejected, low in rated if high > low]
     ### END SOLUTION
+
 
 # %% nbgrader={"grade": true, "grade_id": "preference_pairs-checks", "locked": true, "points": 3, "schema_version": 3, "solution": false}
 assert preference_pairs([1], [[5], [6, 6]], [0.0, 2.5]) == [([1, 6, 6], [1, 5])]
@@ -98,6 +100,7 @@ assert preference_pairs([1], [[5], [6], [7]], [2.0, 1.0, 1.0]) == [([1, 5], [1, 
 #
 # <details><summary>Hint</summary>`hidden[torch.arange(batch), positions]` takes one position from each row.</details>
 
+
 # %% nbgrader={"grade": false, "grade_id": "reward_head", "locked": false, "schema_version": 3, "solution": true}
 class RewardHead(nn.Module):
     """(batch, seq, d_model) hidden states and their mask -> (batch,) scores."""
@@ -114,6 +117,7 @@ class RewardHead(nn.Module):
         pooled = hidden[torch.arange(len(hidden), device=hidden.device), last]
         return self.score(pooled.to(self.score.weight.dtype)).squeeze(-1)
         ### END SOLUTION
+
 
 # %% nbgrader={"grade": true, "grade_id": "reward_head-checks", "locked": true, "points": 6, "schema_version": 3, "solution": false}
 small_head = RewardHead(2)
@@ -142,12 +146,14 @@ torch.testing.assert_close(small_head(small_hidden, small_mask), torch.tensor([3
 #
 # <details><summary>Hint</summary>Look for a function of torch that computes log σ in one go.</details>
 
+
 # %% nbgrader={"grade": false, "grade_id": "bradley_terry_loss", "locked": false, "schema_version": 3, "solution": true}
 def bradley_terry_loss(chosen: Tensor, rejected: Tensor, margin: float | Tensor = 0.0) -> Tensor:
     """(n,) and (n,) scores -> the mean negative log-likelihood that each chosen response wins."""
     ### BEGIN SOLUTION
     return -F.logsigmoid(chosen.float() - rejected.float() - margin).mean()
     ### END SOLUTION
+
 
 # %% nbgrader={"grade": true, "grade_id": "bradley_terry_loss-checks", "locked": true, "points": 7, "schema_version": 3, "solution": false}
 torch.testing.assert_close(bradley_terry_loss(torch.ones(2), torch.ones(2)), torch.tensor(0.693147))
@@ -166,12 +172,14 @@ torch.testing.assert_close(bradley_terry_loss(torch.zeros(1), torch.tensor([1e4]
 # Shapes and dtypes are those of exercise 3, but `margin` is a number ≥ 0. The mean runs over all pairs, also over those
 # that cost nothing. With margin 0, equal scores cost nothing: a model that rates everything alike would be content.
 
+
 # %% nbgrader={"grade": false, "grade_id": "margin_ranking_loss", "locked": false, "schema_version": 3, "solution": true}
 def margin_ranking_loss(chosen: Tensor, rejected: Tensor, margin: float = 1.0) -> Tensor:
     """(n,) and (n,) scores -> the mean of what each chosen response lacks to lead by `margin`."""
     ### BEGIN SOLUTION
     return (margin - (chosen.float() - rejected.float())).clamp(min=0).mean()
     ### END SOLUTION
+
 
 # %% nbgrader={"grade": true, "grade_id": "margin_ranking_loss-checks", "locked": true, "points": 4, "schema_version": 3, "solution": false}
 leads = torch.tensor([3.0, 0.25, -1.0])
@@ -192,6 +200,7 @@ torch.testing.assert_close(margin_ranking_loss(leads, torch.zeros(3), 1.0), torc
 # - `"longer_wins"`: among the pairs of unequal length, the share in which the longer response scores higher, whichever was
 #   chosen; a tie of scores counts half, and without any such pair the share is 0.5.
 
+
 # %% nbgrader={"grade": false, "grade_id": "sanity_checks", "locked": false, "schema_version": 3, "solution": true}
 def sanity_checks(
     chosen: Tensor, rejected: Tensor, chosen_lengths: Tensor, rejected_lengths: Tensor
@@ -207,6 +216,7 @@ def sanity_checks(
         "longer_wins": (of_longer + 1).mean().item() / 2 if len(of_longer) else 0.5,
     }
     ### END SOLUTION
+
 
 # %% nbgrader={"grade": true, "grade_id": "sanity_checks-checks", "locked": true, "points": 4, "schema_version": 3, "solution": false}
 small_scores = torch.tensor([2.0, 1.0, 0.0, 1.0]), torch.tensor([1.0, 1.0, 1.0, 0.0])
@@ -234,6 +244,7 @@ assert abs(found["longer_wins"] - 2.5 / 3) < 1e-6
 # Edge cases: a reference without spread (one score, or equal ones) gives finite numbers; scores around 3000 with a spread
 # of 1 keep it, so subtract the mean before you square.
 
+
 # %% nbgrader={"grade": false, "grade_id": "normalise_scores", "locked": false, "schema_version": 3, "solution": true}
 def normalise_scores(scores: Tensor, reference: Tensor, eps: float = 1e-6) -> Tensor:
     """Scores in units of the reference's standard deviation, counted from its mean."""
@@ -241,6 +252,7 @@ def normalise_scores(scores: Tensor, reference: Tensor, eps: float = 1e-6) -> Te
     wide = reference.float()
     return (scores.float() - wide.mean()) / (wide.std(correction=0) + eps)
     ### END SOLUTION
+
 
 # %% nbgrader={"grade": true, "grade_id": "normalise_scores-checks", "locked": true, "points": 4, "schema_version": 3, "solution": false}
 torch.testing.assert_close(
@@ -269,7 +281,8 @@ def some_response() -> tuple[list[int], float]:
     """Tokens of one to four phrases, and the sum of their helpfulness."""
     count = int(torch.randint(1, 5, (), generator=generator))
     picked = [list(PHRASES)[i] for i in torch.randint(len(PHRASES), (count,), generator=generator).tolist()]
-    return [WORDS.index(word) for phrase in picked for word in phrase.split()], float(sum(map(PHRASES.get, picked)))
+    tokens = [WORDS.index(word) for phrase in picked for word in phrase.split()]
+    return tokens, float(sum(PHRASES[phrase] for phrase in picked))
 
 
 def some_pairs(prompts: int) -> list[tuple[list[int], list[int]]]:
@@ -327,7 +340,9 @@ units = normalise_scores(scores, scores)
 hidden_ratings = torch.tensor([rating for _, rating in fresh])
 figure, axes = plt.subplots(figsize=(6, 3.5), layout="constrained")
 axes.plot(hidden_ratings, units, "o", color="black", markerfacecolor="none")
-axes.set(xlabel="helpfulness that the model never saw", ylabel="normalised score", title="New responses (Bradley-Terry)")
+axes.set(
+    xlabel="helpfulness that the model never saw", ylabel="normalised score", title="New responses (Bradley-Terry)"
+)
 plt.show()
 print("In words: mean normalised score of new responses by their hidden helpfulness")
 for rating in hidden_ratings.unique().tolist():

@@ -61,6 +61,7 @@ from torch import Tensor, nn
 #
 # <details><summary>Hint</summary>`mean(dim=-1, keepdim=True)` keeps an axis of length 1 to broadcast over.</details>
 
+
 # %% nbgrader={"grade": false, "grade_id": "rms_norm", "locked": false, "schema_version": 3, "solution": true}
 def rms_norm(x: Tensor, weight: Tensor, eps: float = 1e-6) -> Tensor:
     """Divide each vector of `x` by its root mean square, then scale each feature by `weight`."""
@@ -69,6 +70,7 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float = 1e-6) -> Tensor:
     mean_square = wide.square().mean(dim=-1, keepdim=True)
     return (wide * torch.rsqrt(mean_square + eps) * weight).to(x.dtype)
     ### END SOLUTION
+
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "rms_norm-examples", "locked": true, "schema_version": 3, "solution": false}
 # **Check yourself.** The vector (3, 4) has the mean square 12.5, so its root mean square is about 3.5355. The hidden
@@ -92,6 +94,7 @@ assert rms_norm(three_four.bfloat16(), torch.ones(2), 1e-6).dtype == torch.bfloa
 #
 # Edge cases: `d_model` may be 1; two modules with different `eps` live side by side.
 
+
 # %% nbgrader={"grade": false, "grade_id": "rms_norm_module", "locked": false, "schema_version": 3, "solution": true}
 class RMSNorm(nn.Module):
     """`rms_norm` with a learnable weight of shape (d_model,)."""
@@ -107,6 +110,7 @@ class RMSNorm(nn.Module):
         ### BEGIN SOLUTION
         return rms_norm(x, self.weight, self.eps)
         ### END SOLUTION
+
 
 # %% nbgrader={"grade": true, "grade_id": "rms_norm_module-checks", "locked": true, "points": 3, "schema_version": 3, "solution": false}
 layer = RMSNorm(2, eps=3.5)
@@ -133,6 +137,7 @@ torch.testing.assert_close(layer(torch.tensor([[3.0, 4.0]])), torch.tensor([[0.7
 # Edge cases: a constant vector, and so every vector with `d_model` = 1, gives `bias`; adding 100 to every entry of `x`
 # must not spoil the variance, so subtract the mean before you square.
 
+
 # %% nbgrader={"grade": false, "grade_id": "layer_norm", "locked": false, "schema_version": 3, "solution": true}
 def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> Tensor:
     """Centre each vector of `x`, divide it by its standard deviation, then scale and shift each feature."""
@@ -142,6 +147,7 @@ def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> Te
     variance = centred.square().mean(dim=-1, keepdim=True)
     return (centred * torch.rsqrt(variance + eps) * weight + bias).to(x.dtype)
     ### END SOLUTION
+
 
 # %% nbgrader={"grade": true, "grade_id": "layer_norm-checks", "locked": true, "points": 3, "schema_version": 3, "solution": false}
 torch.testing.assert_close(
@@ -172,6 +178,7 @@ torch.testing.assert_close(layer_norm(torch.tensor([7.0]), torch.ones(1), torch.
 # <details><summary>Hint</summary>With $r = 1/\sqrt{\mathrm{mean}(x^2)+\varepsilon}$, first show
 # $\partial r / \partial x_j = -r^3 x_j / n$.</details>
 
+
 # %% nbgrader={"grade": false, "grade_id": "rms_norm_backward", "locked": false, "schema_version": 3, "solution": true}
 def rms_norm_backward(grad_output: Tensor, x: Tensor, weight: Tensor, eps: float = 1e-6) -> tuple[Tensor, Tensor]:
     """The gradients of `rms_norm` in `x` and in `weight`, given the gradient in its result."""
@@ -183,6 +190,7 @@ def rms_norm_backward(grad_output: Tensor, x: Tensor, weight: Tensor, eps: float
     grad_weight = (upstream * wide * inverse).reshape(-1, x.shape[-1]).sum(dim=0)
     return (inverse * scaled - through_the_root).to(x.dtype), grad_weight.to(weight.dtype)
     ### END SOLUTION
+
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "rms_norm_backward-examples", "locked": true, "schema_version": 3, "solution": false}
 # **Check yourself.** Autograd is the judge of a gradient written by hand: compare with it on any input you like.
@@ -251,7 +259,7 @@ def train(norm: str) -> tuple[list[float], list[float]]:
         optimizer.zero_grad()
         loss.backward()
         losses.append(loss.item())
-        sizes.append(net.blocks[0].weight.grad.norm().item())
+        sizes.append(net.blocks[0].get_parameter("weight").grad.norm().item())
         optimizer.step()
     return losses, sizes
 

@@ -65,6 +65,7 @@ from torch import Tensor
 #
 # <details><summary>Hint</summary>`torch.arange(0, d_head, 2)` counts 0, 2, 4, …</details>
 
+
 # %% nbgrader={"grade": false, "grade_id": "rope_frequencies", "locked": false, "schema_version": 3, "solution": true}
 def rope_frequencies(d_head: int, base: float = 10000.0) -> Tensor:
     """(d_head/2,): how far each pair of features turns from one position to the next, in radians."""
@@ -73,6 +74,7 @@ def rope_frequencies(d_head: int, base: float = 10000.0) -> Tensor:
         raise ValueError(f"RoPE rotates pairs of features, so d_head must be even, not {d_head}")
     return base ** -(torch.arange(0, d_head, 2) / d_head)
     ### END SOLUTION
+
 
 # %% nbgrader={"grade": true, "grade_id": "rope_frequencies-checks", "locked": true, "points": 3, "schema_version": 3, "solution": false}
 torch.testing.assert_close(rope_frequencies(8), torch.tensor([1.0, 0.1, 0.01, 0.001]))
@@ -97,6 +99,7 @@ torch.testing.assert_close(rope_frequencies(4, 16.0), torch.tensor([1.0, 0.25]))
 #
 # <details><summary>Hint</summary>`x.chunk(2, dim=-1)` gives both halves.</details>
 
+
 # %% nbgrader={"grade": false, "grade_id": "rotate", "locked": false, "schema_version": 3, "solution": true}
 def rotate(x: Tensor, angles: Tensor) -> Tensor:
     """x: (..., d_head), angles: (..., d_head/2) in radians -> (..., d_head)"""
@@ -105,6 +108,7 @@ def rotate(x: Tensor, angles: Tensor) -> Tensor:
     cos, sin = angles.cos(), angles.sin()
     return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1).to(x.dtype)
     ### END SOLUTION
+
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "rotate-examples", "locked": true, "schema_version": 3, "solution": false}
 # **Check yourself.** Four features are two pairs, (1, 3) and (2, 4). A quarter turn takes (1, 3) to (−3, 1).
@@ -142,6 +146,7 @@ assert rotate(torch.ones(3, 4).bfloat16(), quarter_and_none).dtype == torch.bflo
 # <details><summary>Hint</summary>`positions[..., None]` has a last axis of length 1, ready to be multiplied by the
 # frequencies.</details>
 
+
 # %% nbgrader={"grade": false, "grade_id": "apply_rope", "locked": false, "schema_version": 3, "solution": true}
 def apply_rope(x: Tensor, positions: Tensor, base: float = 10000.0) -> Tensor:
     """x: (..., seq, d_head), positions: (seq,) or (..., seq) -> (..., seq, d_head)"""
@@ -149,6 +154,7 @@ def apply_rope(x: Tensor, positions: Tensor, base: float = 10000.0) -> Tensor:
     frequencies = rope_frequencies(x.shape[-1], base).to(x.device)
     return rotate(x, positions[..., None] * frequencies)
     ### END SOLUTION
+
 
 # %% nbgrader={"grade": true, "grade_id": "apply_rope-checks", "locked": true, "points": 6, "schema_version": 3, "solution": false}
 one_hand = torch.tensor([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0]])  # d_head = 2: the angle is the position
@@ -178,6 +184,7 @@ torch.testing.assert_close(apply_rope(text[4:], torch.tensor([4, 5])), whole[4:]
 # <details><summary>Hint</summary>Row $i$ of $M$ is `e_i @ M`, where `e_i` is a unit vector. Or put the cosines on the
 # diagonal, and the sines where each half meets the other.</details>
 
+
 # %% nbgrader={"grade": false, "grade_id": "score_matrix", "locked": false, "schema_version": 3, "solution": true}
 def score_matrix(distance: int, d_head: int, base: float = 10000.0) -> Tensor:
     """(d_head, d_head): the M for which q @ M @ k is the score of a query that stands `distance` after its key."""
@@ -185,6 +192,7 @@ def score_matrix(distance: int, d_head: int, base: float = 10000.0) -> Tensor:
     # With the key at position 0, only the query is rotated: row i of M is the unit vector i, rotated.
     return apply_rope(torch.eye(d_head), torch.full((d_head,), distance), base)
     ### END SOLUTION
+
 
 # %% nbgrader={"grade": true, "grade_id": "score_matrix-checks", "locked": true, "points": 3, "schema_version": 3, "solution": false}
 torch.testing.assert_close(score_matrix(0, 4), torch.eye(4))
@@ -204,6 +212,7 @@ torch.testing.assert_close(score_matrix(1, 2), torch.tensor([[0.540302, 0.841471
 # `seq_q` = 1 this is one step of writing a text. In half precision compute in float32 and cast the scores back: a
 # sum of products soon passes 65 504, the largest float16.
 
+
 # %% nbgrader={"grade": false, "grade_id": "rope_scores", "locked": false, "schema_version": 3, "solution": true}
 def rope_scores(q: Tensor, k: Tensor, base: float = 10000.0) -> Tensor:
     """q: (..., seq_q, d_head), k: (..., seq_k, d_head) -> (..., seq_q, seq_k)"""
@@ -213,6 +222,7 @@ def rope_scores(q: Tensor, k: Tensor, base: float = 10000.0) -> Tensor:
     rotated_k = apply_rope(k.float(), positions, base)
     return (rotated_q @ rotated_k.mT / math.sqrt(q.shape[-1])).to(q.dtype)
     ### END SOLUTION
+
 
 # %% nbgrader={"grade": true, "grade_id": "rope_scores-checks", "locked": true, "points": 4, "schema_version": 3, "solution": false}
 some_k = torch.tensor([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0]])
@@ -257,7 +267,9 @@ print("In words: score over distance, dashed for base 100, solid for 10 000, dot
 SHOWN = [0, 1, 4, 16, 64, 256, 511]
 print("  distance   " + "".join(f"{distance:8}" for distance in SHOWN) + "   mean over 256 to 511")
 for base, curve in curves.items():
-    print(f"  base {base:<8g}" + "".join(f"{curve[distance]:8.2f}" for distance in SHOWN) + f"{curve[256:].mean():14.2f}")
+    print(
+        f"  base {base:<8g}" + "".join(f"{curve[distance]:8.2f}" for distance in SHOWN) + f"{curve[256:].mean():14.2f}"
+    )
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "rope-question-task", "locked": true, "schema_version": 3, "solution": false}
 # ## Exercise 6: a written question (4 points)

@@ -82,6 +82,7 @@ assert encode("<|im_start|>hé<|im_end|>") == [256, 104, 195, 169, 257]  # é is
 #
 # Edge cases: no messages; an empty content, whose message stays. Contents hold no markers here.
 
+
 # %% nbgrader={"grade": false, "grade_id": "chat_template", "locked": false, "schema_version": 3, "solution": true}
 def chat_template(messages: list[dict[str, str]], add_generation_prompt: bool = False) -> str:
     """The conversation as one text with markers."""
@@ -89,6 +90,7 @@ def chat_template(messages: list[dict[str, str]], add_generation_prompt: bool = 
     text = "".join(f"<|im_start|>{message['role']}\n{message['content']}<|im_end|>\n" for message in messages)
     return text + "<|im_start|>assistant\n" if add_generation_prompt else text
     ### END SOLUTION
+
 
 # %% nbgrader={"grade": true, "grade_id": "chat_template-checks", "locked": true, "points": 4, "schema_version": 3, "solution": false}
 question = {"role": "user", "content": "Moo?"}
@@ -116,6 +118,7 @@ assert chat_template([question], add_generation_prompt=True).endswith("<|im_end|
 # <details><summary>Hint</summary>Go message by message, and encode a message's header, its content with the end marker, and
 # the newline separately.</details>
 
+
 # %% nbgrader={"grade": false, "grade_id": "tokenise_example", "locked": false, "schema_version": 3, "solution": true}
 def tokenise_example(messages: list[dict[str, str]]) -> tuple[list[int], list[int]]:
     """(ids, labels); labels are −100 except in what the assistant writes."""
@@ -127,6 +130,7 @@ def tokenise_example(messages: list[dict[str, str]]) -> tuple[list[int], list[in
         labels += [-100] * len(header) + wanted + [-100]
     return encode(chat_template(messages)), labels
     ### END SOLUTION
+
 
 # %% nbgrader={"grade": true, "grade_id": "tokenise_example-checks", "locked": true, "points": 5, "schema_version": 3, "solution": false}
 example_ids, example_labels = tokenise_example([question, answer])
@@ -148,9 +152,11 @@ assert example_labels[-6:] == [-100, 89, 101, 115, END, -100], "the bytes of Yes
 # Edge case: `pad_id` may be the id of a token that examples hold (GPT-2 has no padding token, so people pad with its end
 # token). What is padding is decided by the length, never by the value, or the end token is masked and never learned.
 
+
 # %% nbgrader={"grade": false, "grade_id": "collate", "locked": false, "schema_version": 3, "solution": true}
 def collate(examples: list[tuple[list[int], list[int]]], pad_id: int = PAD) -> dict[str, Tensor]:
     """Three (batch, longest) int64 tensors: input_ids, labels and attention_mask."""
+
     ### BEGIN SOLUTION
     def padded(rows, value):
         longest = max(map(len, rows))
@@ -162,6 +168,7 @@ def collate(examples: list[tuple[list[int], list[int]]], pad_id: int = PAD) -> d
         "attention_mask": padded([[1] * len(ids) for ids, _ in examples], 0),
     }
     ### END SOLUTION
+
 
 # %% nbgrader={"grade": true, "grade_id": "collate-checks", "locked": true, "points": 4, "schema_version": 3, "solution": false}
 small_batch = collate([([5, 6, 7], [-100, 6, 7]), ([8], [8])], pad_id=0)
@@ -191,6 +198,7 @@ assert small_batch["attention_mask"].tolist() == [[1, 1, 1], [1, 0, 0]]
 # of 10⁴ give a finite loss; a logit may be −∞ for a token that is never a target; whatever the logits are where nothing
 # is to be learned, they neither move the loss nor get a gradient.
 
+
 # %% nbgrader={"grade": false, "grade_id": "sft_loss", "locked": false, "schema_version": 3, "solution": true}
 def sft_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """(batch, seq, vocab) and (batch, seq) -> the mean loss of the target tokens."""
@@ -199,6 +207,7 @@ def sft_loss(logits: Tensor, labels: Tensor) -> Tensor:
     total = F.cross_entropy(guesses, targets, ignore_index=-100, reduction="sum")
     return total / (targets != -100).sum().clamp(min=1)
     ### END SOLUTION
+
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "sft_loss-examples", "locked": true, "schema_version": 3, "solution": false}
 # **Check yourself.** Equal logits for 4 tokens cost ln 4 = 1.3863 wherever the target is. Below, row 0 gives its one target
@@ -224,6 +233,7 @@ assert sft_loss(two_rows, torch.full((2, 3), -100)) == 0, "nothing to learn cost
 # Conventions: stages grow, so the last one holds every index (other schemes drop the easy ones again); examples of equal
 # difficulty keep their order; the prompt does not count, however long it is.
 
+
 # %% nbgrader={"grade": false, "grade_id": "curriculum_stages", "locked": false, "schema_version": 3, "solution": true}
 def curriculum_stages(examples: list[tuple[list[int], list[int]]], n_stages: int) -> list[list[int]]:
     """For each stage the indices of the examples in it, easiest first."""
@@ -231,6 +241,7 @@ def curriculum_stages(examples: list[tuple[list[int], list[int]]], n_stages: int
     order = sorted(range(len(examples)), key=lambda index: sum(label != -100 for label in examples[index][1]))
     return [order[: -(-stage * len(order) // n_stages)] for stage in range(1, n_stages + 1)]
     ### END SOLUTION
+
 
 # %% nbgrader={"grade": true, "grade_id": "curriculum_stages-checks", "locked": true, "points": 3, "schema_version": 3, "solution": false}
 three_answers = [([1, 2, 3], [-100, 2, 3]), ([1, 2, 3, 4], [-100, -100, -100, 4]), ([5, 6], [5, 6])]
@@ -254,6 +265,7 @@ assert curriculum_stages(three_answers, 2) == [[1, 0], [1, 0, 2]]
 #
 # <details><summary>Hint</summary>`Counter("a a b".split()) & Counter("a c".split())` is what two texts share.</details>
 
+
 # %% nbgrader={"grade": false, "grade_id": "evaluate", "locked": false, "schema_version": 3, "solution": true}
 def evaluate(responses: list[str], golds: list[str]) -> dict[str, float]:
     """The mean exact match and the mean word F1 of responses against gold responses."""
@@ -268,6 +280,7 @@ def evaluate(responses: list[str], golds: list[str]) -> dict[str, float]:
         f1.append(2 * common / (len(ours) + len(gold)) if ours or gold else 1.0)
     return {"exact_match": sum(exact) / len(exact), "f1": sum(f1) / len(f1)}
     ### END SOLUTION
+
 
 # %% nbgrader={"grade": true, "grade_id": "evaluate-checks", "locked": true, "points": 5, "schema_version": 3, "solution": false}
 assert evaluate(["Moo!"], ["moo"]) == {"exact_match": 1.0, "f1": 1.0}
@@ -337,6 +350,7 @@ def respond(model: nn.Module, prompt: str, at_most: int = 10) -> str:
 
 def tokenised(pairs: list[tuple[str, str]]) -> list:
     return [tokenise_example([{"role": "user", "content": i}, {"role": "assistant", "content": a}]) for i, a in pairs]
+
 
 # %% nbgrader={"grade": false, "grade_id": "milestone", "locked": true, "schema_version": 3, "solution": false}
 torch.set_num_threads(1)  # a model this small only loses time on more

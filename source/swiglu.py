@@ -64,6 +64,7 @@ from torch import Tensor, nn
 #
 # <details><summary>Hint</summary>`torch.sigmoid` takes care of the overflow, forwards and backwards.</details>
 
+
 # %% nbgrader={"grade": false, "grade_id": "silu", "locked": false, "schema_version": 3, "solution": true}
 def silu(x: Tensor) -> Tensor:
     """x · sigmoid(x) for each entry of `x`."""
@@ -71,6 +72,7 @@ def silu(x: Tensor) -> Tensor:
     wide = x.float()
     return (wide * torch.sigmoid(wide)).to(x.dtype)
     ### END SOLUTION
+
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "silu-examples", "locked": true, "schema_version": 3, "solution": false}
 # **Check yourself.** $\sigma(\ln 3) = \frac{3}{4}$, so silu(ln 3) is ¾ ln 3, and silu(−ln 3) is −¼ ln 3.
@@ -98,6 +100,7 @@ assert silu(torch.ones(2).bfloat16()).dtype == torch.bfloat16, "keep the dtype o
 # by tanh, which differs by up to 0.0005). There are no biases here (GPT-2 has them), so that counts are easy to compare.
 # The layers start as `nn.Linear` starts them.
 
+
 # %% nbgrader={"grade": false, "grade_id": "gelu_mlp", "locked": false, "schema_version": 3, "solution": true}
 class GeluMLP(nn.Module):
     """x: (..., d_model) -> down(gelu(up(x))): (..., d_model)"""
@@ -113,6 +116,7 @@ class GeluMLP(nn.Module):
         ### BEGIN SOLUTION
         return self.down(nn.functional.gelu(self.up(x)))
         ### END SOLUTION
+
 
 # %% nbgrader={"grade": true, "grade_id": "gelu_mlp-checks", "locked": true, "points": 3, "schema_version": 3, "solution": false}
 gelu_block = GeluMLP(1, 2)
@@ -136,6 +140,7 @@ torch.testing.assert_close(gelu_block(torch.tensor([1.0])), torch.tensor([0.8413
 # no biases; the residual connection is not part of it. The layers start as `nn.Linear` starts them.
 # Edge cases: any number of leading axes, also none; after `layer.bfloat16()`, with bfloat16 `x`, it returns bfloat16.
 
+
 # %% nbgrader={"grade": false, "grade_id": "swiglu", "locked": false, "schema_version": 3, "solution": true}
 class SwiGLU(nn.Module):
     """x: (..., d_model) -> down(silu(gate(x)) * up(x)): (..., d_model)"""
@@ -152,6 +157,7 @@ class SwiGLU(nn.Module):
         ### BEGIN SOLUTION
         return self.down(silu(self.gate(x)) * self.up(x))
         ### END SOLUTION
+
 
 # %% nbgrader={"grade": true, "grade_id": "swiglu-checks", "locked": true, "points": 5, "schema_version": 3, "solution": false}
 block = SwiGLU(1, 2)
@@ -180,6 +186,7 @@ torch.testing.assert_close(block(torch.tensor([[1.0]])), torch.tensor([[0.5 * lo
 #
 # <details><summary>Hint</summary>`a // b` rounds down and `-(-a // b)` rounds up, exactly, in integers.</details>
 
+
 # %% nbgrader={"grade": false, "grade_id": "swiglu_width", "locked": false, "schema_version": 3, "solution": true}
 def swiglu_width(d_model: int, multiple_of: int = 256) -> int:
     """The smallest multiple of `multiple_of` that is at least 8 · d_model / 3."""
@@ -193,6 +200,7 @@ def mlp_parameters(d_model: int, multiple_of: int = 256) -> tuple[int, int]:
     ### BEGIN SOLUTION
     return 2 * d_model * 4 * d_model, 3 * d_model * swiglu_width(d_model, multiple_of)
     ### END SOLUTION
+
 
 # %% nbgrader={"grade": true, "grade_id": "swiglu_width-checks", "locked": true, "points": 4, "schema_version": 3, "solution": false}
 assert swiglu_width(4096, 256) == 11008, "the width of Llama 7B"
@@ -216,6 +224,7 @@ assert mlp_parameters(24, 8) == (4608, 4608), "equal where nothing is rounded"
 # <details><summary>Hint</summary>The product rule twice: once for silu(gate) · up, once for z · σ(z).
 # σ' = σ (1 − σ).</details>
 
+
 # %% nbgrader={"grade": false, "grade_id": "swiglu_backward", "locked": false, "schema_version": 3, "solution": true}
 def swiglu_backward(grad_hidden: Tensor, gate: Tensor, up: Tensor) -> tuple[Tensor, Tensor]:
     """The gradients of silu(gate) * up in `gate` and in `up`."""
@@ -225,6 +234,7 @@ def swiglu_backward(grad_hidden: Tensor, gate: Tensor, up: Tensor) -> tuple[Tens
     slope = sigmoid + wide * sigmoid * (1 - sigmoid)
     return (upstream * up * slope).to(gate.dtype), (upstream * wide * sigmoid).to(up.dtype)
     ### END SOLUTION
+
 
 # %% nbgrader={"grade": true, "grade_id": "swiglu_backward-checks", "locked": true, "points": 4, "schema_version": 3, "solution": false}
 some_gate = torch.tensor([0.0, 1.0, -2.0], requires_grad=True)
@@ -294,7 +304,9 @@ panels[0].legend()
 plt.show()
 print("In words: error over steps for seed 0, one panel for each task, dashed for GELU, solid for SwiGLU.")
 for (task, kind), (curve, *_) in curves.items():
-    print(f"  {task}, {kind}: " + ", ".join(f"{curve[at]:.3f}" for at in (0, 4, 9, 14)) + " after 10, 50, 100, 150 steps")
+    print(
+        f"  {task}, {kind}: " + ", ".join(f"{curve[at]:.3f}" for at in (0, 4, 9, 14)) + " after 10, 50, 100, 150 steps"
+    )
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "swiglu-question-task", "locked": true, "schema_version": 3, "solution": false}
 # ## Exercise 6: a written question (4 points)

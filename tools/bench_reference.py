@@ -54,7 +54,8 @@ class PlainBlock(nn.Module):
         q, k, v = heads.unbind(dim=2)  # (batch, n_heads, seq, d_head) each
         attended = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         x = x + self.out(attended.transpose(1, 2).flatten(2))
-        return x + self.mlp(self.norms[1](x))
+        transformed: Tensor = self.mlp(self.norms[1](x))
+        return x + transformed
 
 
 class EncoderBlocks(nn.Module):
@@ -71,7 +72,8 @@ class EncoderBlocks(nn.Module):
         self.register_buffer("mask", mask)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.layers(x, mask=self.mask.to(x.dtype), is_causal=True)
+        encoded: Tensor = self.layers(x, mask=self.mask.to(x.dtype), is_causal=True)
+        return encoded
 
 
 class PlainModel(nn.Module):

@@ -10,7 +10,6 @@ import argparse
 import contextlib
 import math
 import multiprocessing
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -108,7 +107,8 @@ def measure(course: Course, slug: str) -> list[Margin]:
         for program in programs(course, slug, drafted, kind)
     ]
     ours, theirs = multiprocessing.Pipe()
-    observer, margins = Observer(), []
+    observer = Observer()
+    margins: list[Margin] = []
 
     def feed(connection: Connection) -> None:
         with contextlib.closing(connection):
@@ -144,7 +144,7 @@ def summary(slug: str, margins: list[Margin]) -> str:
     lines += [_told(margin) for margin in sorted(wrong, key=lambda margin: margin.ratio)[:5]]
     near = len([margin for margin in wrong if margin.ratio < 100])
     lines.append(f"{slug}: {len(wrong)} times a check caught wrong values, {near} of them by less than 100 times")
-    best = {}
+    best: dict[str, float] = {}
     for margin in wrong:
         best[margin.program] = max(best.get(margin.program, 0.0), margin.ratio)
     if best:
@@ -192,4 +192,4 @@ def _short(check: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

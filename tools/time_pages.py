@@ -8,6 +8,7 @@ import statistics
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import sync_playwright
 
@@ -26,7 +27,7 @@ def a_report(student: int, chance: random.Random) -> Report:
     for number in range(CHECKS):
         outcome = Outcome.PASSED if chance.random() < 0.8 else Outcome.FAILED
         points, idea = float(outcome is Outcome.PASSED), chance.randrange(9)
-        text = {} if points else {"hint": f"You do the wrong thing number {idea}.", "answer": str(idea)}
+        text: dict[str, Any] = {} if points else {"hint": f"You do the wrong thing number {idea}.", "answer": str(idea)}
         verdicts.append(
             Verdict(check=str(number), title=f"check {number}", outcome=outcome, points=points, max_points=1, **text)
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -61,7 +62,7 @@ def run(warm: WarmProcess) -> Iterator[Run]:
     """Runs cells in a worker: run("x = 1", "y = x", checks=2, memory_bytes=...)."""
     with ExitStack() as stack:
 
-        def start(*cells: str, checks: int = 2, **limits: float) -> RunningSubmission:
+        def start(*cells: str, checks: int = 2, **limits: Any) -> RunningSubmission:
             named = [(f"cell-{number}", source) for number, source in enumerate(cells)]
             bounds = replace(LIMITS, **limits)
             return stack.enter_context(RunningSubmission(warm.control, named, limits=bounds, checks=checks, seed=7))
