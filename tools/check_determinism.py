@@ -21,15 +21,17 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-from simulate_class import copy_course, hand_in_all
 
 from autograde.course import Course, load_course
+from autograde.demo.course_copy import copy_course
+from autograde.demo.simulated_class import submit_class
 from autograde.grading.pool import GraderPool
 from autograde.notebooks.extract import SubmissionError
 from autograde.notebooks.release import release
 from autograde.notebooks.submitted import students_submitted, submission_of
 from autograde.report import encode_report
 
+ROOT = Path(__file__).resolve().parents[1]
 LIMITS = """
 from dataclasses import replace
 COURSE = replace(COURSE, limits=replace(COURSE.limits, cell_wall_s={}))
@@ -72,11 +74,11 @@ def main() -> int:
 
 
 def make_class(into: Path, slug: str, wrong: int, right: int, cell_s: float) -> Course:
-    course = copy_course(into)
+    course = copy_course(load_course(ROOT), into)
     with (into / "course_config.py").open("a") as config:
         config.write(LIMITS.format(cell_s))
     release(course, [slug])
-    hand_in_all(course, slug, wrong)
+    submit_class(course, slug, wrong)
     for student in sorted(name for name in students_submitted(course, slug) if name.startswith("right-"))[right:]:
         shutil.rmtree(into / "submitted" / student)
     return load_course(into)

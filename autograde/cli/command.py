@@ -28,12 +28,12 @@ def main() -> None:
     """
 
 
-def command(function: Callable[..., Any]) -> click.Command:
+def command(function: Callable[..., Any], load: Callable[[], Course] = load_course) -> click.Command:
     """A subcommand that is given the course; a CourseError or a refusing disk becomes one sentence and status 2."""
 
     def run(**options: Any) -> None:
         try:
-            function(load_course(), **options)
+            function(load(), **options)
         except CourseError as error:
             _refuse(str(error))
         except OSError as error:
@@ -52,5 +52,5 @@ def _refuse(why: str) -> NoReturn:
 
 
 def known_slugs(course: Course, slugs: tuple[str, ...]) -> list[str]:
-    """The assignments that were named, all if none was."""
-    return [course.assignment(slug).slug for slug in slugs] or course.slugs
+    """The assignments that were named, each once; all if none was."""
+    return list(dict.fromkeys(course.assignment(slug).slug for slug in slugs)) or course.slugs

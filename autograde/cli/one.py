@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -61,17 +60,21 @@ def check(course: Course, file: str, slug: str, junit: Path | None, gradescope: 
 
 @command
 @click.argument("slugs", nargs=-1)
-@click.option("--into", default="demo", metavar="DIRECTORY", help="folder for the demo's own course and class")
+@click.option(
+    "--into", type=click.Path(file_okay=False, path_type=Path), help="folder for it  [default: demo/ in the course]"
+)
 @click.option("--wrong", type=click.IntRange(0), default=8, help="at most so many wrong programs for each assignment")
-def demo(course: Course, slugs: tuple[str, ...], into: str, wrong: int) -> None:
+def demo(course: Course, slugs: tuple[str, ...], into: Path | None, wrong: int) -> None:
     """Run a simulated class through everything.
 
-    From verification to every page and export, in a folder of its own. Exit status: that of the command that failed.
+    From verification to every page and export, in a copy of the course. Without a slug: all assignments. Exit status:
+    that of the command that failed.
 
     Example: course demo rmsnorm --into /tmp/demo
     """
-    words = [into, str(wrong), *known_slugs(course, slugs)]
-    sys.exit(subprocess.call([sys.executable, str(course.root / "tools" / "simulate_class.py"), *words]))
+    from autograde.cli.demo import run_demo
+
+    sys.exit(run_demo(course, known_slugs(course, slugs), (into or course.root / "demo").resolve(), wrong))
 
 
 @command

@@ -196,7 +196,7 @@ def test_it_is_written_beside_the_reports(tiny_course: Course) -> None:
 
 
 def test_a_thousand_students_fit_a_page_that_opens_soon() -> None:
-    """tools/time_pages.py measures how soon."""
+    """tools/bench/pages.py measures how soon."""
     outcomes = [Outcome.PASSED, Outcome.FAILED] * 12
     verdicts = [verdict(str(number), outcome, hint="You add.") for number, outcome in enumerate(outcomes)]
     exercises = [ExerciseReport(exercise="scale", verdicts=verdicts)]

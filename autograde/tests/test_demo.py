@@ -1,24 +1,38 @@
-"""The demo writes every page and export, and says where each lies."""
+"""The demo runs in any course folder, writes every page and export, and says where each is."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote
 
+import nbformat
 import pytest
 from bs4 import BeautifulSoup
 
-from autograde.course import load_course
+from autograde.cli.demo import MARKER, where_to_look
+from autograde.cli.new import new_assignment
+from autograde.course import Course, load_course
+from autograde.demo.course_copy import copy_course
+from autograde.demo.simulated_class import submit_class
+from autograde.notebooks.submitted import students_submitted
 from autograde.tests.checked_course import CONFIG, make_checked_course
-from autograde.tests.tiny_course import SLUG
+from autograde.tests.commands import ROOT, course_here
+from autograde.tests.tiny_course import SLUG, SOURCE, make_course
 
-TOOLS = Path(__file__).parents[2] / "tools"
-WRITTEN = (
-    f"verified/{SLUG}.html", f"verified/{SLUG}.json", f"reports/{SLUG}.html", f"reports/{SLUG}-changes.html",
-    f"reports/{SLUG}-changes.csv", f"reports/{SLUG}.csv", f"reports/{SLUG}-checks.csv", f"reports/{SLUG}-ideas.csv",
-    "reports/term.html", "reports/term.csv", "gradings.jsonl", "grades-canvas.csv", "grades-moodle.csv", "results.json",
-    "junit.xml", f"feedback/half-done/{SLUG}/{SLUG}.html",
-)  # fmt: skip
+PROSE = SOURCE.index("# %% nbgrader")
+WRITTEN_ANSWER = SOURCE.index("# %% [markdown]\n")
+
+
+def written(slug: str) -> list[str]:
+    """The files of a demo whose first assignment is `slug`."""
+    pages = [f"verified/{slug}.html", f"reports/{slug}.html", f"reports/{slug}-changes.html", "reports/term.html"]
+    tables = [f"reports/{slug}{name}.csv" for name in ("", "-checks", "-ideas", "-changes")]
+    for_programs = [f"verified/{slug}.json", "reports/term.csv", "gradings.jsonl", "results.json", "junit.xml"]
+    exports = ["grades-canvas.csv", "grades-moodle.csv"]
+    return [*pages, *tables, *for_programs, *exports, f"feedback/half-done/{slug}/{slug}.html"]
 
 
 def dead_links(root: Path) -> list[str]:
@@ -32,30 +46,145 @@ def dead_links(root: Path) -> list[str]:
     return dead
 
 
-@pytest.mark.long
-def test_the_demo_produces_all_of_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.syspath_prepend(str(TOOLS))
-    import simulate_class
+def make_complete_course(root: Path) -> str:
+    """Two assignments, wrong programs, a written answer, a deadline, nbgrader's configuration and a gradebook's address."""
+    config = CONFIG.replace("import Assignment", "import Limits, Assignment").replace(
+        "late=", "limits=Limits(check_cpu_s=1, cell_wall_s=2), db_url='sqlite:////nowhere/real.db', late="
+    )
+    make_checked_course(root)
+    (root / "course_config.py").write_text(config)
+    new_assignment(load_course(root), "centred", "Centring")
+    return SLUG
 
-    course = make_checked_course(tmp_path / "course")
-    (course.root / "reference_impl").mkdir()
-    config = course.root / "course_config.py"
-    quick = CONFIG.replace("import Assignment", "import Limits, Assignment")
-    config.write_text(quick.replace("late=", "limits=Limits(check_cpu_s=1, cell_wall_s=2), late="))
-    monkeypatch.setenv("PYTHONPATH", str(TOOLS.parent))
-    monkeypatch.setattr(simulate_class, "ROOT", course.root)
-    into = tmp_path / "demo"
-    status = simulate_class.main(into, 1, [SLUG])
-    said = capfd.readouterr().out
-    assert status == 0, said
-    assert [name for name in WRITTEN if not (into / name).is_file()] == []
-    for places in simulate_class.where_to_look(load_course(into), SLUG).values():
-        for place in places:
-            assert (into / place).is_file()
-            assert place in said
-    assert dead_links(into) == []
-    class_page = (into / "reports" / f"{SLUG}.html").read_text()
+
+def make_bare_course(root: Path) -> str:
+    """One exercise with one check: no wrong program, no written answer, no data, no reference, no deadline."""
+    (root / "source").mkdir()
+    (root / "source" / "scale.py").write_text(SOURCE[PROSE:WRITTEN_ANSWER])
+    tests = root / "hidden_tests" / "scale"
+    tests.mkdir(parents=True)
+    (tests / "test_scale.py").write_text(HIDDEN_CHECK)
+    (root / "course_config.py").write_text(
+        "from autograde.course import Assignment, Course, Limits\n"
+        "COURSE = Course('bare', [Assignment('scale', title='Scale')], limits=Limits(cell_wall_s=2))\n"
+    )
+    return "scale"
+
+
+HIDDEN_CHECK = '''"""Hidden checks of scale."""
+
+from hypothesis import given
+
+from autograde.testing import Oracle, check, tensors
+
+oracle = Oracle(lambda x, factor: x * factor)
+
+
+@check(points=4)
+@given(tensors((3,)), tensors((3,)))
+def test_products(student, x, factor):
+    """every entry is scaled by its factor"""
+    oracle.compare(student.scale(x, factor), x, factor)
+'''
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("make", [make_complete_course, make_bare_course])
+def test_demo_writes_every_page_and_says_where(tmp_path: Path, make: Callable[[Path], str]) -> None:
+    """The real command, where only the engine is installed: this repository's course and tools are out of reach."""
+    (tmp_path / "engine").mkdir()
+    (tmp_path / "engine" / "autograde").symlink_to(ROOT / "autograde")
+    root = tmp_path / "course"
+    root.mkdir()
+    slug = make(root)
+    done = subprocess.run(
+        [sys.executable, "-m", "autograde.cli", "demo", slug, "--wrong", "1"],
+        cwd=root,
+        env={"PYTHONPATH": str(tmp_path / "engine"), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    made = root / "demo"
+    assert [name for name in written(slug) if not (made / name).is_file()] == []
+    for pages in where_to_look(load_course(made), slug).values():
+        for page in pages:
+            assert (made / page).is_file()
+            assert page in done.stdout
+    assert dead_links(made) == []
+    class_page = (made / "reports" / f"{slug}.html").read_text()
     assert "1 student would see other points than before" in class_page
-    assert simulate_class.main(tmp_path / "course", 1, [SLUG]) == 2, "no demo is there: nothing is overwritten"
+    assert ("Formgrader" in done.stdout) == (root / "nbgrader_config.py").exists()
+
+
+def test_copy_course_never_shares_the_gradebook(tmp_path: Path) -> None:
+    """A simulated class in the real gradebook would be a disaster."""
+    root = tmp_path / "course"
+    make_complete_course(root)
+    (root / "submitted").mkdir()
+    course = copy_course(load_course(root), tmp_path / "copy")
+    assert load_course(root).db_url
+    assert course.gradebook_url == f"sqlite:///{tmp_path / 'copy' / 'gradebook.db'}"
+    names = {path.name for path in course.root.iterdir()}
+    assert names == {"course_config.py", "nbgrader_config.py", "source", "hidden_tests", "reference_impl"}
+
+
+def test_submit_class_submits_only_what_the_assignment_has(tmp_path: Path) -> None:
+    """Right and wrong programs, answers to break and due dates are all optional."""
+    (tmp_path / "bare").mkdir()
+    slug = make_bare_course(tmp_path / "bare")
+    course = load_course(tmp_path / "bare")
+    submit_class(course, slug, wrong=8)
+    kinds = ["crash", "damaged-metadata", "endless-loop", "half-done", "late", "missing-notebook", "syntax-error"]
+    assert students_submitted(course, slug) == [*kinds, "untouched"]
+    (half_done,) = course.paths(slug).submitted("half-done").iterdir()
+    assert "NotImplementedError" in half_done.read_text()
+    assert {cell.metadata.nbgrader.points for cell in read(course, slug, "damaged-metadata").cells} == {1000}
+
+
+def test_submit_class_breaks_no_answer_where_none_is_code(tmp_path: Path) -> None:
+    """An assignment may consist of written answers alone."""
+    course = make_course(tmp_path)
+    course.paths(SLUG).source.write_text(SOURCE[:PROSE] + SOURCE[WRITTEN_ANSWER:])
+    (course.paths(SLUG).hidden_tests / "test_scale.py").unlink()
+    submit_class(course, SLUG, wrong=8)
+    expected = ["damaged-metadata", "half-done", "late", "missing-notebook", "untouched"]
+    assert students_submitted(course, SLUG) == expected
+
+
+def read(course: Course, slug: str, student: str) -> nbformat.NotebookNode:
+    return nbformat.read(course.paths(slug).submitted(student) / f"{slug}.ipynb", as_version=4)
+
+
+@pytest.mark.parametrize(
+    ("into", "said"),
+    [
+        ("mine", "exists and is not a demo"),
+        ("../course", "holds the course itself"),
+        ("..", "exists and is not a demo"),
+        ("source/demo", "inside"),
+    ],
+)
+def test_demo_replaces_nothing_but_a_demo(tmp_path: Path, into: str, said: str) -> None:
+    root = tmp_path / "course"
+    course = make_checked_course(root)
+    (root / "mine").mkdir()
+    (root / "mine" / "thesis.txt").write_text("years of work")
+    (root / MARKER).touch()
+    before = sorted(root.rglob("*"))
+    done = course_here(course, "demo", SLUG, "--into", into)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+    assert "name another folder" in done.stderr
+    assert sorted(root.rglob("*")) == before
+
+
+def test_demo_needs_an_assignment(tmp_path: Path) -> None:
+    (tmp_path / "course_config.py").write_text("from autograde.course import Course\nCOURSE = Course('empty', [])\n")
+    done = course_here(load_course(tmp_path), "demo")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "error: course_config.py lists no assignment; write one with `course new`\n",
+    )
+    assert not (tmp_path / "demo").exists()

@@ -21,7 +21,7 @@ from autograde.testing.checks import Check
 from autograde.tests.checked_course import make_checked_course
 from autograde.tests.tiny_course import SLUG
 
-TOOLS = Path(__file__).parents[2] / "tools"
+ROOT = Path(__file__).parents[2]
 UNSEEN_CHILD = """
 import os, signal, time
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -64,13 +64,8 @@ def student_asked() -> StudentAsked:
     return calls, {"twice": twice, "made": made}, test_it.check
 
 
-@pytest.fixture(autouse=True)
-def _tools(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(TOOLS))
-
-
 def test_cpu_seconds_of_a_process_that_nobody_waits_for_count(tmp_path: Path) -> None:
-    import cpu_account
+    from tools.bench import cpu_account
 
     status, output, cost = cpu_account.run([sys.executable, "-c", UNSEEN_CHILD + "print('done')"], tmp_path)
     assert (status, output) == (0, "done\n")
@@ -81,7 +76,7 @@ def test_cpu_seconds_of_a_process_that_nobody_waits_for_count(tmp_path: Path) ->
 
 @pytest.mark.long
 def test_a_class_graded_twice_gives_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    import check_determinism
+    from tools import check_determinism
 
     monkeypatch.setattr(check_determinism, "SETTINGS", ((2, 0), (1, 2)))
     quick = ["--times", "2", "--wrong", "1", "--right", "1", "--cell-s", "5"]
@@ -90,7 +85,7 @@ def test_a_class_graded_twice_gives_the_same_bytes(monkeypatch: pytest.MonkeyPat
 
 
 def test_ratio_of_error_to_tolerance() -> None:
-    from plot_margins import ratio
+    from tools.bench.margins import ratio
 
     allowed = torch.tensor([0.5, 0.0, 2.0])
     assert ratio(torch.tensor([0.25, 0.0, 0.5]), allowed) == 0.5
@@ -102,8 +97,8 @@ def test_ratio_of_error_to_tolerance() -> None:
 MEASURED = """
 import sys
 from pathlib import Path
-from plot_margins import measure
 from autograde.course import load_course
+from tools.bench.margins import measure
 
 print(sorted({margin.program for margin in measure(load_course(Path(sys.argv[1])), sys.argv[2])}))
 """
@@ -112,20 +107,20 @@ print(sorted({margin.program for margin in measure(load_course(Path(sys.argv[1])
 def test_margins_are_measured_for_right_and_wrong_programs(tmp_path: Path) -> None:
     course = make_checked_course(tmp_path)
     command = [sys.executable, "-c", MEASURED, str(course.root), SLUG]
-    environment = os.environ | {"PYTHONPATH": f"{TOOLS.parent}:{TOOLS}"}
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
     assert done.stdout.splitlines()[-1:] == ["['right/other', 'wrong/adds', 'wrong/rows_left_alone']"], done.stderr
 
 
 def test_the_scale_bench_tells_each_part_from_the_ones_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    import bench_scale
+    from tools.bench import scale
 
     clock = iter(10.0 + second for second in (1, 2, 3, 4, 6, 8, 10, 14))
     spent = iter([1, 1.5, 2, 2.5, 3.5, 4.5, 5.5, 7.5])
     monkeypatch.setattr("time.monotonic", lambda: next(clock))
-    monkeypatch.setattr(bench_scale.cpu_account, "so_far", lambda: next(spent))
-    monkeypatch.setattr(bench_scale, "held", lambda main: bench_scale.Held(main=7))
-    watch = bench_scale.Watch(parts=2, start=10.0)
+    monkeypatch.setattr(scale.cpu_account, "so_far", lambda: next(spent))
+    monkeypatch.setattr(scale, "held", lambda main: scale.Held(main=7))
+    watch = scale.Watch(parts=2, start=10.0)
     for done in range(1, 9):
         watch.told(done, 8)
     assert [row[:3] for row in watch.rows()] == [(4, 1.0, 0.5), (8, 2.5, 1.25)]
@@ -133,35 +128,35 @@ def test_the_scale_bench_tells_each_part_from_the_ones_before(monkeypatch: pytes
 
 
 def test_the_grading_bench_tells_the_start_from_what_follows() -> None:
-    from bench_results import Cost, Measured, Timing, rows
-    from private_memory import Held
+    from tools.bench.private_memory import Held
+    from tools.bench.results import Cost, Measured, Timing, rows
 
     ours = Timing("ours", Cost(8, 10, ""), Cost(10, 19, ""), few=2, submissions=20)
     stock = Timing("stock", Cost(4, 8, ""), Cost(60, 84, ""), few=1, submissions=20)
-    bare = {"cells": 0.25, "calls": 0.2, "comparisons": 0.05}
-    found = Measured(ours, stock, bare, Held(graders=[50 * 10**6], submissions=[90 * 10**6]), Cost(3.5, 6, ""))
+    lower_bound = {"cells": 0.25, "calls": 0.2, "comparisons": 0.05}
+    found = Measured(ours, stock, lower_bound, Held(graders=[50 * 10**6], submissions=[90 * 10**6]), Cost(3.5, 6, ""))
     assert ours.further == 0.5
     assert stock.further == 4
     measured = [measured for _, _, measured in rows(found)]
     assert measured == ["6.0", "4.4", "8.0", "2.0", "3.8", "1.0", "140", "50 + 90", "3.5 (6.0 CPU s)"]
 
 
-def test_the_bare_limit_asks_the_same_and_gets_the_same(student_asked: StudentAsked) -> None:
+def test_the_lower_bound_asks_the_same_and_gets_the_same(student_asked: StudentAsked) -> None:
     """A program whose objects and calls of the grader's function matter: replayed, it is called as often."""
-    import bare_limit
+    from tools.bench import lower_bound
 
     calls, namespace, check = student_asked
-    record = bare_limit.recorded(check, namespace, seed=3)
+    record = lower_bound.recorded(check, namespace, seed=3)
     before = len(calls)
     assert before == 16
-    requests = [bare_limit.decode(frame) for frame in record.frames]
-    bare_limit.replay(requests, record.answers, namespace, 3)
+    requests = [lower_bound.decode(frame) for frame in record.frames]
+    lower_bound.replay(requests, record.answers, namespace, 3)
     assert calls[before:] == calls[:before]
     assert len(record.comparisons) == 8
 
 
 def test_memory_is_counted_by_what_a_process_is_for() -> None:
-    import private_memory
+    from tools.bench import private_memory
 
     hungry = "x = bytearray(b'1' * (64 << 20)); print(1, flush=True); sys.stdin.read()"
     guard = f"import os, sys; os.fork(); {hungry}"

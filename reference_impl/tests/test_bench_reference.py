@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from reference_impl.model import Config, LanguageModel, parameter_count
-from tools.bench_reference import PlainModel, measure, models, report
+from tools.bench.reference import PlainModel, measure, models, report
 
 SMALL = Config.gpt2(vocab_size=31, context_length=8, d_model=12, n_layers=2, n_heads=3)
 
@@ -50,9 +50,9 @@ def test_is_the_encoder_causal() -> None:
 def test_does_it_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     from rich.console import Console
 
-    from tools import bench_reference
+    from tools.bench import reference
 
-    monkeypatch.setitem(bench_reference.SIZES, "cpu", (SMALL, 2))
+    monkeypatch.setitem(reference.SIZES, "cpu", (SMALL, 2))
     seconds = measure("cpu", rounds=2, compiled=False)
     assert all(len(times) == 2 and min(times) > 0 for times in seconds.values())
     report("cpu", seconds, Console(width=100))

@@ -1,4 +1,4 @@
-"""How soon the pages of a large course open: `python tools/time_pages.py [STUDENTS]`. Needs Chromium."""
+"""How soon the pages of a large course open: `python -m tools.bench.pages [STUDENTS]`. Needs Chromium."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def a_report(student: int, chance: random.Random) -> Report:
 
 
 def pages(students: int) -> dict[str, str]:
-    """A page of each kind that grows with the class; everybody was regraded, and ten assignments make a term."""
+    """A page of each kind that grows with the class; every student was regraded, and ten assignments make a term."""
     chance = random.Random(0)
     reports = {f"student-{number:04d}": a_report(number, chance) for number in range(students)}
     everybody, room = list(reports.values()), Room("large")

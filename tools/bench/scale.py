@@ -1,8 +1,8 @@
 """Grades many submissions of one assignment, and writes the grades of a large class, to see what grows.
 
-    python tools/bench_scale.py --assignment rmsnorm --submissions 200
-    python tools/bench_scale.py --small --submissions 5000 --students 0
-    python tools/bench_scale.py --submissions 0 --students 1000 --assignments 25
+    python -m tools.bench.scale --assignment rmsnorm --submissions 200
+    python -m tools.bench.scale --small --submissions 5000 --students 0
+    python -m tools.bench.scale --submissions 0 --students 1000 --assignments 25
 
 The first part runs `course grade`'s own code and reports, for every tenth of the submissions, CPU seconds for each and
 the memory that the processes which stay hold alone: both must stay the same. `--small` takes an assignment as
@@ -20,10 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cpu_account
 import psutil
-from bench_grading import hand_in_all
-from bench_results import machine
 from nbgrader.api import (
     Assignment,
     Grade,
@@ -35,18 +32,21 @@ from nbgrader.api import (
     SubmittedNotebook,
     new_uuid,
 )
-from private_memory import Held, held
 from rich.console import Console
-from simulate_class import copy_course
 from sqlalchemy import insert
 
 from autograde.cli.new import new_assignment
 from autograde.course import Course, load_course
+from autograde.demo.course_copy import copy_course
 from autograde.notebooks.release import release
 from autograde.notebooks.submitted import students_submitted
 from autograde.records.exporters import EXPORTERS
 from autograde.records.grade import grade_class
 from autograde.records.gradebook import record
+from tools.bench import ROOT, cpu_account
+from tools.bench.grading import submit_all
+from tools.bench.private_memory import Held, held
+from tools.bench.results import machine
 
 console = Console(highlight=False, width=120)
 CELLS = 4
@@ -56,7 +56,7 @@ REAL = 10
 def main() -> None:
     options = _options()
     with tempfile.TemporaryDirectory(prefix="scale-") as folder:
-        course, slug = copy_course(Path(folder) / "course"), options.assignment
+        course, slug = copy_course(load_course(ROOT), Path(folder) / "course"), options.assignment
         os.chdir(course.root)
         if options.small:
             slug = "small"
@@ -120,7 +120,7 @@ def _told(done: int, wall_s: float, cpu_s: float, memory: Held) -> str:
 
 
 def _grade_many(course: Course, slug: str, submissions: int, jobs: int) -> None:
-    hand_in_all(course, slug, submissions, run=False)
+    submit_all(course, slug, submissions, run=False)
     with cpu_account.counted():
         watch = Watch()
         result = grade_class(course, slug, jobs=jobs, told=watch.told)
@@ -135,7 +135,7 @@ def _grade_many(course: Course, slug: str, submissions: int, jobs: int) -> None:
 
 def _large_gradebook(course: Course, slug: str, students: int, assignments: int) -> None:
     if not students_submitted(course, slug):
-        hand_in_all(course, slug, REAL, run=False)
+        submit_all(course, slug, REAL, run=False)
         grade_class(course, slug)
     few = students_submitted(course, slug)[:REAL]
     _timed(f"recording {len(few)} submissions, gradebook of one assignment", lambda: record(course, slug, few))
@@ -151,7 +151,7 @@ def _large_gradebook(course: Course, slug: str, students: int, assignments: int)
 
 
 def _fill(gradebook: Gradebook, students: int, assignments: int) -> None:
-    """A term in which everybody handed in everything."""
+    """A term in which every student submitted everything."""
     people = [{"id": f"simulated-{number:05}", "course_id": gradebook.course_id} for number in range(students)]
     db = gradebook.db
     db.execute(insert(Student), people)

@@ -1,7 +1,7 @@
 """Times what each layer of the confinement adds to one submission with one check, side by side in one run.
 
-    python tools/bench_confinement.py --rounds 40
-    python tools/bench_confinement.py --rounds 40 --cpu
+    python -m tools.bench.confinement --rounds 40
+    python -m tools.bench.confinement --rounds 40 --cpu
 
 Each round runs one submission (an empty cell, one check that calls one function) under every setting in turn, so that
 whatever else the machine does falls on all of them alike. Medians, in milliseconds. On a busy machine the clock says

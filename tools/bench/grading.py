@@ -1,15 +1,15 @@
-"""What grading costs: `course grade`, stock `nbgrader autograde` and the bare limit, on the same submissions.
+"""What grading costs: `course grade`, stock `nbgrader autograde` and a lower bound, on the same submissions.
 
-    python tools/bench_grading.py --assignment attention_head --submissions 20 --picture docs/performance.svg
+    python -m tools.bench.grading --assignment attention_head --submissions 20 --picture docs/performance.svg
 
 Half of the submissions are right, half are wrong programs of the course; each was run from top to bottom before it was
-handed in. Stock nbgrader runs each notebook in a kernel of its own, with its public cells only, and scores what does
+submitted. Stock nbgrader runs each notebook in a kernel of its own, with its public cells only, and scores what does
 not raise; `course grade` runs the notebook and then every hidden check, behind a process border. What stands behind
-the last answer it shows as handed in, unless nobody ran it (--not-run). Both write autograded/ and a gradebook, each in
-a fresh copy of the course; stock nbgrader has its default settings. Each grades one submission for each of its
-processes first, and then all, so that its start can be told from what each further submission takes. The course has
-been verified before, so that `course grade` finds inputs and tolerances ready.
-tools/bare_limit.py says what the bare limit is.
+the last answer it shows as submitted, unless the notebook was not run (--not-run). Both write autograded/ and a
+gradebook, each in a fresh copy of the course; stock nbgrader has its default settings. Each grades one submission for
+each of its processes first, and then all, so that its start can be told from what each further submission takes. The
+course has been verified before, so that `course grade` finds inputs and tolerances ready.
+tools/bench/lower_bound.py says what the lower bound is.
 
 CPU seconds compare where the machine is shared; for what the aims say of the clock nothing else should run.
 """
@@ -27,15 +27,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-import cpu_account
-import private_memory
-from bench_results import Measured, Timing, draw, show
-from cpu_account import Cost
 from nbclient import NotebookClient
-from simulate_class import copy_course, hand_in
 
-from autograde.course import Course
+from autograde.course import Course, load_course
+from autograde.demo.course_copy import copy_course
+from autograde.demo.simulated_class import submit
 from autograde.notebooks.release import assemble, read_program, release
+from tools.bench import ROOT, cpu_account, private_memory
+from tools.bench.cpu_account import Cost
+from tools.bench.results import Measured, Timing, draw, show
 
 STOCK_CONFIG = """c.CourseDirectory.course_id = "bench"
 c.ClearMarkScheme.enforce_metadata = False  # our written answers have mark schemes, which stock allows in tasks only
@@ -49,12 +49,12 @@ def main() -> None:
     options = _options()
     slug, count = options.assignment, options.submissions
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        course = _handed_in(Path(folder) / "course", slug, count, not options.not_run)
+        course = _submitted(Path(folder) / "course", slug, count, not options.not_run)
         grade = [sys.executable, "-m", "autograde.cli", "grade", slug, "--jobs", str(options.jobs)]
         found = Measured(
             ours=_timed(f"course grade --jobs {options.jobs}", grade, course.root, slug, count, options.jobs),
             stock=_stock(Path(folder) / "stock", course, slug, count),
-            bare=_bare(course, slug, count),
+            lower_bound=_lower_bound(course, slug, count),
             memory=private_memory.peak([*grade, "--force"], course.root),
             check=_cold_check(course, slug),
         )
@@ -70,7 +70,7 @@ def _options() -> argparse.Namespace:
         "--submissions", type=int, default=20, help="half of them right, half wrong; more than there are jobs"
     )
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="processes of `course grade`")
-    parser.add_argument("--not-run", action="store_true", help="hand in notebooks that nobody ran")
+    parser.add_argument("--not-run", action="store_true", help="submit notebooks that were not run")
     parser.add_argument("--picture", type=Path, help="draw the costs into this SVG file")
     options = parser.parse_args()
     if options.submissions <= options.jobs:
@@ -78,10 +78,10 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _handed_in(folder: Path, slug: str, submissions: int, run: bool) -> Course:
-    course = copy_course(folder)
+def _submitted(folder: Path, slug: str, submissions: int, run: bool) -> Course:
+    course = copy_course(load_course(ROOT), folder)
     release(course, [slug])
-    hand_in_all(course, slug, submissions, run)
+    submit_all(course, slug, submissions, run)
     cpu_account.run(_check(course, slug), course.root)  # as after `course verify`: inputs and tolerances are found out
     return course
 
@@ -102,7 +102,7 @@ def _stock(folder: Path, course: Course, slug: str, submissions: int) -> Timing:
     return _timed("nbgrader autograde", [*nbgrader, "autograde", slug], folder, slug, submissions, 1)
 
 
-def hand_in_all(course: Course, slug: str, submissions: int, run: bool = True) -> None:
+def submit_all(course: Course, slug: str, submissions: int, run: bool = True) -> None:
     """Right and wrong programs in turn, over and over; `run` from top to bottom before, as a student would."""
     folder = course.paths(slug).hidden_tests
     right, wrong = (itertools.cycle(sorted((folder / kind).glob("*.py"))) for kind in ("right", "wrong"))
@@ -112,7 +112,7 @@ def hand_in_all(course: Course, slug: str, submissions: int, run: bool = True) -
             NotebookClient(
                 notebook, kernel_name="python3", allow_errors=True, timeout=None, extra_arguments=["--log-level=40"]
             ).execute(cwd=str(course.root / "source"))
-        hand_in(course, slug, f"student-{number:04}", notebook)
+        submit(course, slug, f"student-{number:04}", notebook)
 
 
 def _timed(name: str, command: list[str], folder: Path, slug: str, submissions: int, few: int) -> Timing:
@@ -130,10 +130,10 @@ def _graded(command: list[str], folder: Path, slug: str, submissions: int) -> Co
     return cost
 
 
-def _bare(course: Course, slug: str, submissions: int) -> dict[str, float]:
-    command = [sys.executable, str(Path(__file__).parent / "bare_limit.py"), str(course.root), slug]
+def _lower_bound(course: Course, slug: str, submissions: int) -> dict[str, float]:
+    command = [sys.executable, "-m", "tools.bench.lower_bound", str(course.root), slug]
     environment = os.environ | {"MPLBACKEND": "agg", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE)
+    done = subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE)
     return {part: seconds / submissions for part, seconds in json.loads(done.stdout).items()}
 
 

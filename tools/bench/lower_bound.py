@@ -1,4 +1,4 @@
-"""CPU seconds that the student calls of a grading take by themselves: `python tools/bare_limit.py COURSE SLUG`.
+"""CPU seconds that the student calls of a grading take by themselves: `python -m tools.bench.lower_bound COURSE SLUG`.
 
 For each submission in COURSE/submitted, in this one process and on one thread:
 

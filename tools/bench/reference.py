@@ -1,7 +1,7 @@
 """Times a training step of the reference's GPT-2 beside plain PyTorch, in one run on one machine.
 
-    python tools/bench_reference.py                # a small model on the CPU; GPT-2 small on a GPU, if there is one
-    python tools/bench_reference.py --compile --rounds 30
+    python -m tools.bench.reference                # a small model on the CPU; GPT-2 small on a GPU, if there is one
+    python -m tools.bench.reference --compile --rounds 30
 
 The plain models are made of torch's own fused modules: `nn.TransformerEncoder`, and the usual blocks of nn.LayerNorm,
 one nn.Linear for query, key and value, and scaled_dot_product_attention. A step is forward, loss, backward, clipping

@@ -1,4 +1,4 @@
-"""The table and the picture of tools/bench_grading.py."""
+"""The table and the picture of tools/bench/grading.py."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from pathlib import Path
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
-import private_memory
-from cpu_account import Cost
 from rich.console import Console
 from rich.table import Table
+
+from tools.bench import private_memory
+from tools.bench.cpu_account import Cost
 
 BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#999999"
 """Okabe and Ito's colours, which colour-blind readers tell apart."""
@@ -41,15 +42,15 @@ class Measured:
 
     ours: Timing
     stock: Timing
-    bare: dict[str, float]
+    lower_bound: dict[str, float]
     """CPU seconds for each submission: cells, calls, comparisons"""
     memory: private_memory.Held
     check: Cost
     """of `course check` from cold"""
 
     @property
-    def limit(self) -> float:
-        return self.bare["calls"] + self.bare["comparisons"]
+    def bound_s(self) -> float:
+        return self.lower_bound["calls"] + self.lower_bound["comparisons"]
 
 
 def rows(found: Measured) -> list[tuple[str, str, str]]:
@@ -60,12 +61,12 @@ def rows(found: Measured) -> list[tuple[str, str, str]]:
         ("throughput, times nbgrader autograde's", "at least 25", f"{stock.all.wall_s / ours.all.wall_s:.1f}"),
         ("  the same in CPU seconds", "", f"{stock.all.cpu_s / ours.all.cpu_s:.1f}"),
         ("  the same, each further submission", "", f"{stock.further / ours.further:.1f}"),
-        ("CPU, times the bare limit, each further submission", "at most 2", f"{ours.further / found.limit:.1f}"),
-        ("  its start included", "", f"{ours.all.cpu_s / ours.submissions / found.limit:.1f}"),
+        ("CPU, times the lower bound, each further submission", "at most 2", f"{ours.further / found.bound_s:.1f}"),
+        ("  its start included", "", f"{ours.all.cpu_s / ours.submissions / found.bound_s:.1f}"),
         (
-            "  if the limit includes the notebook's cells",
+            "  if the bound includes the notebook's cells",
             "",
-            f"{ours.further / (found.limit + found.bare['cells']):.1f}",
+            f"{ours.further / (found.bound_s + found.lower_bound['cells']):.1f}",
         ),
         ("private memory of a further worker, MB", "under 150", f"{grader + submission:.0f}"),
         ("  of the grader, of its submission", "", f"{grader:.0f} + {submission:.0f}"),
@@ -83,8 +84,8 @@ def show(found: Measured, slug: str) -> None:
         wall, cpu, count = timing.all.wall_s, timing.all.cpu_s, timing.submissions
         numbers = (wall, cpu, wall / count, cpu / count, timing.further)
         table.add_row(timing.name, *(f"{number:.2f}" for number in numbers))
-    for part, seconds in found.bare.items():
-        table.add_row(f"bare limit: {part}", *[""] * 4, f"{seconds:.3f}")
+    for part, seconds in found.lower_bound.items():
+        table.add_row(f"lower bound: {part}", *[""] * 4, f"{seconds:.3f}")
     console.print(table)
     aims = Table()
     for column in ("", "aim", "measured"):
@@ -100,8 +101,8 @@ def draw(found: Measured, slug: str, path: Path) -> None:
     mpl.rcParams["svg.hashsalt"] = "performance"  # the same picture gives the same bytes
     mpl.rcParams["svg.fonttype"] = "none"
     bars = {
-        "calls and comparisons alone": (found.limit, GREY),
-        "with the notebook's cells": (found.limit + found.bare["cells"], GREY),
+        "calls and comparisons alone": (found.bound_s, GREY),
+        "with the notebook's cells": (found.bound_s + found.lower_bound["cells"], GREY),
         found.ours.name: (found.ours.further, BLUE),
         found.stock.name: (found.stock.further, VERMILION),
     }

@@ -1,4 +1,4 @@
-"""How near right programs come to the tolerance, and how far wrong ones go beyond: `python tools/plot_margins.py`.
+"""How near right programs come to the tolerance, and how far wrong ones go beyond: `python -m tools.bench.margins`.
 
 Grades every right and wrong program of an assignment in this process, notes for each check the largest error as a
 multiple of the error allowed there, prints the two margins and draws docs/margins/<slug>.svg.
@@ -33,8 +33,8 @@ from autograde.report import Report
 from autograde.testing import difference
 from autograde.testing.checks import Check
 from autograde.testing.tolerance import Part
+from tools.bench import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#555555"
 """Okabe and Ito's colours, which colour-blind readers tell apart."""
 SMALLEST, LARGEST = 1e-4, 1e8

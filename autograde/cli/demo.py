@@ -1,0 +1,150 @@
+"""Runs a simulated class through everything, in a folder of its own, and says where to look."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.table import Table
+
+from autograde.cli.console import say, screen
+from autograde.course import CONFIG_NAME, Course, CourseError
+from autograde.demo.course_copy import copy_course, course_parts
+from autograde.demo.simulated_class import HALF_DONE, submit, submit_class
+from autograde.notebooks.release import assemble
+from autograde.notebooks.submitted import students_submitted
+from autograde.report import Report, decode_report
+
+MARKER = "demo-course"
+"""an empty file at the top of a demo: `course demo` replaces no other folder"""
+
+
+def run_demo(original: Course, slugs: Sequence[str], into: Path, wrong: int) -> int:
+    """Run the demo of the assignments in `into`; 0, or the exit status of the command that failed.
+
+    Each class submits at most `wrong` of the assignment's wrong programs, evenly chosen; `course verify`, with which
+    the demo begins, tries all of them.
+    """
+    if not slugs:
+        raise CourseError(f"{CONFIG_NAME} lists no assignment; write one with `course new`")
+    refuse_folder(original, into)
+    shutil.rmtree(into, ignore_errors=True)
+    into.mkdir(parents=True)
+    (into / MARKER).touch()
+    course = copy_course(original, into)
+    status = run_course(into, "verify", "--page", "verified", *slugs) or run_course(into, "release", *slugs)
+    for slug in slugs if status == 0 else ():
+        submit_class(course, slug, wrong)
+        status = max(status, grade(course, slug), run_course(into, "feedback", slug))
+    status = status or submit_again(course, slugs[0]) or write_exports(course, slugs[0])
+    if status == 0:
+        show(course, slugs)
+    return status
+
+
+def refuse_folder(course: Course, into: Path) -> None:
+    """CourseError if the demo would replace something that is not a demo, or copy the course into itself."""
+    if into.is_dir() and not any(into.iterdir()):
+        return
+    if into.exists() and not (into / MARKER).is_file():
+        raise CourseError(f"{into} exists and is not a demo; name another folder with --into")
+    if course.root.is_relative_to(into):
+        raise CourseError(f"{into} holds the course itself; name another folder with --into")
+    for part in course_parts(course):
+        if into.is_relative_to(part):
+            raise CourseError(f"{into} is inside {part}, which the demo copies; name another folder with --into")
+
+
+def run_course(folder: Path, *arguments: str) -> int:
+    """Run `course ...` in `folder` as a user would, with its output on the screen; its exit status."""
+    say(f"$ course {' '.join(arguments)}")
+    sys.stdout.flush()
+    # -P: modules in the course's folder stay off the path, as they do for the installed command.
+    return subprocess.call([sys.executable, "-P", "-m", "autograde.cli", *arguments], cwd=folder)
+
+
+def grade(course: Course, slug: str) -> int:
+    """Grade the class. Status 1 is success: the class contains submissions that cannot be graded."""
+    status = run_course(course.root, "grade", slug)
+    return 0 if status == 1 else status
+
+
+def submit_again(course: Course, slug: str) -> int:
+    """One student submits the solution after the feedback; the review page shows what the new grading changes."""
+    shutil.rmtree(course.paths(slug).submitted(HALF_DONE))
+    submit(course, slug, HALF_DONE, assemble(course, slug, {}))
+    return grade(course, slug) or run_course(course.root, "report")
+
+
+def write_exports(course: Course, slug: str) -> int:
+    """Write what learning platforms and CI read."""
+    for platform in ("canvas", "moodle"):
+        if status := run_course(course.root, "export", "--for", platform, "--to", f"grades-{platform}.csv"):
+            return status
+    notebook = str(course.paths(slug).submitted(HALF_DONE) / f"{slug}.ipynb")
+    written = ("--gradescope", "results.json", "--junit", "junit.xml")
+    return run_course(course.root, "check", notebook, "--assignment", slug, *written)
+
+
+def show(course: Course, slugs: Sequence[str]) -> None:
+    """Print the class as a table, and each page with its purpose."""
+    table = Table(title="The simulated class")
+    table.add_column("assignment", no_wrap=True)
+    for heading in ("submitted", "full marks", "some", "none", "hint given", "not graded"):
+        table.add_column(heading, justify="right")
+    for slug in slugs:
+        table.add_row(slug, *map(str, counts(course, slug)))
+    screen.print(table)
+    say(f"\nPages of {slugs[0]}, in {course.root}; those of other assignments are beside them.")
+    for reader, pages in where_to_look(course, slugs[0]).items():
+        say(f"\n{reader}")
+        for path, purpose in pages.items():
+            say(f"  {path}\n      {purpose}")
+    if (course.root / "nbgrader_config.py").exists():
+        say(f"\nTo mark by hand: cd {course.root} && jupyter lab, then Nbgrader > Formgrader")
+
+
+def counts(course: Course, slug: str) -> tuple[int, ...]:
+    """How many submitted, got full marks, some, none, were given a hint, and could not be graded."""
+    reports, submitted = read_reports(course, slug), len(students_submitted(course, slug))
+    full = sum(report.score == report.max_score for report in reports)
+    none = sum(report.score == 0 for report in reports)
+    hinted = sum(map(has_hint, reports))
+    return submitted, full, len(reports) - full - none, none, hinted, submitted - len(reports)
+
+
+def read_reports(course: Course, slug: str) -> list[Report]:
+    return [decode_report(path.read_bytes()) for path in sorted(course.paths(slug).reports.glob("*.json"))]
+
+
+def has_hint(report: Report) -> bool:
+    return any(verdict.hint for verdict in report.verdicts)
+
+
+def where_to_look(course: Course, slug: str) -> dict[str, dict[str, str]]:
+    """Reader -> path in the course -> its purpose; of one assignment."""
+    paths, verified = course.paths(slug), course.root / "verified"
+    student = next((report.student for report in read_reports(course, slug) if has_hint(report)), HALF_DONE)
+    found = {
+        "For students": {paths.feedback(student): "points, what to fix first, how to see each failure"},
+        "For TAs": {
+            paths.class_page: "the class: what to do and say next, who passed what, statistics",
+            course.term_page: "the term: who may need help, which assignment was hard",
+            paths.changes_page: "what grading again changed, to review before `course feedback` shows it",
+        },
+        "For instructors": {verified / f"{slug}.html": "is it sound: which check catches which wrong program"},
+        "For programs": {
+            paths.report(HALF_DONE): "the record that every page is made from",
+            verified / f"{slug}.json": "the verification",
+            course.log: "who graded what, when and with which version",
+            course.root / "grades-canvas.csv": "grades for Canvas; grades-moodle.csv for Moodle",
+            course.root / "results.json": "one submission for Gradescope; junit.xml for CI",
+        },
+    }
+    return {
+        reader: {str(path.relative_to(course.root)): purpose for path, purpose in pages.items()}
+        for reader, pages in found.items()
+    }

@@ -1,0 +1,88 @@
+"""Submits for a simulated class: right, wrong, unfinished, broken, late and damaged work."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import nbformat
+from nbformat.notebooknode import NotebookNode
+
+from autograde.course import Course
+from autograde.notebooks.release import assemble, draft, read_program
+from autograde.notebooks.repair import nbgrader_of
+
+HALF_DONE = "half-done"
+"""the student who submits again after the feedback"""
+ON_TIME_DAYS = -1.0
+LOOP = "\n\nwhile True:\n    pass\n"
+CRASH = "\n\nimport ctypes\nctypes.string_at(0)\n"
+
+
+def submit_class(course: Course, slug: str, wrong: int) -> None:
+    """Write submitted/<student>/<slug>/ for one student per kind of work, with at most `wrong` wrong programs."""
+    untouched = nbformat.read(draft(course, slug), as_version=4)
+    solution = assemble(course, slug, {})
+    for student, program in chosen_programs(course, slug, wrong).items():
+        submit(course, slug, student, assemble(course, slug, read_program(program)[1]))
+    submit(course, slug, "untouched", untouched)
+    submit(course, slug, HALF_DONE, assemble(course, slug, later_half(answers_of(untouched))))
+    for student, replacements in broken_answers(answers_of(solution)):
+        submit(course, slug, student, assemble(course, slug, replacements))
+    submit(course, slug, "late", solution, days_late=2)
+    submit(course, slug, "damaged-metadata", damaged(solution))
+    course.paths(slug).submitted("missing-notebook").mkdir(parents=True)
+
+
+def submit(course: Course, slug: str, student: str, notebook: NotebookNode, days_late: float = ON_TIME_DAYS) -> None:
+    """Write one submission, with its time if the assignment has a due date."""
+    folder = course.paths(slug).submitted(student)
+    folder.mkdir(parents=True)
+    nbformat.write(notebook, folder / f"{slug}.ipynb")
+    due = course.due(slug)
+    if due is not None:
+        time = due + timedelta(days=days_late)
+        (folder / "timestamp.txt").write_text(time.strftime("%Y-%m-%d %H:%M:%S.%f UTC"))
+
+
+def chosen_programs(course: Course, slug: str, wrong: int) -> dict[str, Path]:
+    """Student -> program: all of the assignment's right programs and at most `wrong` of its wrong ones."""
+    paths = course.paths(slug)
+    right_programs, wrong_programs = (sorted(folder.glob("*.py")) for folder in (paths.right, paths.wrong))
+    chosen = [*right_programs, *spread(wrong_programs, wrong)]
+    return {f"{path.parent.name}-{path.stem.replace('_', '-')}": path for path in chosen}
+
+
+def spread(items: list[Path], most: int) -> list[Path]:
+    """At most `most` of the items, evenly over all."""
+    return [items[index * len(items) // most] for index in range(most)] if most < len(items) else items
+
+
+def answers_of(notebook: NotebookNode) -> dict[str, str]:
+    """grade_id -> source of every code cell that a student writes."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    return {cell.id: cell.source for cell in code if nbgrader_of(cell).get("solution")}
+
+
+def later_half(answers: dict[str, str]) -> dict[str, str]:
+    """The later half of the answers; of a single one, that one."""
+    names = list(answers)
+    return {name: answers[name] for name in names[len(names) // 2 :]}
+
+
+def broken_answers(answers: dict[str, str]) -> Iterator[tuple[str, dict[str, str]]]:
+    """(student, replacements) for each way in which the last answer cannot run; none without a code answer."""
+    for name, answer in list(answers.items())[-1:]:
+        yield "syntax-error", {name: "def broken(:\n"}
+        yield "endless-loop", {name: answer + LOOP}
+        yield "crash", {name: answer + CRASH}
+
+
+def damaged(notebook: NotebookNode) -> NotebookNode:
+    """The same notebook with invented nbgrader metadata in every cell."""
+    changed = copy.deepcopy(notebook)
+    for cell in changed.cells:
+        cell.metadata = NotebookNode(nbgrader={"grade": "yes", "points": 1000})
+    return changed

@@ -1,0 +1,6 @@
+"""Benchmarks of the kit; README.md says what each measures. Run them from the repository's root with `python -m`."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+"""the repository, whose course most of them measure"""
