@@ -26,6 +26,7 @@ __all__ = [
     "Reveal",
     "find_root",
     "load_course",
+    "load_or_start_course",
 ]
 
 CONFIG_NAME = "course_config.py"
@@ -200,6 +201,18 @@ def find_root(start: Path | None = None) -> Path:
         if (folder / CONFIG_NAME).is_file():
             return folder
     raise CourseError(f"no {CONFIG_NAME} in {start} or above it; run this inside a course folder")
+
+
+def load_or_start_course() -> Course:
+    """The course of the working folder; if that is empty and in no course, a new one that lists no assignment yet."""
+    here = Path.cwd()
+    try:
+        find_root(here)
+    except CourseError:
+        if any(not path.name.startswith(".") for path in here.iterdir()):
+            raise
+        return Course(name=here.name, assignments=[], root=here)
+    return load_course()
 
 
 def _line_of(error: Exception, file: Path) -> str:

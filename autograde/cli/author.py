@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
 
 from autograde.cli.command import JOBS, JSON, command, known_slugs
-from autograde.course import Course
+from autograde.course import Course, load_or_start_course
 
 
-@command
+@partial(command, load=load_or_start_course)
 @click.argument("slug")
 @click.option("--title", required=True, help="what students read, for example 'RoPE'")
 def new(course: Course, slug: str, title: str) -> None:
     """Write a small assignment that is already sound.
 
-    Turn it into your own one piece at a time, and try it with `course verify`.
+    Turn it into your own one piece at a time, and try it with `course verify`. In an empty folder it starts a course.
 
     Example: course new softmax --title "Softmax"
     """

@@ -31,12 +31,13 @@ def new_assignment(course: Course, slug: str, title: str) -> list[Path]:
         raise CourseError(f"{CONFIG_NAME} already lists {slug!r}; choose another slug")
     if '"' in title or "\\" in title or not title.isprintable() or not title.strip():
         raise CourseError(f"the title {title!r} must be one line of text without quotes and backslashes")
-    texts = {path: _rendered(template, slug, title) for template, path in _files(course.root, slug).items()}
+    files = _files(course.root, slug)
+    texts = {path: _rendered(template, slug=slug, title=title, cell=_header) for template, path in files.items()}
     for path in texts:
         if path.exists():
             raise CourseError(f"{path} is already there; choose another slug, or remove the file")
     config = course.root / CONFIG_NAME
-    listed = _listed(config, slug, title)
+    listed = _listed(config, _config_text(course), slug, title)
     for path, text in texts.items():
         write_whole(path, text)
     write_whole(config, listed)  # last: until then there is no such assignment
@@ -44,9 +45,10 @@ def new_assignment(course: Course, slug: str, title: str) -> list[Path]:
 
 
 def _files(root: Path, slug: str) -> dict[str, Path]:
-    """Template -> the file that is made of it."""
+    """Template -> the file that is made of it; where there is no course yet, also nbgrader's configuration."""
     tests = root / "hidden_tests" / slug
-    return {
+    starting = {} if (root / CONFIG_NAME).exists() else {"nbgrader_config.py.j2": root / "nbgrader_config.py"}
+    return starting | {
         "source.py.j2": root / "source" / f"{slug}.py",
         "reference.py.j2": root / "reference_impl" / f"{slug}.py",
         "test_centre.py.j2": tests / "test_centre.py",
@@ -56,14 +58,22 @@ def _files(root: Path, slug: str) -> dict[str, Path]:
     }
 
 
-def _rendered(template: str, slug: str, title: str) -> str:
+def _config_text(course: Course) -> str:
+    """The text of course_config.py as it is; where there is no course yet, one that lists no assignment."""
+    config = course.root / CONFIG_NAME
+    if config.exists():
+        return config.read_text(encoding="utf-8")
+    return _rendered("course_config.py.j2", course=json.dumps(course.name, ensure_ascii=False))
+
+
+def _rendered(template: str, **values: object) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("autograde", "templates/new"),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
         autoescape=False,  # Python, not HTML
     )
-    return environment.get_template(template).render(slug=slug, title=title, cell=_header)
+    return environment.get_template(template).render(**values)
 
 
 def _header(grade_id: str, **keys: object) -> str:
@@ -72,15 +82,25 @@ def _header(grade_id: str, **keys: object) -> str:
     return json.dumps({**plain, "grade_id": grade_id, **keys}, sort_keys=True)
 
 
-def _listed(config: Path, slug: str, title: str) -> str:
-    """The text of course_config.py with the assignment at the end of its list."""
-    text, line = config.read_text(encoding="utf-8"), f'Assignment("{slug}", title="{title}"),'
+def _listed(config: Path, text: str, slug: str, title: str) -> str:
+    """`text`, which is that of course_config.py, with the assignment at the end of its list."""
+    line = f'Assignment("{slug}", title="{title}"),'
     by_hand = CourseError(f"{config}: cannot find the end of its list of assignments; add there: {line}")
-    calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+    tree = ast.parse(text)
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     lists = [_assignments(call) for call in calls if getattr(call.func, "id", "") == "Course"]
-    if len(lists) != 1 or not isinstance(lists[0], ast.List) or not lists[0].elts:
+    if len(lists) != 1 or not isinstance(lists[0], ast.List):
         raise by_hand
-    last = lists[0].elts[-1]
+    if not lists[0].elts:
+        imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
+        if text.count("assignments=[],") != 1 or "Assignment" not in imported:
+            raise by_hand
+        return text.replace("assignments=[],", f"assignments=[\n        {line}\n    ],")
+    return _appended(text, lists[0].elts[-1], line, by_hand)
+
+
+def _appended(text: str, last: ast.expr, line: str, by_hand: CourseError) -> str:
+    """`text` with `line` after the last element of its list, which ends with a comma then."""
     lines = text.splitlines(keepends=True)
     end = last.end_lineno
     assert end is not None

@@ -50,6 +50,8 @@ def test_a_new_assignment_is_sound_and_can_be_released(course: Course) -> None:
             ["one", "two", "x"],
         ),
         ("C('t', [A('one', title='é')])", None),
+        ("C(name='t', assignments=[],)", ["x"]),
+        ("C(name='t', assignments=[  # none yet\n])", None),
         ("C(name='t', assignments=[A(s, title=s) for s in ('one', 'two')])", None),
     ],
 )
@@ -86,6 +88,29 @@ def test_what_cannot_be_made_is_said(course: Course, slug: str, title: str, said
     (course.root / "reference_impl" / "tests").mkdir(parents=True)
     with pytest.raises(CourseError, match=said):
         new_assignment(course, slug, title)
+
+
+def test_new_in_an_empty_folder_starts_a_course(tmp_path: Path) -> None:
+    """The first assignment brings the two configurations; a second one is added to the same course."""
+    root = tmp_path / 'my "course"'
+    root.mkdir()
+    (root / ".git").mkdir()
+    folder = Course(name="any", assignments=[], root=root)
+    assert course_here(folder, "new", "centred", "--title", "Centring").returncode == 0
+    assert course_here(folder, "new", "scaled", "--title", "Scaling").returncode == 0
+    course = load_course(root)
+    assert (course.name, course.slugs) == ('my "course"', ["centred", "scaled"])
+    assert (root / "nbgrader_config.py").read_bytes() == (ROOT / "nbgrader_config.py").read_bytes()
+
+
+@pytest.mark.parametrize(("file", "slug", "said"), [("notes.txt", "fine", "no course_config.py"), ("", "Bad", "slug")])
+def test_new_starts_no_course_by_mistake(tmp_path: Path, file: str, slug: str, said: str) -> None:
+    """Neither among other files nor for a slug that cannot be used."""
+    if file:
+        (tmp_path / file).touch()
+    done = course_here(Course(name="any", assignments=[], root=tmp_path), "new", slug, "--title", "T")
+    assert (done.returncode, said in done.stderr) == (2, True)
+    assert [path.name for path in tmp_path.iterdir()] == ([file] if file else [])
 
 
 def test_no_file_is_overwritten(course: Course) -> None:
