@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from autograde.exception_names import public_name
 from autograde.paths import AssignmentPaths
 from autograde.policies import Confinement, Experiments, Late, Limits
 from autograde.report import Reveal
@@ -230,7 +231,7 @@ def load_course(root: Path | None = None) -> Course:
     except CourseError:
         raise
     except Exception as error:
-        raise CourseError(f"{config}{_line_of(error, config)}: {type(error).__name__}: {error}") from error
+        raise CourseError(f"{config}{_line_of(error, config)}: {public_name(error)}: {error}") from error
     if "COURSE" not in defined:
         raise CourseError(f"{config}: defines no COURSE")
     course = defined["COURSE"]

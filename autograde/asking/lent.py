@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from autograde.asking.errors import DISTURBED, WorkerLostError
+from autograde.exception_names import public_name
 from autograde.wire import CallbackId
 
 MAX_CALLBACKS = 100_000
@@ -47,7 +48,7 @@ class Lent:
                 return {"value": function(*args, **kwargs)}
             return {"value": _vjp(function, args, kwargs, self.received(cotangents))}
         except Exception as error:  # the submission passed it something odd: its own affair
-            return {"error": f"{type(error).__name__}: {error}"[:500]}
+            return {"error": f"{public_name(error)}: {error}"[:500]}
 
 
 def _elements(value: Any) -> int:

@@ -10,6 +10,7 @@ from autograde.asking.conversation import Conversation
 from autograde.asking.errors import StudentError
 from autograde.asking.mismatch import Mismatch
 from autograde.asking.remote import Cost, Function, RemoteObject, Target, cost, gradients
+from autograde.exception_names import public_type
 from autograde.wire import Channel
 
 
@@ -173,7 +174,7 @@ class Student:
             # expected a ValueError, but your code raised RuntimeError
             # hint: Check `width % n_heads` and raise ValueError.
         """
-        names = {cls.__name__ for cls in expected}
+        names = {public_type(cls).__name__ for cls in expected}
         wanted = " or ".join(sorted(names))
         try:
             yield

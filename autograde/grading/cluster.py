@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from autograde.course import Course, CourseError, load_course
+from autograde.exception_names import public_name
 from autograde.grading.pool import GraderError, grade_one
 from autograde.grading.versions import digest_of
 from autograde.notebooks.extract import Submission
@@ -46,7 +47,7 @@ class ClusterPool:
         try:
             self.client: Any = Client(address, timeout=WORKERS_S)
         except (OSError, ValueError, TypeError) as error:
-            raise GraderError(f"no Dask scheduler answers at {address} ({type(error).__name__})") from None
+            raise GraderError(f"no Dask scheduler answers at {address} ({public_name(error)})") from None
         try:
             workers = self._wait_for_workers(need_gpu=device == "cuda")
         except BaseException:

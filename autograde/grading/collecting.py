@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from autograde.exception_names import public_name
 from autograde.grading.places import in_course, raised_at
 from autograde.testing.checks import Check
 
@@ -21,7 +22,7 @@ def tell(collector: pytest.Collector, report: pytest.CollectReport) -> None:
         error = raised.value.__cause__ or raised.value
         said = error.msg if isinstance(error, SyntaxError) else str(error)
         where = raised_at(error) or in_course(collector.path)
-        report.longrepr = f"{where}: {type(error).__name__}: {said}"
+        report.longrepr = f"{where}: {public_name(error)}: {said}"
     elif report.passed and (faults := [*_doubled(collector), *_misread(report.result)]):
         file = in_course(collector.path) or collector.path.name
         report.outcome, report.result = "failed", []

@@ -9,6 +9,7 @@ from typing import Any
 from autograde.asking.conversation import clean
 from autograde.asking.errors import StudentError, WorkerLostError
 from autograde.asking.mismatch import Mismatch, revealed
+from autograde.exception_names import public_name
 from autograde.grading.advice import NOT_FOUND, advice, advice_for_cell
 from autograde.grading.places import raised_at
 from autograde.grading.sandbox import WorkerCrashedError, WorkerTimeoutError
@@ -57,7 +58,7 @@ def failed(check: Check, raised: BaseException, reveal: Reveal, cell_error: str 
     # Ours: the trace is for the instructor; feedback shows none of a broken check's text.
     trace = "".join(traceback.format_exception(raised))[-2000:]
     where = f" ({place})" if (place := raised_at(raised)) else ""
-    reason = clean(f"{type(raised).__name__}: {raised}", 500) + where  # which may quote what the submission said
+    reason = clean(f"{public_name(raised)}: {raised}", 500) + where  # which may quote what the submission said
     return _verdict(check, Outcome.BROKEN, reason=reason, traceback=clean(trace, 2000))
 
 

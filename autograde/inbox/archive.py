@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 
 from autograde.course import CourseError
+from autograde.exception_names import public_name
 
 MAX_ENTRIES = 50_000
 MAX_TOTAL = 8 << 30
@@ -85,7 +86,7 @@ class Archive:
             with self._zip.open(info) as file:
                 data = file.read(limit + 1) if info.file_size <= limit else b""
         except (*DAMAGE, OSError, RuntimeError) as error:
-            raise EntryError(f"{said} is damaged ({type(error).__name__}).") from None
+            raise EntryError(f"{said} is damaged ({public_name(error)}).") from None
         if info.file_size > limit or len(data) > limit:
             what = "all files together unpack" if limit < max_bytes else "it unpacks"
             raise EntryError(f"{said} is refused: {what} to more than {limit / 1e6:.0f} MB.")

@@ -20,6 +20,7 @@ from typing import Any
 import nbformat
 from nbformat.notebooknode import NotebookNode
 
+from autograde.exception_names import public_name
 from autograde.notebooks.experiments import experiments_run
 from autograde.notebooks.repair import RawCell, release_notebook, repaired
 
@@ -129,7 +130,7 @@ def _upgraded(content: dict[str, Any]) -> dict[str, Any]:
         converted: dict[str, Any] = nbformat.convert(nbformat.from_dict(content), 4)
     except Exception as error:
         raise SubmissionError(
-            f"The notebook is in an old format and cannot be upgraded ({type(error).__name__}); save it in Jupyter 4+."
+            f"The notebook is in an old format and cannot be upgraded ({public_name(error)}); save it in Jupyter 4+."
         ) from None
     return converted
 
@@ -175,6 +176,6 @@ def _percent_cells(text: str) -> list[RawCell]:
     try:
         notebook = jupytext.reads(YAML_HEADER.sub("", text), fmt="py:percent")
     except Exception as error:
-        raise SubmissionError(f"The .py file cannot be read as cells ({type(error).__name__}).") from None
+        raise SubmissionError(f"The .py file cannot be read as cells ({public_name(error)}).") from None
     # Jupytext draws its cell ids at random; keeping them would make two readings differ.
     return [_raw_cell({**cell, "id": ""}) for cell in notebook.cells[: MAX_CELLS + 1]]

@@ -13,6 +13,7 @@ import nbformat
 from nbformat.notebooknode import NotebookNode
 
 from autograde.course import Course, CourseError
+from autograde.exception_names import public_name
 from autograde.notebooks.repair import nbgrader_of
 
 CELL_HEADER = re.compile(r"# %%(\s|$)")
@@ -100,7 +101,7 @@ def _parse(path: Path, text: str) -> NotebookNode:
     try:
         notebook: NotebookNode = jupytext.reads(text, fmt="py:percent")
     except Exception as error:
-        raise CourseError(f"{path}: jupytext cannot read it: {type(error).__name__}: {error}") from error
+        raise CourseError(f"{path}: jupytext cannot read it: {public_name(error)}: {error}") from error
     notebook.metadata = nbformat.from_dict(NOTEBOOK_METADATA)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     for cell in notebook.cells:

@@ -18,22 +18,23 @@ MODULES = {
 }
 # What each part may know of the engine besides itself, lowest first; `cli` is the top, and nothing knows it.
 MAY_IMPORT: dict[str, set[str]] = {
+    "exception_names": set(),
     "messages": set(),
-    "wire": set(),
-    "worker": {"messages", "wire"},
+    "wire": {"exception_names"},
+    "worker": {"exception_names", "messages", "wire"},
     "disk": set(),
     "paths": set(),
     "policies": set(),
     "report": {"disk"},
-    "course": {"paths", "policies", "report"},
-    "asking": {"report", "wire"},
+    "course": {"exception_names", "paths", "policies", "report"},
+    "asking": {"exception_names", "report", "wire"},
     "testing": {"asking", "report", "wire"},
-    "notebooks": {"course", "disk"},
+    "notebooks": {"course", "disk", "exception_names"},
     "demo": {"course", "notebooks"},
-    "grading": {"asking", "course", "disk", "messages", "notebooks", "report", "testing", "wire"},
+    "grading": {"asking", "course", "disk", "exception_names", "messages", "notebooks", "report", "testing", "wire"},
     "pages": {"course", "grading", "notebooks", "report"},
-    "records": {"course", "disk", "grading", "notebooks", "pages", "report"},
-    "inbox": {"course", "disk", "notebooks", "records"},
+    "records": {"course", "disk", "exception_names", "grading", "notebooks", "pages", "report"},
+    "inbox": {"course", "disk", "exception_names", "notebooks", "records"},
     "cli": {"course", "demo", "disk", "grading", "inbox", "notebooks", "pages", "records", "report"},
 }
 # Within grading, the side that runs hostile processes knows nothing of checks and verdicts.

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 import torch
 
+from autograde.exception_names import public_name
 from autograde.wire.frame import HEADER, MAGIC, PAYLOAD_BYTES, STRUCTURE_BYTES, sizes
 from autograde.wire.values import CallbackId, Generator, Handle, WireError, WireTensor
 
@@ -66,7 +67,7 @@ def decode(frame: bytes | bytearray | memoryview) -> Any:
     except WireError:
         raise
     except (msgspec.MsgspecError, ValueError, TypeError, OverflowError, RecursionError, RuntimeError) as error:
-        raise WireError(f"a malformed frame ({type(error).__name__})") from None
+        raise WireError(f"a malformed frame ({public_name(error)})") from None
     if reader.used != payload_size:
         raise WireError("a frame with bytes that belong to no tensor")
     return value

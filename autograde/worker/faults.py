@@ -5,6 +5,8 @@ from __future__ import annotations
 import traceback
 from typing import Any
 
+from autograde.exception_names import public_names
+
 CELL_PREFIX = "<cell "
 MAX_TEXT = 2000
 MAX_FRAMES = 8
@@ -16,7 +18,7 @@ class MissingNameError(Exception):
 
 def describe(error: BaseException) -> dict[str, Any]:
     """An exception as plain, bounded text, whatever its class does in `__str__`."""
-    names = [str(cls.__name__)[:80] for cls in type(error).__mro__][:20]
+    names = [name[:80] for name in public_names(error)[:20]]
     frames = []
     for frame in traceback.extract_tb(error.__traceback__)[-200:]:
         if frame.filename.startswith(CELL_PREFIX):

@@ -13,9 +13,11 @@ from IPython.core.compilerop import CachingCompiler
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.ultratb import AutoFormattedTB
 from IPython.utils.text import SList
 from traitlets.config import Config
 
+from autograde.exception_names import public_name, public_type
 from autograde.worker.faults import text_of
 from autograde.worker.limits import Bounds
 from autograde.worker.outputs import Outputs, Stream
@@ -59,6 +61,14 @@ class CapturingHook(DisplayHook):
         shell.outputs.add(output | {"execution_count": shell.execution_count})
 
 
+class CellTraceback(AutoFormattedTB):
+    """Tracebacks that name the exceptions before the last by their public classes too."""
+
+    def get_parts_of_chained_exception(self, evalue: BaseException | None) -> Any:
+        parts = super().get_parts_of_chained_exception(evalue)
+        return parts and (public_type(parts[0]), *parts[1:])
+
+
 class NotebookShell(InteractiveShell):
     """IPython without a terminal: everything shown ends up in `outputs`."""
 
@@ -87,6 +97,16 @@ class NotebookShell(InteractiveShell):
     def getoutput(self, cmd: str, split: bool = True, depth: int = 0) -> Any:
         self.system(cmd)
         return SList() if split else ""
+
+    def init_traceback_handlers(self, custom_exceptions: Any) -> None:
+        super().init_traceback_handlers(custom_exceptions)
+        self.InteractiveTB = CellTraceback(  # type: ignore[no-untyped-call]
+            mode=self.xmode, theme_name=self.colors, tb_offset=1
+        )
+
+    def _get_exc_info(self, exc_tuple: Any = None) -> tuple[Any, Any, Any]:
+        kind, value, trace = super()._get_exc_info(exc_tuple)  # type: ignore[no-untyped-call]
+        return public_type(kind), value, trace
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
         value = text_of(evalue)
@@ -142,7 +162,7 @@ def _describe(error: BaseException, cell: str) -> str:
     else:
         line, said = _last_line(error, cell), text_of(error)
     where = f" in line {line}" if line else ""
-    return f"{type(error).__name__}{where}{': ' if said else ''}{said}"[:500]
+    return f"{public_name(error)}{where}{': ' if said else ''}{said}"[:500]
 
 
 def _last_line(error: BaseException, cell: str) -> int | None:
