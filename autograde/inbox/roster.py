@@ -29,13 +29,11 @@ class Roster:
     @classmethod
     def of(cls, course: Course) -> Roster:
         """Empty without a gradebook."""
-        from nbgrader.api import Gradebook
-
-        from autograde.records.database import database_errors, has_gradebook
+        from autograde.records.database import CourseGradebook, database_errors, has_gradebook
 
         roster = cls()
         if has_gradebook(course):
-            with database_errors(course), Gradebook(course.gradebook_url, course.name) as gradebook:
+            with database_errors(course), CourseGradebook(course) as gradebook:
                 for student in gradebook.students:
                     name = f"{student.first_name or ''} {student.last_name or ''}"
                     roster.add(student.id, number=student.lms_user_id, name=name, email=student.email)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from alembic.script import ScriptDirectory
+from nbgrader.api import Gradebook
 from nbgrader.dbutil import ALEMBIC_DIR
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.engine import make_url
@@ -58,6 +59,18 @@ def gradebook_name(course: Course) -> str:
         return make_url(course.db_url).render_as_string(hide_password=True)
     except ArgumentError:
         return "course_config.py: db_url"
+
+
+class CourseGradebook(Gradebook):  # type: ignore[misc]
+    """nbgrader's gradebook of a course. A context: no connection is left open, also where it cannot be opened."""
+
+    def __init__(self, course: Course) -> None:
+        try:
+            super().__init__(course.gradebook_url, course.name)
+        except BaseException:
+            if hasattr(self, "db"):
+                self.close()
+            raise
 
 
 @contextmanager

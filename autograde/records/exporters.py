@@ -20,7 +20,7 @@ from autograde.course import Course, CourseError
 from autograde.disk import obstacle, write_whole
 from autograde.notebooks.nbgrader_settings import here
 from autograde.pages.staff_page import csv_text
-from autograde.records.database import database_errors, need_gradebook
+from autograde.records.database import CourseGradebook, database_errors, need_gradebook
 
 Row = Sequence[Any]
 
@@ -166,7 +166,7 @@ def grades(gradebook: Gradebook, students: Iterable[Any] = (), assignments: Iter
 def export_grades(course: Course, kind: str, to: str) -> list[str]:
     """Write the grades; returns a sentence for each assignment in which answers still wait for a person."""
     need_gradebook(course)
-    with database_errors(course), Gradebook(course.gradebook_url, course.name) as gradebook:
+    with database_errors(course), CourseGradebook(course) as gradebook:
         try:
             EXPORTERS[kind](to=to).export(gradebook)
         except OSError as error:

@@ -6,7 +6,7 @@ import functools
 import logging
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -15,12 +15,13 @@ import nbgrader.api
 from nbgrader.converters import GenerateFeedback
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
-from sqlalchemy import create_engine
+from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from traitlets.config import Config
 
 from autograde.course import Course, CourseError
 from autograde.disk import alone, obstacle
+from autograde.exception_names import public_name
 from autograde.notebooks.nbgrader_run import quiet_logger
 from autograde.notebooks.nbgrader_settings import configure
 from autograde.notebooks.submitted import students_in
@@ -57,7 +58,7 @@ def record(course: Course, slug: str, students: Iterable[str]) -> dict[str, str]
 
 def _told(error: Exception) -> str:
     why = obstacle(error) if isinstance(error, OSError) else None
-    return why or str(error) or type(error).__name__
+    return why or str(error) or public_name(error)
 
 
 def write_feedback(course: Course, slug: str, students: Iterable[str] | None = None) -> dict[str, str]:
@@ -115,8 +116,7 @@ def _feedback(course: Course, slug: str, students: list[str]) -> dict[str, str]:
     converter = _Feedback(coursedir=coursedir, config=config, log=logger)
     converter.force, converter.slug, converter.failures, converter.chosen = True, slug, {}, students
     try:
-        # nbgrader opens the gradebook for each student; an engine that is kept knows the statements already.
-        with _quiet(), patch.object(nbgrader.api, "create_engine", functools.cache(create_engine)):
+        with _quiet(), _kept_engines():
             converter.start()
     except NbGraderException as error:
         if isinstance(error.__context__, SQLAlchemyError):
@@ -124,6 +124,21 @@ def _feedback(course: Course, slug: str, students: list[str]) -> dict[str, str]:
         if not converter.failures:
             raise CourseError(f"{slug}: nbgrader stopped: {error}") from error
     return converter.failures
+
+
+@contextmanager
+def _kept_engines() -> Iterator[None]:
+    """nbgrader opens the gradebook for each student; an engine that is kept knows the statements already."""
+    with ExitStack() as stack:
+
+        @functools.cache
+        def kept(url: str, **options: Any) -> Engine:
+            engine = create_engine(url, **options)
+            stack.callback(engine.dispose)
+            return engine
+
+        with patch.object(nbgrader.api, "create_engine", kept):
+            yield
 
 
 @contextmanager

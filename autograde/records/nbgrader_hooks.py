@@ -12,7 +12,6 @@ from typing import Any
 import nbformat
 from nbconvert.exporters import NotebookExporter
 from nbformat.notebooknode import NotebookNode
-from nbgrader.api import Gradebook
 from nbgrader.plugins import LateSubmissionPlugin
 from nbgrader.preprocessors import NbGraderPreprocessor
 
@@ -24,6 +23,7 @@ from autograde.notebooks.source import CHECKS
 from autograde.notebooks.submitted import submission_of
 from autograde.pages.display import inert_markdown, safe_outputs
 from autograde.pages.feedback import exercise_html, exercise_text
+from autograde.records.database import CourseGradebook
 from autograde.report import ExerciseReport, Outcome, Report
 
 AS_HANDED_IN = {
@@ -160,7 +160,7 @@ def set_due_date(course: Course, slug: str) -> None:
     key = (course.gradebook_url, slug)
     if key in _DUE_WRITTEN and _DUE_WRITTEN[key] == naive:
         return
-    with Gradebook(course.gradebook_url, course.name) as gradebook:
+    with CourseGradebook(course) as gradebook:
         assignment = gradebook.find_assignment(slug)
         if assignment.duedate != naive:
             assignment.duedate = naive
@@ -173,7 +173,7 @@ def set_extension(course: Course, slug: str, student: str) -> None:
     granted = course.extensions(slug).get(student)
     if granted is None:
         return
-    with Gradebook(course.gradebook_url, course.name) as gradebook:
+    with CourseGradebook(course) as gradebook:
         submission = gradebook.find_submission(slug, student)
         if submission.extension != granted:
             submission.extension = granted

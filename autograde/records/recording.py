@@ -41,6 +41,7 @@ from autograde.disk import replacing
 from autograde.notebooks.stage import stage_if_stale
 from autograde.notebooks.submitted import submission_of
 from autograde.records import nbgrader_hooks as hooks
+from autograde.records.database import CourseGradebook
 from autograde.records.marks import keep_marked, marked_answers
 
 READ_ONLY = 0o444
@@ -189,7 +190,7 @@ class Recorder:
 @contextmanager
 def open_recorder(course: Course, slug: str) -> Iterator[Recorder]:
     """A recorder over a gradebook that is opened once."""
-    with Gradebook(course.gradebook_url, course.name) as gradebook:
+    with CourseGradebook(course) as gradebook:
         yield Recorder(gradebook, course, slug)
 
 

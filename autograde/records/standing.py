@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nbgrader.api import Gradebook
-
 from autograde.course import Course
-from autograde.records.database import database_errors, has_gradebook
+from autograde.records.database import CourseGradebook, database_errors, has_gradebook
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ def standings(course: Course, slug: str) -> dict[str, Standing]:
     if not has_gradebook(course):
         return {}
     found = {}
-    with database_errors(course), Gradebook(course.gradebook_url, course.name) as gradebook:
+    with database_errors(course), CourseGradebook(course) as gradebook:
         for submission in gradebook.assignment_submissions(slug):
             notebooks = list(submission.notebooks)
             found[submission.student.id] = Standing(

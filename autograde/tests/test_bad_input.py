@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import zipfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -252,7 +253,7 @@ def test_what_is_no_gradebook_is_named(checked_once: Path, tmp_path: Path, words
 def test_an_old_gradebook_is_named_and_what_to_run(checked_once: Path, tmp_path: Path) -> None:
     course = released_copy(checked_once, tmp_path)
     hand_in(course, "ada")
-    with sqlite3.connect(course.root / "gradebook.db") as connection:
+    with closing(sqlite3.connect(course.root / "gradebook.db")) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = '50a4d84c131a'")
     done = course_here(course, "grade", SLUG)
     assert done.returncode == 2

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import sqlite3
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 from nbgrader.api import Gradebook
+from sqlalchemy.exc import DatabaseError
 
 from autograde.course import Course, CourseError
+from autograde.inbox.roster import Roster
+from autograde.notebooks.release import release
 from autograde.notebooks.submitted import students_submitted
 from autograde.records import database
-from autograde.records.gradebook import record
+from autograde.records.exporters import export_grades
+from autograde.records.gradebook import record, write_feedback
+from autograde.records.standing import standings
 from autograde.report import CellRun, ExerciseReport, Outcome, Verdict
 from autograde.tests.tiny_course import SLUG, FakeGrading, a_report, copied_and_cut, hand_in
 
@@ -122,11 +131,10 @@ def test_a_locked_gradebook_changes_nothing(
     monkeypatch.setattr(database, "LOCKED_S", 0.2)
     hand_in(released, "ann")
     path = released.root / "gradebook.db"
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("BEGIN EXCLUSIVE")
         with pytest.raises(CourseError, match="locked by another program"):
             record(released, SLUG, ["ann"])
-    connection.close()
     assert scores(released) == {}
 
 
@@ -141,10 +149,8 @@ def test_a_gradebook_that_does_not_fit_is_refused(
     released: Course, fake_grading: FakeGrading, change: str, words: str
 ) -> None:
     hand_in(released, "ann")
-    connection = sqlite3.connect(released.root / "gradebook.db")
-    connection.execute(change)
-    connection.commit()
-    connection.close()
+    with closing(sqlite3.connect(released.root / "gradebook.db")) as connection, connection:
+        connection.execute(change)
     with pytest.raises(CourseError, match=words):
         record(released, SLUG, ["ann"])
     assert not (released.root / "autograded").exists()
@@ -175,3 +181,45 @@ def test_an_untouched_written_answer_scores_zero_and_another_waits_for_a_person(
 def test_a_bad_timestamp_is_named(released: Course, fake_grading: FakeGrading) -> None:
     hand_in(released, "ann", when="yesterday")
     assert "timestamp.txt: not a time" in record(released, SLUG, ["ann"])["ann"]
+
+
+def open_descriptors(course: Course) -> list[str]:
+    """Files of the gradebook that this process holds open."""
+    places = [os.path.realpath(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")]
+    return [place for place in places if place.startswith(str(course.root / "gradebook.db"))]
+
+
+def use_gradebook(course: Course) -> dict[str, Callable[[], object]]:
+    return {
+        "release": lambda: release(course, [SLUG]),
+        "record": lambda: record(course, SLUG, ["ann", "bob"]),
+        "feedback": lambda: write_feedback(course, SLUG),
+        "standings": lambda: standings(course, SLUG),
+        "export": lambda: export_grades(course, "nbgrader", str(course.root / "grades.csv")),
+        "roster": lambda: Roster.of(course),
+    }
+
+
+def test_no_connection_is_left_open(
+    released: Course, fake_grading: FakeGrading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counted by descriptors: only Python 3.13 and later warn of a connection that nothing closed."""
+    monkeypatch.chdir(released.root)
+    hand_in(released, "ann")
+    hand_in(released, "bob")
+    gc.disable()
+    try:
+        for name, use in use_gradebook(released).items():
+            use()
+            assert open_descriptors(released) == [], name
+    finally:
+        gc.enable()
+
+
+def test_gradebook_that_cannot_be_opened_is_closed(released: Course) -> None:
+    """nbgrader's own class leaves its connection to the garbage collector then."""
+    (released.root / "gradebook.db").write_text("not a database at all, just text\n" * 200)
+    with pytest.raises(DatabaseError, match="not a database") as kept:  # it holds the frames, and what they hold
+        database.CourseGradebook(released)
+    assert open_descriptors(released) == []
+    assert kept.tb is not None

@@ -40,6 +40,7 @@ from autograde.course import Course, load_course
 from autograde.demo.course_copy import copy_course
 from autograde.notebooks.release import release
 from autograde.notebooks.submitted import students_submitted
+from autograde.records.database import CourseGradebook
 from autograde.records.exporters import EXPORTERS
 from autograde.records.grade import grade_class
 from autograde.records.gradebook import record
@@ -139,13 +140,13 @@ def _large_gradebook(course: Course, slug: str, students: int, assignments: int)
         grade_class(course, slug)
     few = students_submitted(course, slug)[:REAL]
     _timed(f"recording {len(few)} submissions, gradebook of one assignment", lambda: record(course, slug, few))
-    with Gradebook(course.gradebook_url, course.name) as gradebook:
+    with CourseGradebook(course) as gradebook:
         _timed(
             f"filling in {students} students by {assignments} assignments",
             lambda: _fill(gradebook, students, assignments),
         )
     _timed(f"recording {len(few)} submissions, gradebook of the term", lambda: record(course, slug, few))
-    with Gradebook(course.gradebook_url, course.name) as gradebook:
+    with CourseGradebook(course) as gradebook:
         for name, exporter in EXPORTERS.items():
             _timed(f"export for {name}", lambda: exporter(to=str(course.root / "out.csv")).export(gradebook))  # noqa: B023
 
