@@ -15,6 +15,7 @@ from autograde.course import Limits
 from autograde.grading.sandbox import RunningSubmission
 from autograde.grading.warm import WarmProcess
 from autograde.tests.checked_course import checked_once
+from autograde.tests.machine import skip_without
 from autograde.tests.regraded_class import resubmitted, undisturbed
 from autograde.tests.tiny_course import fake_grading, released, released_once, tiny_course
 
@@ -59,7 +60,8 @@ def warm(lent_warm_process: Callable[..., WarmProcess]) -> WarmProcess:
 
 @pytest.fixture
 def run(warm: WarmProcess) -> Iterator[Run]:
-    """Runs cells in a worker: run("x = 1", "y = x", checks=2, memory_bytes=...)."""
+    """Runs cells in a confined worker: run("x = 1", "y = x", checks=2, memory_bytes=...)."""
+    skip_without("confinement")
     with ExitStack() as stack:
 
         def start(*cells: str, checks: int = 2, **limits: Any) -> RunningSubmission:

@@ -16,6 +16,7 @@ from autograde.course import load_course
 from autograde.notebooks.release import assemble
 from autograde.tests.checked_course import released_copy
 from autograde.tests.commands import course_here
+from autograde.tests.machine import skip_without
 from autograde.tests.tiny_course import SLUG, hand_in
 
 WRONG = "def scale(x, factor):\n    return x + factor"
@@ -25,6 +26,7 @@ Snapshot = dict[str, object]
 @pytest.fixture(scope="session")
 def resubmitted(checked_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A class that was graded, had an answer marked by hand, and has handed in again since."""
+    skip_without("confinement")
     course = released_copy(checked_once, tmp_path_factory.mktemp("resubmitted"))
     for student in ("ada", "bob", "cy"):
         hand_in(course, student, assemble(course, SLUG, {"why": "Because."}))

@@ -46,6 +46,7 @@ def course(tmp_path: Path) -> Course:
     return make_course(tmp_path)
 
 
+@pytest.mark.machine("landlock", "seccomp", "permits")
 def test_the_level_is_announced_and_proven(warm: WarmProcess, course: Course) -> None:
     assert level_of(warm.layers) == "B"
     assert proven(warm, course).startswith("level B: process border, limits, Landlock")
@@ -128,6 +129,7 @@ def test_macos_is_told_plainly_that_nothing_confines(monkeypatch: pytest.MonkeyP
         proven(mac, course)
 
 
+@pytest.mark.machine("permits")
 def test_threads_that_fork_all_the_time_get_no_process_and_spoil_no_check(run: Run) -> None:
     source = """
 import os, threading
@@ -261,6 +263,7 @@ def test_checks_run_at_the_same_time_in_several_submissions(warm: WarmProcess) -
     assert sorted(found) == [1, 1, 1, 1, 2, 2, 2, 2]
 
 
+@pytest.mark.machine("tree")
 @pytest.mark.parametrize("name", ["plain", "José 2027", "back\\slash and\ttab"])
 def test_a_file_tree_may_lie_below_any_name(tmp_path: Path, name: str) -> None:
     """An environment in such a home folder is hung into the submissions' tree like any other."""

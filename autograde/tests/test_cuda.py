@@ -1,6 +1,6 @@
 """The CUDA worker: its policy, which can be tried on any machine, and its work, which needs a card.
 
-Tests that need a card are skipped where torch sees none, and say so.
+Tests that need a card, or a confinement that the machine does not offer, are skipped and say why.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from autograde.testing import contract
 from autograde.tests.conftest import LIMITS
 
 Start = Callable[..., RunningSubmission]
-needs_a_card = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device on this machine")
+needs_a_card = pytest.mark.machine("CUDA", "confinement on CUDA")
+needs_the_policy = pytest.mark.machine("confinement on CUDA")
 
 
 @pytest.fixture
@@ -61,6 +62,7 @@ def name_threads():
 """
 
 
+@needs_the_policy
 def test_a_thread_may_be_named_as_the_driver_does_in_the_notebook_and_in_each_check(on_cuda: Start) -> None:
     running = on_cuda(TRIES + "assert name_threads() == [True, True]")
     assert running.cells[0].error == ""
@@ -69,6 +71,7 @@ def test_a_thread_may_be_named_as_the_driver_does_in_the_notebook_and_in_each_ch
             assert Student(channel).name_threads() == [True, True]
 
 
+@needs_the_policy
 @pytest.mark.parametrize(
     "attempt",
     [
@@ -92,6 +95,7 @@ def test_what_is_denied_on_the_cpu_is_denied_on_cuda(on_cuda: Start, attempt: st
         assert Student(channel).f() is False
 
 
+@needs_the_policy
 def test_memory_in_use_is_bounded_where_address_space_cannot_be(on_cuda: Start) -> None:
     """A reservation of a terabyte, as a driver makes, is fine; touching more than allowed is not."""
     reserve = "import mmap, time\nroom = mmap.mmap(-1, 1 << 40, flags=mmap.MAP_PRIVATE | 0x4000)\n"
@@ -101,9 +105,8 @@ def test_memory_in_use_is_bounded_where_address_space_cannot_be(on_cuda: Start) 
     assert "memory" in greedy.problem
 
 
+@pytest.mark.machine("root")
 def test_root_gets_no_writable_proc_without_a_file_tree_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("only root can write to the machine's own files in /proc")
     with WarmProcess(without=("tree",)) as warm:
         warm.wait_until_ready()
         with pytest.raises(WarmProcessError, match="could not be confined .*grade under another account"):

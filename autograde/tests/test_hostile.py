@@ -14,6 +14,7 @@ import socket
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,7 @@ from autograde.notebooks.release import assemble, release
 from autograde.records.gradebook import record, write_feedback
 from autograde.report import Report, write_report
 from autograde.tests.checked_course import CONFIG, make_checked_course
+from autograde.tests.machine import skip_without
 from autograde.tests.test_feedback import dangers
 from autograde.tests.tiny_course import SLUG, hand_in
 
@@ -100,7 +102,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
     test = made.paths(SLUG).hidden_tests / "test_scale.py"
     test.write_text(test.read_text() + f"\n\nSECRET = {SECRET!r}\n")
     release(made, [SLUG])
-    with sqlite3.connect(made.root / "gradebook.db") as gradebook:
+    with closing(sqlite3.connect(made.root / "gradebook.db")) as gradebook, gradebook:
         gradebook.execute("create table secrets (value text)")
         gradebook.execute("insert into secrets values (?)", (SECRET,))
     folder = made.paths(SLUG).submitted("honest")
@@ -121,6 +123,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
 
 @pytest.fixture(scope="module")
 def aftermath(course: Course, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aftermath]:
+    skip_without("confinement")
     with pytest.MonkeyPatch.context() as patch:
         yield graded(course, PROGRAMS, WITHOUT, tmp_path_factory.mktemp("handed-in"), patch)
 
@@ -221,7 +224,14 @@ def test_all_the_rest_is_as_if_nothing_had_happened(aftermath: Aftermath) -> Non
     changed_nothing(aftermath, len(PROGRAMS))
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize(
+    "level",
+    [
+        pytest.param("C", marks=pytest.mark.machine("tree", "seccomp", "permits")),
+        pytest.param("G", marks=pytest.mark.machine("seccomp", "permits")),
+        "F",
+    ],
+)
 def test_what_a_level_promises(course: Course, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: str) -> None:
     without, names = LEVELS[level]
     aftermath = graded(course, {name: PROGRAMS[name] for name in names}, without, tmp_path, monkeypatch)

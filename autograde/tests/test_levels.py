@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from autograde.course import Course, load_course
+from autograde.grading.confinement import LAYERS
 from autograde.notebooks.release import assemble, release
 from autograde.records.class_report import write_class_report
 from autograde.report import decode_report
@@ -19,12 +20,7 @@ from autograde.tests.test_nothing_lost import still_at_work
 from autograde.tests.tiny_course import SLUG, hand_in
 
 ROOT = Path(__file__).parents[2]
-FILES, NETWORK = "without Landlock", "without a network of its own"
-TREE, CALLS, PERMITS = (
-    "without a file tree of its own",
-    "without filtered system calls",
-    "without permits for processes",
-)
+FILES, TREE, CALLS, PERMITS, NETWORK = (f"without {layer.name}" for layer in LAYERS.values())
 MACHINES = {
     "a new kernel": ("", "level B", set()),
     "Ubuntu 24.04: user namespaces without powers": ("mounts", "level B", {TREE}),
@@ -34,6 +30,11 @@ MACHINES = {
     "no listener": ("listener", "level G", {PERMITS}),
     "nothing": ("landlock,seccomp,namespaces", "level G", {FILES, TREE, NETWORK, CALLS, PERMITS}),
 }
+
+
+def needed(without: set[str]) -> pytest.MarkDecorator:
+    """This machine must have what it is not to be robbed of."""
+    return pytest.mark.machine(*(key for key, layer in LAYERS.items() if f"without {layer.name}" not in without))
 
 
 def course_there(course: Course, lacks: str, *words: str) -> subprocess.CompletedProcess[str]:
@@ -53,7 +54,9 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize(
+    "machine", [pytest.param(name, marks=needed(without)) for name, (_, _, without) in MACHINES.items()]
+)
 def test_the_doctor_names_the_level_and_every_missing_layer(course: Course, machine: str) -> None:
     lacks, level, without = MACHINES[machine]
     done = course_there(course, lacks, "doctor", "--json")
@@ -66,6 +69,7 @@ def test_the_doctor_names_the_level_and_every_missing_layer(course: Course, mach
 
 
 @pytest.mark.long
+@pytest.mark.machine("seccomp", "permits")
 def test_a_weaker_machine_is_refused_and_then_accepted_with_a_warning(course: Course) -> None:
     refused = course_there(course, "landlock,namespaces", "grade", SLUG)
     assert refused.returncode == 2
@@ -88,6 +92,7 @@ def test_a_weaker_machine_is_refused_and_then_accepted_with_a_warning(course: Co
 
 
 @pytest.mark.long
+@pytest.mark.machine("tree")
 def test_a_machine_with_nothing_of_linux_warns_and_grades(course: Course) -> None:
     """What macOS lacks is taken away: every layer, /proc, and the sockets that tell when their other end is closed."""
     lacks = "landlock,seccomp,namespaces,seqpacket,proc"
@@ -109,6 +114,7 @@ def test_a_machine_with_nothing_of_linux_warns_and_grades(course: Course) -> Non
 
 
 @pytest.mark.long
+@pytest.mark.machine("tree", "seccomp", "permits")
 def test_level_c_is_enough_to_grade(course: Course) -> None:
     (course.root / "course_config.py").write_text(CONFIG)
     graded = course_there(course, "landlock", "grade", SLUG, "--force")

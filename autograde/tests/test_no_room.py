@@ -15,6 +15,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ from autograde.records import grade as grading_run
 from autograde.records.grade import grade_class
 from autograde.report import decode_report
 from autograde.tests.commands import course_here
+from autograde.tests.machine import skip_without
 from autograde.tests.regraded_class import Snapshot, snapshot
 from autograde.tests.tiny_course import SLUG
 
@@ -36,9 +38,7 @@ Undisturbed = tuple[Path, Snapshot, float]
 
 
 def mount(*words: str) -> None:
-    done = subprocess.run(["mount", *words], capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"this account may not mount a small disk: {done.stderr.strip()}")
+    subprocess.run(["mount", *words], check=True)
 
 
 def resize(disk: Path, size: int) -> None:
@@ -48,8 +48,7 @@ def resize(disk: Path, size: int) -> None:
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of its own."""
-    if not shutil.which("mount"):
-        pytest.skip("there is no `mount` here to make a small disk with")
+    skip_without("mounts")
     place = tmp_path / "disk"
     place.mkdir()
     mount("-t", "tmpfs", "-o", f"size={ROOMY}", "tmpfs", str(place))
@@ -72,7 +71,7 @@ def expect_nothing_half_written(root: Path) -> None:
     for path in (root / "autograded").rglob("*.ipynb"):
         json.loads(path.read_text())
     assert not list(root.rglob("*.tmp"))
-    with sqlite3.connect(root / "gradebook.db") as gradebook:
+    with closing(sqlite3.connect(root / "gradebook.db")) as gradebook, gradebook:
         assert gradebook.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
@@ -154,7 +153,10 @@ def test_a_database_that_is_locked_in_the_middle(
     root = copied(undisturbed, tmp_path)
     course = load_course(root)
     monkeypatch.chdir(root)
-    with sqlite3.connect(root / "gradebook.db", isolation_level=None) as holder, monkeypatch.context() as patch:
+    with (
+        closing(sqlite3.connect(root / "gradebook.db", isolation_level=None)) as holder,
+        monkeypatch.context() as patch,
+    ):
         holder.execute("BEGIN EXCLUSIVE")
         patch.setattr(recording, "check_gradebook", lambda *_: None)
         patch.setattr(grading_run, "check_gradebook", lambda *_: None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,14 +24,11 @@ from autograde.records.room import Room, Unfinished
 from autograde.records.standing import Standing
 from autograde.records.term_report import term_page, week
 from autograde.report import CellRun, Comparison, ExerciseReport, Outcome, Report, Verdict
+from autograde.tests.machine import chromium
 from autograde.tests.tiny_course import SLUG, FakeGrading, hand_in
 
 ROOT = Path(__file__).parents[2]
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = [
-    pytest.mark.needs("playwright", "axe_playwright_python"),
-    pytest.mark.skipif(CHROMIUM is None, reason="pages are not tried in a browser: apt-get install chromium"),
-]
+pytestmark = [pytest.mark.needs("playwright", "axe_playwright_python"), pytest.mark.machine("chromium")]
 
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">\u202e'\"=1+1\x1b[31m"
 COMPARISON = Comparison(
@@ -113,7 +109,7 @@ def browser() -> Iterator[Any]:
 
     with sync_playwright() as playwright:
         options = ["--no-sandbox", "--disable-gpu"]
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+        opened = playwright.chromium.launch(executable_path=chromium(), args=options)
         yield opened
         opened.close()
 

@@ -21,26 +21,19 @@ from autograde.records.database import check_gradebook, gradebook_name
 from autograde.records.exporters import grades
 from autograde.tests.checked_course import make_checked_course
 from autograde.tests.commands import course_here
+from autograde.tests.machine import postgres_programs
 from autograde.tests.tiny_course import SLUG, hand_in
 
-pytestmark = [pytest.mark.long, pytest.mark.needs("psycopg")]
+pytestmark = [pytest.mark.long, pytest.mark.needs("psycopg"), pytest.mark.machine("PostgreSQL")]
 OTHER = "a02_scale"
 ADDS = "def scale(x, factor):\n    return x + factor"
-
-
-def programs() -> Path:
-    """Where Debian's package `postgresql` puts initdb and postgres."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    named = shutil.which("initdb")
-    if not found and not named:
-        pytest.skip("PostgreSQL is not installed; `apt-get install postgresql` to test it")
-    return (found[-1] if found else Path(str(named))).parent
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     """The address of a server that listens on a socket file of its own and nowhere else."""
-    where, root = programs(), os.getuid() == 0
+    where, root = postgres_programs(), os.getuid() == 0
+    assert where
     folder = Path(tempfile.mkdtemp(prefix="course-pg-", dir="/tmp"))  # a socket's path may have 107 characters only
     account = {"user": "nobody"} if root else {}
     if root:

@@ -284,7 +284,7 @@ print(processes.descendants(os.getpid()))
 """
 
 
-@pytest.mark.skipif(not Path("/bin/ps").exists(), reason="the way without /proc is not tried: there is no /bin/ps")
+@pytest.mark.machine("ps")
 def test_where_there_is_no_proc_processes_are_found_by_ps() -> None:
     """A child, a grandchild and an orphan, in a process group of their guard's."""
     command = [sys.executable, "-c", BY_PS]

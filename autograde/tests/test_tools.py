@@ -64,13 +64,13 @@ def student_asked() -> StudentAsked:
     return calls, {"twice": twice, "made": made}, test_it.check
 
 
+@pytest.mark.machine("control groups")
 def test_cpu_seconds_of_a_process_that_nobody_waits_for_count(tmp_path: Path) -> None:
     from tools.bench import cpu_account
 
     status, output, cost = cpu_account.run([sys.executable, "-c", UNSEEN_CHILD + "print('done')"], tmp_path)
     assert (status, output) == (0, "done\n")
-    if cost.counted == cpu_account.WHOLE_MACHINE:
-        pytest.skip("this account may not make control groups")
+    assert cost.counted == cpu_account.ITS_PROCESSES
     assert 0.5 <= cost.cpu_s < 2
 
 

@@ -15,7 +15,7 @@ from reference_impl.sampling import generate
 from reference_impl.tokenizer import ByteTokenizer
 from reference_impl.trainer import Recipe, Trainer
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device here")
+pytestmark = pytest.mark.machine("CUDA")
 
 SMALL: dict[str, Any] = {"vocab_size": 256, "context_length": 32, "d_model": 32, "n_layers": 2, "n_heads": 4}
 CONFIGS = [
