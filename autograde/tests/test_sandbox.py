@@ -214,7 +214,7 @@ def g():
         student = Student(channel)
         names, modules, fds = student.f()
         assert "COURSE_SECRET" not in names
-        known = ("autograde.worker", "autograde.wire", "autograde.messages")
+        known = ("autograde.worker", "autograde.wire", "autograde.messages", "autograde.exception_names")
         assert all(name.startswith(known) or name == "autograde" for name in modules)
         assert len(fds) <= 6
         with pytest.raises(StudentError, match="ModuleNotFoundError"):
