@@ -73,7 +73,7 @@ class Documented:
     @property
     def text(self) -> str:
         """The docstring above its examples."""
-        return self._pieces[0].strip()
+        return str(self._pieces[0]).strip()
 
     @property
     def examples(self) -> list[Example]:
@@ -131,7 +131,8 @@ class Documented:
 
     def _is_own(self, function: Any) -> bool:
         """Not one that a module imports."""
-        return function.__module__ == getattr(self.thing, "__module__", self.thing.__name__)
+        owner: str = getattr(self.thing, "__module__", self.thing.__name__)
+        return str(function.__module__) == owner
 
     @property
     def _constructor(self) -> ast.FunctionDef | None:
