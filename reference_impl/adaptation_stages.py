@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from functools import partial
+from itertools import starmap
 
 import torch
 
@@ -23,6 +24,7 @@ from reference_impl.pretrain import split
 from reference_impl.quotations import Passage, passages
 from reference_impl.reasoning import answer_with_tools, compliance, self_consistency_vote, tool_examples
 from reference_impl.run import Run
+from reference_impl.sampling import is_greedy
 from reference_impl.sft import collate
 from reference_impl.trainer import Recipe, Trainer
 
@@ -76,16 +78,22 @@ def lora(run: Run) -> list[Milestone]:
     taught = [one.messages for one in run.questions(["shout"])]
     folder = run.folder / "lora" / "run"
     finetune(model, chat, taught, run.preset.lora, run.preset.batch_size, folder, run.resume, description="LoRA")
-    apart = answers(model, chat, [one.question for one in asked])
+    prompts = [chat.prompt(one.question) for one in asked]
+    apart = respond(model, chat, prompts, LONGEST_ANSWER)
     after = follows(model, chat, asked)["all"]
     merge(model)
-    together = answers(model, chat, [one.question for one in asked])
-    same = sum(one == other for one, other in zip(apart, together, strict=True)) / len(asked)
+    same = sum(starmap(partial(_would_say, model), zip(prompts, apart, strict=True))) / len(asked)
     return [
         Milestone("LoRA", "learns a new task", "share right, held out", before, after, "at least", 0.5),
         Milestone("LoRA", "trains few parameters", "share trained", 1.0, trainable / everything, "at most", 0.1),
         Milestone("LoRA", "merges into the model", "share of equal answers", None, same, "at least", 0.99),
     ]
+
+
+def _would_say(model: LanguageModel, prompt: Sequence[int], response: Sequence[int]) -> bool:
+    """Is `response`, which another form of the model gave, what this one gives, as far as rounding tells?"""
+    ids = torch.tensor([[*prompt, *response]], device=model.unembed.weight.device)
+    return bool(is_greedy(model, ids, len(prompt)).all())
 
 
 def reasoning(run: Run) -> list[Milestone]:

@@ -20,7 +20,7 @@ from reference_impl.losses import language_model_loss, mean_loss
 from reference_impl.milestones import Milestone
 from reference_impl.mlp import swiglu_width
 from reference_impl.model import LanguageModel
-from reference_impl.sampling import generate
+from reference_impl.sampling import generate, is_greedy
 from reference_impl.tokenizer import BPE
 from reference_impl.trainer import Recipe, Trainer
 
@@ -142,15 +142,16 @@ def expert_gain(
 
 
 def cache_gain(model: LanguageModel, tokens: int) -> Milestone:
-    """How much faster a text of `tokens` is written with a cache, if it is the same text; 0 if it is not."""
+    """How much faster a text of `tokens` is written with a cache, if it is the model's; 0 if it is not."""
     device = model.unembed.weight.device
     prompt = torch.zeros(1, 4, dtype=torch.int64, device=device)
     started = time.perf_counter()
     cached = generate(model, prompt, tokens, temperature=0.0)
     middle = time.perf_counter()
-    plain = _without_cache(model, prompt, tokens)
+    _without_cache(model, prompt, tokens)
     ended = time.perf_counter()
-    gain = (ended - middle) / (middle - started) if torch.equal(cached, plain) else 0.0
+    right = bool(is_greedy(model, cached, prompt.shape[1]).all())
+    gain = (ended - middle) / (middle - started) if right else 0.0
     claim = "writes the same text sooner"
     return Milestone("cache", claim, f"speed for {tokens} tokens", 1.0, gain, "above", 1.0)
 

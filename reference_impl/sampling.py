@@ -14,7 +14,10 @@ from torch import Tensor
 
 from reference_impl.model import LanguageModel
 
-__all__ = ["generate", "generate_stream", "next_token", "top_k_logits", "top_p_logits"]
+__all__ = ["generate", "generate_stream", "is_greedy", "next_token", "top_k_logits", "top_p_logits"]
+
+TIE_ULPS = 256
+"""how close two logits are that rounding may order either way, in units in the last place of the largest"""
 
 
 def top_k_logits(logits: Tensor, k: int) -> Tensor:
@@ -123,6 +126,20 @@ def generate_stream(
             unread = text[going, -1:]
     finally:
         model.train(training)
+
+
+@torch.no_grad()
+def is_greedy(model: LanguageModel, ids: Tensor, prompt_length: int) -> Tensor:
+    """ids: (batch, seq), texts -> (batch, seq - prompt_length) of bool: is each new token the likeliest after the last?
+
+    The whole text is read at once. A cache, or a batch of another size, adds in another order, so where the likeliest
+    tokens tie up to rounding each of them is.
+    """
+    model.eval()
+    logits = model(ids[:, :-1])[:, prompt_length - 1 :]
+    chosen = logits.gather(-1, ids[:, prompt_length:, None]).squeeze(-1)
+    room = TIE_ULPS * torch.finfo(logits.dtype).eps * logits.abs().max()
+    return chosen >= logits.amax(dim=-1) - room
 
 
 def _as_list(stop: int | Collection[int] | None) -> list[int]:

@@ -101,7 +101,8 @@ def serving(run: Run) -> list[Milestone]:
     model, chat = run.load("grpo")
     quantize_linear_layers(model)
     questions = [one.question for one in run.held_out()[:5]]
-    here = answers(model, chat, questions)
+    # One by one, as the server reads them: in a batch rounding could decide between two tokens the other way.
+    here = [answers(model, chat, [question])[0] for question in questions]
     with Server(model, chat) as server:
         there = [_ask(server.url, question) for question in questions]
     (run.folder / "serving").mkdir(exist_ok=True)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from reference_impl.cache import CachedAttention, KVCache, cache_bytes, cached_attention, generate
+from reference_impl.tests.rounding import assert_decided
 
 
 def draw(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -91,9 +92,7 @@ def test_does_generate_write_what_transformers_writes(chunk_size: int) -> None:
     torch.manual_seed(0)
     sizes = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2}
     config = transformers.LlamaConfig(vocab_size=31, eos_token_id=None, bos_token_id=None, pad_token_id=0, **sizes)
-    theirs = transformers.LlamaForCausalLM(config).eval()
-    with torch.no_grad():
-        theirs.lm_head.weight.mul_(50)  # so that no two logits are close
+    theirs = transformers.LlamaForCausalLM(config).double().eval()
 
     class Llama:
         def reset(self) -> None:
@@ -105,6 +104,8 @@ def test_does_generate_write_what_transformers_writes(chunk_size: int) -> None:
 
     prompt = torch.randint(1, 31, (2, 7), generator=torch.Generator().manual_seed(1))
     expected = theirs.generate(prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=6, do_sample=False)
+    with torch.no_grad():
+        assert_decided(theirs(expected[:, :-1]).logits[:, 6:])
     assert torch.equal(generate(Llama(), prompt, 6, chunk_size), expected[:, 7:])
 
 

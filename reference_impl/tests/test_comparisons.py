@@ -62,6 +62,15 @@ def test_a_cache_must_write_the_same_text(monkeypatch: pytest.MonkeyPatch) -> No
     assert not cache_gain(model, 20).met
 
 
+def test_cache_gain_lets_rounding_decide_between_tokens_that_tie(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache adds in another order, so of two tokens that tie it may write the other one."""
+    model = tiny_model(tie_weights=False)
+    with torch.no_grad():
+        model.unembed.weight.zero_()
+    monkeypatch.setattr(comparisons, "generate", lambda _, ids, tokens, **__: torch.ones(1, 4 + tokens).long())
+    assert cache_gain(model, 20).after > 0
+
+
 def test_a_comparison_that_was_interrupted_goes_on(tmp_path: Path) -> None:
     """What has been trained is not trained again, and each model has a folder of its own."""
     sizes = replace(SIZES, recipe=replace(SIZES.recipe, checkpoint_every=1))

@@ -16,6 +16,7 @@ from reference_impl.gpt2_weights import from_gpt2
 from reference_impl.initialisation import STD
 from reference_impl.losses import language_model_loss
 from reference_impl.model import Config, LanguageModel, extended, parameter_count
+from reference_impl.tests.rounding import assert_close_in_ulps
 
 SMALL: dict[str, Any] = {"vocab_size": 31, "context_length": 16, "d_model": 24, "n_layers": 2, "n_heads": 6}
 CONFIGS = {
@@ -82,7 +83,8 @@ def test_is_the_model_causal(config: Config) -> None:
     model, ids = fresh(config).double(), some_ids()
     changed = ids.clone()
     changed[:, 9:] = (changed[:, 9:] + 1) % 31
-    torch.testing.assert_close(model(ids)[:, :9], model(changed)[:, :9], rtol=0, atol=0)
+    # Other tokens behind them may be sent to other experts, whose products then have other shapes.
+    assert_close_in_ulps(model(changed)[:, :9], model(ids)[:, :9])
 
 
 @every_config

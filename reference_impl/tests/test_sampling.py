@@ -8,10 +8,10 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from torch import Tensor
 
 from reference_impl.model import Config, LanguageModel
-from reference_impl.sampling import generate, generate_stream, next_token, top_k_logits, top_p_logits
+from reference_impl.sampling import generate, generate_stream, is_greedy, next_token, top_k_logits, top_p_logits
+from reference_impl.tests.rounding import greedy
 
 SMALL: dict[str, Any] = {"vocab_size": 17, "context_length": 12, "d_model": 12, "n_layers": 2, "n_heads": 3}
 
@@ -19,20 +19,21 @@ SMALL: dict[str, Any] = {"vocab_size": 17, "context_length": 12, "d_model": 12, 
 def model(**changes: Any) -> LanguageModel:
     """One whose greedy texts vary, and hang on more than the last token.
 
-    Its matrices are so large that no two logits are close; with tied weights the last token would come again, for ever.
+    Its matrices are so large, and its numbers so wide, that no two logits nearly tie; with tied weights the last token
+    would come again, for ever.
     """
     torch.manual_seed(0)
     made = LanguageModel(Config.modern(**SMALL | {"tie_weights": False} | changes)).eval()
     with torch.no_grad():
         for weight in made.parameters():
             weight.mul_(30 if weight.dim() > 1 else 1)
-    return made
+    return made.double()
 
 
 @pytest.mark.parametrize("changes", [{}, {"window": 3, "sinks": 1}, {"positions": "learned"}, {"d_latent": 6}])
 def test_do_greedy_texts_vary_and_hang_on_more_than_the_last_token(changes: dict[str, Any]) -> None:
     prompts = torch.tensor([[3, 1, 4], [1, 5, 9], [2, 7, 4], [8, 8, 4]])
-    texts = generate(model(**changes), prompts, 9, temperature=0)
+    texts = greedy(model(**changes), prompts, 9)
     assert all(len(set(text[3:])) >= 3 for text in texts.tolist())
     assert len(set(texts[[0, 2, 3], 3].tolist())) > 1, "the same last token, and another next one"
 
@@ -75,6 +76,7 @@ def test_are_settings_without_meaning_refused(wrong: dict[str, Any]) -> None:
 def test_is_greedy_decoding_the_argmax_of_the_whole_text(changes: dict[str, Any]) -> None:
     made, text = model(**changes), torch.tensor([[3, 1, 4], [1, 5, 9]])
     found = [generate(made, text, 9, **choice) for choice in ({"temperature": 0}, {"top_k": 1}, {"top_p": 1e-9})]
+    assert torch.equal(found[0], greedy(made, text, 9))
     for _ in range(9):
         text = torch.cat([text, made(text)[:, -1:].argmax(dim=-1)], dim=1)
     assert all(torch.equal(one, text) for one in found)
@@ -111,7 +113,7 @@ def test_does_a_window_need_no_second_reading() -> None:
 
 def test_does_each_text_stop_by_itself() -> None:
     made, prompt = model(), torch.tensor([[3, 1, 4], [1, 5, 9]])
-    free = generate(made, prompt, 9, temperature=0)[:, 3:]
+    free = greedy(made, prompt, 9)[:, 3:]
     stops = [free[0, 2].item(), free[1, 4].item()]
     found = generate(made, prompt, 9, temperature=0, stop=stops)[:, 3:]
     for row in range(2):
@@ -141,16 +143,27 @@ def test_is_the_stream_what_generate_gives_and_the_mode_kept() -> None:
 
 def test_does_a_batch_give_what_each_text_gives_alone() -> None:
     made, prompts = model(), torch.tensor([[3, 1, 4], [1, 5, 9]])
+    alone = [greedy(made, prompt, 6) for prompt in prompts.split(1)]
+    assert torch.equal(greedy(made, prompts, 6), torch.cat(alone))
 
-    def greedy(ids: Tensor) -> Tensor:
-        return generate(made, ids, 6, temperature=0)
 
-    assert torch.equal(greedy(prompts), torch.cat([greedy(prompts[:1]), greedy(prompts[1:])]))
+def test_is_greedy_allows_rounding_and_no_other_token() -> None:
+    made, prompt = model(), torch.tensor([[3, 1, 4]])
+    text = greedy(made, prompt, 6)
+    assert is_greedy(made, text, 3).tolist() == [[True] * 6]
+    other = text.clone()
+    other[0, 5] = (text[0, 5] + 1) % 17
+    assert is_greedy(made, other, 3)[0, :3].tolist() == [True, True, False]
+    with torch.no_grad():  # token 16 takes the logits of the one that was written, but for a rounding
+        made.unembed.weight[16] = made.unembed.weight[text[0, 3]] * (1 + 2**-50)
+    tied = torch.tensor([[3, 1, 4, 16], [3, 1, 4, text[0, 3]]])
+    assert is_greedy(made, tied, 3).all()
 
 
 def test_are_equal_prompts_read_once_and_stopped_texts_no_more() -> None:
     made, sizes = model(), []
     prompts = torch.tensor([[3, 1, 4], [5, 3, 5], [3, 1, 4], [3, 1, 4]])
+    greedy(made, prompts, 9)
     early, late = (generate(made, prompt, 9, temperature=0, stop=1) for prompt in prompts[:2].split(1))
     assert [text[0, 3:].tolist().index(1) for text in (early, late)] == [1, 5]
     made.embedding.register_forward_hook(lambda module, inputs, output: sizes.append(tuple(inputs[0].shape)))

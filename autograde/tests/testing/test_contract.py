@@ -60,6 +60,19 @@ def test_eval_mode_is_deterministic(student_of: Callable[[str], Student], drop: 
             contract.deterministic_in_eval(layer, torch.ones(50))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_deterministic_in_eval_allows_rounding_and_no_dropout(
+    student_of: Callable[[str], Student], dtype: torch.dtype
+) -> None:
+    """Where kernels add in no fixed order, as on a GPU, two calls of a right module differ in the last places."""
+    calls = "len(vars(s).setdefault('called', [])) or s.called.append(1) or 0"
+    rounds = MODULE.format("pass", f"x * (1 + ({calls}) * torch.finfo(x.dtype).eps)")
+    contract.deterministic_in_eval(student_of(rounds).L(), torch.ones(50, dtype=dtype))
+    drops = MODULE.format("pass", "torch.nn.functional.dropout(x, 0.2)")
+    with pytest.raises(Mismatch, match="differ"):
+        contract.deterministic_in_eval(student_of(drops).L(), torch.ones(50, dtype=dtype))
+
+
 def test_randomness_comes_from_the_generator(student_of: Callable[[str], Student]) -> None:
     source = (
         "def good(n, generator):\n    return torch.randn(n, generator=generator)\n"
