@@ -79,7 +79,7 @@ def test_cells_run_as_in_jupyter(run: Run) -> None:
 
 
 def test_an_endless_cell_is_stopped_and_the_next_runs(run: Run) -> None:
-    with run("while True: pass", "def f(): return 1") as running, running.check(0) as channel:
+    with run("while True: pass", "def f(): return 1", cell_wall_s=1) as running, running.check(0) as channel:
         assert "stopped" in running.cells[0].error
         assert Student(channel).f() == 1
 
@@ -190,7 +190,7 @@ time.sleep(0.05)
         open_to_all.wait_until_ready()
         with RunningSubmission(open_to_all.control, [("daemon", source)], limits=LIMITS, checks=1) as running:
             assert not running.cells[0].error
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while Path(f"/proc/{mark.read_text()}").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not Path(f"/proc/{mark.read_text()}").exists()
