@@ -347,7 +347,8 @@ def rng_only_from(target: Target, *args: Any, seed: int = 1, generator: str = "g
         target._conversation.ask({"op": "reseed", "seed": global_seed})
         results.append(target(*args, **kwargs, **{generator: Generator(seed)}))
     hint = "You draw random numbers from torch's global generator. Pass `generator=` on to every random function."
-    expect_close(*results, "with the same generator two calls differ", hint)
+    first, second = results
+    expect_close(first, second, "with the same generator two calls differ", hint)
 
 
 def expect_close(got: Any, other: Any, reason: str, hint: str) -> None:
