@@ -170,7 +170,7 @@ def broken(assignment: str, student: str, reason: str) -> Report:
     return Report(assignment=assignment, student=student, digest="", exercises=exercises)
 
 
-def ideas(reports: Iterable[Report]) -> list[tuple[str, list[str]]]:
+def students_by_hint(reports: Iterable[Report]) -> list[tuple[str, list[str]]]:
     """Hints with the students whose answers they explain, the commonest first."""
     found: dict[str, list[str]] = defaultdict(list)
     for report in reports:

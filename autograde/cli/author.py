@@ -59,14 +59,14 @@ def verify(
     """
     from autograde.cli.console import progress, say, say_json, say_verification
     from autograde.grading.pool import default_jobs
-    from autograde.grading.verify import verify as verified
-    from autograde.pages.verify_page import verification_data, write_verification
+    from autograde.verification.page import verification_data, write_verification
+    from autograde.verification.verify import verify as verified
 
     found = []
     for slug in known_slugs(course, slugs):
-        with progress(slug) as told:
+        with progress(slug) as on_progress:
             jobs = jobs or default_jobs()
-            found.append(verified(course, slug, jobs, seeds=seeds, every_check=every_check, told=told))
+            found.append(verified(course, slug, jobs, seeds=seeds, every_check=every_check, on_progress=on_progress))
         written = write_verification(course, found[-1], folder) if folder else []
         if not as_json:
             say_verification(found[-1])

@@ -14,13 +14,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from autograde.report import NOT_CONFINED, Outcome, Report, ideas
+from autograde.report import NOT_CONFINED, Outcome, Report, students_by_hint
 
 if TYPE_CHECKING:  # importing what is printed takes longer than most commands
-    from autograde.grading.pool import Told
-    from autograde.grading.verification import Verification
-    from autograde.records.grade import ClassResult
-    from autograde.records.regrade import Change
+    from autograde.grading.pool import OnProgress
+    from autograde.records.grade_changes import Change
+    from autograde.records.grade_class import ClassResult
+    from autograde.verification.result import Verification
 
 screen = Console(highlight=False)
 complaints = Console(stderr=True, highlight=False)
@@ -38,7 +38,7 @@ def complain(text: str) -> None:
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Told]:
+def progress(what: str) -> Iterator[OnProgress]:
     """A bar on standard error with the number done and the time left, for somebody who watches; else nothing."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=complaints, transient=True, disable=not complaints.is_terminal) as bars:
@@ -91,7 +91,7 @@ def say_class(title: str, result: ClassResult) -> None:
     screen.print(table)
     if any(_stopped(e) for _, report in reports for e in report.exercises):
         say("! a check of this exercise crashed or ran out of time")
-    for hint, students in ideas(report for _, report in reports):
+    for hint, students in students_by_hint(report for _, report in reports):
         more = f" and {len(students) - SHOWN_STUDENTS} more" if len(students) > SHOWN_STUDENTS else ""
         say(f"{len(students)} × {hint}  ({', '.join(students[:SHOWN_STUDENTS])}{more})")
     full = sum(report.score == report.max_score for _, report in reports)
@@ -102,7 +102,7 @@ def say_class(title: str, result: ClassResult) -> None:
 
 def say_changes(changes: list[Change], path: Path) -> None:
     """What a regrading changed for students, for review; says nothing if it changed nothing."""
-    from autograde.records.regrade import exercises_text
+    from autograde.records.grade_changes import exercises_text
 
     if not changes:
         return

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 
 from autograde.course import Course
-from autograde.grading.confinement import ConfinementError, missing, proven
-from autograde.grading.warm import GuardLostError, WarmProcess, WarmProcessError
+from autograde.isolation.confinement_probes import ConfinementError, missing, probe_confinement
+from autograde.isolation.zygote_client import WardenLostError, Zygote, ZygoteError
 from autograde.records.database import has_gradebook
 
 PACKAGES = ("nbgrader", "torch", "jupytext", "hypothesis", "pytest", "numpy", "notebook", "tiktoken")
@@ -36,13 +36,13 @@ def _process_tree() -> str:
 
 
 def _confinement(course: Course) -> dict[str, str]:
-    with WarmProcess() as warm:
+    with Zygote() as zygote:
         try:
-            warm.wait_until_ready()
-            level = proven(warm, course)
-        except (ConfinementError, GuardLostError, WarmProcessError) as error:
+            zygote.wait_until_ready()
+            level = probe_confinement(zygote, course)
+        except (ConfinementError, WardenLostError, ZygoteError) as error:
             level = f"MISSING: {error}"
-    absent = {f"without {name}": f"it would stop {stops}" for name, stops in missing(warm.layers).items()}
+    absent = {f"without {name}": f"it would stop {stops}" for name, stops in missing(zygote.layers).items()}
     return {"confinement": level, **absent}
 
 

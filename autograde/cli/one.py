@@ -33,7 +33,7 @@ def check(course: Course, file: str, slug: str, junit: Path | None, gradescope: 
     if not Path(file).exists():
         raise CourseError(f"{file}: no such file")
     with GraderPool(course, slug, device=course.device) as pool:  # before all else: its processes take longest to start
-        from autograde.grading.versions import submission_for
+        from autograde.grading.digests import submission_for
         from autograde.notebooks.extract import SubmissionError
         from autograde.report import encode_report
 
@@ -44,7 +44,7 @@ def check(course: Course, file: str, slug: str, junit: Path | None, gradescope: 
         assert pool.confinement  # what is imported below would be in the way until the warm process is ready
         from autograde.cli.console import say
         from autograde.pages.feedback import exercise_text
-        from autograde.records import results
+        from autograde.reports import ci_formats
 
         (report,) = pool.grade([submission])
         if as_json:
@@ -52,7 +52,7 @@ def check(course: Course, file: str, slug: str, junit: Path | None, gradescope: 
         else:
             for text in (*report.problems, *map(exercise_text, report.exercises)):
                 say(text)
-        for path, written in ((junit, results.junit), (gradescope, results.gradescope)):
+        for path, written in ((junit, ci_formats.junit), (gradescope, ci_formats.gradescope)):
             if path:
                 write_whole(path, written(report))
     sys.exit(1 if report.withheld else 0)

@@ -29,7 +29,7 @@ def collect(course: Course, slug: str, archive: Path) -> None:
     Example: course collect rmsnorm ~/Downloads/submissions.zip
     """
     from autograde.cli.console import complain, say
-    from autograde.inbox.collect import collect as collected
+    from autograde.lms_import.collect import collect as collected
 
     done = collected(course, slug, archive)
     for sentence in (*done.notes, *done.refused):
@@ -67,14 +67,14 @@ def grade(
     Example: course grade rmsnorm --student ada
     """
     from autograde.cli.console import class_data, complain, progress, say_changes, say_class, say_json
-    from autograde.records.changes_page import write_changes
-    from autograde.records.grade import grade_class
+    from autograde.records.grade_class import grade_class
+    from autograde.reports.changes_page import write_changes
 
     graders = _graders(address)
-    with progress(slug) as told:
+    with progress(slug) as on_progress:
         result = grade_class(
-            course, slug, students or None, jobs=jobs, device=device, force=force, told=told, graders=graders,
-            announced=complain,
+            course, slug, students or None, jobs=jobs, device=device, force=force, on_progress=on_progress,
+            graders=graders, announced=complain,
         )  # fmt: skip
     changed = write_changes(course, slug)
     if as_json:
@@ -91,9 +91,9 @@ def _graders(address: str | None) -> OpenGraders:
         from autograde.grading.pool import GraderPool
 
         return GraderPool
-    from autograde.grading.cluster import ClusterPool
+    from autograde.grading.dask_pool import DaskPool
 
-    return partial(ClusterPool, address=address)
+    return partial(DaskPool, address=address)
 
 
 @command
@@ -107,9 +107,9 @@ def feedback(course: Course, slug: str) -> None:
     Example: course feedback rmsnorm
     """
     from autograde.cli.console import complain, say
-    from autograde.records.changes_page import write_changes
-    from autograde.records.class_report import write_class_report
     from autograde.records.gradebook import write_feedback
+    from autograde.reports.changes_page import write_changes
+    from autograde.reports.class_report import write_class_report
 
     errors = write_feedback(course, course.assignment(slug).slug)
     if course.paths(slug).class_page.exists():
@@ -136,8 +136,8 @@ def report(course: Course, slugs: tuple[str, ...], formgrader: str) -> None:
     Example: course report rmsnorm
     """
     from autograde.cli.console import say
-    from autograde.records.class_report import write_class_report
-    from autograde.records.term_report import write_term_report
+    from autograde.reports.class_report import write_class_report
+    from autograde.reports.term_report import write_term_report
 
     graded = [slug for slug in course.slugs if any(course.paths(slug).reports.glob("*.json"))]
     for path in [] if slugs else write_term_report(course):  # first, for the others lead there
@@ -160,7 +160,7 @@ def export(course: Course, kind: str, to: str) -> None:
     Example: course export --for canvas --to grades.csv
     """
     from autograde.cli.console import complain, say
-    from autograde.records.exporters import export_grades
+    from autograde.reports.exporters import export_grades
 
     for sentence in export_grades(course, kind, to):
         complain(sentence)

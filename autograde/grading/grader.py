@@ -17,30 +17,30 @@ import pytest
 import torch
 from _pytest.runner import runtestprotocol
 
-from autograde.asking.student import Student
+from autograde.client.student import Student
 from autograde.course import Course, CourseError, load_course
 from autograde.disk import obstacle
 from autograde.grading import pytest_plugin
-from autograde.grading.forks import SPARE, Forks
-from autograde.grading.judging import failed, passed, waiting
-from autograde.grading.opened import open_submission
-from autograde.grading.preparation import Preparation
-from autograde.grading.versions import Options, checks_digest, digest_of
-from autograde.grading.warm import GuardLostError, WarmProcessError
+from autograde.grading.check_cache import CheckCache
+from autograde.grading.check_forks import SPARE, CheckForks
+from autograde.grading.digests import Options, checks_digest, digest_of
+from autograde.grading.verdicts import failed, passed, waiting
+from autograde.isolation.launch import open_submission
+from autograde.isolation.zygote_client import WardenLostError, ZygoteError
 from autograde.notebooks.extract import Submission
 from autograde.notebooks.release import points
 from autograde.report import ExerciseReport, Outcome, Report, Verdict, broken
-from autograde.testing import evidence, fools
+from autograde.testing import decoys, diagnosis
 from autograde.testing.checks import Check
 
 
-def grader_main(connections: list[Connection], root: str, slug: str, warm: socket, device: str) -> None:
+def grader_main(connections: list[Connection], root: str, slug: str, zygote: socket, device: str) -> None:
     """Entry of the process: serve submissions from the first connection, in forks from the others, until they close."""
     torch.set_num_threads(1)
     sys.dont_write_bytecode = True
     sys.path.insert(0, root)
     course = load_course(Path(root))
-    session = GradingSession(course, slug, warm, _present(device), connections)
+    session = GradingSession(course, slug, zygote, _present(device), connections)
     plain = ["-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:faulthandler", "-s"]
     plain += ["-c", "/dev/null", "--rootdir", root, "--import-mode=importlib"]
     with tempfile.TemporaryDirectory() as none:
@@ -68,7 +68,7 @@ class GradingSession:
 
     course: Course
     slug: str
-    warm: socket
+    zygote: socket
     device: str
     connections: list[Connection]
     others: list[int] = field(default_factory=list)
@@ -76,7 +76,7 @@ class GradingSession:
     is_fork: bool = False
     options: Options = Options()
     errors: list[str] = field(default_factory=list)
-    forks: Forks | None = None
+    forks: CheckForks | None = None
     checks: str = ""
     """digest of the tests that this process has imported, which may have been edited since"""
 
@@ -95,7 +95,7 @@ class GradingSession:
         session.config.stash[pytest_plugin.STUDENT] = self.student
         items: list[Any] = [item for item in session.items if hasattr(getattr(item, "obj", None), "check")]
         # While the warm process starts, and the confinement is proven.
-        preparation = Preparation(self.course, self.slug, items, self.checks, self.device)
+        cache = CheckCache(self.course, self.slug, items, self.checks, self.device)
         connection = self._connection()
         while True:
             try:
@@ -108,7 +108,7 @@ class GradingSession:
             with contextlib.suppress(OSError):
                 connection.send(answer)
             if isinstance(answer, Report):
-                preparation.learn(answer, self.options)
+                cache.learn(answer, self.options)
 
     def _connection(self) -> Connection:
         """The one to serve here. Tests are read and inputs drawn once; each further connection gets a fork."""
@@ -135,9 +135,9 @@ class GradingSession:
         """The report, or what on this machine is in the way of grading anybody."""
         try:
             return self.grade(submission, items)
-        except GuardLostError as error:
+        except WardenLostError as error:
             return broken(submission.slug, submission.student, str(error))
-        except (WarmProcessError, CourseError) as error:
+        except (ZygoteError, CourseError) as error:
             return str(error)
         except OSError as error:
             if (why := obstacle(error)) is None:
@@ -150,13 +150,13 @@ class GradingSession:
         return self.forks.student()
 
     def grade(self, submission: Submission, items: list[Any]) -> Report:
-        evidence.current.set(evidence.Evidence())
-        fools.in_place.set(fools.fool_named(self.options.fool))
+        diagnosis.current.set(diagnosis.Evidence())
+        decoys.in_place.set(decoys.decoy_named(self.options.decoy))
         limits = self.course.limits_of(self.slug)
-        with open_submission(self.course, submission, self.warm, len(items) + SPARE, self.device) as running:
+        with open_submission(self.course, submission, self.zygote, len(items) + SPARE, self.device) as running:
             problems = [f"cell {run.cell}: {run.error}" for run in running.cells if run.error]
             problems += [running.problem] if running.problem else []
-            with Forks(running, limits, self.device) as self.forks:
+            with CheckForks(running, limits, self.device) as self.forks:
                 exercises = self._exercises(items)
         return Report(
             assignment=self.slug,
@@ -193,7 +193,7 @@ class GradingSession:
         assert self.forks is not None
         try:
             self.forks.close()
-        except GuardLostError as error:
+        except WardenLostError as error:
             raised = error
         errors = {run.cell: run.error for run in self.forks.running.cells}
         return failed(check, raised, self.course.reveal, errors.get(_exercise(item), ""))

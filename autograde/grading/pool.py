@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from autograde.course import Course, CourseError
-from autograde.grading.preload import grader_modules, notebook_modules
-from autograde.grading.warm import GuardLostError, Reached, WarmProcess, WarmProcessError
+from autograde.isolation.preimports import grader_modules, notebook_modules
+from autograde.isolation.zygote_client import ReadyZygote, WardenLostError, Zygote, ZygoteError
 from autograde.report import Report, broken
 
 if TYPE_CHECKING:  # this module only starts processes, and is loaded before all else so that they start at once
-    from autograde.grading.versions import Options
+    from autograde.grading.digests import Options
     from autograde.notebooks.extract import Submission
 
     Busy = dict[Connection, Submission]
@@ -33,7 +33,7 @@ if TYPE_CHECKING:  # this module only starts processes, and is loaded before all
 
 MOST_DEATHS = 3
 """graders that may die in a row, with no report between them, before it is no accident of one submission"""
-Told = Callable[[int, int], object]
+OnProgress = Callable[[int, int], object]
 """is told how many of how many are done"""
 
 
@@ -64,16 +64,16 @@ class GraderPool:
     """Processes that grade submissions of one assignment. Close it, or use it as a context."""
 
     def __init__(
-        self, course: Course, slug: str, jobs: int = 1, device: str = "cpu", *, strangers: bool = True
+        self, course: Course, slug: str, jobs: int = 1, device: str = "cpu", *, untrusted: bool = True
     ) -> None:
         """Start what takes time to start, and wait for nothing.
 
         `strangers`: submissions are by people outside the course, so ConfinementError if nothing can hold them.
         """
-        self.course, self.slug, self.jobs, self.device, self.strangers = course, slug, jobs, device, strangers
+        self.course, self.slug, self.jobs, self.device, self.untrusted = course, slug, jobs, device, untrusted
         self.graders: dict[Connection, Any] = {}
         self.died_in_a_row = 0
-        self.warm = WarmProcess(modules=notebook_modules(course, slug))
+        self.zygote = Zygote(modules=notebook_modules(course, slug))
         self.context = multiprocessing.get_context("forkserver")
         self.context.set_forkserver_preload(list(grader_modules(course, slug)))
         forkserver.ensure_running()
@@ -83,18 +83,18 @@ class GraderPool:
         """What holds the submissions, as probes have shown; asked for before any submission runs."""
         self._start_graders(self.jobs)
         try:
-            self.warm.wait_until_ready()
-        except WarmProcessError as error:
+            self.zygote.wait_until_ready()
+        except ZygoteError as error:
             raise GraderError(f"{error}; run `course doctor`") from error
         ours, theirs = self.context.Pipe()
-        reached = Reached(self.warm.control, self.warm.layers)
-        self._start(_prove, [theirs], reached, self.course, self.strangers)
+        ready = ReadyZygote(self.zygote.control, self.zygote.layers)
+        self._start(_probe, [theirs], ready, self.course, self.untrusted)
         with ours:
             try:
                 answer: str | Exception = ours.recv()
             except EOFError:
                 raise GraderError("the process that tries the confinement died; run `course doctor`") from None
-        if isinstance(answer, (WarmProcessError, GuardLostError)):
+        if isinstance(answer, (ZygoteError, WardenLostError)):
             raise GraderError(str(answer)) from answer
         if isinstance(answer, Exception):
             raise answer
@@ -110,14 +110,14 @@ class GraderPool:
     def _start_graders(self, count: int) -> Connection:
         """Start one process, of which the other graders are forks; the last connection to it."""
         pipes = [self.context.Pipe() for _ in range(count)]
-        arguments = (str(self.course.root), self.slug, self.warm.control, self.device)
+        arguments = (str(self.course.root), self.slug, self.zygote.control, self.device)
         process = self._start(_grader, [theirs for _, theirs in pipes], *arguments)
         self.graders |= {ours: process for ours, _ in pipes}
         return pipes[-1][0]
 
     def grade(self, submissions: Iterable[Submission]) -> Iterator[Report]:
         """Reports in the order in which they are ready. GraderError if the hidden tests cannot be collected."""
-        from autograde.grading.versions import Options
+        from autograde.grading.digests import Options
 
         return self.run((submission, Options()) for submission in submissions)
 
@@ -169,7 +169,7 @@ class GraderPool:
             process.join(10)
             if process.is_alive():
                 process.kill()
-        self.warm.close()
+        self.zygote.close()
 
     def __enter__(self) -> GraderPool:
         return self
@@ -189,13 +189,13 @@ def _grader(*arguments: Any) -> None:
     grader_main(*arguments)
 
 
-def _prove(answers: list[Connection], warm: Reached, course: Course, strangers: bool) -> None:
+def _probe(answers: list[Connection], zygote: ReadyZygote, course: Course, untrusted: bool) -> None:
     """Entry of the process that tries the confinement: one that has torch already, which this one does without."""
-    from autograde.grading.confinement import proven
+    from autograde.isolation.confinement_probes import probe_confinement
 
     (connection,) = answers
     try:
-        connection.send(proven(warm, course, strangers=strangers))
+        connection.send(probe_confinement(zygote, course, untrusted=untrusted))
     except Exception as error:
         connection.send(error)
 
@@ -205,7 +205,7 @@ _pools: dict[tuple[Path, str, str, str], GraderPool] = {}
 
 def grade_one(course: Course, submission: Submission, device: str | None = None) -> Report:
     """Grade one submission with a grader that is kept for the next one, while the hidden tests stay what they are."""
-    from autograde.grading.versions import checks_digest
+    from autograde.grading.digests import checks_digest
 
     device = device or course.device
     key = (course.root, submission.slug, checks_digest(course, submission.slug), device)

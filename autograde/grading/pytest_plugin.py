@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from autograde.asking.student import Student
-from autograde.grading.collecting import tell
-from autograde.grading.forks import SPARE, Forks
-from autograde.grading.judging import failed
+from autograde.client.student import Student
+from autograde.grading.check_forks import SPARE, CheckForks
+from autograde.grading.collection_errors import tell
+from autograde.grading.verdicts import failed
 from autograde.report import Outcome, Reveal
 from autograde.testing.checks import Check
 
@@ -58,29 +58,29 @@ def student(request: pytest.FixtureRequest) -> Iterator[Student]:
         with opened(request.node) as proxy:
             yield proxy
         return
-    forks: Forks = request.getfixturevalue("_forks")
+    forks: CheckForks = request.getfixturevalue("_forks")
     with forks.student() as proxy:
         yield proxy
     forks.close()  # who tries one check by hand wants its own word
 
 
 @pytest.fixture(scope="session")
-def _warm() -> Iterator[Any]:
-    from autograde.grading.preload import FIRST_USES
-    from autograde.grading.warm import WarmProcess
+def _zygote() -> Iterator[Any]:
+    from autograde.isolation.preimports import FIRST_USES
+    from autograde.isolation.zygote_client import Zygote
 
-    with WarmProcess(modules=tuple(FIRST_USES.values())) as warm:
-        warm.wait_until_ready()
-        yield warm
+    with Zygote(modules=tuple(FIRST_USES.values())) as zygote:
+        zygote.wait_until_ready()
+        yield zygote
 
 
 @pytest.fixture(scope="module")
-def _forks(request: pytest.FixtureRequest, _warm: Any) -> Iterator[Forks]:
+def _forks(request: pytest.FixtureRequest, _zygote: Any) -> Iterator[CheckForks]:
     """The instructor's solution (or --submission), run once for all checks of a test file."""
     from autograde.course import CourseError, load_course
-    from autograde.grading.confinement import proven
-    from autograde.grading.opened import open_submission
-    from autograde.grading.versions import submission_for
+    from autograde.grading.digests import submission_for
+    from autograde.isolation.confinement_probes import probe_confinement
+    from autograde.isolation.launch import open_submission
     from autograde.notebooks.extract import SubmissionError
 
     slug, file = request.path.parent.name, request.config.getoption("--submission")
@@ -89,12 +89,12 @@ def _forks(request: pytest.FixtureRequest, _warm: Any) -> Iterator[Forks]:
     try:
         course = load_course(Path(str(request.path)).parent)
         submission = submission_for(course, slug, file)
-        proven(_warm, course, strangers=file is not None)
+        probe_confinement(_zygote, course, untrusted=file is not None)
     except (CourseError, SubmissionError) as error:
         pytest.exit(str(error), returncode=2)
     with (
-        open_submission(course, submission, _warm.control, checks + SPARE, device) as running,
-        Forks(running, running.limits, device) as forks,
+        open_submission(course, submission, _zygote.control, checks + SPARE, device) as running,
+        CheckForks(running, running.limits, device) as forks,
     ):
         yield forks
 

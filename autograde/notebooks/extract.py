@@ -21,7 +21,7 @@ import nbformat
 from nbformat.notebooknode import NotebookNode
 
 from autograde.exception_names import public_name
-from autograde.notebooks.experiments import experiments_run
+from autograde.notebooks.experiment_cells import experiments_run
 from autograde.notebooks.repair import RawCell, release_notebook, repaired
 
 __all__ = ["Submission", "SubmissionError", "from_notebook", "read_submission", "submission_from_text"]

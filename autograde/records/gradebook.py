@@ -25,9 +25,9 @@ from autograde.exception_names import public_name
 from autograde.notebooks.nbgrader_run import quiet_logger
 from autograde.notebooks.nbgrader_settings import configure
 from autograde.notebooks.submitted import students_in
+from autograde.records.audit_log import shown
 from autograde.records.database import check_gradebook, database_errors
-from autograde.records.journal import shown
-from autograde.records.recording import open_recorder
+from autograde.records.gradebook_writer import open_gradebook_writer
 
 
 def graded_students(course: Course, slug: str) -> list[str]:
@@ -45,10 +45,10 @@ def record(course: Course, slug: str, students: Iterable[str]) -> dict[str, str]
     check_gradebook(course, slug)
     errors: dict[str, str] = {}
     lock = course.stage.parent / f"recording-{slug}.lock"
-    with alone(lock), database_errors(course), _quiet(), open_recorder(course, slug) as recorder:
+    with alone(lock), database_errors(course), _quiet(), open_gradebook_writer(course, slug) as writer:
         for student in students:
             try:
-                recorder.record(student)
+                writer.record(student)
             except OperationalError:  # the database's fault, and so in everybody's way
                 raise
             except Exception as error:

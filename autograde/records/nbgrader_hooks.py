@@ -42,15 +42,15 @@ def load_or_grade(course: Course, submission: Submission, checks: str | None = N
 
     `checks` is the tests' digest, if it has been worked out.
     """
-    from autograde.grading import pool, versions
-    from autograde.records import journal
+    from autograde.grading import digests, pool
+    from autograde.records import audit_log
 
-    stored = journal.stored_report(course.paths(submission.slug).report(submission.student))
-    version = versions.version_of(course, submission, checks)
+    stored = audit_log.stored_report(course.paths(submission.slug).report(submission.student))
+    version = digests.version_of(course, submission, checks)
     if stored and stored.digest == version.digest:
         return stored
     report = pool.grade_one(course, submission)
-    journal.keep(course, report, version)
+    audit_log.keep(course, report, version)
     return report
 
 

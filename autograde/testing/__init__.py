@@ -1,10 +1,10 @@
 """What a hidden test may use. Knows no course, no student's name and no worker: only proxies, numbers and laws."""
 
-from autograde.asking.errors import StudentError
-from autograde.asking.mismatch import Mismatch, expect
-from autograde.asking.remote import Cost, Function, RemoteObject
-from autograde.asking.student import Student
-from autograde.testing import contract, ready_made
+from autograde.client.errors import StudentError
+from autograde.client.mismatch import Mismatch, expect
+from autograde.client.proxies import Cost, Function, RemoteObject
+from autograde.client.student import Student
+from autograde.testing import builtin_operators, contract
 from autograde.testing.checks import check
 from autograde.testing.oracle import Oracle
 from autograde.testing.parameters import expect_parameters
@@ -24,6 +24,6 @@ __all__ = [
     "contract",
     "expect",
     "expect_parameters",
-    "ready_made",
+    "builtin_operators",
     "tensors",
 ]

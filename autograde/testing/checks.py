@@ -16,13 +16,13 @@ from hypothesis.internal.conjecture import providers
 from hypothesis.internal.constants_ast import Constants
 from hypothesis.strategies import DataObject
 
-from autograde.asking.errors import OffScriptError, StudentError, WorkerLostError
-from autograde.asking.mismatch import Mismatch
-from autograde.asking.student import Student
-from autograde.asking.transcript import Line, written
-from autograde.testing import evidence
-from autograde.testing.margin import largest, margins
-from autograde.testing.script import Pass, Script, script_of
+from autograde.client.errors import OffScriptError, StudentError, WorkerLostError
+from autograde.client.mismatch import Mismatch
+from autograde.client.reproduction import Line, render_calls
+from autograde.client.student import Student
+from autograde.testing import diagnosis
+from autograde.testing.error_ratio import largest, margins
+from autograde.testing.request_replay import Pass, Script, script_of
 
 Test = Callable[..., Any]
 MOST_SCRIPTS = 3
@@ -89,7 +89,7 @@ class Check:
             if self._passes(student, cases):
                 return
             student = afresh()
-        before = len(evidence.gathered().seen)
+        before = len(diagnosis.gathered().seen)
         with margins() as met:
             try:
                 self._run(student, course_seed)
@@ -97,18 +97,18 @@ class Check:
                 mismatch.recognise()
                 raise
             finally:
-                self.replay, self.margin = written(self.failed_lines), largest(met)
+                self.replay, self.margin = render_calls(self.failed_lines), largest(met)
         if cases:
             self._remember(student, before)
 
     def _passes(self, student: Student, cases: list[dict[str, Any]]) -> bool:
         """Does every drawn case pass? Stops at the first that does not, and then leaves no trace here."""
-        gathered, conversation = evidence.gathered(), student._conversation
+        gathered, rpc = diagnosis.gathered(), student._rpc
         before = len(gathered.seen)
         self.failure, self.failed_lines, self.replay = None, [], ""
         with margins() as met:
             try:
-                if self.script and (known := self.script.ask(conversation)):
+                if self.script and (known := self.script.ask(rpc)):
                     gathered.extend(known.seen)
                     self.margin = known.margin
                     return True
@@ -118,7 +118,7 @@ class Check:
                 gathered.forget(before)
                 return False
         self.margin = largest(met)
-        if conversation.ahead or not cases:  # a test that draws as it goes has none
+        if rpc.ahead or not cases:  # a test that draws as it goes has none
             gathered.forget(before)
             return False
         self._remember(student, before)
@@ -126,13 +126,13 @@ class Check:
 
     def _remember(self, student: Student, before: int) -> None:
         """What this submission was asked and answered, and what it showed beyond the first `before` observations."""
-        minutes = student._conversation.minutes
-        if self.script is None or self.script.frames != minutes.asked:
+        exchange_log = student._rpc.exchange_log
+        if self.script is None or self.script.frames != exchange_log.asked:
             self.scripts += 1
-            self.script = script_of(minutes) if self.scripts <= MOST_SCRIPTS else None
-        if self.script is not None and minutes.complete:
-            passed = Pass(self.margin, evidence.gathered().seen[before:], minutes.answers)
-            self.script.remember(minutes.heard.digest(), passed)
+            self.script = script_of(exchange_log) if self.scripts <= MOST_SCRIPTS else None
+        if self.script is not None and exchange_log.complete:
+            passed = Pass(self.margin, diagnosis.gathered().seen[before:], exchange_log.answers)
+            self.script.remember(exchange_log.heard.digest(), passed)
 
     def _run(self, student: Student, course_seed: int) -> None:
         self.failure, self.failed_lines = None, []
@@ -201,13 +201,13 @@ class Check:
     def _example(self, test: Test, **arguments: Any) -> None:
         """One example; a failure is recorded in the place of the one before: shrinking makes them smaller."""
         student = arguments["student"]
-        student._conversation.begin()
+        student._rpc.begin()
         try:
             test(**arguments)
         except BaseException as error:
             fault_of_student = isinstance(error, (StudentError, AssertionError)) or not isinstance(error, Exception)
             if fault_of_student and (self.failure is None or isinstance(error, Exception)):
-                self.failure, self.failed_lines = error, list(student._conversation.transcript.lines)
+                self.failure, self.failed_lines = error, list(student._rpc.reproduction.lines)
             raise
 
 

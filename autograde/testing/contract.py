@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten
 
-from autograde.asking.errors import StudentError
-from autograde.asking.mismatch import Mismatch
-from autograde.asking.remote import RemoteObject, Target, called, gradients, watched
-from autograde.asking.remote import without as called_though_banned
+from autograde.client.errors import StudentError
+from autograde.client.mismatch import Mismatch
+from autograde.client.proxies import RemoteObject, Target, called, gradients, watched
+from autograde.client.proxies import without as called_though_banned
 from autograde.testing.tolerance import in_order
 from autograde.wire import Generator
 
@@ -142,7 +142,7 @@ def follows_device(target: Target, *args: Any, **kwargs: Any) -> None:
         # hint: You make a tensor without saying where. Pass `device=x.device`, or register it as a buffer of the
         # module.
     """
-    device = target._conversation.device
+    device = target._rpc.device
     try:
         _, devices = called(target, args, kwargs)
         if device == "cpu":
@@ -344,7 +344,7 @@ def rng_only_from(target: Target, *args: Any, seed: int = 1, generator: str = "g
     """
     results = []
     for global_seed in (1, 2):
-        target._conversation.ask({"op": "reseed", "seed": global_seed})
+        target._rpc.ask({"op": "reseed", "seed": global_seed})
         results.append(target(*args, **kwargs, **{generator: Generator(seed)}))
     hint = "You draw random numbers from torch's global generator. Pass `generator=` on to every random function."
     first, second = results

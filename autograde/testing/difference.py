@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from autograde.asking.mismatch import Mismatch
-from autograde.asking.remote import RemoteObject
-from autograde.testing.margin import note
+from autograde.client.mismatch import Mismatch
+from autograde.client.proxies import RemoteObject
+from autograde.testing.error_ratio import note
+from autograde.testing.excerpt import window
 from autograde.testing.tolerance import Part
-from autograde.testing.window import window
 
 
 def difference(got: Any, answer: Any, parts: list[Part], what: str, names: list[str]) -> Mismatch | None:

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten
 
-from autograde.asking.mismatch import Mismatch
-from autograde.asking.remote import Target, gradients, last_target
-from autograde.testing import evidence, fools
+from autograde.client.mismatch import Mismatch
+from autograde.client.proxies import Target, gradients, last_target
+from autograde.testing import decoys, diagnosis
 from autograde.testing.difference import difference
 from autograde.testing.tolerance import Part, in_order, measure
 from autograde.wire import encode
@@ -79,7 +79,7 @@ class Oracle:
         self.known: OrderedDict[Key, Expected] = OrderedDict()
         """what was measured so far, the latest used last"""
 
-    def misconception(self, idea: Reference) -> Reference:
+    def misconception(self, misconception: Reference) -> Reference:
         """Register a wrong formula that students write. Its docstring is the hint; ValueError if there is none.
 
         It takes the arguments of the reference. A student reads the hint only if this is the one registered
@@ -109,10 +109,10 @@ class Oracle:
             # the result: 6 of 6 values wrong, the worst at index (1, 2): got 69.5
             # hint: You do not divide by the root of the width.
         """
-        if not (idea.__doc__ or "").strip():
-            raise ValueError(f"misconception {idea.__name__} has no docstring; it is the hint a student reads")
-        self.misconceptions.append(idea)
-        return idea
+        if not (misconception.__doc__ or "").strip():
+            raise ValueError(f"misconception {misconception.__name__} has no docstring; it is the hint a student reads")
+        self.misconceptions.append(misconception)
+        return misconception
 
     def compare(self, got: Any, *args: Any, **kwargs: Any) -> None:
         """Raise Mismatch unless `got` is `reference(*args, **kwargs)` as far as rounding allows.
@@ -187,9 +187,9 @@ class Oracle:
     def _compare(self, got: Any, what: str, asked: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         expected = self._expected(asked, args, kwargs)
         parts, answer = expected.parts, expected.answer
-        if (fool := fools.in_place.get()) is not None:
-            question = fools.Question(answer, [part.like for part in parts], asked, args, kwargs, self.misconceptions)
-            got = fool(got, question)
+        if (decoy := decoys.in_place.get()) is not None:
+            question = decoys.Question(answer, [part.like for part in parts], asked, args, kwargs, self.misconceptions)
+            got = decoy(got, question)
         got = in_order(got)
         problem = difference(got, answer, parts, what, self._names(what, args))
         # No gradient is a gradient of zeros.
@@ -199,12 +199,12 @@ class Oracle:
         ]
         data = all(isinstance(leaf, (Tensor, int, float)) for leaf in leaves)
         if data:
-            seen = evidence.Observation(asked, args, kwargs, leaves, [part.allowed for part in parts])
-            evidence.gathered().add(self._key(), seen)
+            seen = diagnosis.Observation(asked, args, kwargs, leaves, [part.allowed for part in parts])
+            diagnosis.gathered().add(self._key(), seen)
         if problem is None:
             return
         if data:
-            problem.explain = functools.partial(evidence.gathered().explanations, self._key(), self.misconceptions)
+            problem.explain = functools.partial(diagnosis.gathered().explanations, self._key(), self.misconceptions)
         raise problem
 
     def _key(self) -> Any:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import torch
 
-from autograde.asking.mismatch import Mismatch
-from autograde.asking.remote import RemoteObject
+from autograde.client.mismatch import Mismatch
+from autograde.client.proxies import RemoteObject
 
 MISSING = (
     "A learnable tensor is an nn.Parameter, or an nn.Linear's, assigned to self in __init__; "

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from autograde.asking.student import Student
+from autograde.client.student import Student
 from autograde.course import Limits
-from autograde.grading.sandbox import RunningSubmission
-from autograde.grading.warm import WarmProcess
+from autograde.isolation.running_submission import RunningSubmission
+from autograde.isolation.zygote_client import Zygote
 from autograde.tests.checked_course import checked_once
 from autograde.tests.machine import skip_without
 from autograde.tests.regraded_class import resubmitted, undisturbed
@@ -27,40 +27,40 @@ LIMITS = Limits(check_cpu_s=60, check_wall_s=60, cell_wall_s=30, notebook_wall_s
 Run = Callable[..., RunningSubmission]
 
 
-class LentWarmProcess(WarmProcess):
+class SharedZygote(Zygote):
     """A warm process that whoever takes it leaves for the next."""
 
     def close(self) -> None:
-        """Not yet: `lent_warm_process` ends it."""
+        """Not yet: `shared_zygote` ends it."""
 
 
 @pytest.fixture(scope="session", autouse=True)
-def lent_warm_process() -> Iterator[Callable[..., WarmProcess]]:
+def shared_zygote() -> Iterator[Callable[..., Zygote]]:
     """Pools of graders in this process share warm processes, one for each list of modules: a start takes seconds."""
-    lent: dict[tuple[str, ...], LentWarmProcess] = {}
+    lent: dict[tuple[str, ...], SharedZygote] = {}
 
-    def lend(modules: tuple[str, ...] = ()) -> WarmProcess:
+    def lend(modules: tuple[str, ...] = ()) -> Zygote:
         if modules not in lent:
-            lent[modules] = LentWarmProcess(modules)
+            lent[modules] = SharedZygote(modules)
         return lent[modules]
 
     with pytest.MonkeyPatch.context() as patch:
         for user in ("autograde.grading.pool", "autograde.cli.doctor"):
-            patch.setattr(f"{user}.WarmProcess", lend)
+            patch.setattr(f"{user}.Zygote", lend)
         yield lend
     for process in lent.values():
-        WarmProcess.close(process)
+        Zygote.close(process)
 
 
 @pytest.fixture(scope="session")
-def warm(lent_warm_process: Callable[..., WarmProcess]) -> WarmProcess:
-    process = lent_warm_process()
+def zygote(shared_zygote: Callable[..., Zygote]) -> Zygote:
+    process = shared_zygote()
     process.wait_until_ready()
     return process
 
 
 @pytest.fixture
-def run(warm: WarmProcess) -> Iterator[Run]:
+def run(zygote: Zygote) -> Iterator[Run]:
     """Runs cells in a confined worker: run("x = 1", "y = x", checks=2, memory_bytes=...)."""
     skip_without("confinement")
     with ExitStack() as stack:
@@ -68,7 +68,7 @@ def run(warm: WarmProcess) -> Iterator[Run]:
         def start(*cells: str, checks: int = 2, **limits: Any) -> RunningSubmission:
             named = [(f"cell-{number}", source) for number, source in enumerate(cells)]
             bounds = replace(LIMITS, **limits)
-            return stack.enter_context(RunningSubmission(warm.control, named, limits=bounds, checks=checks, seed=7))
+            return stack.enter_context(RunningSubmission(zygote.control, named, limits=bounds, checks=checks, seed=7))
 
         yield start
 

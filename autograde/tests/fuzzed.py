@@ -22,14 +22,14 @@ from typing import Any
 import msgspec
 import torch
 
-from autograde.asking.errors import StudentError, WorkerLostError
-from autograde.asking.mismatch import Mismatch
-from autograde.asking.remote import cost, gradients, watched, without
-from autograde.asking.student import Student
+from autograde.client.errors import StudentError, WorkerLostError
+from autograde.client.mismatch import Mismatch
+from autograde.client.proxies import cost, gradients, watched, without
+from autograde.client.student import Student
 from autograde.course import Course
-from autograde.grading.sandbox import account_of
-from autograde.inbox.archive import ArchiveError
-from autograde.inbox.collect import Collected, handed_in_through
+from autograde.isolation.running_submission import account_of
+from autograde.lms_import.archive import ArchiveError
+from autograde.lms_import.collect import Collected, handed_in_through
 from autograde.notebooks.extract import SubmissionError, submission_from_text
 from autograde.testing import Oracle
 from autograde.tests.tiny_course import SLUG

@@ -18,7 +18,7 @@ import msgspec
 import pytest
 import torch
 
-from autograde.grading.confinement import LEVELS
+from autograde.isolation.confinement_probes import LEVELS
 from autograde.worker import confinement
 from autograde.worker.processes import PS
 

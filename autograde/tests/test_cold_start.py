@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from autograde.course import Course, CourseError
-from autograde.grading.preload import FIRST_USES, grader_modules, notebook_modules
-from autograde.grading.warm import WarmProcess, site_dirs
+from autograde.isolation.preimports import FIRST_USES, grader_modules, notebook_modules
+from autograde.isolation.zygote_client import Zygote, site_dirs
 from autograde.notebooks.release import points
 from autograde.tests.conftest import Run
 from autograde.tests.tiny_course import SLUG
 
-CHECK = "console grading.pool grading.versions notebooks.extract pages.feedback records.results"
+CHECK = "console grading.pool grading.digests notebooks.extract pages.feedback reports.ci_formats"
 SLOW = {"torch", "nbgrader", "jupytext", "sqlalchemy", "pytest", "hypothesis", "matplotlib", "IPython"}
 USES = [
     ("torch._dynamo", "torch.optim.AdamW([weight]).step()"),
@@ -101,8 +101,8 @@ def test_without_its_source_the_released_assignment_can_be_graded(released: Cour
 
 def test_a_module_that_cannot_be_imported_is_the_notebooks_affair(tmp_path: Path) -> None:
     (tmp_path / "broken_here.py").write_text("raise RuntimeError('built for another torch')")
-    with WarmProcess(("broken_here", "not_there"), sites=(*site_dirs(), str(tmp_path))) as warm:
-        warm.wait_until_ready()
+    with Zygote(("broken_here", "not_there"), sites=(*site_dirs(), str(tmp_path))) as zygote:
+        zygote.wait_until_ready()
 
 
 def test_a_submission_is_not_the_first_to_meet_an_error(run: Run) -> None:

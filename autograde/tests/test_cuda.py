@@ -13,11 +13,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from autograde.asking.errors import StudentError, WorkerLostError
-from autograde.asking.mismatch import Mismatch
-from autograde.asking.student import Student
-from autograde.grading.sandbox import RunningSubmission
-from autograde.grading.warm import WarmProcess, WarmProcessError
+from autograde.client.errors import StudentError, WorkerLostError
+from autograde.client.mismatch import Mismatch
+from autograde.client.student import Student
+from autograde.isolation.running_submission import RunningSubmission
+from autograde.isolation.zygote_client import Zygote, ZygoteError
 from autograde.testing import contract
 from autograde.tests.conftest import LIMITS
 
@@ -27,14 +27,14 @@ needs_the_policy = pytest.mark.machine("confinement on CUDA")
 
 
 @pytest.fixture
-def on_cuda(warm: WarmProcess) -> Iterator[Start]:
+def on_cuda(zygote: Zygote) -> Iterator[Start]:
     """Runs one cell under the CUDA worker's policy: on_cuda("x = 1", checks=2, memory_bytes=...)."""
     with ExitStack() as stack:
 
         def start(cell: str, checks: int = 2, **limits: float) -> RunningSubmission:
             bounds = replace(LIMITS, **({"check_wall_s": 60, "check_cpu_s": 60} | limits))
             running = RunningSubmission(
-                warm.control, [("cell", cell)], limits=bounds, checks=checks, device="cuda", seed=7
+                zygote.control, [("cell", cell)], limits=bounds, checks=checks, device="cuda", seed=7
             )
             return stack.enter_context(running)
 
@@ -107,10 +107,10 @@ def test_memory_in_use_is_bounded_where_address_space_cannot_be(on_cuda: Start) 
 
 @pytest.mark.machine("root")
 def test_root_gets_no_writable_proc_without_a_file_tree_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    with WarmProcess(without=("tree",)) as warm:
-        warm.wait_until_ready()
-        with pytest.raises(WarmProcessError, match="could not be confined .*grade under another account"):
-            RunningSubmission(warm.control, [], limits=LIMITS, checks=1, device="cuda")
+    with Zygote(without=("tree",)) as zygote:
+        zygote.wait_until_ready()
+        with pytest.raises(ZygoteError, match="could not be confined .*grade under another account"):
+            RunningSubmission(zygote.control, [], limits=LIMITS, checks=1, device="cuda")
 
 
 @needs_a_card

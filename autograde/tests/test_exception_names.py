@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from autograde.asking.errors import StudentError
-from autograde.asking.mismatch import Mismatch
-from autograde.asking.student import Student
+from autograde.client.errors import StudentError
+from autograde.client.mismatch import Mismatch
+from autograde.client.student import Student
 from autograde.exception_names import public_name, public_names
 from autograde.tests.conftest import Run
-from autograde.worker import faults
+from autograde.worker import exceptions
 
 ENGINE = Path(__file__).parents[1]
 OWN_NAME = re.compile(r"type\((error|raised|exception|caught)\)\.__name__")
@@ -36,7 +36,7 @@ def test_public_name_skips_private_classes() -> None:
 
 
 def test_describe_sends_public_names() -> None:
-    assert faults.describe(_Private("x"))["types"][:2] == ["KeyError", "LookupError"]
+    assert exceptions.describe(_Private("x"))["types"][:2] == ["KeyError", "LookupError"]
 
 
 def test_engine_shows_no_private_name() -> None:

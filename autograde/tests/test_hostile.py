@@ -24,14 +24,14 @@ import pytest
 
 from autograde.course import Course, load_course
 from autograde.grading import pool
-from autograde.grading.versions import submission_for
-from autograde.grading.warm import WarmProcess
+from autograde.grading.digests import submission_for
+from autograde.isolation.zygote_client import Zygote
 from autograde.notebooks.release import assemble, release
 from autograde.records.gradebook import record, write_feedback
 from autograde.report import Report, write_report
 from autograde.tests.checked_course import CONFIG, make_checked_course
 from autograde.tests.machine import skip_without
-from autograde.tests.test_feedback import dangers
+from autograde.tests.pages.test_feedback import dangers
 from autograde.tests.tiny_course import SLUG, hand_in
 
 HOSTILE = Path(__file__).parent / "hostile"
@@ -137,7 +137,7 @@ def graded(
 ) -> Aftermath:
     """Grade the attacks, and an honest submission now and then, in workers `without` these layers."""
     patch.setenv("GRADER_SECRET", SECRET)
-    patch.setattr(pool, "WarmProcess", partial(WarmProcess, without=without))
+    patch.setattr(pool, "Zygote", partial(Zygote, without=without))
     before = contents(course.root)
     with socket.create_server(("127.0.0.1", 0)) as canary:
         canary.setblocking(False)
@@ -152,7 +152,7 @@ def graded(
                 submissions.append(submission_for(course, SLUG, str(file)))
         with pool.GraderPool(course, SLUG, jobs=2) as graders:
             reports = {report.student: report for report in graders.grade(submissions)}
-            left_running = left_after(10, graders.warm.process.pid)
+            left_running = left_after(10, graders.zygote.process.pid)
             confinement = graders.confinement
         return Aftermath(confinement, reports, before, contents(course.root), visitors(canary), left_running)
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from autograde.course import Course, load_course
-from autograde.grading.confinement import LAYERS
+from autograde.isolation.confinement_probes import LAYERS
 from autograde.notebooks.release import assemble, release
-from autograde.records.class_report import write_class_report
 from autograde.report import decode_report
+from autograde.reports.class_report import write_class_report
 from autograde.tests.checked_course import CONFIG, make_checked_course
 from autograde.tests.test_nothing_lost import still_at_work
 from autograde.tests.tiny_course import SLUG, hand_in

@@ -24,8 +24,8 @@ from hypothesis import strategies as st
 
 from autograde.course import CourseError, load_course
 from autograde.disk import NoRoomError, check_room, obstacle, write_whole
-from autograde.records import grade as grading_run
-from autograde.records.grade import grade_class
+from autograde.records import grade_class as grading_run
+from autograde.records.grade_class import grade_class
 from autograde.report import decode_report
 from autograde.tests.commands import course_here
 from autograde.tests.machine import skip_without

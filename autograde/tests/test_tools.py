@@ -17,7 +17,7 @@ import pytest
 import torch
 from hypothesis import given
 
-from autograde.asking.student import Student
+from autograde.client.student import Student
 from autograde.report import encode_report
 from autograde.testing import Oracle, check, tensors
 from autograde.testing.checks import Check
@@ -170,7 +170,7 @@ def test_memory_is_counted_by_what_a_process_is_for() -> None:
         main.stdout.readline(), main.stdout.readline()
         found = private_memory.held(psutil.Process(main.pid))
         main.communicate()
-    assert 64 << 20 < found.warm < 96 << 20
+    assert 64 << 20 < found.zygote < 96 << 20
     assert [64 << 20 < held < 96 << 20 for held in found.submissions] == [True]
 
 

@@ -12,7 +12,7 @@ import nbformat
 import pytest
 
 from autograde.course import Assignment, Course, Late
-from autograde.grading.versions import Version
+from autograde.grading.digests import Version
 from autograde.notebooks.extract import Submission
 from autograde.report import ExerciseReport, Outcome, Report, Verdict
 
@@ -110,7 +110,7 @@ def copied_and_cut(course: Course) -> tuple[Any, Any]:
 
 
 class FakeGrading:
-    """Stands for autograde.grading.versions and .pool: reports by student, and who was graded."""
+    """Stands for autograde.grading.digests and .pool: reports by student, and who was graded."""
 
     def __init__(self) -> None:
         self.reports: dict[str, Report] = {}
@@ -162,7 +162,7 @@ def fake_grading(monkeypatch: pytest.MonkeyPatch) -> FakeGrading:
     import autograde.grading
 
     fake = FakeGrading()
-    for name in ("versions", "pool"):
+    for name in ("digests", "pool"):
         monkeypatch.setitem(sys.modules, f"autograde.grading.{name}", fake)
         monkeypatch.setattr(autograde.grading, name, fake, raising=False)
     return fake

@@ -18,7 +18,7 @@ from IPython.utils.text import SList
 from traitlets.config import Config
 
 from autograde.exception_names import public_name, public_type
-from autograde.worker.faults import text_of
+from autograde.worker.exceptions import text_of
 from autograde.worker.limits import Bounds
 from autograde.worker.outputs import Outputs, Stream
 

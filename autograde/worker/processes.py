@@ -69,16 +69,16 @@ def _is_zombie(pid: int) -> bool:
     return stat[stat.rindex(b")") + 2 :][:1] == b"Z"
 
 
-def _children_by_ps(guard: int) -> Callable[[int], list[int]]:
+def _children_by_ps(warden: int) -> Callable[[int], list[int]]:
     """Where /proc does not say. No guard adopts orphans there, so who shares its process group counts as its child."""
     listing = subprocess.Popen(PS, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     table, _ = listing.communicate()
-    group, found = os.getpgid(guard), defaultdict(list)
+    group, found = os.getpgid(warden), defaultdict(list)
     for row in table.splitlines():
         pid, parent, its_group, state = row.split(None, 3)
-        if int(pid) in (guard, listing.pid) or state.startswith(b"Z"):
+        if int(pid) in (warden, listing.pid) or state.startswith(b"Z"):
             continue
         found[int(parent)].append(int(pid))
-        if int(its_group) == group and int(parent) != guard:
-            found[guard].append(int(pid))
+        if int(its_group) == group and int(parent) != warden:
+            found[warden].append(int(pid))
     return lambda pid: found[pid]

@@ -10,15 +10,19 @@ import os
 import socket
 
 from autograde.wire import Channel, PeerGone
-from autograde.worker import answer, confinement, limits, notebook
+from autograde.worker import confinement, limits, notebook, rpc_server
+from autograde.worker.launch_request import LaunchRequest
 from autograde.worker.randomness import seed_everything
-from autograde.worker.request import Request
 
 NOTEBOOK_IN, NOTEBOOK_OUT, FIRST_CHECK = 3, 4, 5
 
 
 def run(
-    request: Request, fds: list[int], shell: notebook.NotebookShell, layers: confinement.Layers, warden: socket.socket
+    request: LaunchRequest,
+    fds: list[int],
+    shell: notebook.NotebookShell,
+    layers: confinement.Layers,
+    warden: socket.socket,
 ) -> None:
     """`fds` are: notebook in, notebook out, then in and out of each check. `warden` takes the listener for forks."""
     limits.keep_only([*fds, warden.detach()])
@@ -47,7 +51,7 @@ def run(
         channel.send({"done": number})
 
 
-def _fork_check(number: int, checks: int, request: Request, shell: notebook.NotebookShell) -> None:
+def _fork_check(number: int, checks: int, request: LaunchRequest, shell: notebook.NotebookShell) -> None:
     read_fd = FIRST_CHECK + 2 * number
     session = os.getpid()
     pid = os.fork()
@@ -61,6 +65,6 @@ def _fork_check(number: int, checks: int, request: Request, shell: notebook.Note
         os.closerange(NOTEBOOK_IN, read_fd)
         os.closerange(read_fd + 2, FIRST_CHECK + 2 * checks)
         limits.limit_check(request.limits)
-        answer.Answerer(Channel(read_fd, read_fd + 1), shell.user_ns, request.device, request.seed).serve()
+        rpc_server.RpcServer(Channel(read_fd, read_fd + 1), shell.user_ns, request.device, request.seed).serve()
     finally:
         os._exit(0)

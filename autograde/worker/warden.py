@@ -20,12 +20,12 @@ from typing import Any
 
 import msgspec
 
-from autograde.messages import message_pair
+from autograde.sockets import message_pair
 from autograde.worker import confinement, limits, session
 from autograde.worker.confinement.permits import Permits
+from autograde.worker.launch_request import LaunchRequest
 from autograde.worker.processes import descendants, kill_descendants
 from autograde.worker.quota import Memory, Quota
-from autograde.worker.request import Request
 
 CONFINED_S = 15.0
 QUOTA_MS = 200
@@ -40,10 +40,10 @@ class Ended(msgspec.Struct, frozen=True):
     all_gone: bool
 
 
-def watch(request: Request, fds: list[int], shell: Any, layers: confinement.Layers) -> None:
+def watch(request: LaunchRequest, fds: list[int], shell: Any, layers: confinement.Layers) -> None:
     """Fork the session, obey the grader, and leave nothing behind."""
     control_fd, *session_fds = fds
-    warm = os.getppid()
+    zygote = os.getppid()
     ours, theirs = message_pair()
     limits.adopt_orphans()
     limits.hide_memory()
@@ -60,7 +60,7 @@ def watch(request: Request, fds: list[int], shell: Any, layers: confinement.Laye
         os.close(fd)
     control = socket.socket(fileno=control_fd)
     too_much = _too_much(request)
-    status = _obey(control, warm, pid, _permits(ours, pid), too_much)
+    status = _obey(control, zygote, pid, _permits(ours, pid), too_much)
     all_gone = kill_descendants(spare=None)
     with suppress(OSError):  # a grader that has given up hears nothing any more
         control.send(msgspec.json.encode(Ended(status, all_gone)))
@@ -75,7 +75,7 @@ def _permits(from_session: socket.socket, session_pid: int) -> Permits | None:
     return Permits(listeners[0], session_pid) if listeners else None
 
 
-def _too_much(request: Request) -> Callable[[], bool]:
+def _too_much(request: LaunchRequest) -> Callable[[], bool]:
     """Has the submission more on disk, or on CUDA in memory, than it may?"""
     quota, memory = Quota(request.scratch, request.limits.scratch_bytes), Memory(request.limits.memory_bytes)
     if request.device == "cpu":  # there the kernel bounds memory, exactly
@@ -84,7 +84,7 @@ def _too_much(request: Request) -> Callable[[], bool]:
 
 
 def _obey(
-    control: socket.socket, warm: int, session_pid: int, permits: Permits | None, too_much: Callable[[], bool]
+    control: socket.socket, zygote: int, session_pid: int, permits: Permits | None, too_much: Callable[[], bool]
 ) -> int:
     """Answer the grader until it says `end` or goes away. Returns the session's wait status, -1 if it still ran."""
     status = -1
@@ -92,7 +92,7 @@ def _obey(
     poll.register(control, select.POLLIN)
     if permits:
         poll.register(permits.listener, select.POLLIN)
-    while os.getppid() == warm:
+    while os.getppid() == zygote:
         # In this order: the grader's word on a fork was sent before the fork that it permits.
         for fd, event in sorted(poll.poll(QUOTA_MS), key=lambda ready: ready[0] != control.fileno()):
             if permits and fd == permits.listener:

@@ -21,7 +21,7 @@ import msgspec
 import torch
 
 from autograde.worker import confinement, limits, notebook, warden
-from autograde.worker.request import Request
+from autograde.worker.launch_request import LaunchRequest
 
 MAX_REQUEST = 1 << 16
 MAX_FDS = 250
@@ -59,7 +59,7 @@ def serve(control_fd: int, modules: list[str], left_out: list[str]) -> None:
             return
         if os.fork() == 0:
             control.close()
-            warden.watch(msgspec.json.decode(data, type=Request), fds, shell, layers)
+            warden.watch(msgspec.json.decode(data, type=LaunchRequest), fds, shell, layers)
             os._exit(0)
         for fd in fds:
             os.close(fd)

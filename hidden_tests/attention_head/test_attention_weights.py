@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Mismatch, Oracle, StudentError, check, contract, expect, ready_made, tensors
+from autograde.testing import Mismatch, Oracle, StudentError, builtin_operators, check, contract, expect, tensors
 from reference_impl.attention import attention_weights
 
 # One oracle for each thing that can go wrong, so that only wrong ideas about that thing come into question.
@@ -84,7 +84,7 @@ def test_own_steps(student, inputs):
     rule = (
         "Write the scores, the mask and the softmax yourself: torch's own attention hides what this exercise is about."
     )
-    contract.written_by_hand(student.attention_weights, *inputs, without=ready_made.ATTENTION, rule=rule)
+    contract.written_by_hand(student.attention_weights, *inputs, without=builtin_operators.ATTENTION, rule=rule)
 
 
 def is_right(got, *inputs):

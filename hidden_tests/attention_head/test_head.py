@@ -14,11 +14,11 @@ from autograde.testing import (
     Mismatch,
     Oracle,
     StudentError,
+    builtin_operators,
     check,
     contract,
     expect,
     expect_parameters,
-    ready_made,
     tensors,
 )
 from reference_impl.attention import attend, attention_weights
@@ -194,7 +194,7 @@ def test_own_steps(student, inputs):
         "Write the scores, the mask and the softmax yourself: torch's own attention hides what this exercise is about."
     )
     x, *weights = inputs
-    contract.written_by_hand(make_head(student, *weights), x, without=ready_made.ATTENTION, rule=rule)
+    contract.written_by_hand(make_head(student, *weights), x, without=builtin_operators.ATTENTION, rule=rule)
 
 
 def future_of(x):

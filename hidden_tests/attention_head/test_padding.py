@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Mismatch, Oracle, StudentError, check, contract, expect, ready_made, tensors
+from autograde.testing import Mismatch, Oracle, StudentError, builtin_operators, check, contract, expect, tensors
 from reference_impl.attention import attention_weights, padded_attention_weights
 
 # One oracle for each thing that can go wrong, so that only wrong ideas about that thing come into question.
@@ -99,7 +99,7 @@ def test_own_steps(student, inputs):
         "Write the scores, the mask and the softmax yourself: torch's own attention hides what this exercise is about."
     )
     student.supply(attention_weights=attention_weights)
-    contract.written_by_hand(student.padded_attention_weights, *inputs, without=ready_made.ATTENTION, rule=rule)
+    contract.written_by_hand(student.padded_attention_weights, *inputs, without=builtin_operators.ATTENTION, rule=rule)
 
 
 def scores(q, k):

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Oracle, check, contract, ready_made, tensors
+from autograde.testing import Oracle, builtin_operators, check, contract, tensors
 from reference_impl.norms import layer_norm
 
 oracle = Oracle(layer_norm)
@@ -46,7 +46,7 @@ def test_half_precision(student, inputs):
 def test_own_steps(student, inputs):
     """the steps of the norm are your own, not those of a ready-made norm (noted only, no points)"""
     rule = "Write the mean, the variance and the root yourself, to compare them with those of RMSNorm."
-    contract.written_by_hand(student.layer_norm, *inputs, without=ready_made.LAYER_NORM, rule=rule)
+    contract.written_by_hand(student.layer_norm, *inputs, without=builtin_operators.LAYER_NORM, rule=rule)
 
 
 def wide(x):

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Oracle, check, contract, ready_made, tensors
+from autograde.testing import Oracle, builtin_operators, check, contract, tensors
 from reference_impl.norms import rms_norm
 
 oracle = Oracle(rms_norm)
@@ -64,7 +64,7 @@ def test_inputs(student, inputs):
 def test_own_steps(student, inputs):
     """the steps of the norm are your own, not those of a ready-made norm (noted only, no points)"""
     rule = "Write the mean square and the root yourself: you will differentiate them by hand in exercise 4."
-    contract.written_by_hand(student.rms_norm, *inputs, without=ready_made.RMS_NORM, rule=rule)
+    contract.written_by_hand(student.rms_norm, *inputs, without=builtin_operators.RMS_NORM, rule=rule)
 
 
 def mean_square(x):

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Oracle, check, contract, expect, ready_made, tensors
+from autograde.testing import Oracle, builtin_operators, check, contract, expect, tensors
 from reference_impl.norms import rms_norm, rms_norm_backward
 
 
@@ -64,7 +64,7 @@ def test_half_precision(student, inputs):
 def test_by_hand(student, inputs):
     """both gradients come from formulas, not from autograd or a ready-made norm"""
     student.supply(rms_norm=rms_norm)
-    without = [*ready_made.AUTOGRAD, *ready_made.RMS_NORM, *ready_made.LAYER_NORM]
+    without = [*builtin_operators.AUTOGRAD, *builtin_operators.RMS_NORM, *builtin_operators.LAYER_NORM]
     rule = "Derive both gradients on paper and write them with plain tensor operations."
     contract.written_by_hand(student.rms_norm_backward, *inputs, without=without, rule=rule)
 

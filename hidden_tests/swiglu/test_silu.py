@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from autograde.testing import Oracle, check, contract, ready_made, tensors
+from autograde.testing import Oracle, builtin_operators, check, contract, tensors
 from reference_impl.mlp import silu
 
 oracle = Oracle(silu)
@@ -44,7 +44,7 @@ def test_extremes(student, x):
 def test_own_steps(student, x):
     """the formula is your own, not the ready-made silu (noted only, no points)"""
     rule = "Multiply x by its sigmoid yourself: its slope is what you derive in exercise 5."
-    contract.written_by_hand(student.silu, x, without=ready_made.SILU, rule=rule)
+    contract.written_by_hand(student.silu, x, without=builtin_operators.SILU, rule=rule)
 
 
 @check(points=1, examples=5)

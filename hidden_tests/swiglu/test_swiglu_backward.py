@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Oracle, check, contract, expect, ready_made, tensors
+from autograde.testing import Oracle, builtin_operators, check, contract, expect, tensors
 from reference_impl.mlp import silu, swiglu_backward
 
 
@@ -56,7 +56,7 @@ def test_own_steps(student, inputs):
     """both gradients come from formulas, not from autograd (noted only, no points)"""
     student.supply(silu=silu)
     rule = "Derive both gradients on paper and write them with plain tensor operations."
-    without = [*ready_made.AUTOGRAD, *ready_made.SILU_BACKWARD]
+    without = [*builtin_operators.AUTOGRAD, *builtin_operators.SILU_BACKWARD]
     contract.written_by_hand(student.swiglu_backward, *inputs, without=without, rule=rule)
 
 

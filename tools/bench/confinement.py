@@ -22,11 +22,11 @@ from contextlib import ExitStack
 from rich.console import Console
 from rich.table import Table
 
-from autograde.asking.student import Student
+from autograde.client.student import Student
 from autograde.course import Limits
-from autograde.grading.sandbox import RunningSubmission
-from autograde.grading.warm import WarmProcess
-from autograde.messages import message_pair
+from autograde.isolation.running_submission import RunningSubmission
+from autograde.isolation.zygote_client import Zygote
+from autograde.sockets import message_pair
 from autograde.worker import confinement
 
 LAYERS = ("namespaces", "tree", "landlock", "permits", "seccomp")
@@ -53,19 +53,19 @@ def main() -> None:
         return
     times: dict[str, list[float]] = {name: [] for name in SETTINGS}
     with ExitStack() as stack:
-        warm = {name: stack.enter_context(WarmProcess(without=without)) for name, without in SETTINGS.items()}
-        for process in warm.values():
+        zygote = {name: stack.enter_context(Zygote(without=without)) for name, without in SETTINGS.items()}
+        for process in zygote.values():
             process.wait_until_ready()
         for _ in range(rounds + WARM_UP):
-            for name, process in warm.items():
+            for name, process in zygote.items():
                 times[name].append(one_submission(process))
     show("One submission with one check", {name: found[WARM_UP:] for name, found in times.items()})
 
 
-def one_submission(warm: WarmProcess) -> float:
+def one_submission(zygote: Zygote) -> float:
     """Milliseconds from the request for a worker to its end, with one check between."""
     start = time.perf_counter()
-    with RunningSubmission(warm.control, CELLS, limits=Limits(), checks=1) as running, running.check(0) as channel:
+    with RunningSubmission(zygote.control, CELLS, limits=Limits(), checks=1) as running, running.check(0) as channel:
         assert Student(channel).f(1) == 1
     return (time.perf_counter() - start) * 1e3
 

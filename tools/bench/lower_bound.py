@@ -33,15 +33,15 @@ from unittest.mock import patch
 
 import torch
 
-from autograde.asking.errors import WorkerLostError
-from autograde.asking.student import Student
+from autograde.client.errors import WorkerLostError
+from autograde.client.student import Student
 from autograde.course import Course, load_course
 from autograde.notebooks.submitted import students_submitted, submission_of
-from autograde.testing import evidence, oracle
+from autograde.testing import diagnosis, oracle
 from autograde.testing.checks import Check
 from autograde.testing.difference import difference
 from autograde.wire import Channel, decode
-from autograde.worker.answer import Answerer
+from autograde.worker.rpc_server import RpcServer
 
 Cells = list[tuple[str, str]]
 DATA = (bool, int, float, str, bytes, torch.Tensor, torch.dtype, torch.device)
@@ -78,7 +78,7 @@ class RecordingChannel(Channel):
         return self.whole
 
 
-class Replaying(Answerer):
+class Replaying(RpcServer):
     """Answers from Python values to Python values."""
 
     answers: Iterator[Any]
@@ -118,7 +118,7 @@ def checks_of(course: Course, slug: str) -> list[Check]:
 
 def measured(cells: Cells, checks: list[Check], seed: int) -> dict[str, float]:
     """CPU seconds of one submission, by part."""
-    evidence.current.set(evidence.Evidence())
+    diagnosis.current.set(diagnosis.Evidence())
     namespace = executed(cells)
     records = [recorded(check, namespace, seed) for check in checks]
     start = time.process_time()
@@ -151,7 +151,7 @@ def recorded(check: Check, namespace: dict[str, Any], seed: int) -> Record:
     """Run the check across pipes within this process, and note what was asked and compared."""
     record = Record()
     (there, ours_out), (ours, there_out) = os.pipe(), os.pipe()
-    answerer = Answerer(RecordingChannel(there, there_out, record), dict(namespace), "cpu", seed)
+    answerer = RpcServer(RecordingChannel(there, there_out, record), dict(namespace), "cpu", seed)
     thread = threading.Thread(target=answerer.serve)
     thread.start()
 
@@ -179,7 +179,7 @@ def replay(requests: list[dict[str, Any]], answers: list[Any], namespace: dict[s
             keep_objects(answerer, getattr(answerer, request["op"])(request)["value"])
 
 
-def keep_objects(answerer: Answerer, value: Any) -> None:
+def keep_objects(answerer: RpcServer, value: Any) -> None:
     """Number the objects in an answer as sending it would have: later requests name them so."""
     if isinstance(value, (list, tuple, set, frozenset)):
         for item in value:

@@ -23,16 +23,16 @@ import matplotlib.pyplot as plt
 from torch import Tensor
 
 from autograde.course import Course, load_course
+from autograde.grading.digests import Options
 from autograde.grading.grader import grader_main
-from autograde.grading.preload import notebook_modules
-from autograde.grading.verify import programs, up_to_last_answer
-from autograde.grading.versions import Options
-from autograde.grading.warm import WarmProcess
+from autograde.isolation.preimports import notebook_modules
+from autograde.isolation.zygote_client import Zygote
 from autograde.notebooks.release import draft
 from autograde.report import Report
 from autograde.testing import difference
 from autograde.testing.checks import Check
 from autograde.testing.tolerance import Part
+from autograde.verification.verify import programs, up_to_last_answer
 from tools.bench import ROOT
 
 BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#555555"
@@ -119,11 +119,11 @@ def measure(course: Course, slug: str) -> list[Margin]:
                     raise SystemExit(report)
                 margins.extend(Margin(report.student, check, value) for check, value in observer.taken().items())
 
-    with WarmProcess(modules=notebook_modules(course, slug)) as warm, observer.watching():
-        warm.wait_until_ready()
+    with Zygote(modules=notebook_modules(course, slug)) as zygote, observer.watching():
+        zygote.wait_until_ready()
         feeder = threading.Thread(target=feed, args=[ours])
         feeder.start()
-        grader_main([theirs], str(course.root), slug, warm.control, "cpu")
+        grader_main([theirs], str(course.root), slug, zygote.control, "cpu")
         theirs.close()
         feeder.join()
     return margins

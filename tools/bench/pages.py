@@ -12,12 +12,12 @@ from typing import Any
 
 from playwright.sync_api import sync_playwright
 
-from autograde.records.changes_page import changes_page
-from autograde.records.class_page import class_page
-from autograde.records.regrade import Change
-from autograde.records.room import Room
-from autograde.records.term_report import term_page, week
+from autograde.records.grade_changes import Change
 from autograde.report import ExerciseReport, Outcome, Report, Verdict
+from autograde.reports.changes_page import changes_page
+from autograde.reports.class_page import class_page
+from autograde.reports.class_status import ClassStatus
+from autograde.reports.term_report import term_page, week
 
 CHECKS, WEEKS, RUNS = 25, 10, 5
 
@@ -39,7 +39,7 @@ def pages(students: int) -> dict[str, str]:
     """A page of each kind that grows with the class; every student was regraded, and ten assignments make a term."""
     chance = random.Random(0)
     reports = {f"student-{number:04d}": a_report(number, chance) for number in range(students)}
-    everybody, room = list(reports.values()), Room("large")
+    everybody, room = list(reports.values()), ClassStatus("large")
     changed = [
         Change(who, 1.0, report.score, {"one": (1.0, report.score)}, ("checks",)) for who, report in reports.items()
     ]

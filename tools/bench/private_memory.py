@@ -20,7 +20,7 @@ class Held:
     """Private bytes at one moment."""
 
     main: int = 0
-    warm: int = 0
+    zygote: int = 0
     """resident bytes: nearly all of it is shared with the submissions forked from it, as long as there are any"""
     graders: list[int] = field(default_factory=list)
     submissions: list[int] = field(default_factory=list)
@@ -42,16 +42,16 @@ def _sum(pid: int, kind: str) -> int:
 
 def held(main: psutil.Process) -> Held:
     """What the processes below `main`, which runs a GraderPool, hold now."""
-    graders, submissions, warm = [], [], 0
+    graders, submissions, zygote = [], [], 0
     with suppress(psutil.NoSuchProcess):
         for child in main.children():
             words = " ".join(child.cmdline())
             if "multiprocessing.forkserver" in words:
                 graders += [private_bytes(grader.pid) for grader in child.children(recursive=True)]
             elif "multiprocessing.resource_tracker" not in words:
-                warm = _sum(child.pid, "Rss:")
+                zygote = _sum(child.pid, "Rss:")
                 submissions += [_tree(guard) for guard in child.children()]
-    return Held(private_bytes(main.pid), warm, graders, submissions)
+    return Held(private_bytes(main.pid), zygote, graders, submissions)
 
 
 def _tree(process: psutil.Process) -> int:
@@ -70,7 +70,7 @@ def peak(command: list[str], folder: Path, every_s: float = 0.1) -> Held:
             now = held(main)
             most = Held(
                 max(most.main, now.main),
-                max(most.warm, now.warm),
+                max(most.zygote, now.zygote),
                 [max([*most.graders, *now.graders], default=0)],
                 [max([*most.submissions, *now.submissions], default=0)],
             )

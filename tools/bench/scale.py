@@ -41,9 +41,9 @@ from autograde.demo.course_copy import copy_course
 from autograde.notebooks.release import release
 from autograde.notebooks.submitted import students_submitted
 from autograde.records.database import CourseGradebook
-from autograde.records.exporters import EXPORTERS
-from autograde.records.grade import grade_class
+from autograde.records.grade_class import grade_class
 from autograde.records.gradebook import record
+from autograde.reports.exporters import EXPORTERS
 from tools.bench import ROOT, cpu_account
 from tools.bench.grading import submit_all
 from tools.bench.private_memory import Held, held
@@ -116,7 +116,7 @@ def _told(done: int, wall_s: float, cpu_s: float, memory: Held) -> str:
     graders = " and ".join(f"{size / 1e6:.1f}" for size in memory.graders)
     return (
         f"  to report {done}: {wall_s:.3f} s each, {cpu_s:.3f} CPU s each; "
-        f"main {memory.main / 1e6:.1f} MB, warm {memory.warm / 1e6:.1f}, graders {graders}"
+        f"main {memory.main / 1e6:.1f} MB, warm {memory.zygote / 1e6:.1f}, graders {graders}"
     )
 
 
@@ -124,7 +124,7 @@ def _grade_many(course: Course, slug: str, submissions: int, jobs: int) -> None:
     submit_all(course, slug, submissions, run=False)
     with cpu_account.counted():
         watch = Watch()
-        result = grade_class(course, slug, jobs=jobs, told=watch.told)
+        result = grade_class(course, slug, jobs=jobs, on_progress=watch.told)
         whole_s, cpu_s = time.monotonic() - watch.start, cpu_account.so_far()
     full = sum(report.score == report.max_score for report in result.reports.values())
     console.print(f"{submissions} submissions of {slug}, {jobs} graders: {watch.wall_s[-1]:.0f} s graded, "

@@ -11,8 +11,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.asking.errors import WorkerLostError
-from autograde.asking.student import Student
+from autograde.client.errors import WorkerLostError
+from autograde.client.student import Student
 from autograde.testing import Mismatch, Oracle, check, tensors
 from autograde.testing.checks import SHRINKS, Check, Test
 

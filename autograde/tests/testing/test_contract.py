@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from autograde.asking.student import Student
-from autograde.testing import Mismatch, contract, expect_parameters, ready_made
+from autograde.client.student import Student
+from autograde.testing import Mismatch, builtin_operators, contract, expect_parameters
 from autograde.tests.conftest import Run
 
 MODULE = "class L(torch.nn.Module):\n def __init__(s):\n  super().__init__()\n  {}\n def forward(s, x):\n  return {}"
@@ -187,20 +187,26 @@ def test_torchs_own_attention_is_found_behind_every_spelling(run: Run) -> None:
             for number, way in enumerate(ATTENTIONS):
                 try:
                     contract.written_by_hand(
-                        getattr(student, f"f{number}"), X, without=ready_made.ATTENTION, rule="Write it."
+                        getattr(student, f"f{number}"), X, without=builtin_operators.ATTENTION, rule="Write it."
                     )
                     unnoticed.append(way)
                 except Mismatch as found:
                     assert found.hint == "Write it."
             assert unnoticed == []
-            contract.written_by_hand(student.own, X, without=ready_made.ATTENTION, rule="Write it.")
+            contract.written_by_hand(student.own, X, without=builtin_operators.ATTENTION, rule="Write it.")
             student.f11(X)  # and afterwards torch is whole again
 
 
 READY_MADE = [
-    (ready_made.RMS_NORM, ["torch.nn.functional.rms_norm(x, (3,))", "torch.nn.RMSNorm(3)(x)"]),
-    (ready_made.LAYER_NORM, ["torch.layer_norm(x, (3,))", "torch.native_layer_norm(x, (3,), None, None, 1e-5)[0]"]),
-    (ready_made.SILU, ["torch.nn.SiLU()(x)", "torch.vmap(torch.nn.functional.silu)(x)", "torch.ops.aten.silu_(x * 1)"]),
+    (builtin_operators.RMS_NORM, ["torch.nn.functional.rms_norm(x, (3,))", "torch.nn.RMSNorm(3)(x)"]),
+    (
+        builtin_operators.LAYER_NORM,
+        ["torch.layer_norm(x, (3,))", "torch.native_layer_norm(x, (3,), None, None, 1e-5)[0]"],
+    ),
+    (
+        builtin_operators.SILU,
+        ["torch.nn.SiLU()(x)", "torch.vmap(torch.nn.functional.silu)(x)", "torch.ops.aten.silu_(x * 1)"],
+    ),
 ]
 
 

@@ -9,8 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Mismatch, Oracle, evidence
-from autograde.testing.fools import FOOLS, holder_of, in_place
+from autograde.testing import Mismatch, Oracle, diagnosis
+from autograde.testing.decoys import DECOYS, holder_of, in_place
 
 
 def mean_square(x: torch.Tensor) -> torch.Tensor:
@@ -19,9 +19,9 @@ def mean_square(x: torch.Tensor) -> torch.Tensor:
 
 @pytest.fixture(autouse=True)
 def fresh_evidence() -> Iterator[None]:
-    token = evidence.current.set(evidence.Evidence())
+    token = diagnosis.current.set(diagnosis.Evidence())
     yield
-    evidence.current.reset(token)
+    diagnosis.current.reset(token)
 
 
 def summed(x: torch.Tensor) -> torch.Tensor:
@@ -88,14 +88,19 @@ FORMULAS = [mean_square, lambda x: x.square().sum(-1), lambda x: x.square().sum(
 
 
 @given(st.lists(st.tuples(st.sampled_from(FORMULAS), st.integers(1, 3), st.booleans()), min_size=1, max_size=9))
-def test_what_an_explanation_remembers_changes_no_later_one(answers: list[tuple[evidence.Idea, int, bool]]) -> None:
-    remembering = evidence.Evidence()
+def test_what_an_explanation_remembers_changes_no_later_one(
+    answers: list[tuple[diagnosis.Misconception, int, bool]],
+) -> None:
+    remembering = diagnosis.Evidence()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evidence, "KEPT", 3)
+        patch.setattr(diagnosis, "KEPT", 3)
         for formula, width, taken_back in answers:
             x = torch.arange(1.0, width + 1)
-            remembering.add("f", evidence.Observation(lambda idea: idea, (x,), {}, [formula(x)], [torch.zeros(())]))
-            afresh = evidence.Evidence(list(remembering.seen))
+            remembering.add(
+                "f",
+                diagnosis.Observation(lambda misconception: misconception, (x,), {}, [formula(x)], [torch.zeros(())]),
+            )
+            afresh = diagnosis.Evidence(list(remembering.seen))
             assert remembering.explanations("f", FORMULAS) == afresh.explanations("f", FORMULAS)
             if taken_back:
                 remembering.forget(len(remembering.seen) - 1)
@@ -133,7 +138,7 @@ def test_a_dict_is_the_same_in_whatever_order_it_was_filled() -> None:
     counts.compare({"c": 1, "b": 2, "a": 3}, "abcaab")
     found = mismatch(Oracle(count), {"c": 2, "a": 6, "b": 4}, "abcaab")
     assert found.reason == "the result['a'] is wrong"
-    evidence.current.set(evidence.Evidence())
+    diagnosis.current.set(diagnosis.Evidence())
     assert mismatch(counts, {"c": 2, "a": 6, "b": 4}, "abcaab").misconception == "counts_twice"
 
 
@@ -173,8 +178,8 @@ def test_kind_then_shape_then_dtype_then_values(oracle: Oracle, got: object, sai
 
 def test_every_fool_is_noticed(oracle: Oracle) -> None:
     x = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
-    for fool in FOOLS.values():
-        token = in_place.set(fool)
+    for decoy in DECOYS.values():
+        token = in_place.set(decoy)
         try:
             mismatch(oracle, mean_square(x), x)
         finally:
@@ -221,7 +226,7 @@ def test_functions_among_the_inputs_are_told_apart() -> None:
     """Also when one is gone, with the submission that was asked about it, and the next one has its place in memory."""
     oracle = Oracle(lambda x, f: f(x))
     for number in range(20):
-        evidence.current.set(evidence.Evidence())
+        diagnosis.current.set(diagnosis.Evidence())
         oracle.compare(torch.full((2,), float(number)), torch.ones(2), lambda x, factor=number: x * factor)
 
 

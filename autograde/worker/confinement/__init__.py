@@ -1,7 +1,7 @@
 """What keeps a submission in its place: which layers this machine has, and how a session puts them on.
 
 The zygote tries the layers once and says what it found; a session puts on exactly those, in this order, or dies. What
-level they make is decided in `autograde/grading/confinement.py`.
+level they make is decided in `autograde/isolation/confinement_probes.py`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from glob import glob
 
 import msgspec
 
-from autograde.messages import send_descriptors
+from autograde.sockets import send_descriptors
 from autograde.worker.confinement import landlock, seccomp, tree
 from autograde.worker.confinement.landlock import DEVICE, IOCTL_DEV, LOAD, READ, READ_FILE, TRUNCATE, WRITE, WRITE_FILE
 from autograde.worker.confinement.syscalls import AUDIT_ARCH, MACHINE

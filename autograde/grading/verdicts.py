@@ -1,0 +1,101 @@
+"""Turns what a check raised into a verdict. Whoever is at fault, the text says so."""
+
+from __future__ import annotations
+
+import hashlib
+import traceback
+from typing import Any
+
+from autograde.client.errors import StudentError, WorkerLostError
+from autograde.client.mismatch import Mismatch, revealed
+from autograde.client.rpc import clean
+from autograde.exception_names import public_name
+from autograde.grading.exception_hints import NOT_FOUND, advice, advice_for_cell
+from autograde.grading.source_locations import raised_at
+from autograde.isolation.running_submission import WorkerCrashedError, WorkerTimeoutError
+from autograde.report import NOT_WRITTEN, Comparison, Outcome, Reveal, Verdict
+from autograde.testing.checks import Check
+
+
+def passed(check: Check) -> Verdict:
+    return _verdict(check, Outcome.PASSED, points=check.points)
+
+
+def waiting(check: Check, title: str) -> Verdict:
+    return _verdict(check, Outcome.WAITING, reason=f"waits for: {title}")
+
+
+def failed(check: Check, raised: BaseException, reveal: Reveal, cell_error: str = "") -> Verdict:
+    """The verdict for what the check raised; an exception that no student can cause is BROKEN.
+
+    `cell_error` is why the exercise's own cell did not run to its end, or empty.
+    """
+    replay = check.replay if reveal is not Reveal.NOTHING else ""
+    match raised:
+        case Mismatch():
+            return _mismatched(check, raised, reveal, replay)
+        case StudentError() if raised.types[0] == "NotImplementedError":
+            return _verdict(check, Outcome.FAILED, reason=NOT_WRITTEN)
+        case StudentError(missing=True):
+            why = f"; its cell stopped: {cell_error}" if cell_error else ""
+            hint = advice_for_cell(cell_error) if cell_error else NOT_FOUND
+            return _verdict(check, Outcome.FAILED, reason=clean(raised.message + why, 500), hint=hint)
+        case StudentError():
+            hint = advice(raised.types, raised.message)
+            where, answer = raised.traceback, _fingerprint(str(raised) + raised.traceback)
+            return _verdict(
+                check, Outcome.CRASHED, reason=str(raised), hint=hint, replay=replay, traceback=where, answer=answer
+            )
+        case WorkerLostError() | WorkerTimeoutError() | WorkerCrashedError():
+            late = isinstance(raised, WorkerTimeoutError) or getattr(raised, "timed_out", False)
+            return _verdict(
+                check, Outcome.TIMED_OUT if late else Outcome.CRASHED, reason=clean(str(raised), 500), replay=replay
+            )
+        case AssertionError():
+            said = str(raised).split("\n", 1)[0]
+            reason = "the property does not hold" if not said or said.startswith("assert ") else said
+            return _verdict(check, Outcome.FAILED, reason=clean(reason, 500), replay=replay)
+    # Ours: the trace is for the instructor; feedback shows none of a broken check's text.
+    trace = "".join(traceback.format_exception(raised))[-2000:]
+    where = f" ({place})" if (place := raised_at(raised)) else ""
+    reason = clean(f"{public_name(raised)}: {raised}", 500) + where  # which may quote what the submission said
+    return _verdict(check, Outcome.BROKEN, reason=reason, traceback=clean(trace, 2000))
+
+
+def _mismatched(check: Check, raised: Mismatch, reveal: Reveal, replay: str) -> Verdict:
+    comparison = raised.compared() if raised.compared else None
+    return _verdict(
+        check,
+        Outcome.FAILED,
+        reason=clean(raised.text(reveal), 1000),
+        hint=raised.hint,
+        misconception=raised.misconception,
+        undecided=raised.undecided,
+        replay=replay,
+        comparison=revealed(comparison, reveal),
+        answer=_fingerprint(raised.reason if comparison is None else _rounded(comparison)),
+    )
+
+
+def _rounded(comparison: Comparison) -> str:
+    """What came, to three digits: two programs with the same mistake may round in another order."""
+    numbers = [number if isinstance(number, str) else f"{number:.3g}" for number in comparison.got]
+    return repr((comparison.what, comparison.start, comparison.shape, numbers))
+
+
+def _fingerprint(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _verdict(check: Check, outcome: Outcome, points: float = 0.0, **found: Any) -> Verdict:
+    """`margin` is only of a check that ran: one that waits has that of the submission before."""
+    margin = None if outcome is Outcome.WAITING else check.margin
+    return Verdict(
+        check=check.name,
+        title=check.title,
+        outcome=outcome,
+        points=points,
+        max_points=check.points,
+        margin=margin,
+        **found,
+    )

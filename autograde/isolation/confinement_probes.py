@@ -1,0 +1,132 @@
+"""What confines submissions on this machine: announced as a level, proven before each run, never silently weaker.
+
+The proof is a real worker that tries, as a submission would, to reach what the announced layers deny. What each layer
+stops and which layers make which level is said here and nowhere else; docs/threat-model.md explains it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from autograde.course import Confinement, Course, CourseError, Limits
+from autograde.isolation.running_submission import RunningSubmission
+from autograde.isolation.zygote_client import ReadyZygote, Zygote
+from autograde.report import NOT_CONFINED
+
+
+class Layer(msgspec.Struct, frozen=True):
+    """A lock on a submission beside the process border and the limits, which are always there."""
+
+    name: str
+    stops: str
+
+
+LAYERS = {
+    "landlock": Layer("Landlock", "reading and changing files that are not its own"),
+    "tree": Layer("a file tree of its own", "reading files that are not its own, or asking whether they exist"),
+    "seccomp": Layer("filtered system calls", "using the network, signalling other processes, starting programs"),
+    "permits": Layer("permits for processes", "starting processes, a bomb or a daemon among them"),
+    "namespaces": Layer("a network of its own", "using the network, once more"),
+}
+"""by their names in `autograde.worker.confinement.Layers`"""
+LEVELS = {"B": ("landlock", "seccomp", "permits"), "C": ("tree", "seccomp", "permits")}
+"""Which layers make a level that strangers' work may run at; the first that is complete counts.
+
+The letters are those of docs/threat-model.md. F is macOS, which offers none of the layers; G is anything less than C.
+"""
+OPEN = {"F": "level F (macOS)", "G": "level G"}
+
+
+OWN = "write to its own folder"
+CANARY = ".confinement-canary"
+
+
+class ConfinementError(CourseError):
+    """Submissions cannot be confined here as the course demands, or something announced does not hold."""
+
+
+def level_of(layers: Mapping[str, Any]) -> str:
+    """The letter of the level that these layers make."""
+    for letter, needed in LEVELS.items():
+        if all(layers.get(layer) for layer in needed):
+            return letter
+    return "F" if layers.get("system") == "darwin" else "G"
+
+
+def missing(layers: Mapping[str, Any]) -> dict[str, str]:
+    """Every layer that is not in place, and what it would have stopped."""
+    return {layer.name: layer.stops for key, layer in LAYERS.items() if not layers.get(key)}
+
+
+def lacking(layers: Mapping[str, Any]) -> list[str]:
+    """What keeps these layers from being level B; empty at a level that strangers' work may run at."""
+    if level_of(layers) in LEVELS:
+        return []
+    needed = [LAYERS[key] for key in LEVELS["B"] if not layers.get(key)]
+    return [f"{layer.name} (against {layer.stops})" for layer in needed]
+
+
+def describe(layers: Mapping[str, Any]) -> str:
+    """The level and its layers, as the start of grading, reports and `course doctor` say it."""
+    letter = level_of(layers)
+    held = [layer.name for key, layer in LAYERS.items() if layers.get(key)]
+    level = f"level {letter}" if letter in LEVELS else f"{OPEN[letter]}, {NOT_CONFINED}"
+    without = f"; without {', '.join(missing(layers))}" if missing(layers) else ""
+    return f"{level}: process border, limits, {', '.join(held) or 'nothing else'}{without}"
+
+
+def probe_confinement(zygote: Zygote | ReadyZygote, course: Course, *, untrusted: bool = True) -> str:
+    """`describe`, once probes in a worker have shown it to be so. ConfinementError if it is not, or is too weak.
+
+    `strangers`: what will run was not written by the course's own people.
+    """
+    lacks = lacking(zygote.layers)
+    if lacks and untrusted and course.confinement is Confinement.REQUIRED:
+        raise ConfinementError(
+            f"submissions would run at level {level_of(zygote.layers)}: without {' and without '.join(lacks)}. "
+            "Grade on Linux 5.13 or later with Landlock, or on 5.5 or later where user namespaces are allowed, "
+            "or in a container that holds nothing else and accept it: "
+            f"confinement=Confinement.WEAKER_ACCEPTED in {course.root / 'course_config.py'}"
+        )
+    through = got_through(zygote, course.root)
+    if through:
+        raise ConfinementError(f"submissions are not confined as announced, so nothing is graded: {'; '.join(through)}")
+    return describe(zygote.layers)
+
+
+def got_through(zygote: Zygote | ReadyZygote, root: Path) -> list[str]:
+    """Which of the probes that the layers should stop were not stopped, and which that should run did not."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        probes = _probes(root, listener.getsockname()[1])
+        cells = [(OWN, "open('own', 'w').write('x')"), *((name, source) for name, (_, source) in probes.items())]
+        with RunningSubmission(zygote.control, cells, limits=Limits(), checks=1) as ran:
+            outcome = {run.cell: run.error for run in ran.cells}
+    (root / CANARY).unlink(missing_ok=True)
+    announced = {name for name, (layers, _) in probes.items() if any(map(zygote.layers.get, layers.split()))}
+    found = [f"a submission can {name}" for name in probes if name in announced and not outcome.get(name)]
+    return found if outcome.get(OWN) == "" else [*found, f"a submission cannot {OWN} ({outcome.get(OWN)})"]
+
+
+def _probes(root: Path, port: int) -> dict[str, tuple[str, str]]:
+    """What is tried -> (the layers of which any one stops it, how it is tried)."""
+    config, grader = str(root / "course_config.py"), os.getpid()
+    return {
+        "read the course": ("landlock tree", f"open({config!r}).read()"),
+        "list the course's folder": ("landlock tree", f"import os\nos.listdir({str(root)!r})"),
+        "write beside the course": ("landlock tree", f"open({str(root / CANARY)!r}, 'w')"),
+        "look at other processes": ("landlock tree", f"open('/proc/{grader}/environ', 'rb').read()"),
+        "see that the course exists": ("tree", f"import os\nos.stat({config!r})"),
+        # Landlock and namespaces would stop some uses of a socket as well; none at all is what the filters promise.
+        "open a socket": ("seccomp", "import socket\nsocket.socket().close()"),
+        "use the network": ("seccomp", f"import socket\nsocket.create_connection(('127.0.0.1', {port}), 1)"),
+        "signal the grader": ("seccomp", f"import os\nos.kill({grader}, 0)"),
+        "start a process": ("permits", "import os\nif os.fork() == 0:\n    os._exit(0)"),
+        # Last: where it succeeds, nothing of the notebook is left to run.
+        "start a program": ("seccomp", "import os\nos.execv('/bin/true', ['true'])"),
+    }

@@ -1,0 +1,63 @@
+"""Opens a submission in a worker of its own, whatever its cells do."""
+
+from __future__ import annotations
+
+import socket
+
+import msgspec
+
+from autograde.course import Course, Experiments
+from autograde.isolation.running_submission import RunningSubmission, account_of
+from autograde.notebooks.extract import Submission
+from autograde.report import CellRun
+from autograde.wire import WireError
+
+MAX_LEFT_OUT = 2
+"""cells that may end the notebook's process before it is given up"""
+
+
+def open_submission(
+    course: Course, submission: Submission, zygote: socket.socket, checks: int, device: str
+) -> RunningSubmission:
+    """Run the notebook in a worker that can then answer up to `checks` checks.
+
+    A cell that ends the notebook's process is left out of a second run, so that it costs its own exercise alone.
+    """
+    data = tuple(course.root / "source" / "data" / name for name in course.assignment(submission.slug).data)
+    limits, left_out = course.limits_of(submission.slug), _as_handed_in(course, submission)
+    most_left_out = len(left_out) + MAX_LEFT_OUT
+    while True:
+        cells = [cell for cell in submission.cells if cell[0] not in left_out]
+        running = RunningSubmission(
+            zygote, cells, limits=limits, checks=checks, data=data, device=device, seed=course.seed
+        )
+        if running.fatal_cell and len(left_out) < most_left_out:
+            running.close()
+            left_out[running.fatal_cell] = _left_out(
+                running.fatal_cell, f"{running.problem}; run again without this cell"
+            )
+        else:
+            ran = {run.cell: run for run in running.cells} | left_out
+            running.cells = [ran[name] for name, _ in submission.cells if name in ran]
+            return running
+
+
+def _as_handed_in(course: Course, submission: Submission) -> dict[str, CellRun]:
+    """The experiments that need not run, with what they showed; none if that is no account of cells, or too much."""
+    if course.experiments is Experiments.RUN_AGAIN:
+        return {}
+    try:
+        runs = [
+            account_of({"cell": name, "outputs": outputs, "ran": False}, name)
+            for name, outputs in submission.experiments.items()
+        ]
+    except WireError:
+        return {}
+    if sum(map(len, map(msgspec.json.encode, runs))) > course.limits_of(submission.slug).output_bytes:
+        return {}
+    return {run.cell: run for run in runs}
+
+
+def _left_out(cell: str, error: str) -> CellRun:
+    """The account of a cell that ended the notebook's process, with the reason where its output would be."""
+    return CellRun(cell=cell, error=error, outputs=[{"output_type": "stream", "name": "stderr", "text": error}])

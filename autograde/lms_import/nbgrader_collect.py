@@ -1,0 +1,43 @@
+"""nbgrader's zip_collect with this course's readers: it takes downloaded/<slug>/archive/*.zip as `inbox` does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nbgrader.plugins import ExtractorPlugin, FileNameCollectorPlugin
+
+from autograde.course import CourseError
+from autograde.lms_import.collect import Collected, handed_in_through
+from autograde.notebooks.nbgrader_settings import here
+
+
+class SafeExtractor(ExtractorPlugin):  # type: ignore[misc]
+    """Unpacks only what `inbox` takes, as extracted/<student>/<slug>.ipynb. What lies beside the archives is left."""
+
+    def extract(self, archive_path: str, extracted_path: str) -> None:
+        slug = self.parent.coursedir.assignment_id
+        for archive in sorted(Path(archive_path).glob("*.zip")):
+            done = Collected()
+            try:
+                for handed_in in handed_in_through(here(), slug, archive, done):
+                    folder = Path(extracted_path) / handed_in.student
+                    folder.mkdir(exist_ok=True)
+                    (folder / f"{slug}{handed_in.suffix}").write_bytes(handed_in.data)
+                    if handed_in.timestamp:
+                        (folder / "timestamp.txt").write_text(handed_in.timestamp, encoding="utf-8")
+            except CourseError as error:
+                done.refused.append(str(error))
+            for sentence in (*done.refused, *done.notes):
+                self.log.warning("%s: %s", archive.name, sentence)
+
+
+class FolderCollector(FileNameCollectorPlugin):  # type: ignore[misc]
+    """Reads whose a file is from the folder that SafeExtractor put it into."""
+
+    def collect(self, submitted_file: str) -> dict[str, str] | None:
+        file = Path(submitted_file)
+        if file.name == "timestamp.txt":
+            return None
+        when = file.with_name("timestamp.txt")
+        said = {"timestamp": when.read_text(encoding="utf-8")} if when.exists() else {}
+        return {"student_id": file.parent.name, "file_id": file.name, **said}

@@ -1,0 +1,81 @@
+"""What a regrading would change for students, for review before `course feedback` shows it to them.
+
+Read from the log, so it is right after a run that was killed, and adds up over several regradings. Automatic points
+only: manual marks and extensions stay in the gradebook, from which nbgrader works out late penalties.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from autograde.course import Course
+from autograde.grading.digests import Version
+from autograde.records.audit_log import GRADED, SHOWN, Entry, entries
+
+
+@dataclass(frozen=True)
+class Change:
+    """A student whose points are no longer what they were shown, or what they first got for the same work."""
+
+    student: str
+    before: float
+    after: float
+    exercises: dict[str, tuple[float, float]]
+    """the exercises that differ: points before and now"""
+    because: tuple[str, ...]
+    """what differs between the two gradings: submission, checks, policies, engine"""
+
+
+@dataclass
+class _Standing:
+    """What the log says of one student."""
+
+    first: Entry | None = None
+    """the first grading of the work that was graded last"""
+    shown: Entry | None = None
+    shown_version: Version | None = None
+    now: Entry | None = None
+
+    def add(self, entry: Entry) -> None:
+        if entry.event == SHOWN and self.now:
+            self.shown, self.shown_version = entry, self.now.version
+        elif entry.event == GRADED and entry.version:
+            same = self.now and self.now.version and self.now.version.submission == entry.version.submission
+            self.first = self.first if same else entry
+            self.now = entry
+
+
+def changes(course: Course, slug: str) -> list[Change]:
+    """By student: what differs from what each was shown last or, if nothing was shown, from their first grading."""
+    standings: dict[str, _Standing] = {}
+    for entry in entries(course, slug):
+        standings.setdefault(entry.student, _Standing()).add(entry)
+    found = (_change(student, standing) for student, standing in sorted(standings.items()))
+    return [change for change in found if change]
+
+
+def exercises_text(change: Change) -> str:
+    return ", ".join(f"{name} {before:g} → {after:g}" for name, (before, after) in change.exercises.items())
+
+
+def _change(student: str, standing: _Standing) -> Change | None:
+    now, then = standing.now, standing.shown or standing.first
+    if now is None or then is None or then.points == now.points:
+        return None
+    version = standing.shown_version if standing.shown else then.version
+    names = list(dict.fromkeys([*then.points, *now.points]))
+    points = {name: (then.points.get(name, 0.0), now.points.get(name, 0.0)) for name in names}
+    return Change(
+        student=student,
+        before=then.after or 0.0,
+        after=now.after or 0.0,
+        exercises={name: pair for name, pair in points.items() if pair[0] != pair[1]},
+        because=_differing(version, now.version),
+    )
+
+
+def _differing(then: Version | None, now: Version | None) -> tuple[str, ...]:
+    if then is None or now is None:
+        return ()
+    parts = ("submission", "checks", "policies", "engine")
+    return tuple(part for part in parts if getattr(then, part) != getattr(now, part))

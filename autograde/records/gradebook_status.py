@@ -1,0 +1,40 @@
+"""What the gradebook knows beside the scores: who was late, and which answers wait for a person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from autograde.course import Course
+from autograde.records.database import CourseGradebook, database_errors, has_gradebook
+
+
+@dataclass(frozen=True)
+class GradebookStatus:
+    """One student's submission in the gradebook."""
+
+    late_s: float = 0.0
+    to_mark: tuple[str, ...] = ()
+    """names of the answers that nobody has marked"""
+    submission: str = ""
+    """its name in formgrader's addresses"""
+
+
+def read_gradebook_statuses(course: Course, slug: str) -> dict[str, GradebookStatus]:
+    """By student; empty while there is no gradebook."""
+    if not has_gradebook(course):
+        return {}
+    found = {}
+    with database_errors(course), CourseGradebook(course) as gradebook:
+        for submission in gradebook.assignment_submissions(slug):
+            notebooks = list(submission.notebooks)
+            found[submission.student.id] = GradebookStatus(
+                late_s=submission.total_seconds_late,
+                to_mark=_unmarked(notebooks) if submission.needs_manual_grade else (),
+                submission=notebooks[0].id if notebooks else "",
+            )
+    return found
+
+
+def _unmarked(notebooks: list[object]) -> tuple[str, ...]:
+    grades = [grade for notebook in notebooks for grade in notebook.grades]  # type: ignore[attr-defined]
+    return tuple(sorted(grade.name for grade in grades if grade.needs_manual_grade))

@@ -1,0 +1,181 @@
+"""The TA's page about one assignment: who has what, which checks were hard, which wrong ideas are in the room."""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from autograde.notebooks.source import CHECKS
+from autograde.pages.display import plain
+from autograde.pages.feedback import WORDS, points_text
+from autograde.pages.page import first_line
+from autograde.pages.staff_page import staff_page
+from autograde.records.gradebook_status import GradebookStatus
+from autograde.report import NOT_WRITTEN, ExerciseReport, Outcome, Report, Verdict, students_by_hint
+from autograde.reports.class_status import ClassStatus, Unfinished
+from autograde.reports.item_statistics import Cluster, Item, Key, clusters, hardest, items
+
+NOTHING = Unfinished()
+PUBLIC_CHECKS = re.compile(rf"cell [^:]*{CHECKS}: ")
+BINS = 10
+LONGEST_BAR = 40
+HARDEST = 5
+CLOSE = 10.0
+"""a wrong value within so many times what is allowed deserves a look before anybody is told that it is wrong"""
+
+
+def class_page(title: str, reports: Sequence[Report], status: ClassStatus, left: Unfinished = NOTHING) -> str:
+    """The page as HTML: readable without its script, no request to anywhere, every text escaped."""
+    found = items(reports)
+    shares = [report.score / report.max_score if report.max_score else 0.0 for report in reports]
+    scores = [report.score for report in reports]
+    rows = {item: _item_row(number, item) for number, item in enumerate(found.values(), 1)}
+    flags = {report.student: flags_of(report, status) for report in reports}
+    alike = [_cluster_row(cluster, status) for cluster in clusters(reports)]
+    return staff_page(
+        "class.html.j2",
+        title=title,
+        slug=status.slug,
+        count=len(reports),
+        full=sum(report.score == report.max_score for report in reports),
+        mean=points_text(statistics.mean(scores)),
+        median=points_text(statistics.median(scores)),
+        most=points_text(max(report.max_score for report in reports)),
+        unconfined=[plain(report.student) for report in reports if report.unconfined],
+        not_graded=[(plain(student, 200), first_line(why)) for student, why in left.not_graded.items()],
+        withheld=[plain(student, 200) for student in left.withheld],
+        without_feedback=sum(report.student not in status.with_feedback for report in reports),
+        changed=left.changed,
+        has_term=status.has_term,
+        by_hand=_by_hand(status),
+        to_mark=sum(bool(in_gradebook.to_mark) for in_gradebook in status.gradebook_statuses.values()),
+        bins=_bins(shares),
+        students_by_hint=[
+            (plain(hint), [status.person(student) for student in who]) for hint, who in students_by_hint(reports)
+        ],
+        hardest=[rows[item] for item in hardest(found.values())[:HARDEST]],
+        clusters=alike,
+        unexplained=sum(not cluster["explained"] for cluster in alike),
+        stopped=[
+            _told(status, *of) for of in _verdicts(reports) if of[2].outcome in (Outcome.CRASHED, Outcome.TIMED_OUT)
+        ],
+        close=[_told(status, *of) for of in _verdicts(reports) if is_close(of[2])],
+        items=list(rows.values()),
+        exercises=[(name, len(list(of))) for name, of in groupby(item.exercise for item in found.values())],
+        rows=[_student_row(report, status, found, flags[report.student]) for report in reports],
+        words=[{"symbol": symbol, "word": word} for symbol, word in WORDS.values()],
+        flags=sorted({flag for of in flags.values() for flag in of}),
+        flagged=[(status.person(student), sorted(of)) for student, of in flags.items() if of - {"to mark"}],
+        problems=[(status.person(r.student), stopped) for r in reports if (stopped := _problems(r))],
+    )
+
+
+def is_close(verdict: Verdict) -> bool:
+    """Wrong, but by little."""
+    return verdict.outcome is Outcome.FAILED and verdict.margin is not None and 1 < verdict.margin < CLOSE
+
+
+def breaks_rule(exercise: ExerciseReport) -> bool:
+    """A check that gives no points only notes what else is right; of work that is not there it has nothing to note."""
+    noted = [v for v in exercise.verdicts if v.max_points == 0 and v.outcome is Outcome.FAILED]
+    return exercise.score > 0 and any(verdict.reason != NOT_WRITTEN for verdict in noted)
+
+
+def flags_of(report: Report, status: ClassStatus) -> set[str]:
+    """In a word or two, what a TA may want to look at in this submission."""
+    in_gradebook = status.gradebook_statuses.get(report.student, GradebookStatus())
+    found = {
+        "late": in_gradebook.late_s > 0,
+        "to mark": bool(in_gradebook.to_mark),
+        "crashed": any(verdict.outcome is Outcome.CRASHED for verdict in report.verdicts),
+        "timed out": any(verdict.outcome is Outcome.TIMED_OUT for verdict in report.verdicts),
+        "close call": any(is_close(verdict) for verdict in report.verdicts),
+        "our fault": report.withheld,
+        "rule broken": any(map(breaks_rule, report.exercises)),
+        "file repaired": any(not problem.startswith("cell ") for problem in report.problems),
+    }
+    return {flag for flag, holds in found.items() if holds}
+
+
+def _verdicts(reports: Sequence[Report]) -> Iterator[tuple[str, str, Verdict]]:
+    for report in reports:
+        for exercise in report.exercises:
+            for verdict in exercise.verdicts:
+                yield report.student, exercise.exercise, verdict
+
+
+def _told(status: ClassStatus, student: str, exercise: str, verdict: Verdict) -> dict[str, Any]:
+    return {
+        "who": status.person(student),
+        "exercise": exercise,
+        "title": plain(verdict.title),
+        "symbol": WORDS[verdict.outcome][0],
+        "reason": first_line(verdict.reason),
+        "margin": verdict.margin,
+    }
+
+
+def _problems(report: Report) -> list[str]:
+    """What was repaired and which cells stopped, but for the public checks: what they say the verdicts say."""
+    return [first_line(problem) for problem in report.problems if not PUBLIC_CHECKS.match(problem)]
+
+
+def _by_hand(status: ClassStatus) -> list[dict[str, Any]]:
+    """Each answer that somebody has to read, and whose."""
+    waiting: dict[str, list[dict[str, str]]] = defaultdict(list)
+    for student, in_gradebook in sorted(status.gradebook_statuses.items()):
+        for answer in in_gradebook.to_mark:
+            person = status.person(student)
+            waiting[answer].append(person | {"href": person["marking"] or person["href"]})
+    return [{"answer": answer, "who": who} for answer, who in waiting.items()]
+
+
+def _bins(shares: list[float]) -> list[dict[str, Any]]:
+    """Students by tenth of the points; the last bin holds full marks too."""
+    counts = Counter(min(BINS - 1, int(share * BINS)) for share in shares)
+    longest = max(counts.values(), default=1)
+    return [
+        {
+            "range": f"{100 * number // BINS} to {100 * (number + 1) // BINS} %",
+            "count": counts[number],
+            "bar": "█" * round(LONGEST_BAR * counts[number] / longest),
+        }
+        for number in range(BINS)
+    ]
+
+
+def _item_row(number: int, item: Item) -> dict[str, Any]:
+    counted = [f"{symbol} {item.outcomes[outcome]} {word}" for outcome, (symbol, word) in WORDS.items()]
+    return {
+        "number": number,
+        "exercise": item.exercise,
+        "title": plain(item.title),
+        "difficulty": f"{item.difficulty:.0%}",
+        "discrimination": "" if item.discrimination is None else f"{item.discrimination:.2f}",
+        "outcomes": ", ".join(text for text, outcome in zip(counted, WORDS, strict=True) if item.outcomes[outcome]),
+    }
+
+
+def _cluster_row(cluster: Cluster, status: ClassStatus) -> dict[str, Any]:
+    return {
+        "exercise": cluster.exercise,
+        "title": plain(cluster.example.title),
+        "what": plain(cluster.example.hint) if cluster.explained else first_line(cluster.example.reason),
+        "explained": cluster.explained,
+        "who": [status.person(student) for student in cluster.students],
+    }
+
+
+def _student_row(report: Report, status: ClassStatus, found: Mapping[Key, Item], flags: set[str]) -> dict[str, Any]:
+    outcomes = {(e.exercise, v.check): v.outcome for e in report.exercises for v in e.verdicts}
+    return {
+        **status.person(report.student),
+        "score": f"{points_text(report.score)} / {points_text(report.max_score)}",
+        "flags": ", ".join(sorted(flags)),
+        "shown_flags": ", ".join(sorted(flags - {"to mark"})),
+        "cells": [WORDS[outcomes[key]][0] if key in outcomes else "" for key in found],
+    }

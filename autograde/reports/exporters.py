@@ -1,0 +1,190 @@
+"""The gradebook as other systems import it: nbgrader export plugins for Canvas, for Moodle, and of nbgrader's columns.
+
+`course export --for canvas` is `nbgrader export --exporter=autograde.reports.exporters.CanvasExport --to grades.csv`.
+Layouts: Canvas, "How do I import grades in the Gradebook?"; Moodle, docs.moodle.org "Grade import".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from nbgrader.api import Assignment, Grade, Gradebook, SubmittedAssignment, SubmittedNotebook
+from nbgrader.plugins import ExportPlugin
+from sqlalchemy import func
+
+from autograde.course import Course, CourseError
+from autograde.disk import obstacle, write_whole
+from autograde.notebooks.nbgrader_settings import here
+from autograde.pages.staff_page import csv_text
+from autograde.records.database import CourseGradebook, database_errors, need_gradebook
+
+Row = Sequence[Any]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One student's submission of one assignment."""
+
+    timestamp: datetime | None
+    """UTC"""
+    raw_score: float
+    penalty: float
+    unmarked: bool
+    """a person has still to mark a part of it"""
+
+    @property
+    def score(self) -> float:
+        return max(0.0, self.raw_score - self.penalty)
+
+
+@dataclass(frozen=True)
+class Grades:
+    """What is exported; students and assignments in the gradebook's order."""
+
+    students: list[Any]
+    assignments: list[Any]
+    results: dict[tuple[str, str], Result]
+    """(assignment's name, student's id) -> result; nothing was handed in where there is none"""
+
+    def points(self, assignment: Any, student: Any) -> str:
+        """The score, or nothing, which other systems leave as it is."""
+        result = self.results.get((assignment.name, student.id))
+        return "" if result is None else _number(result.score)
+
+
+class _Export(ExportPlugin):  # type: ignore[misc]
+    """Writes `rows` as CSV in which no cell can be taken for a formula."""
+
+    default = "grades.csv"
+
+    def export(self, gradebook: Gradebook) -> None:
+        found = grades(gradebook, self.student, self.assignment)
+        header, *rows = self.rows(found)
+        write_whole(Path(self.to or self.default), csv_text(header, rows))
+
+    def rows(self, found: Grades) -> Iterator[Row]:
+        raise NotImplementedError
+
+
+class NbgraderExport(_Export):
+    """The columns of nbgrader's CsvExportPlugin, with its zero for what was not handed in.
+
+    Unlike the original it quotes, so that a name with a comma stays one cell, and asks the database once, not once for
+    each student and assignment.
+    """
+
+    def rows(self, found: Grades) -> Iterator[Row]:
+        yield (
+            "assignment", "duedate", "timestamp", "student_id", "last_name", "first_name", "email", "raw_score",
+            "late_submission_penalty", "score", "max_score",
+        )  # fmt: skip
+        nothing = Result(None, 0.0, 0.0, unmarked=False)
+        for assignment in found.assignments:
+            for student in found.students:
+                result = found.results.get((assignment.name, student.id), nothing)
+                yield (
+                    assignment.name, assignment.duedate, result.timestamp, student.id, student.last_name,
+                    student.first_name, student.email, result.raw_score, result.penalty, result.score,
+                    assignment.max_score,
+                )  # fmt: skip
+
+
+class CanvasExport(_Export):
+    """Canvas' gradebook import: one row a student, one column an assignment, a row of possible points first.
+
+    Canvas finds a student by its own number, which is nbgrader's `lms_user_id`, or by the login, which is the student's
+    id here. It finds the assignment by its title.
+    """
+
+    default = "canvas.csv"
+
+    def rows(self, found: Grades) -> Iterator[Row]:
+        yield ("Student", "ID", "SIS User ID", "SIS Login ID", "Section", *_titles(found))
+        yield ("    Points Possible", "", "", "", "", *(_number(a.max_score) for a in found.assignments))
+        for student in found.students:
+            name = ", ".join(part for part in (student.last_name, student.first_name) if part) or student.id
+            number = student.lms_user_id or (student.id if student.id.isdigit() else "")
+            login = "" if student.id == number else student.id
+            yield (name, number, "", login, "", *(found.points(a, student) for a in found.assignments))
+
+
+class MoodleExport(_Export):
+    """Moodle's grade import, in the columns of its grade export: map from `ID number` or `Email address`."""
+
+    default = "moodle.csv"
+
+    def rows(self, found: Grades) -> Iterator[Row]:
+        titles = [f"Assignment: {title} (Real)" for title in _titles(found)]
+        yield ("First name", "Last name", "ID number", "Email address", *titles)
+        for student in found.students:
+            number = student.lms_user_id or student.id
+            points = (found.points(assignment, student) for assignment in found.assignments)
+            yield (student.first_name, student.last_name, number, student.email, *points)
+
+
+EXPORTERS: dict[str, type[_Export]] = {"canvas": CanvasExport, "moodle": MoodleExport, "nbgrader": NbgraderExport}
+
+
+def grades(gradebook: Gradebook, students: Iterable[Any] = (), assignments: Iterable[Any] = ()) -> Grades:
+    """All of the gradebook, or only these students (ids) and assignments (names).
+
+    Sums in one pass: nbgrader's own score of a submission looks through all grades of the course each time.
+    """
+    some, named = {str(each) for each in students}, {str(each) for each in assignments}
+    points = func.coalesce(func.sum(Grade.score), 0.0)
+    unmarked = func.count(Grade.id).filter(Grade.needs_manual_grade)
+    by_notebook = (
+        gradebook.db.query(Grade.notebook_id, points.label("points"), unmarked.label("unmarked"))
+        .group_by(Grade.notebook_id)
+        .subquery()
+    )
+    columns = (Assignment.name, SubmittedAssignment.student_id, SubmittedAssignment.timestamp)
+    penalty = func.coalesce(func.sum(SubmittedNotebook.late_submission_penalty), 0.0)
+    totals = (func.coalesce(func.sum(by_notebook.c.points), 0.0), penalty, func.sum(by_notebook.c.unmarked))
+    rows = (
+        gradebook.db.query(*columns, *totals)
+        .select_from(SubmittedAssignment)
+        .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
+        .outerjoin(SubmittedNotebook, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+        .outerjoin(by_notebook, by_notebook.c.notebook_id == SubmittedNotebook.id)
+        .group_by(SubmittedAssignment.id, *columns)
+    )
+    return Grades(
+        students=[student for student in gradebook.students if not some or student.id in some],
+        assignments=[each for each in gradebook.assignments if not named or each.name in named],
+        results={
+            (name, student): Result(when, float(score), float(lost), unmarked=bool(waiting))
+            for name, student, when, score, lost, waiting in rows
+        },
+    )
+
+
+def export_grades(course: Course, kind: str, to: str) -> list[str]:
+    """Write the grades; returns a sentence for each assignment in which answers still wait for a person."""
+    need_gradebook(course)
+    with database_errors(course), CourseGradebook(course) as gradebook:
+        try:
+            EXPORTERS[kind](to=to).export(gradebook)
+        except OSError as error:
+            raise CourseError(obstacle(error) or f"{to}: cannot be written ({error.strerror})") from error
+        waiting: dict[str, int] = {}
+        for (name, _), result in grades(gradebook).results.items():
+            waiting[name] = waiting.get(name, 0) + result.unmarked
+    return [
+        f"{name}: {count} submissions wait for a mark; their score is without it"
+        for name, count in waiting.items()
+        if count
+    ]
+
+
+def _titles(found: Grades) -> list[str]:
+    titles = {assignment.slug: assignment.title for assignment in here().assignments}
+    return [titles.get(assignment.name, assignment.name) for assignment in found.assignments]
+
+
+def _number(points: float) -> str:
+    return f"{round(points, 4):g}"

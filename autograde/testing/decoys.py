@@ -1,0 +1,82 @@
+"""Foolish answers that `course verify` puts in the place of right ones: all are noticed, and every idea is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_flatten, tree_unflatten
+
+Misconception = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a fool knows of a comparison."""
+
+    answer: Any
+    """the right one, in the student's dtype"""
+    right: list[Tensor]
+    """its tensors"""
+    asked: Callable[[Misconception], Misconception]
+    """makes of a function what is asked of it: itself, or its gradients"""
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    misconceptions: list[Misconception]
+    """the misconceptions of this oracle"""
+
+
+Decoy = Callable[[Any, Question], Any]
+"""(what the submission answered, the question) -> what the check is told instead"""
+
+
+def _zeros(got: Any, question: Question) -> Any:
+    return _rebuilt(question, [torch.zeros_like(part) for part in question.right])
+
+
+def _input_unchanged(got: Any, question: Question) -> Any:
+    right = question.right
+    same = [arg for arg in question.args if isinstance(arg, Tensor) and right and arg.shape == right[0].shape]
+    return _rebuilt(question, [same[0].to(right[0].dtype), *right[1:]]) if same else _zeros(got, question)
+
+
+def _doubled(got: Any, question: Question) -> Any:
+    return _rebuilt(question, [part * 2 for part in question.right])
+
+
+DECOYS: dict[str, Decoy] = {
+    "zeros": _zeros,
+    "the input unchanged": _input_unchanged,
+    "the answer doubled": _doubled,
+}
+
+
+def holder_of(name: str) -> Decoy:
+    """One who holds a misconception and is right wherever it has nothing to say."""
+
+    def believe(got: Any, question: Question) -> Any:
+        for misconception in question.misconceptions:
+            if misconception.__name__ == name:
+                with suppress(Exception):  # it has no answer to these inputs
+                    return question.asked(misconception)(*question.args, **question.kwargs)
+        return got
+
+    return believe
+
+
+def decoy_named(name: str) -> Decoy | None:
+    """One of FOOLS, else the holder of the misconception of that name; None for no name."""
+    return DECOYS.get(name) or (holder_of(name) if name else None)
+
+
+in_place: ContextVar[Decoy | None] = ContextVar("in_place", default=None)
+"""the fool whose answers are compared, if any"""
+
+
+def _rebuilt(question: Question, tensors: list[Tensor]) -> Any:
+    return tree_unflatten(tensors, tree_flatten(question.answer)[1])

@@ -1,0 +1,162 @@
+"""What a submission has answered so far: the evidence from which a wrong idea is recognised.
+
+A hint is given only when exactly one known wrong idea explains every answer to the same function, right and wrong ones
+alike: an answer that was accepted rules out each idea that it contradicts.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
+from itertools import islice
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_flatten
+
+from autograde.testing.tolerance import SAFETY, ULPS, in_order, nudged
+
+KEPT = 400
+"""Observations that an idea has to explain: the last ones."""
+HELD = 1 << 24
+"""Numbers of one submission that are kept: far more than all checks ask for, few enough for a grader's memory."""
+Misconception = Callable[..., Any]
+Inputs = tuple[tuple[Any, ...], dict[str, Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """One answer: the inputs, what came, and how far apart two right answers may be."""
+
+    transform: Callable[[Misconception], Misconception]
+    """what was asked of the function: its value, or its gradients"""
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    got: list[Any]
+    allowed: list[Tensor]
+    size: int = 0
+    """numbers in the answer, kept or not"""
+
+
+@dataclass
+class Evidence:
+    """All observations of one submission, each with the oracle and the submission's function that it belongs to."""
+
+    seen: list[tuple[Any, Observation]] = field(default_factory=list)
+    held: int = 0
+    """numbers in all answers that were kept"""
+    judged: dict[tuple[Misconception, Observation], bool] = field(default_factory=dict)
+    """does this idea explain that observation? Checks of one exercise ask about the same ones, one after the other"""
+
+    def add(self, key: Any, observation: Observation) -> None:
+        """Beyond HELD numbers an answer is kept without them, and then no idea explains it."""
+        size = sum(leaf.numel() if isinstance(leaf, Tensor) else 1 for leaf in observation.got)
+        self.held += size
+        self.seen.append((key, replace(observation, size=size, got=observation.got if self.held <= HELD else [])))
+
+    def forget(self, before: int) -> None:
+        """All but the first `before` observations, as if they had never been made."""
+        self.held -= sum(observation.size for _, observation in self.seen[before:])
+        del self.seen[before:]
+
+    def extend(self, known: list[tuple[Any, Observation]]) -> None:
+        """What another submission showed by the same answers."""
+        self.held += sum(observation.size for _, observation in known)
+        self.seen += known
+
+    def explanations(self, key: Any, misconceptions: list[Misconception]) -> list[Misconception]:
+        """The ideas that explain the last observations; only one that is alone may be named to a student."""
+        last = list(islice((seen for belongs, seen in reversed(self.seen) if belongs == key), KEPT))
+        left = [
+            misconception
+            for misconception in misconceptions
+            if all(self.judged.get((misconception, seen), True) for seen in last)
+        ]
+        for seen in last:
+            if unjudged := [misconception for misconception in left if (misconception, seen) not in self.judged]:
+                near = cache(partial(_near, seen))
+                self.judged.update(
+                    {(misconception, seen): explains(misconception, seen, near) for misconception in unjudged}
+                )
+                left = [misconception for misconception in left if self.judged[misconception, seen]]
+        return left
+
+
+current: ContextVar[Evidence] = ContextVar("current")
+"""The evidence of the submission that is being graded; the engine sets a new one for each."""
+
+
+def gathered() -> Evidence:
+    """The evidence of the submission that is being graded; made when the first answer comes."""
+    try:
+        return current.get()
+    except LookupError:
+        current.set(Evidence())
+        return current.get()
+
+
+def _near(seen: Observation) -> Inputs:
+    inputs: Inputs = nudged((seen.args, seen.kwargs), torch.Generator().manual_seed(0))
+    return inputs
+
+
+def explains(misconception: Misconception, seen: Observation, near: Callable[[], Inputs]) -> bool:
+    """Does `idea`, run in the student's dtype, give the numbers that were seen? `near` gives the inputs, nudged."""
+    asked = seen.transform(misconception)
+    wrong = _answer(asked, (seen.args, seen.kwargs))
+    if wrong is None or len(wrong) != len(seen.got):
+        return False
+    if all(map(_equal, wrong, seen.got)):
+        return True
+    if (moved := _answer(asked, near())) is None:
+        return False
+    allowed = seen.allowed if len(seen.allowed) == len(wrong) else [torch.zeros(())] * len(wrong)
+    return all(map(_same, wrong, moved, seen.got, allowed))
+
+
+def _answer(asked: Misconception, inputs: Inputs) -> list[Any] | None:
+    """None where an idea has no answer to these inputs."""
+    args, kwargs = inputs
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a wrong formula may well divide by zero
+            return tree_flatten(in_order(asked(*args, **kwargs)))[0]
+    except Exception:
+        return None
+
+
+def _is_huge(number: Any) -> bool:
+    """Whether it is an integer that no tensor holds."""
+    return isinstance(number, int) and number.bit_length() > 63
+
+
+def _equal(wrong: Any, got: Any) -> bool:
+    if _is_huge(wrong) or _is_huge(got):
+        return type(wrong) is type(got) and bool(wrong == got)
+    wrong, got = torch.as_tensor(wrong), torch.as_tensor(got)
+    return wrong.dtype == got.dtype and torch.equal(wrong, got)
+
+
+def _same(wrong: Any, moved: Any, got: Any, allowed: Tensor) -> bool:
+    if _is_huge(wrong) or _is_huge(got):
+        return type(wrong) is type(got) and bool(wrong == got)
+    wrong, moved, got = torch.as_tensor(wrong), torch.as_tensor(moved), torch.as_tensor(got)
+    if wrong.shape != got.shape or wrong.dtype != got.dtype:
+        return False
+    if not wrong.is_floating_point():
+        return torch.equal(wrong, got)
+    rounding = ULPS * torch.finfo(wrong.dtype).eps
+    wrong, moved, got = wrong.detach().double(), moved.detach().double(), got.detach().double()
+    if not torch.equal(wrong.isnan(), got.isnan()):
+        return False
+    spread = (moved - wrong).abs().nan_to_num(0.0, 0.0, 0.0)
+    spread = torch.maximum(spread, spread.mean() if spread.numel() else spread)
+    room = SAFETY * spread + rounding * wrong.abs().nan_to_num(0.0, 0.0, 0.0)
+    if allowed.shape == wrong.shape:
+        room = torch.maximum(room, allowed)
+    near = (wrong - got).abs() <= room
+    return bool((near | wrong.isnan() | (wrong == got)).all())

@@ -1,0 +1,199 @@
+"""What a hidden test may ask of a submission, asked of real ones across the border."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from autograde.client.callbacks import MAX_ELEMENTS
+from autograde.client.errors import StudentError, WorkerLostError
+from autograde.client.mismatch import Mismatch
+from autograde.client.reproduction import written
+from autograde.client.student import Student
+from autograde.testing import Oracle, contract
+from autograde.testing.diagnosis import gathered
+from autograde.wire import WireError
+
+StudentOf = Callable[..., Student]
+
+
+def test_a_supplied_function_is_differentiable_by_keyword_too(student_of: StudentOf) -> None:
+    student = student_of("def f(x, w):\n    return g(x, scale=w).sum()")
+    student.supply(g=lambda x, scale: x**2 * scale)
+    value, gradients = student.gradients(student.f, torch.tensor([3.0]), torch.tensor([2.0]))
+    assert (value.item(), gradients[0].item(), gradients[1].item()) == (18, 12, 9)
+
+
+def test_a_supplied_function_takes_part_on_another_device(student_of: StudentOf) -> None:
+    source = (
+        "def good(x):\n    return g(x) + torch.ones(2, device=x.device)\ndef bad(x):\n    return g(x) + torch.ones(2)\n"
+        "def stub(x):\n    raise NotImplementedError"
+    )
+    student = student_of(source)
+    student.supply(g=lambda x: x * 2)
+    contract.follows_device(student.good, torch.ones(2))
+    with pytest.raises(AssertionError, match="left on the CPU"):
+        contract.follows_device(student.bad, torch.ones(2))
+    with pytest.raises(StudentError, match="NotImplementedError"):
+        contract.follows_device(student.stub, torch.ones(2))
+
+
+def test_too_much_for_a_function_of_the_check_is_an_error_and_the_talk_goes_on(student_of: StudentOf) -> None:
+    student = student_of(f"def f(g):\n    return g(torch.zeros({MAX_ELEMENTS + 1}))\ndef h():\n    return 1")
+    with pytest.raises(StudentError, match="at most"):
+        student.f(lambda x: x)
+    assert student.h() == 1
+
+
+def test_what_a_check_cannot_send_is_the_checks_mistake(student_of: StudentOf) -> None:
+    student = student_of("def f(x):\n    return x")
+    with pytest.raises(WireError):
+        student.f(torch.ones(2).to_sparse())
+    with pytest.raises(TypeError, match="a check passed a object"):
+        student.f(object())
+    assert student.f(1) == 1
+
+
+def test_loading_a_state_leaves_what_it_does_not_name(student_of: StudentOf) -> None:
+    source = (
+        "class L(torch.nn.Module):\n def __init__(s):\n  super().__init__(); s.w = torch.nn.Parameter(torch.zeros(1))\n"
+    )
+    source += "  s.register_buffer('mask', torch.ones(2))\n def forward(s, x):\n  return x * s.w * s.mask"
+    layer = student_of(source).L()
+    layer.load_state_dict({"w": torch.tensor([3.0])})
+    assert layer(torch.ones(2)).tolist() == [3, 3]
+
+
+@pytest.mark.parametrize("body", ["import ctypes; ctypes.string_at(0)", "while True: pass"])
+def test_a_lost_worker_is_no_exception_that_a_search_would_shrink(student_of: StudentOf, body: str) -> None:
+    with pytest.raises(WorkerLostError):
+        student_of(f"def f():\n    {body}", wall_s=1).f()
+
+
+FORGED = """
+import sys
+wire = sys.modules['autograde.wire']
+old = wire.encode
+def forged(value, *rest):
+    return old({{**value, {key!r}: {instead}}} if {key!r} in value else value, *rest)
+wire.encode = forged
+def f(x):
+    return x * 2
+"""
+ASKED: dict[str, Callable[[Student], object]] = {
+    "gradients": lambda student: contract.gradient_reaches_inputs(student.f, torch.ones(1)),
+    "called": lambda student: contract.written_by_hand(student.f, torch.ones(1), without=["aten::mul"], rule=""),
+    "operations": lambda student: student.cost(student.f, torch.ones(1)),
+    "flops": lambda student: student.cost(student.f, torch.ones(1)),
+    "changed": lambda student: contract.input_unchanged(student.f, torch.ones(1)),
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "instead"),
+    [
+        ("gradients", "5"), ("gradients", "{None: None}"), ("gradients", "{(1, 2): None}"), ("called", "5"),
+        ("called", "[[1]]"), ("called", "['aten::add']"), ("operations", "{'mm': 'many'}"), ("operations", "{1: 2}"),
+        ("flops", "True"), ("changed", "{}"),
+    ],
+)  # fmt: skip
+def test_a_forged_reply_is_the_submissions_own_loss(student_of: StudentOf, key: str, instead: str) -> None:
+    """It may not look like a broken check, which would withhold the report."""
+    student = student_of(FORGED.format(key=key, instead=instead))
+    with pytest.raises(WorkerLostError, match="disturbed"):
+        ASKED[key](student)
+
+
+def test_a_frozen_parameter_has_no_gradient(student_of: StudentOf) -> None:
+    source = (
+        "class L(torch.nn.Module):\n def __init__(s):\n  super().__init__(); s.w = torch.nn.Parameter(torch.ones(1))\n"
+        "  s.table = torch.nn.Parameter(torch.ones(1), requires_grad=False)\n"
+        " def forward(s, x):\n  return x * s.w * s.table"
+    )
+    student = student_of(source)
+    _, gradients = student.gradients(student.L(), torch.full((1,), 3.0))
+    assert gradients["table"] is None
+    assert (gradients["w"].item(), gradients[0].item()) == (3, 1)
+
+
+FLOOD = """
+import os, sys
+def f(g):
+    frame = sys._getframe()
+    while type(frame.f_locals.get("self")).__name__ != "RpcServer":
+        frame = frame.f_back
+    question = sys.modules["autograde.wire"].encode({"callback": 0, "args": (), "kwargs": {}, "cotangents": None})
+    while True:
+        os.write(frame.f_locals["self"].channel.write_fd, question * 500)
+"""
+
+
+def test_questions_without_end_end_with_the_checks_time(student_of: StudentOf) -> None:
+    """Written ahead of the answers they never let the grader wait, so no wait is there to end."""
+    start = time.monotonic()
+    with pytest.raises(WorkerLostError) as lost:
+        student_of(FLOOD, wall_s=1).f(lambda: time.sleep(0.01))
+    assert lost.value.timed_out
+    assert time.monotonic() - start < 20  # without a look at the clock: 100 000 answers of 10 ms each
+
+
+@pytest.mark.parametrize("number", ["2**80", "-(2**80)", "10**1000"])
+def test_a_number_that_no_tensor_holds_is_a_wrong_answer(student_of: StudentOf, number: str) -> None:
+    student, oracle = student_of(f"def f(x):\n    return {number}"), Oracle(lambda x: float(x.sum()))
+    with pytest.raises(Mismatch, match="the result is wrong"):
+        oracle.compare(student.f(torch.ones(2)), torch.ones(2))
+    assert len(gathered().seen) > 0
+
+
+def test_only_public_names_can_be_asked_for(student_of: StudentOf) -> None:
+    with pytest.raises(AttributeError, match="public"):
+        student_of("_f = 1")._f  # noqa: B018
+
+
+def test_the_expected_exception_is_told_from_another_and_from_none(student_of: StudentOf) -> None:
+    student = student_of("def f(x):\n    if x: raise [KeyError, ValueError][x - 1]('no')")
+    with student.raises(ValueError):
+        student.f(2)
+    with student.raises(LookupError):
+        student.f(1)
+    with pytest.raises(AssertionError, match="raised KeyError"), student.raises(ValueError):
+        student.f(1)
+    with pytest.raises(AssertionError, match="raised nothing"), student.raises(ValueError):
+        student.f(0)
+    with pytest.raises(StudentError, match="defines no `g`"), student.raises(Exception):
+        student.g(0)
+
+
+def test_costs_are_counted(student_of: StudentOf) -> None:
+    student = student_of("def f(x, n):\n    for _ in range(n): x = x @ x\n    return x")
+    once, thrice = (student.cost(student.f, torch.eye(4), n) for n in (1, 3))
+    assert thrice.flops == 3 * once.flops > 0
+    assert sum(count for name, count in thrice.operations.items() if "mm" in name) == 3
+
+
+def test_seed_keeps_objects_and_supplied_functions(student_of: StudentOf) -> None:
+    """Only the random numbers start again: what the example has made and supplied stays."""
+    source = (
+        "class C:\n    def __init__(s): s.n = 3\ndef g(x):\n    return x\ndef f(x):\n    return g(x) + torch.rand(())"
+    )
+    student = student_of(source)
+    thing = student.C()
+    student.supply(g=lambda x: x * 2)
+    drawn = []
+    for seed in (5, 5, 6):
+        student.seed(seed)
+        drawn.append(student.f(torch.tensor(10.0)).item())
+    assert thing.n == 3
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert min(drawn) >= 20
+
+
+def test_seed_is_in_the_cell_to_paste(student_of: StudentOf) -> None:
+    """Without it the pasted calls would draw other numbers."""
+    student = student_of("def f():\n    return torch.rand(())")
+    student.seed(5)
+    student.f()
+    assert written(student._rpc.reproduction.lines) == "torch.manual_seed(5)\nf()"

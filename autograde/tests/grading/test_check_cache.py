@@ -1,0 +1,104 @@
+"""What one run finds out of the checks, the next one need not; it never shows in a report."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from autograde.course import Course
+from autograde.grading.digests import released_notebook
+from autograde.grading.pool import GraderPool
+from autograde.notebooks.extract import Submission
+from autograde.report import encode_report
+from autograde.tests.checked_course import released_copy
+from autograde.tests.tiny_course import SLUG
+from autograde.verification.verify import programs
+
+COUNTED = """
+
+from pathlib import Path
+
+def noted(x):
+    with Path(DRAWN).open("a") as file:
+        file.write("x")
+    return x
+
+@check(points=0)
+@given(tensors((2,)).map(noted))
+def test_counted(student, x):
+    \"\"\"its draws are counted\"\"\"
+    oracle.compare(student.scale(x, x), x, x)
+"""
+
+
+@pytest.fixture
+def course(checked_once: Path, tmp_path: Path) -> Course:
+    made = released_copy(checked_once, tmp_path)
+    counted = COUNTED.replace("DRAWN", repr(str(tmp_path / "drawn")))
+    change(made, "@oracle.misconception\ndef adds", f"{counted}\n\n@oracle.misconception\ndef adds")
+    return made
+
+
+def change(course: Course, old: str, new: str) -> None:
+    """Edit the hidden tests."""
+    file = course.paths(SLUG).hidden_tests / "test_scale.py"
+    file.write_text(file.read_text().replace(old, new))
+
+
+def graded(course: Course, submissions: list[Submission], jobs: int = 1) -> tuple[list[bytes], int]:
+    """The reports, and how often the counted check drew."""
+    drawn = course.root / "drawn"
+    drawn.write_text("")
+    with GraderPool(course, SLUG, jobs) as pool:
+        reports = sorted(pool.grade(submissions), key=lambda report: report.student)
+    return [encode_report(report) for report in reports], len(drawn.read_text())
+
+
+def submissions(course: Course, kind: str) -> list[Submission]:
+    return list(programs(course, SLUG, released_notebook(course, SLUG), kind))
+
+
+def kept(course: Course) -> list[Path]:
+    return sorted(course.paths(SLUG).prepared.glob("*"))
+
+
+def test_a_later_run_draws_nothing_and_reports_the_same(course: Course) -> None:
+    right, wrong = submissions(course, "right"), submissions(course, "wrong")
+    afresh, drawn = graded(course, wrong + right)
+    assert drawn > 0
+    assert len(kept(course)) == 1
+    again, drawn = graded(course, right)
+    assert drawn == 0
+    shutil.rmtree(course.paths(SLUG).prepared)
+    several, _ = graded(course, right + wrong + right, jobs=2)
+    assert set(again) <= set(afresh) == set(several)
+    assert graded(course, wrong + right)[0] == afresh
+
+
+def test_changed_tests_are_prepared_anew(course: Course) -> None:
+    right = submissions(course, "right")
+    graded(course, right)
+    before = kept(course)
+    before[0].with_suffix(".killed.tmp").write_text("half of a fi")
+    change(course, "tensors((2,)).map(noted)", "tensors((3,)).map(noted)")
+    assert graded(course, right)[1] > 0
+    assert len(kept(course)) == len(before) == 1
+    assert kept(course) != before
+
+
+def test_a_wrong_submission_shows_too_little_to_keep(course: Course) -> None:
+    graded(course, submissions(course, "wrong"))
+    assert not kept(course)
+
+
+def test_a_damaged_file_and_a_disk_that_refuses_cost_nobody_a_grade(course: Course) -> None:
+    right = submissions(course, "right")
+    afresh, _ = graded(course, right)
+    (file,) = kept(course)
+    file.write_bytes(file.read_bytes()[:-1])
+    assert graded(course, right)[0] == afresh
+    shutil.rmtree(course.paths(SLUG).prepared)
+    course.paths(SLUG).prepared.write_text("no folder")
+    assert graded(course, right)[0] == afresh

@@ -1,0 +1,34 @@
+"""The course's own assignments, graded across the real border; `course verify` does so with all of their programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from autograde.course import load_course
+from autograde.grading.digests import Options, released_notebook, submission_for
+from autograde.grading.pool import GraderPool
+from autograde.notebooks.extract import from_notebook
+from autograde.notebooks.release import assemble, read_program
+from autograde.report import decode_report, encode_report
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.mark.parametrize(
+    ("slug", "exercise", "wrong"),
+    [("attention_head", "attention_weights", "no_scale"), ("rmsnorm", "rms_norm", "sum_for_mean")],
+)
+def test_the_solution_gets_full_marks_and_a_wrong_idea_is_named(slug: str, exercise: str, wrong: str) -> None:
+    course, one = load_course(ROOT), Options(exercises=frozenset({exercise}))
+    program = assemble(course, slug, read_program(course.paths(slug).wrong / f"{wrong}.py")[1])
+    mistaken = from_notebook(program, released_notebook(course, slug), wrong, slug)
+    with GraderPool(course, slug) as pool:
+        submissions = [submission_for(course, slug)] * 2 + [mistaken]
+        first, again, failing = pool.run((submission, one) for submission in submissions)
+    assert first.score == first.max_score > 0
+    assert again == first
+    assert decode_report(encode_report(first)) == first
+    assert failing.score < failing.max_score
+    assert wrong in {verdict.misconception for verdict in failing.verdicts}

@@ -1,0 +1,55 @@
+"""A report depends on the reference that its checks import, and on no other part of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from autograde.course import Course, load_course
+from autograde.grading.digests import checks_digest
+from autograde.notebooks.dependencies import checks_files
+from autograde.tests.checked_course import make_checked_course
+from autograde.tests.tiny_course import SLUG
+
+FILES = {
+    "__init__.py": "",
+    "scaling.py": "from reference_impl.inner import deep\nimport torch\n",
+    "inner/__init__.py": "from . import beside\n",
+    "inner/deep.py": "from ..shared import unit\n",
+    "inner/beside.py": "",
+    "shared.py": "unit = 1\n",
+    "server.py": "import reference_impl.scaling\n",
+}
+
+
+@pytest.fixture
+def course(tmp_path: Path) -> Course:
+    course = make_checked_course(tmp_path)
+    for name, text in FILES.items():
+        file = tmp_path / "reference_impl" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    tests = course.paths(SLUG).hidden_tests / "test_scale.py"
+    tests.write_text("import reference_impl.scaling as scaling\n" + tests.read_text())
+    return course
+
+
+def test_what_is_imported_through_others_counts_and_what_is_not_does_not(course: Course) -> None:
+    found = {str(path.relative_to(course.root / "reference_impl")) for path in checks_files(course, SLUG)[1:]}
+    assert found == FILES.keys() - {"server.py"}
+
+
+@pytest.mark.parametrize(("name", "counts"), [("inner/deep.py", True), ("shared.py", True), ("server.py", False)])
+def test_an_edit_changes_the_digest_if_the_checks_could_see_it(course: Course, name: str, counts: bool) -> None:
+    before = checks_digest(course, SLUG)
+    with (course.root / "reference_impl" / name).open("a") as file:
+        file.write("# edited\n")
+    assert (checks_digest(course, SLUG) != before) is counts
+
+
+def test_every_assignment_of_the_course_finds_its_reference() -> None:
+    course = load_course(Path(__file__).parents[3])
+    for slug in course.slugs:
+        parts = {path.parent.name for path in checks_files(course, slug)}
+        assert {"reference_impl", slug} <= parts

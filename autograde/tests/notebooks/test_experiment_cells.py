@@ -1,0 +1,176 @@
+"""The author's experiments at the end are shown as the student ran them, or run; either way the points are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from autograde.course import Course, Experiments, load_course
+from autograde.grading.digests import submission_for, version_of
+from autograde.grading.pool import GraderPool
+from autograde.notebooks.extract import Submission, from_notebook
+from autograde.notebooks.release import release
+from autograde.records.nbgrader_hooks import AS_HANDED_IN, fill
+from autograde.report import Report
+from autograde.tests.checked_course import make_checked_course
+from autograde.tests.tiny_course import SLUG, SOURCE, header
+
+EXPERIMENT = f"""
+# %% nbgrader={header(grade_id="experiment")}
+print("run by", "the grader")
+
+# %% nbgrader={header(grade_id="experiment-picture")}
+picture = scale(2, 3)
+"""
+THEIRS = [{"output_type": "stream", "name": "stdout", "text": "run by ada\n"}]
+Change = Callable[[Any], None]
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
+    root = tmp_path_factory.mktemp("experiments")
+    make_checked_course(root)
+    (root / "source" / f"{SLUG}.py").write_text(SOURCE + EXPERIMENT)
+    course = load_course(root)
+    release(course, [SLUG])
+    return course
+
+
+@pytest.fixture(scope="module")
+def pool(course: Course) -> Iterator[GraderPool]:
+    with GraderPool(course, SLUG) as graders:
+        yield graders
+
+
+def handed_in(course: Course, change: Change = lambda notebook: None) -> Submission:
+    """Run from top to bottom by ada, whose first experiment printed her name."""
+    notebook = nbformat.read(course.paths(SLUG).released_notebook, as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for count, cell in enumerate(code, start=1):
+        cell["execution_count"] = count
+    cell_named(notebook, "scale")["source"] = "def scale(x, factor):\n    return x * factor"
+    cell_named(notebook, "experiment")["outputs"] = THEIRS
+    change(notebook)
+    return from_notebook(notebook, course.paths(SLUG).released_notebook, "ada", SLUG)
+
+
+def cell_named(notebook: Any, name: str) -> Any:
+    return next(cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade_id") == name)
+
+
+def graded(pool: GraderPool, submission: Submission) -> Report:
+    return next(iter(pool.grade([submission])))
+
+
+def shown(report: Report, name: str = "experiment") -> str:
+    """What the page shows behind the cell."""
+    cell = nbformat.v4.new_code_cell(id=name)
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    fill(notebook, report)
+    return "".join(output.get("text", "") for output in cell.outputs)
+
+
+def test_what_the_student_ran_last_is_shown_and_not_run(course: Course, pool: GraderPool) -> None:
+    report = graded(pool, handed_in(course))
+    assert [(run.cell, run.ran) for run in report.cells][-2:] == [("experiment", False), ("experiment-picture", False)]
+    assert shown(report) == AS_HANDED_IN["text"] + "run by ada\n"
+    assert report.score == report.max_score > 0
+    assert report.problems == []
+
+
+def rerun_earlier(notebook: Any) -> None:
+    cell_named(notebook, "scale")["execution_count"] = 9
+
+
+def not_run(notebook: Any) -> None:
+    cell_named(notebook, "experiment-picture")["execution_count"] = None
+
+
+def out_of_order(notebook: Any) -> None:
+    cell_named(notebook, "experiment")["execution_count"] = 8
+
+
+def edited(notebook: Any) -> None:
+    cell_named(notebook, "experiment")["source"] += "\nprint('more')"
+
+
+def missing(notebook: Any) -> None:
+    notebook.cells.remove(cell_named(notebook, "experiment"))
+
+
+def own_cell_behind(notebook: Any) -> None:
+    notebook.cells.append(nbformat.v4.new_code_cell("picture + 1", execution_count=10))
+
+
+def no_outputs_at_all(notebook: Any) -> None:
+    cell_named(notebook, "experiment")["outputs"] = {"output_type": "stream"}
+    cell_named(notebook, "experiment")["execution_count"] = True
+
+
+def odd_outputs(notebook: Any) -> None:
+    cell_named(notebook, "experiment")["outputs"] = [["a list"]]
+
+
+def too_much(notebook: Any) -> None:
+    text = "x" * (2 << 20)
+    cell_named(notebook, "experiment")["outputs"] = [{"output_type": "stream", "name": "stdout", "text": text}]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [rerun_earlier, not_run, out_of_order, edited, missing, own_cell_behind, no_outputs_at_all, odd_outputs, too_much],
+)
+def test_otherwise_they_run(course: Course, pool: GraderPool, change: Change) -> None:
+    report = graded(pool, handed_in(course, change))
+    assert all(run.ran for run in report.cells)
+    assert shown(report) == "run by the grader\n"
+    assert report.score == report.max_score
+
+
+def test_a_script_has_no_outputs_so_they_run(course: Course, pool: GraderPool, tmp_path: Path) -> None:
+    (tmp_path / "ada.py").write_text((course.root / "source" / f"{SLUG}.py").read_text())
+    report = graded(pool, submission_for(course, SLUG, str(tmp_path / "ada.py")))
+    assert shown(report) == "run by the grader\n"
+
+
+def test_what_was_handed_in_is_as_hostile_as_what_a_worker_says(course: Course, pool: GraderPool) -> None:
+    hostile = [
+        {"output_type": "display_data", "data": {"text/html": "<script>alert(1)</script><b>bold</b>"}, "metadata": {}},
+        {"output_type": "stream", "name": "stdout", "text": "\x1b]0;title\x07\u202eback\ud800"},
+        {"output_type": "display_data", "data": {"application/javascript": "alert(1)"}},
+        {"output_type": "made up"},
+    ]
+
+    def put(notebook: Any) -> None:
+        cell_named(notebook, "experiment")["outputs"] = hostile
+
+    report = graded(pool, handed_in(course, put))
+    cell = nbformat.v4.new_code_cell(id="experiment")
+    fill(nbformat.v4.new_notebook(cells=[cell]), report)
+    text = nbformat.writes(nbformat.v4.new_notebook(cells=[cell]))
+    assert not report.cells[-2].ran
+    assert "bold" in text
+    for word in ("script", "alert", "\\u001b", "\\u202e", "\\ud800", "made up"):
+        assert word not in text
+
+
+def test_a_course_may_run_them_always(course: Course) -> None:
+    always = replace(course, experiments=Experiments.RUN_AGAIN)
+    config = (course.root / "course_config.py").read_text()
+    (course.root / "course_config.py").write_text(
+        config.replace("COURSE = Course(", "from autograde.course import Experiments\nCOURSE = Course(").replace(
+            "    late=", "    experiments=Experiments.RUN_AGAIN,\n    late="
+        )
+    )
+    try:
+        with GraderPool(always, SLUG) as graders:
+            assert shown(graded(graders, handed_in(course))) == "run by the grader\n"
+    finally:
+        (course.root / "course_config.py").write_text(config)
+    submission = handed_in(course)
+    assert version_of(always, submission).policies != version_of(course, submission).policies

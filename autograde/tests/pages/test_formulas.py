@@ -1,0 +1,66 @@
+"""Formulas: the course's are drawn without a script, a student's stay text, and nothing but layout gets through."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+import jupytext
+import nbformat
+import nh3
+import pytest
+
+from autograde.course import Course
+from autograde.pages.formulas import MATH_TAGS, mathml
+from autograde.pages.page import prose
+from autograde.records.gradebook import record, write_feedback
+from autograde.tests.tiny_course import SLUG, FakeGrading, hand_in
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_a_formula_is_drawn() -> None:
+    assert mathml(r"\sqrt{x}") == "<math><msqrt><mi>x</mi></msqrt></math>"
+    assert mathml(r"\frac{1}{2}", block=True).startswith('<math display="block"><mfrac><mn>1</mn>')
+    assert "<mi>RMSNorm</mi>" in mathml(r"\mathrm{RMSNorm}(x)")
+
+
+@pytest.mark.parametrize("tex", [r"\frac{1", r"\nocommand x", r"\href{javascript:alert(1)}{x}", r"}{", "\\"])
+def test_what_cannot_be_converted_stays_as_it_was_written(tex: str) -> None:
+    assert mathml(tex) == ""
+    assert '<code class="tex">' in prose(f"${tex}$ ", staff=True) or tex == "\\"
+
+
+@pytest.mark.parametrize("tex", [r"\text{<img src=x onerror=alert(1)>}", r"\text{</math><script>1</script>}", r"x<y>z"])
+def test_no_formula_holds_more_than_layout(tex: str) -> None:
+    drawn = mathml(tex)
+    assert {tag.lower() for tag in re.findall(r"<([a-zA-Z]+)", drawn)} <= MATH_TAGS
+    assert nh3.clean(drawn, tags=MATH_TAGS) == nh3.clean(nh3.clean(drawn, tags=MATH_TAGS), tags=MATH_TAGS)
+
+
+@pytest.mark.parametrize("source", sorted((ROOT / "source").glob("*.py")), ids=lambda path: path.stem)
+def test_every_formula_of_the_course_is_drawn(source: Path) -> None:
+    notebook = jupytext.read(source)
+    drawn = [prose(cell.source, staff=True) for cell in notebook.cells if cell.cell_type == "markdown"]
+    assert not any('class="tex"' in page for page in drawn)
+
+
+def test_a_student_s_formula_is_text_and_their_mathml_is_gone(released: Course, fake_grading: FakeGrading) -> None:
+    notebook = nbformat.read(released.paths(SLUG).released_notebook, 4)
+    theirs = r"Because $\sqrt{2}$. <math><mi>y</mi></math>"
+    next(cell for cell in notebook.cells if cell.id == "why")["source"] = theirs
+    notebook.cells.append(nbformat.v4.new_markdown_cell(theirs))
+    hand_in(released, "ann", notebook)
+    assert record(released, SLUG, ["ann"]) == {}
+    assert write_feedback(released, SLUG) == {}
+    page = released.paths(SLUG).feedback("ann").read_text()
+    assert page.count(r'<code class="tex">\sqrt{2}</code>') == 2
+    assert "<math" not in page
+
+
+@pytest.mark.parametrize("opening", ["\\begin{a}", "\\\\[", "\\\\(", "$$ ", "$a "])
+def test_formulas_that_never_end_take_no_time(opening: str) -> None:
+    start = time.process_time()
+    assert "<pre>" in prose(opening * (100_000 // len(opening))) or "$" in opening
+    assert time.process_time() - start < 10  # 100 000 characters took minutes

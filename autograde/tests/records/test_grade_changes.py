@@ -1,0 +1,247 @@
+"""After a mended check: only what changed runs again, the change is there to review, and students see nothing of it."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from bs4 import BeautifulSoup
+from nbgrader.api import Gradebook
+
+from autograde.course import Course
+from autograde.grading.digests import Version
+from autograde.notebooks.release import assemble
+from autograde.records.audit_log import GRADED, SHOWN, WITHHELD, Entry, append, entries
+from autograde.records.grade_changes import Change, changes, exercises_text
+from autograde.records.gradebook import record
+from autograde.reports.changes_page import changes_page, write_changes
+from autograde.reports.class_status import ClassStatus
+from autograde.tests.checked_course import released_copy
+from autograde.tests.commands import Done, course_here
+from autograde.tests.records.test_gradebook import broken
+from autograde.tests.tiny_course import SLUG, FakeGrading, a_report, hand_in
+
+RIGHT = "def scale(x, factor):\n    return x * factor"
+ADDS = "def scale(x, factor):\n    return x + factor"
+
+
+def graded_state(course: Course, student: str) -> tuple[float, float | None, timedelta | None, float]:
+    """(score, manual mark, extension, late penalty) in the gradebook."""
+    with Gradebook(course.gradebook_url, course.name) as gradebook:
+        found = gradebook.find_submission(SLUG, student)
+        mark = gradebook.find_grade("why", SLUG, SLUG, student).manual_score
+        return found.score, mark, found.extension, found.late_submission_penalty
+
+
+@pytest.fixture(scope="module")
+def regraded(checked_once: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Course, Done]:
+    """A class graded by a check that is too strict, marked, shown; then the check was mended and all graded again."""
+    course = released_copy(checked_once, tmp_path_factory.mktemp("regraded"))
+    tests = course.paths(SLUG).hidden_tests / "test_scale.py"
+    mended = tests.read_text()
+    tests.write_text(mended.replace("oracle.compare(student.scale(x, factor), x, factor)", "assert False", 1))
+    for student, answer in (("ada", RIGHT), ("bob", ADDS), ("late", RIGHT)):
+        when = "2027-02-02 12:00:00 UTC" if student == "late" else ""
+        hand_in(course, student, assemble(course, SLUG, {"scale": answer, "why": "Because."}), when=when)
+    assert course_here(course, "grade", SLUG).returncode == 0
+    with Gradebook(course.gradebook_url, course.name) as gradebook:
+        for student in ("ada", "late"):
+            grade = gradebook.find_grade("why", SLUG, SLUG, student)
+            grade.manual_score, grade.needs_manual_grade = 1.5, False
+        gradebook.find_submission(SLUG, "late").extension = timedelta(days=1)
+        gradebook.db.commit()
+    assert course_here(course, "feedback", SLUG).returncode == 0
+    before = {path: path.read_bytes() for path in course.root.glob("feedback/**/*.html")}
+    tests.write_text(mended)
+    again = course_here(course, "grade", SLUG)
+    assert again.returncode == 0, again.stderr
+    assert {path: path.read_bytes() for path in course.root.glob("feedback/**/*.html")} == before
+    return course, again
+
+
+def test_the_change_is_shown_for_review(regraded: tuple[Course, Done]) -> None:
+    course, again = regraded
+    found = {change.student: change for change in changes(course, SLUG)}
+    assert {who: (change.before, change.after) for who, change in found.items()} == {"ada": (1, 4), "late": (1, 4)}
+    assert found["ada"].because == ("checks",)
+    with course.paths(SLUG).changes.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["student"], row["before"], row["after"], row["change"]) for row in rows] == [
+        ("ada", "1.0", "4.0", "3.0"),
+        ("late", "1.0", "4.0", "3.0"),
+    ]
+    assert rows[0]["exercises"] == "scale 1 → 4"
+    page = BeautifulSoup(course.paths(SLUG).changes_page.read_text(), "html.parser")
+    assert "2 students: 2 gain, 0 lose points" in page.text
+    groups, students = page.find_all("table")
+    assert [cell.text for cell in groups.tbody.find_all("td")] == ["2", "scale", "1 → 4", "ada, late"]
+    row = students.tbody.tr
+    told = "scale 1 → 4: ✓\u00a02\u00a0passed"
+    assert [cell.text for cell in row.find_all(["th", "td"])][:6] == ["ada", "1", "4", "+3", told, "the checks"]
+    links = {link.text: link["href"] for link in row.find_all("a")}
+    assert links["before"] == f"../feedback/ada/{SLUG}/{SLUG}.html"
+    assert links["after"].startswith("http://localhost:8888/formgrader/submissions/")
+    assert links["JSON"] == f"{SLUG}/ada.json"
+    assert "2 changed" in again.stdout
+    assert "until `course feedback`" in " ".join(again.stdout.split())
+
+
+def test_marks_extensions_and_the_late_policy_stand(
+    regraded: tuple[Course, Done],
+) -> None:
+    course, _ = regraded
+    assert graded_state(course, "ada") == (5.5, 1.5, None, 0.0)
+    # Handed in 1.5 days late with a day of extension: one day begun, a tenth of what the work is worth now.
+    assert graded_state(course, "late") == (5.5, 1.5, timedelta(days=1), pytest.approx(0.55))
+
+
+def test_the_log_says_who_graded_what_with_which_version(
+    regraded: tuple[Course, Done],
+) -> None:
+    course, _ = regraded
+    log = list(entries(course, SLUG))
+    assert [entry.event for entry in log] == [GRADED] * 3 + [SHOWN] * 3 + [GRADED] * 3
+    first, last = (next(e for e in part if e.student == "ada") for part in (log, log[6:]))
+    assert (first.before, first.after, last.before, last.after) == (None, 1.0, 1.0, 4.0)
+    assert first.version
+    assert last.version
+    assert first.version.checks != last.version.checks
+    assert (first.version.engine, first.version.submission) == (last.version.engine, last.version.submission)
+    assert all(entry.who and entry.when.endswith("+00:00") for entry in log)
+
+
+def test_what_has_not_changed_is_not_run_and_feedback_ends_the_review(
+    regraded: tuple[Course, Done],
+) -> None:
+    course, _ = regraded
+    size = course.log.stat().st_size
+    shown = course_here(course, "grade", SLUG)
+    assert (shown.returncode, "2 changed" in shown.stdout) == (0, True), "until students have seen it"
+    assert course.log.stat().st_size == size
+    assert course_here(course, "report", SLUG).returncode == 0
+    to_review = f'<a href="{SLUG}-changes.html">2 students would see other points than before</a>'
+    assert to_review in course.paths(SLUG).class_page.read_text()
+    assert course_here(course, "feedback", SLUG).returncode == 0
+    assert not course.paths(SLUG).changes.exists()
+    assert not course.paths(SLUG).changes_page.exists()
+    assert f"{SLUG}-changes.html" not in course.paths(SLUG).class_page.read_text(), "it is written again with the rest"
+    assert course_here(course, "grade", SLUG).stdout.count("changed") == 0
+
+
+def entry(event: str, student: str, after: float, submission: str = "s", checks: str = "c") -> Entry:
+    version = Version(submission=submission, checks=checks, policies="p", engine="e") if event == GRADED else None
+    return Entry(
+        when="2027-01-01T00:00:00+00:00",
+        who="ta",
+        event=event,
+        assignment=SLUG,
+        student=student,
+        version=version,
+        after=after,
+        points={"scale": after},
+    )
+
+
+def test_new_work_is_no_regrading_until_the_old_was_shown(tiny_course: Course) -> None:
+    append(tiny_course, [entry(GRADED, "ada", 1), entry(GRADED, "ada", 3, submission="better")])
+    assert changes(tiny_course, SLUG) == []
+    append(tiny_course, [entry(SHOWN, "ada", 3), entry(GRADED, "ada", 4, submission="best")])
+    (change,) = changes(tiny_course, SLUG)
+    assert (change.before, change.after, change.because) == (3, 4, ("submission",))
+
+
+def test_changes_add_up_over_regradings_and_cancel_out(tiny_course: Course) -> None:
+    append(
+        tiny_course, [entry(GRADED, "ada", 1), entry(GRADED, "ada", 3, checks="d"), entry(GRADED, "ada", 2, checks="e")]
+    )
+    (change,) = write_changes(tiny_course, SLUG)
+    assert (change.before, change.after, exercises_text(change)) == (1, 2, "scale 1 → 2")
+    append(tiny_course, [entry(GRADED, "ada", 1, checks="f")])
+    assert write_changes(tiny_course, SLUG) == []
+    assert not tiny_course.paths(SLUG).changes.exists()
+
+
+def test_who_loses_points_is_named_first() -> None:
+    found = [
+        Change(student, 3.0, after, {"scale": (3.0, after)}, ("checks",))
+        for student, after in (("ada", 4.0), ("bob", 1.5), ("cy", 4.0))
+    ]
+    page = BeautifulSoup(changes_page("Scale", found, {}, ClassStatus(SLUG), has_class_page=False), "html.parser")
+    assert "3 students: 2 gain, 1 loses points" in page.text
+    assert page.main.p.text == "Look first at who loses points: bob"
+    assert [row.th.text for row in page.find(id="changes").tbody.find_all("tr")] == ["bob", "ada", "cy"]
+    assert page.find(class_="bad").text == "−1.5"
+    assert [link["href"] for link in page.nav.find_all("a")] == [f"{SLUG}-changes.csv"]
+
+
+def test_a_line_that_a_power_cut_tore_costs_only_itself(tiny_course: Course) -> None:
+    append(tiny_course, [entry(GRADED, "ada", 1)])
+    whole = tiny_course.log.read_bytes()
+    for cut in range(1, len(whole)):
+        tiny_course.log.write_bytes(whole + whole[:cut])
+        append(tiny_course, [entry(GRADED, "bob", 2)])
+        found = [each.student for each in entries(tiny_course, SLUG)]
+        # Only the newline was missing: then the line is whole, and ada is there twice.
+        assert found == (["ada", "ada", "bob"] if cut == len(whole) - 1 else ["ada", "bob"])
+
+
+WRITER = """
+import sys
+from autograde.records.audit_log import append
+from autograde.course import Course
+from autograde.tests.records.test_grade_changes import entry
+from pathlib import Path
+course = Course("tiny", [], root=Path(sys.argv[1]))
+print("ready", flush=True)
+while True:
+    append(course, [entry("graded", sys.argv[2] * 300, 1.0)])
+"""
+
+
+def test_writers_that_are_killed_tear_no_line_but_their_last(tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
+    words = [sys.executable, "-c", WRITER, str(tmp_path)]
+    writers = [subprocess.Popen([*words, name], env=environment, stdout=subprocess.PIPE) for name in ("a", "b")]
+    for writer in writers:
+        assert writer.stdout
+        assert writer.stdout.readline() == b"ready\n"
+    time.sleep(0.3)
+    for writer in writers:
+        writer.send_signal(signal.SIGKILL)
+        writer.wait()
+        assert writer.stdout
+        writer.stdout.close()
+    lines = (tmp_path / "gradings.jsonl").read_bytes().splitlines()
+    assert len(lines) > 20
+    course = Course("tiny", [], root=tmp_path)
+    append(course, [entry(GRADED, "carol", 1.0)])
+    found = [each.student for each in entries(course, SLUG)]
+    assert set(found) == {"a" * 300, "b" * 300, "carol"}
+    assert found[-1] == "carol"
+    assert len(lines) - len(writers) <= len(found) - 1 <= len(lines)
+
+
+def test_what_stock_commands_grade_is_logged_and_a_withheld_report_replaces_none(
+    released: Course, fake_grading: FakeGrading
+) -> None:
+    hand_in(released, "ada")
+    fake_grading.reports["ada"] = a_report(points=2.0)
+    assert record(released, SLUG, ["ada"]) == {}
+    path = released.paths(SLUG).report("ada")
+    before = path.read_bytes()
+    hand_in(released, "ada", released.paths(SLUG).released_notebook.read_bytes() + b"\n")
+    fake_grading.reports["ada"] = broken("ada")
+    assert "our fault" in record(released, SLUG, ["ada"])["ada"]
+    assert path.read_bytes() == before
+    assert [(entry.event, entry.before, entry.after) for entry in entries(released, SLUG)] == [
+        (GRADED, None, 2.0),
+        (WITHHELD, 2.0, None),
+    ]
+    assert changes(released, SLUG) == []

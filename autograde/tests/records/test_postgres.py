@@ -1,0 +1,146 @@
+"""The gradebook on a real PostgreSQL server that the test starts itself: several graders write at once."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from nbgrader.api import Gradebook
+
+from autograde.course import Course, CourseError, load_course
+from autograde.notebooks.release import assemble, release
+from autograde.records.database import check_gradebook, gradebook_name
+from autograde.reports.exporters import grades
+from autograde.tests.checked_course import make_checked_course
+from autograde.tests.commands import course_here
+from autograde.tests.machine import postgres_programs
+from autograde.tests.tiny_course import SLUG, hand_in
+
+pytestmark = [pytest.mark.long, pytest.mark.needs("psycopg"), pytest.mark.machine("PostgreSQL")]
+OTHER = "a02_scale"
+ADDS = "def scale(x, factor):\n    return x + factor"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """The address of a server that listens on a socket file of its own and nowhere else."""
+    where, root = postgres_programs(), os.getuid() == 0
+    assert where
+    folder = Path(tempfile.mkdtemp(prefix="course-pg-", dir="/tmp"))  # a socket's path may have 107 characters only
+    account = {"user": "nobody"} if root else {}
+    if root:
+        os.chown(folder, pwd.getpwnam("nobody").pw_uid, -1)
+    data = folder / "data"
+    initdb = [str(where / "initdb"), "-D", str(data), "-U", "grader", "-A", "trust", "--no-sync"]
+    subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, cwd=folder, **account)  # type: ignore[call-overload]
+    quick = [
+        word
+        for setting in ("fsync=off", "listen_addresses=", f"unix_socket_directories={folder}")
+        for word in ("-c", setting)
+    ]
+    process = subprocess.Popen(  # type: ignore[call-overload]
+        [str(where / "postgres"), "-D", str(data), *quick],
+        cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **account,
+    )  # fmt: skip
+    try:
+        ready = [str(where / "pg_isready"), "-h", str(folder), "-q"]
+        deadline = time.monotonic() + 60
+        while subprocess.run(ready).returncode and time.monotonic() < deadline:
+            assert process.poll() is None
+            time.sleep(0.1)
+        yield f"postgresql+psycopg://grader:s3cret@/postgres?host={folder}"
+    finally:
+        process.terminate()
+        process.wait(30)
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def course(server: str, tmp_path_factory: pytest.TempPathFactory) -> Course:
+    """Two assignments, released into the server's gradebook; four students handed in both."""
+    made = make_checked_course(tmp_path_factory.mktemp("postgres"))
+    shutil.copy(made.paths(SLUG).source, made.root / "source" / f"{OTHER}.py")
+    shutil.copytree(made.paths(SLUG).hidden_tests, made.root / "hidden_tests" / OTHER)
+    config = made.root / "course_config.py"
+    second = (
+        f'        Assignment({OTHER!r}, title="Scale again", due="2027-02-07 23:59"),\n    ],\n    db_url={server!r},\n'
+    )
+    config.write_text(config.read_text().replace("    ],\n", second))
+    made = load_course(made.root)
+    with pytest.raises(CourseError, match="no gradebook yet"):
+        check_gradebook(made, SLUG)
+    release(made, [SLUG, OTHER])
+    for slug in (SLUG, OTHER):
+        for student in ("ada", "bob", "cy", "dee"):
+            answers = {"why": "Because."} | ({"scale": ADDS} if student in ("bob", "dee") else {})
+            notebook = assemble(made, slug, answers)
+            folder = made.paths(slug).submitted(student)
+            folder.mkdir(parents=True)
+            (folder / f"{slug}.ipynb").write_bytes(hand_in(made, "spare", notebook).read_bytes())
+    shutil.rmtree(made.root / "submitted" / "spare")
+    return made
+
+
+def test_several_graders_at_once(course: Course) -> None:
+    """Two runs of one assignment, one of another, and a person who marks meanwhile."""
+    assert course_here(course, "grade", SLUG, "--student", "ada").returncode == 0
+    engine = str(Path(__file__).parents[3])
+    command = [sys.executable, "-m", "autograde.cli", "grade"]
+    runs = [
+        subprocess.Popen(
+            [*command, *words], cwd=course.root, env=os.environ | {"PYTHONPATH": engine},
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )
+        for words in ([SLUG, "--student", "bob", "--student", "cy"], [SLUG, "--student", "dee"], [OTHER])
+    ]  # fmt: skip
+    with Gradebook(course.gradebook_url, course.name) as gradebook:
+        mark = gradebook.find_grade("why", SLUG, SLUG, "ada")
+        mark.manual_score, mark.needs_manual_grade = 1.5, False
+        gradebook.db.commit()
+    for run in runs:
+        said, _ = run.communicate(timeout=300)
+        assert run.returncode == 0, said
+    assert not (course.root / "gradebook.db").exists()
+    with Gradebook(course.gradebook_url, course.name) as gradebook:
+        found = {key: result.raw_score for key, result in grades(gradebook).results.items()}
+    assert found == {
+        (slug, student): (4.0 if student in ("ada", "cy") else 0.0) + (1.5 if (slug, student) == (SLUG, "ada") else 0)
+        for slug in (SLUG, OTHER)
+        for student in ("ada", "bob", "cy", "dee")
+    }
+
+
+def test_a_mark_stays_and_feedback_and_export_work(course: Course) -> None:
+    for words in (["grade", SLUG, "--force"], ["feedback", SLUG], ["report", SLUG], ["export", "--for", "canvas"]):
+        done = course_here(course, *words)
+        assert done.returncode == 0, done.stderr
+    with Gradebook(course.gradebook_url, course.name) as gradebook:
+        mark = gradebook.find_grade("why", SLUG, SLUG, "ada")
+        assert (mark.manual_score, mark.needs_manual_grade) == (1.5, False)
+    assert len(list(course.root.glob("feedback/*/*/*.html"))) == 4
+    assert "ada,,,ada,,5.5,4" in (course.root / "grades.csv").read_text()
+
+
+def test_mistakes_are_one_sentence_without_the_password(course: Course) -> None:
+    from dataclasses import replace
+
+    for url, said in (
+        (course.db_url.replace("host=/tmp/", "host=/gone/"), "cannot be used"),
+        ("postgresql+nodriver://grader@/x", "no database address"),
+        ("nonsense", "no database address"),
+    ):
+        with pytest.raises(CourseError, match=said) as raised:
+            check_gradebook(replace(course, db_url=url), SLUG)
+        assert "s3cret" not in str(raised.value)
+        assert "\n" not in str(raised.value)
+    assert "s3cret" not in gradebook_name(course)
+    with pytest.raises(CourseError, match="does not know"):
+        check_gradebook(replace(course, assignments=[replace(course.assignments[0], slug="new_one")]), "new_one")

@@ -1,0 +1,247 @@
+"""The TA's page: right numbers, nothing that a student wrote comes alive, usable without a mouse."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+from pathlib import Path
+
+import msgspec
+import pytest
+from bs4 import BeautifulSoup
+
+from autograde.course import Course, CourseError
+from autograde.grading.digests import Version
+from autograde.pages.display import harmless
+from autograde.records.audit_log import GRADED, WITHHELD, Entry, append
+from autograde.records.gradebook_status import GradebookStatus
+from autograde.report import NOT_WRITTEN, ExerciseReport, Outcome, Report, Verdict, students_by_hint, write_report
+from autograde.reports.class_page import breaks_rule, class_page
+from autograde.reports.class_report import class_table, write_class_report
+from autograde.reports.class_status import ClassStatus, Unfinished, read_class_status, unfinished
+from autograde.reports.item_statistics import clusters, hardest, items
+from autograde.reports.term_report import is_behind, term_page, term_table, week
+from autograde.tests.tiny_course import SLUG, hand_in
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+def verdict(check: str, outcome: Outcome, points: float = 0.0, **text: str) -> Verdict:
+    return Verdict(check=check, title=f"title of {check}", outcome=outcome, points=points, max_points=2, **text)
+
+
+def a_report(student: str, first: Outcome, second: Outcome, hint: str = "") -> Report:
+    verdicts = [
+        verdict("one", first, 2.0 if first is Outcome.PASSED else 0.0, hint=hint),
+        verdict("two", second, 2.0 if second is Outcome.PASSED else 0.0),
+    ]
+    exercise = ExerciseReport(exercise="scale", verdicts=verdicts)
+    return Report(assignment=SLUG, student=student, digest="d", exercises=[exercise])
+
+
+CLASS = [
+    a_report("ada", Outcome.PASSED, Outcome.PASSED),
+    a_report("bob", Outcome.PASSED, Outcome.FAILED),
+    a_report("cy", Outcome.FAILED, Outcome.WAITING, "You add."),
+    a_report("dee", Outcome.FAILED, Outcome.WAITING, "You add."),
+]
+
+
+def test_each_check_is_counted_over_those_who_met_it() -> None:
+    one, two = items(CLASS).values()
+    assert (one.difficulty, two.difficulty) == (0.5, 0.5)
+    assert one.outcomes == {Outcome.PASSED: 2, Outcome.FAILED: 2}
+    assert one.discrimination == pytest.approx(0.577, abs=1e-3)
+
+
+def test_what_gives_no_points_is_not_called_hard() -> None:
+    noted = Verdict(check="r", title="noted", outcome=Outcome.FAILED, points=0, max_points=0)
+    one = Verdict(check="o", title="one", outcome=Outcome.FAILED, points=0, max_points=1)
+    reports = [
+        Report(
+            assignment=SLUG, student="a", digest="d", exercises=[ExerciseReport(exercise="e", verdicts=[noted, one])]
+        )
+    ]
+    assert [item.title for item in hardest(items([*reports, *CLASS]).values())] == [
+        "one",
+        "title of one",
+        "title of two",
+    ]
+
+
+def test_a_check_that_all_pass_has_no_agreement() -> None:
+    same = [a_report(name, Outcome.PASSED, Outcome.PASSED) for name in ("ada", "bob")]
+    assert [item.discrimination for item in items(same).values()] == [None, None]
+
+
+def test_ideas_name_those_who_hold_them() -> None:
+    assert students_by_hint(CLASS) == [("You add.", ["cy", "dee"])]
+
+
+def test_the_page_shows_every_student_and_check() -> None:
+    status = ClassStatus(
+        SLUG, {"bob": GradebookStatus(late_s=1.0, to_mark=("why",), submission="7f")}, with_feedback=frozenset({"cy"})
+    )
+    page = BeautifulSoup(class_page("Scale", CLASS, status), "html.parser")
+    assert "4 graded, 1 with full marks, mean 1.5, median 1 of 4 points" in page.text
+    assert "1 still to be marked by hand" in page.text
+    rows = page.find("div", class_="grid").find("tbody").find_all("tr")
+    assert [[cell.text for cell in row.find_all(["th", "td"])] for row in rows] == [
+        ["ada", "4 / 4", "", "✓", "✓"],
+        ["bob mark", "2 / 4", "late", "✓", "✗"],
+        ["cy", "0 / 4", "", "✗", "…"],
+        ["dee", "0 / 4", "", "✗", "…"],
+    ]
+    assert page.find("a", string="mark")["href"] == "http://localhost:8888/formgrader/submissions/7f/"
+    assert page.find("a", string="dee")["href"] == f"{SLUG}/dee.json"
+    assert page.find("a", string="cy")["href"] == f"../feedback/cy/{SLUG}/{SLUG}.html"
+
+
+def test_the_page_begins_with_what_is_to_be_done() -> None:
+    status = ClassStatus(SLUG, {"bob": GradebookStatus(to_mark=("why",))}, with_feedback=frozenset({"ada"}))
+    left = Unfinished({"gone": "No file was handed in."}, ["flo"])
+    page = BeautifulSoup(class_page("Scale", CLASS, status, left), "html.parser")
+    todo = " ".join(page.find("h2", string="To do").find_next("ul").text.split())
+    assert "A check of ours is broken: the latest reports of 1 student are withheld (flo)" in todo
+    assert "gone: No file was handed in." in todo
+    assert "1 still to be marked by hand" in todo
+    assert f"3 students without feedback yet: course feedback {SLUG}" in todo
+    assert "other points" not in todo
+    changed = class_page("Scale", CLASS, status, Unfinished(changed=2))
+    assert f'<a href="{SLUG}-changes.html">2 students would see other points than before</a>' in changed
+    done = class_page("Scale", CLASS, ClassStatus(SLUG, with_feedback=frozenset(r.student for r in CLASS)))
+    assert "Nothing: all are graded, marked and told." in done
+
+
+def test_why_somebody_is_not_graded_is_said(released: Course) -> None:
+    hand_in(released, "ada")
+    released.paths(SLUG).submitted("gone").mkdir(parents=True)
+    found = unfinished(released, SLUG, graded=["bob"])
+    assert found.not_graded == {"ada": f"run `course grade {SLUG}`", "gone": f"No file {SLUG}.ipynb was handed in."}
+    version = Version(submission="s", checks="c", policies="p", engine="e")
+    facts = {"when": "", "who": "ta", "assignment": SLUG, "student": "ada", "version": version}
+    append(released, [Entry(event=GRADED, after=1.0, **facts), Entry(event=WITHHELD, **facts)])
+    found = unfinished(released, SLUG, graded=["bob"])
+    assert (list(found.not_graded), found.withheld) == (["gone"], ["ada"])
+    append(released, [Entry(event=GRADED, after=2.0, **facts)])
+    assert unfinished(released, SLUG, graded=["ada"]).withheld == []
+
+
+def test_work_that_is_not_there_breaks_no_rule() -> None:
+    def noted(reason: str, points: float = 2, max_points: float = 0) -> bool:
+        rule = Verdict(check="r", title="", outcome=Outcome.FAILED, points=0, max_points=max_points, reason=reason)
+        return breaks_rule(ExerciseReport(exercise="scale", verdicts=[verdict("one", Outcome.PASSED, points), rule]))
+
+    assert noted("uses nn.RMSNorm")
+    assert not noted(NOT_WRITTEN)
+    assert not noted("the notebook defines no `scale`", points=0)
+    assert not noted("the answer is wrong", max_points=1)
+
+
+def test_a_cell_that_stopped_is_listed_and_a_public_check_is_not() -> None:
+    problems = [
+        "cell scale: stopped after 30 s",
+        "cell scale-checks: AssertionError in line 1",
+        "Cell 'x' was missing.",
+    ]
+    page = class_page("Scale", [msgspec.structs.replace(CLASS[0], problems=problems)], ClassStatus(SLUG))
+    shown = [
+        item.text for item in BeautifulSoup(page, "html.parser").find(id="problems").find_next("ul").find_all("li")
+    ]
+    assert shown[1:] == [problems[0], problems[2]]
+
+
+def test_links_lead_to_the_course_s_formgrader(tiny_course: Course) -> None:
+    course = dataclasses.replace(tiny_course, formgrader="https://hub.example.org/formgrader/")
+    assert read_class_status(course, SLUG).formgrader == "https://hub.example.org/formgrader"
+    assert read_class_status(course, SLUG, "http://elsewhere").formgrader == "http://elsewhere"
+
+
+def test_nothing_that_a_student_wrote_comes_alive() -> None:
+    hostile = a_report(f"eve{HOSTILE}\u202e", Outcome.FAILED, Outcome.FAILED, HOSTILE)
+    hostile = msgspec.structs.replace(hostile, problems=[HOSTILE, "\x1b[31m"])
+    text = class_page(HOSTILE, [hostile], ClassStatus(SLUG), Unfinished({HOSTILE: HOSTILE}, [HOSTILE]))
+    page = BeautifulSoup(text, "html.parser")
+    assert page.find_all(["img", "iframe", "link"]) == []
+    [script] = page.find_all("script")
+    assert script.string.startswith('"use strict";')
+    assert "\x1b" not in text
+    assert page.find("meta", attrs={"http-equiv": True})["content"].startswith("default-src 'none'")
+
+
+def test_the_table_can_be_read_back_and_holds_no_formula() -> None:
+    rows = list(csv.DictReader(io.StringIO(class_table([*CLASS, a_report("=1+1", Outcome.PASSED, Outcome.FAILED)]))))
+    assert len(rows) == 10
+    assert rows[-1]["student"] == "'=1+1"
+    assert (rows[0]["outcome"], float(rows[0]["points"])) == ("passed", 2.0)
+    assert [harmless(value) for value in ("-x", -1.0, "@a", "a")] == ["'-x", "-1.0", "'@a", "a"]
+
+
+def test_it_is_written_beside_the_reports(tiny_course: Course) -> None:
+    with pytest.raises(CourseError, match="run `course grade"):
+        write_class_report(tiny_course, SLUG)
+    for report in CLASS:
+        write_report(report, tiny_course.paths(SLUG).report(report.student))
+    page, *tables = write_class_report(tiny_course, SLUG)
+    assert page.name == f"{SLUG}.html"
+    assert [table.name for table in tables] == [f"{SLUG}.csv", f"{SLUG}-checks.csv", f"{SLUG}-ideas.csv"]
+    assert list(csv.reader(tables[2].read_text().splitlines())) == [
+        ["idea", "student"],
+        ["You add.", "cy"],
+        ["You add.", "dee"],
+    ]
+    checks = list(csv.DictReader(tables[1].read_text().splitlines()))
+    assert (checks[0]["difficulty"], checks[0]["passed"], checks[1]["waiting"]) == ("0.5", "2", "2")
+    assert page.parent == Path(tiny_course.root / "reports")
+    assert page.stat().st_size < 60_000
+
+
+def test_a_thousand_students_fit_a_page_that_opens_soon() -> None:
+    """tools/bench/pages.py measures how soon."""
+    outcomes = [Outcome.PASSED, Outcome.FAILED] * 12
+    verdicts = [verdict(str(number), outcome, hint="You add.") for number, outcome in enumerate(outcomes)]
+    exercises = [ExerciseReport(exercise="scale", verdicts=verdicts)]
+    many = [Report(assignment=SLUG, student=f"student-{n}", digest="d", exercises=exercises) for n in range(1000)]
+    assert len(class_page("Scale", many, ClassStatus(SLUG))) < 1_500_000
+
+
+def answered(student: str, answer: str, hint: str = "") -> Report:
+    wrong = verdict("one", Outcome.FAILED, answer=answer, hint=hint, reason="3 of 4 values wrong", margin=4.0)
+    return Report(
+        assignment=SLUG, student=student, digest="d", exercises=[ExerciseReport(exercise="scale", verdicts=[wrong])]
+    )
+
+
+def test_the_same_wrong_answers_are_grouped_and_those_without_an_idea_come_first() -> None:
+    known = [answered(name, "x", "You add.") for name in ("a", "b", "c")]
+    unknown = [answered(name, "y") for name in ("d", "e")]
+    found = clusters([*known, *unknown, answered("f", "z"), *CLASS])
+    assert [(cluster.students, cluster.explained) for cluster in found] == [
+        (("d", "e"), False),
+        (("a", "b", "c"), True),
+    ]
+    page = class_page("Scale", unknown, ClassStatus(SLUG))
+    assert "No known idea." in page
+    assert "4.0 times what is allowed" in page
+
+
+def test_what_a_crash_advises_is_no_idea_of_the_class() -> None:
+    crashed = verdict("one", Outcome.CRASHED, hint="Print both shapes.")
+    assert students_by_hint([Report(assignment=SLUG, student="a", digest="d",
+                         exercises=[ExerciseReport(exercise="scale", verdicts=[crashed])])]) == []  # fmt: skip
+
+
+def test_the_term_names_who_falls_behind() -> None:
+    weeks = [week(slug, CLASS, ClassStatus(slug)) for slug in ("one", "two")]
+    assert [student for student in ("ada", "bob", "cy", "dee") if is_behind(student, weeks)] == ["cy", "dee"]
+    assert not is_behind("cy", weeks[:1])
+    rows = list(csv.DictReader(io.StringIO(term_table(weeks))))
+    assert rows[1] == {"student": "bob", "one": "0.5", "two": "0.5"}
+    assert weeks[0].idea == "2 × You add."
+    page = BeautifulSoup(term_page("a course", weeks), "html.parser")
+    assert "2 had less than half of the points" in page.text
+    assert [link["href"] for link in page.find_all("a", string="cy")] == ["two/cy.json"]
+    shares = [(link.text, link["href"]) for link in page.find(id="matrix").find_all("a")]
+    assert shares[:2] == [("100%", "one/ada.json"), ("100%", "two/ada.json")]
+    assert "told from the second assignment on" in term_page("a course", weeks[:1])

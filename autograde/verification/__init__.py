@@ -1,0 +1,1 @@
+"""Is an assignment sound? What `course verify` grades, expects and finds."""

@@ -1,0 +1,89 @@
+"""What `course verify` found, as a page for the instructor and as JSON for a program."""
+
+from __future__ import annotations
+
+import json
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from autograde.course import Course
+from autograde.pages.display import plain
+from autograde.pages.staff_page import staff_page
+from autograde.verification.result import Verification
+
+
+def verification_data(found: Verification) -> dict[str, Any]:
+    """Everything that was found, with checks by their titles."""
+    nearest = {"right": found.nearest_right, "wrong": found.nearest_wrong}
+    return {
+        "assignment": found.slug,
+        "sound": found.sound,
+        "problems": found.problems,
+        "checks": found.checks,
+        "right": found.right,
+        "wrong": {name: [found.checks[index] for index in caught] for name, caught in found.kills.items()},
+        "named": found.named,
+        "redundant": found.redundant,
+        "margins": {
+            found.checks[index]: {
+                kind: {"program": near[index][1], "margin": near[index][0]}
+                for kind, near in nearest.items()
+                if index in near
+            }
+            for index in range(len(found.checks))
+            if index in found.nearest_right or index in found.nearest_wrong
+        },
+    }
+
+
+def write_verification(course: Course, found: Verification, folder: Path) -> list[Path]:
+    """<folder>/<slug>.html and .json."""
+    folder.mkdir(parents=True, exist_ok=True)
+    page, data = (folder / f"{found.slug}.{kind}" for kind in ("html", "json"))
+    page.write_text(verification_page(course.assignment(found.slug).title, found), encoding="utf-8")
+    data.write_text(json.dumps(verification_data(found), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return [page, data]
+
+
+def verification_page(title: str, found: Verification) -> str:
+    """The page as HTML."""
+    caught = {index for kills in found.kills.values() for index in kills}
+    exercises = groupby(check.partition(": ")[0] for check in found.checks)
+    return staff_page(
+        "verify.html.j2",
+        title=title,
+        slug=found.slug,
+        sound=found.sound,
+        problems=[plain(problem, 2000) for problem in found.problems],
+        right=found.right,
+        count_wrong=len(found.kills),
+        redundant=len(found.redundant),
+        idle=len(set(range(len(found.checks))) - caught - found.flags),
+        exercises=[(plain(name), len(list(of))) for name, of in exercises],
+        checks=[
+            {
+                "number": index + 1,
+                "title": plain(check),
+                "catches": sum(index in kills for kills in found.kills.values()),
+                "redundant": check in found.redundant,
+                "idle": index not in caught,
+                "notes": index in found.flags,
+                "right": _near(found.nearest_right.get(index)),
+                "wrong": _near(found.nearest_wrong.get(index)),
+            }
+            for index, check in enumerate(found.checks)
+        ],
+        rows=[
+            {
+                "name": name,
+                "idea": "yes" if found.named.get(name) == name else found.named.get(name, ""),
+                "cells": ["✗" if index in kills else "·" for index in range(len(found.checks))],
+            }
+            for name, kills in found.kills.items()
+        ],
+    )
+
+
+def _near(near: tuple[float, str] | None) -> dict[str, str]:
+    return {"margin": f"{near[0]:.2g}", "program": near[1]} if near else {}

@@ -1,0 +1,237 @@
+"""Answers the grader's requests inside one check: calls, attributes, gradients, costs.
+
+Runs beside student code, so what it says is a claim. The grader compares values itself; facts that only this side can
+see (was an input changed, where did a tensor live, what did it cost) are graded only as single facets.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from autograde import wire
+from autograde.wire import CallbackId, Channel, Generator, Handle, WireTensor
+from autograde.worker.banned_operators import banned
+from autograde.worker.callback_proxies import callback_proxy
+from autograde.worker.cost import counted
+from autograde.worker.exceptions import MissingNameError, describe, text_of
+from autograde.worker.randomness import seed_everything
+from autograde.worker.tensor_arguments import differs, on_meta, spread, tensors_of
+
+HELD_BYTES = 1 << 16
+ABSENT = object()
+"""stands for the value of a name that the submission does not define"""
+
+
+class RpcServer:
+    """Holds what a check left behind in the worker: objects behind handles, names that the grader replaced."""
+
+    def __init__(self, channel: Channel, namespace: dict[str, Any], device: str, seed: int) -> None:
+        self.channel = channel
+        self.namespace = namespace
+        self.device = device
+        self.seed = seed
+        self.objects: dict[int, Any] = {}
+        self.replaced: dict[str, Any] = {}
+        self.early: deque[dict[str, Any]] = deque()
+        """requests that came while a function of the grader was awaited"""
+        self.held = 0
+        """bytes of replies that are not sent yet"""
+
+    def serve(self) -> None:
+        """Answer until the grader closes its end."""
+        operations: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+            "reseed": self.reseed, "call": self.call, "watch": self.watch, "get": self.get, "supply": self.supply,
+            "gradients": self.gradients, "cost": self.cost, "on_meta": self.on_meta, "without": self.without,
+            "load": self.load,
+        }  # fmt: skip
+        while True:
+            try:
+                request = self.early.popleft() if self.early else self.channel.receive()
+            except wire.PeerGone:
+                return
+            try:
+                if "begin" in request:
+                    self.begin()
+                reply = wire.encode(operations[request["op"]](request), self.keep)
+            except BaseException as error:
+                reply = wire.encode({"error": describe(error)})
+            self.answered(reply)
+
+    def answered(self, reply: bytes) -> None:
+        """Send the reply; with the next ones, if their requests are here already."""
+        self.held += len(reply)
+        if self.held < HELD_BYTES and (self.early or self.channel.has_frame()):
+            self.channel.queue(reply)
+        else:
+            self.channel.send_frame(reply)
+            self.held = 0
+
+    # What the grader may ask
+
+    def begin(self) -> None:
+        """A new example: forget its predecessor's objects, restore replaced names, draw the same random numbers."""
+        self.objects.clear()
+        for name, value in self.replaced.items():
+            if value is ABSENT:
+                self.namespace.pop(name, None)
+            else:
+                self.namespace[name] = value
+        self.replaced.clear()
+        seed_everything(self.seed, self.device)
+
+    def reseed(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Other random numbers, everything else as it was."""
+        seed_everything(request["seed"], self.device)
+        return {"value": None}
+
+    def call(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Call; a module is moved to the submission's device, as its inputs are."""
+        target, args, kwargs = self.prepared(request)
+        value = target(*args, **kwargs)
+        return {"value": value.to(self.device) if isinstance(value, torch.nn.Module) else value}
+
+    def watch(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Call and report which inputs changed, and which inputs share memory with the value."""
+        target, args, kwargs = self.prepared(request)
+        inputs = [*tensors_of(args), *tensors_of(kwargs)]
+        before = [tensor.detach().clone() for tensor in inputs]
+        value = target(*args, **kwargs)
+        changed = [differs(old, new) for old, new in zip(before, inputs, strict=True)]
+        storages = {tensor.untyped_storage().data_ptr() for tensor in tensors_of(value) if tensor.numel()}
+        shared = [tensor.numel() > 0 and tensor.untyped_storage().data_ptr() in storages for tensor in inputs]
+        return {"value": None, "changed": changed, "shared": shared}
+
+    def get(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The value of a global, or of an object's attribute; what is no data becomes a handle."""
+        return {"value": self.resolve(request)}
+
+    def load(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Set the tensors that `state` names; the module keeps what else it holds."""
+        held = self.resolve(request | {"attribute": "state_dict"})()
+        self.resolve(request | {"attribute": "load_state_dict"})(held | self.received(request["state"]))
+        return {"value": None}
+
+    def supply(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Put functions of the grader in place of globals of the submission, until the next example."""
+        for name, callback in request["callbacks"].items():
+            self.replaced.setdefault(name, self.namespace.get(name, ABSENT))
+            self.namespace[name] = callback_proxy(self.ask, callback.number, self.received)
+        return {"value": None}
+
+    def gradients(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Vector–Jacobian products: of every floating tensor argument by position, of a module's parameters by name."""
+        target, args, kwargs = self.prepared(request)
+        leaves: dict[Any, torch.Tensor] = {}
+        for position, arg in [*enumerate(args), *kwargs.items()]:
+            if isinstance(arg, torch.Tensor) and arg.is_floating_point():
+                leaves[position] = arg.requires_grad_()
+        if isinstance(target, torch.nn.Module):
+            leaves |= dict(target.named_parameters())
+        value = target(*args, **kwargs)
+        outputs = [tensor for tensor in tensors_of(value) if tensor.requires_grad]
+        wanted = {name: leaf for name, leaf in leaves.items() if leaf.requires_grad}  # a module may freeze some
+        if not outputs or not wanted:
+            return {"value": value, "gradients": dict.fromkeys(leaves)}
+        cotangents = self.cotangents(request, value, outputs)
+        if [up.shape for up in cotangents] != [output.shape for output in outputs]:
+            return {"value": value, "gradients": None}
+        found = torch.autograd.grad(outputs, list(wanted.values()), cotangents, allow_unused=True)
+        return {"value": value, "gradients": dict.fromkeys(leaves) | dict(zip(wanted, found, strict=True))}
+
+    def cotangents(self, request: dict[str, Any], value: Any, outputs: list[torch.Tensor]) -> list[torch.Tensor]:
+        if request.get("cotangents") is None:
+            return [torch.ones_like(output) for output in outputs]
+        given = zip(tensors_of(value), self.received(request["cotangents"]), strict=False)
+        return [up.to(output.dtype) for output, up in given if output.requires_grad]
+
+    def cost(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Call under counters: floating point operations, bytes alive at the worst moment, operators by name."""
+        target, args, kwargs = self.prepared(request)
+        return counted(lambda: target(*args, **kwargs))
+
+    def on_meta(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Call with everything on the meta device: a tensor made on a fixed device meets one that is not there."""
+        target, args, kwargs = self.prepared(request)
+        if isinstance(target, torch.nn.Module):
+            target = target.to("meta")
+        try:
+            value = target(*on_meta(args), **on_meta(kwargs))
+        except Exception as error:
+            return {"value": text_of(error), "finished": False}
+        return {"value": [tensor.device.type for tensor in tensors_of(value)], "finished": True}
+
+    def without(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Call with operators taken away; the names of those that the submission called."""
+        target, args, kwargs = self.prepared(request)
+        with banned(request["banned"]) as names:
+            try:
+                target(*args, **kwargs)
+            except Exception:
+                if not names:
+                    raise
+        return {"value": None, "called": sorted(set(names))}
+
+    # How values get in and out
+
+    def prepared(self, request: dict[str, Any]) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+        target = self.resolve(request)
+        args, kwargs = self.received(request["args"]), self.received(request["kwargs"])
+        if request.get("noncontiguous"):
+            args, kwargs = spread(args), spread(kwargs)
+        if not callable(target):
+            raise MissingNameError(
+                f"`{request.get('attribute') or request['name']}` is a {type(target).__name__}, not a function"
+            )
+        return target, args, kwargs
+
+    def resolve(self, request: dict[str, Any]) -> Any:
+        if (handle := request.get("handle")) is not None:
+            found = self.objects[handle.number]
+        else:
+            name = request["name"]
+            if name not in self.namespace:
+                raise MissingNameError(f"the notebook defines no `{name}`")
+            found = self.namespace[name]
+        if (attribute := request.get("attribute")) is None:
+            return found
+        if not hasattr(found, attribute):
+            raise MissingNameError(f"`{type(found).__name__}` has no attribute `{attribute}`")
+        value = getattr(found, attribute)
+        if attribute in ("named_parameters", "named_buffers") and not request.get("args"):
+            return dict(value())
+        return value
+
+    def received(self, value: Any) -> Any:
+        """Wire data as submissions expect it: tensors on their device, objects for handles, functions for callbacks."""
+        if isinstance(value, WireTensor):
+            return value.tensor.to(self.device).requires_grad_(value.requires_grad)
+        if isinstance(value, Handle):
+            return self.objects[value.number]
+        if isinstance(value, CallbackId):
+            return lambda *args, **kwargs: self.received(self.ask(value.number, args, kwargs))
+        if isinstance(value, Generator):
+            return torch.Generator(device=self.device).manual_seed(value.seed)
+        if isinstance(value, (list, tuple)):
+            return type(value)(self.received(item) for item in value)
+        if isinstance(value, dict):
+            return {key: self.received(item) for key, item in value.items()}
+        return value
+
+    def keep(self, thing: Any) -> Handle:
+        number = len(self.objects)
+        self.objects[number] = thing
+        return Handle(number, type(thing).__name__)
+
+    def ask(self, number: int, args: Any, kwargs: Any, cotangents: Any = None) -> Any:
+        """Call the grader's function; its exception, if it raises, is raised here as a RuntimeError."""
+        question = {"callback": number, "args": tuple(args), "kwargs": dict(kwargs), "cotangents": cotangents}
+        self.channel.send(question, self.keep)
+        while "op" in (answer := self.channel.receive()):
+            self.early.append(answer)
+        if "error" in answer:
+            raise RuntimeError(answer["error"])
+        return answer["value"]
