@@ -46,8 +46,8 @@ class AssignmentPaths:
         return self.root / "reports" / f"{self.slug}.html"
 
     @property
-    def prepared(self) -> Path:
-        """What the hidden checks ask and expect, found out once: as secret as they are, and made again at need."""
+    def check_cache(self) -> Path:
+        """The check cache: as secret as the checks, and made again when it is missing."""
         return self.root / "build" / "prepared" / self.slug
 
     @property

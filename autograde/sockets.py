@@ -1,4 +1,4 @@
-"""Sockets that keep messages apart, between the grader, the warm process and the guards, and descriptors over them."""
+"""Sockets that keep messages apart, between the grader, the zygote and the wardens, and descriptors over them."""
 
 from __future__ import annotations
 

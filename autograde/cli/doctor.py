@@ -28,7 +28,7 @@ def examine(course: Course) -> dict[str, str]:
 
 
 def _process_tree() -> str:
-    """How a guard finds the processes that it is to end."""
+    """How a warden finds the processes that it is to end."""
     if not Path("/proc/self/task").exists():
         return "by ps; a process that leaves its group outlives its submission"
     children = Path(f"/proc/self/task/{Path('/proc/thread-self').resolve().name}/children")

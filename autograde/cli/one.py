@@ -33,8 +33,8 @@ def check(course: Course, file: str, slug: str, junit: Path | None, gradescope: 
     if not Path(file).exists():
         raise CourseError(f"{file}: no such file")
     with GraderPool(course, slug, device=course.device) as pool:  # before all else: its processes take longest to start
-        from autograde.grading.digests import submission_for
         from autograde.notebooks.extract import SubmissionError
+        from autograde.notebooks.load import submission_for
         from autograde.report import encode_report
 
         try:

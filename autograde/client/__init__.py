@@ -1,1 +1,1 @@
-"""The checks' side of the border: proxies of a submission, and the conversation behind them."""
+"""The checks' side of the border: proxies of a submission, and the remote procedure calls behind them."""

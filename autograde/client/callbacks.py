@@ -1,4 +1,4 @@
-"""Functions of the grader that a submission may call: in the place of one that it has to write, or as an argument."""
+"""Callbacks: functions of the grader that a submission may call, instead of one of its own or as an argument."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was said in a check's talk with a worker, as far as it is short enough to keep."""
+"""The exchange log: what a check asked and what came back, up to a size."""
 
 from __future__ import annotations
 

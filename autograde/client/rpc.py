@@ -1,4 +1,4 @@
-"""One check's talk with a worker: requests out, replies back, and the calls to the grader's functions in between.
+"""Remote procedure calls of one check: requests to the worker, its replies, and its callbacks in between.
 
 What the worker says is data that was decoded within bounds, and a claim. Every wait has the check's deadline.
 """
@@ -6,7 +6,6 @@ What the worker says is data that was decoded within bounds, and a claim. Every 
 from __future__ import annotations
 
 import hashlib
-import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -17,12 +16,11 @@ from autograde.client.callbacks import Callbacks
 from autograde.client.errors import DISTURBED, OffScriptError, StudentError, WorkerLostError
 from autograde.client.exchange_log import ExchangeLog
 from autograde.client.reproduction import Reproduction
-from autograde.text import normalise
+from autograde.text import clean
 from autograde.wire import Channel, DeadlineError, Handle, PeerGone, WireError, WireTensor, begins_with, decode, encode
 
 MOST_AHEAD = 64 << 20
 """Bytes of replies that are held before they are looked at."""
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 class Remote:
@@ -191,11 +189,6 @@ def _value_of(frame: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise WorkerLostError(DISTURBED)
     return value
-
-
-def clean(text: str, most: int) -> str:
-    """Text of a submission without control and direction characters, the same in every run, at most `most` long."""
-    return CONTROL.sub("�", normalise(text))[:most]
 
 
 def _student_error(error: Any) -> StudentError:

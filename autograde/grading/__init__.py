@@ -1,1 +1,1 @@
-"""Runs submissions: the warm process, the confined worker, the graders, the verdicts, and `verify`."""
+"""A grader: a pytest session that runs an assignment's checks on one submission after another."""

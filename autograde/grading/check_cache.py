@@ -1,24 +1,55 @@
-"""What a grader knows before its first submission: what an earlier run of the same tests found out, or drawn now."""
+"""The check cache: the inputs, questions and expected values of an assignment's checks, kept from run to run.
+
+They are the same for every submission, and drawing inputs and measuring tolerances takes longer than grading one. The
+file holds nothing else: no answer and no verdict comes from it.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import hypothesis
+import msgspec
 import numpy as np
 import torch
+from torch import Tensor
+from torch.utils._pytree import tree_flatten, tree_map
 
 from autograde.course import Course
 from autograde.disk import replacing
-from autograde.grading import cached_values
-from autograde.grading.digests import Options, checks_digest, digest_of_parts, engine_digest
+from autograde.grading.digests import checks_digest, digest_of_parts, engine_digest
+from autograde.grading.options import Options
 from autograde.report import Outcome, Report
 from autograde.testing.checks import Check
-from autograde.testing.oracle import Oracle
+from autograde.testing.oracle import Expected, Oracle
+from autograde.testing.tolerance import Part
+from autograde.wire import WireError, WireTensor, decode, encode
+
+DIGEST_BYTES = 32
+PLAIN = {type(None), bool, int, float, str, bytes, torch.dtype}
+
+
+class Asked(msgspec.Struct, array_like=True):
+    """What one check asks."""
+
+    cases: bytes
+    """the drawn arguments, as a frame"""
+    questions: list[bytes] | None
+    """its script's frames; None where questions depend on answers"""
+
+
+class Known(msgspec.Struct):
+    """All of it, by the names of checks and oracles."""
+
+    checks: dict[str, Asked]
+    oracles: dict[str, list[bytes]]
+    """frames of (asked for the value, digest of the inputs, [(exact, allowed)], answer)"""
 
 
 class CheckCache:
@@ -27,7 +58,7 @@ class CheckCache:
     def __init__(self, course: Course, slug: str, items: list[Any], checks: str, device: str) -> None:
         """`checks` is the digest of the tests that were collected as `items`."""
         self.course, self.slug, self.digest = course, slug, checks
-        self.path = course.paths(slug).prepared / f"{_name(course, checks, device)}.checks"
+        self.path = course.paths(slug).check_cache / f"{_name(course, checks, device)}.checks"
         self.checks: dict[str, Check] = {f"{item.path.stem}.{item.obj.check.name}": item.obj.check for item in items}
         self.oracles = {
             f"{item.path.stem}.{name}": thing
@@ -58,10 +89,10 @@ class CheckCache:
             data = self.path.read_bytes()
         except OSError:
             return False
-        return cached_values.apply(data, self.checks, self.oracles, self.course.seed)
+        return load_into(data, self.checks, self.oracles, self.course.seed)
 
     def _write(self) -> None:
-        data = cached_values.found(self.checks, self.oracles, self.course.seed)
+        data = encode_known(self.checks, self.oracles, self.course.seed)
         # Several graders may come to this at once, each with a file of its own until it is whole.
         unfinished = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")
         with replacing(self.path, data, unfinished=unfinished):
@@ -74,3 +105,77 @@ def _name(course: Course, checks: str, device: str) -> str:
     machine = platform.machine(), torch.backends.cpu.get_cpu_capability()
     made_with = sys.version, str(torch.__version__), hypothesis.__version__, np.__version__
     return digest_of_parts([checks, engine_digest(), repr((course.seed, device, machine, made_with))])
+
+
+def load_into(data: bytes, checks: Mapping[str, Check], oracles: Mapping[str, Oracle], seed: int) -> bool:
+    """Give checks and oracles what `data` knows of them; False if it is damaged, and then they find out again.
+
+    A disk that turns over one bit may not change a grade, so a digest comes first.
+    """
+    digest, content = data[:DIGEST_BYTES], data[DIGEST_BYTES:]
+    if hashlib.sha256(content).digest() != digest:
+        return False
+    known = msgspec.msgpack.decode(content, type=Known)
+    for name, asked in known.checks.items():
+        checks[name].know(seed, _read(asked.cases), asked.questions)
+    for name, frames in known.oracles.items():
+        oracles[name].known |= dict(map(_expected, frames))
+    return True
+
+
+def encode_known(checks: Mapping[str, Check], oracles: Mapping[str, Oracle], seed: int) -> bytes:
+    """What is known now, after a submission that passed every check.
+
+    Left out is what would not come back from frames as it is: an object of the reference's, say.
+    """
+    asked = {name: _asked(check) for name, check in checks.items() if check.drawn_for == seed}
+    measured = {name: list(filter(None, map(_measured, oracle.known.items()))) for name, oracle in oracles.items()}
+    content = msgspec.msgpack.encode(Known({name: part for name, part in asked.items() if part}, measured))
+    return hashlib.sha256(content).digest() + content
+
+
+def _asked(check: Check) -> Asked | None:
+    cases = _written(check.cases)
+    return Asked(cases, check.script.frames if check.script else None) if cases else None
+
+
+def _measured(item: tuple[Any, Expected]) -> bytes | None:
+    (of_value, digest), expected = item
+    if expected.held:
+        return None
+    parts, answer = tree_map(_in_rows, ([(part.exact, part.allowed) for part in expected.parts], expected.answer))
+    return _written((of_value, digest, parts, answer))
+
+
+def _expected(frame: bytes) -> tuple[Any, Expected]:
+    of_value, digest, parts, answer = _read(frame)
+    likes = map(torch.as_tensor, tree_flatten(answer)[0])
+    return (of_value, digest), Expected(
+        [Part(exact, like, allowed) for (exact, allowed), like in zip(parts, likes, strict=True)], answer, []
+    )
+
+
+def _in_rows(leaf: Any) -> Any:
+    return leaf.contiguous() if isinstance(leaf, Tensor) else leaf
+
+
+def _written(value: Any) -> bytes | None:
+    """As a frame; None if it would not come back as it is."""
+    try:
+        return encode(value) if _is_plain(value) else None
+    except WireError:
+        return None
+
+
+def _read(frame: bytes) -> Any:
+    return tree_map(lambda leaf: leaf.tensor if isinstance(leaf, WireTensor) else leaf, decode(frame))
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether it is data whose types a frame keeps, its tensors laid out row by row."""
+    kind = type(value)
+    if kind in (list, tuple):
+        return all(map(_is_plain, value))
+    if kind is dict:
+        return all(map(_is_plain, (*value, *value.values())))
+    return kind in PLAIN or (kind is Tensor and value.is_contiguous())

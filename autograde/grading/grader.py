@@ -23,7 +23,8 @@ from autograde.disk import obstacle
 from autograde.grading import pytest_plugin
 from autograde.grading.check_cache import CheckCache
 from autograde.grading.check_forks import SPARE, CheckForks
-from autograde.grading.digests import Options, checks_digest, digest_of
+from autograde.grading.digests import checks_digest, digest_of
+from autograde.grading.options import Options
 from autograde.grading.verdicts import failed, passed, waiting
 from autograde.isolation.launch import open_submission
 from autograde.isolation.zygote_client import WardenLostError, ZygoteError

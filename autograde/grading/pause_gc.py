@@ -1,8 +1,11 @@
-"""Importing this keeps the collector away while the modules after it are imported: they are no garbage.
+"""The first import of the server that graders are forked from: garbage collection is paused while it imports the rest.
 
-Looking for some would take a tenth of the time. Whoever is forked afterwards calls `gc.freeze` and `gc.enable`.
+Modules are no garbage, and looking for some would take a tenth of the time. A process that is forked from it calls
+`gc.freeze` and `gc.enable`.
 """
 
 import gc
+
+from autograde import startup  # noqa: F401  # first
 
 gc.disable()

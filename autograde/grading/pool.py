@@ -20,17 +20,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from autograde.course import Course, CourseError
-from autograde.isolation.preimports import grader_modules, notebook_modules
+from autograde.isolation.preimports import first_uses_of_checks, notebook_modules
 from autograde.isolation.zygote_client import ReadyZygote, WardenLostError, Zygote, ZygoteError
 from autograde.report import Report, broken
 
 if TYPE_CHECKING:  # this module only starts processes, and is loaded before all else so that they start at once
-    from autograde.grading.digests import Options
+    from autograde.grading.options import Options
     from autograde.notebooks.extract import Submission
 
     Busy = dict[Connection, Submission]
     Order = tuple[Submission, Options]
 
+GRADER = ("autograde.grading.pause_gc", "autograde.grading.grader", "IPython.core.inputtransformer2", "numpy.random")
 MOST_DEATHS = 3
 """graders that may die in a row, with no report between them, before it is no accident of one submission"""
 OnProgress = Callable[[int, int], object]
@@ -117,7 +118,7 @@ class GraderPool:
 
     def grade(self, submissions: Iterable[Submission]) -> Iterator[Report]:
         """Reports in the order in which they are ready. GraderError if the hidden tests cannot be collected."""
-        from autograde.grading.digests import Options
+        from autograde.grading.options import Options
 
         return self.run((submission, Options()) for submission in submissions)
 
@@ -219,6 +220,11 @@ def grade_one(course: Course, submission: Submission, device: str | None = None)
         atexit.unregister(pool.close)
         pool.close()
         raise
+
+
+def grader_modules(course: Course, slug: str) -> tuple[str, ...]:
+    """What the server that graders are forked from imports once."""
+    return *GRADER, *sorted(first_uses_of_checks(course, slug))
 
 
 def default_jobs() -> int:

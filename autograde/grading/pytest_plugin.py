@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from autograde import startup  # noqa: F401  # first
 from autograde.client.student import Student
 from autograde.grading.check_forks import SPARE, CheckForks
 from autograde.grading.collection_errors import tell
@@ -78,10 +79,10 @@ def _zygote() -> Iterator[Any]:
 def _forks(request: pytest.FixtureRequest, _zygote: Any) -> Iterator[CheckForks]:
     """The instructor's solution (or --submission), run once for all checks of a test file."""
     from autograde.course import CourseError, load_course
-    from autograde.grading.digests import submission_for
     from autograde.isolation.confinement_probes import probe_confinement
     from autograde.isolation.launch import open_submission
     from autograde.notebooks.extract import SubmissionError
+    from autograde.notebooks.load import submission_for
 
     slug, file = request.path.parent.name, request.config.getoption("--submission")
     checks = sum(hasattr(getattr(item, "obj", None), "check") for item in request.session.items)

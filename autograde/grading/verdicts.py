@@ -8,13 +8,13 @@ from typing import Any
 
 from autograde.client.errors import StudentError, WorkerLostError
 from autograde.client.mismatch import Mismatch, revealed
-from autograde.client.rpc import clean
 from autograde.exception_names import public_name
 from autograde.grading.exception_hints import NOT_FOUND, advice, advice_for_cell
 from autograde.grading.source_locations import raised_at
 from autograde.isolation.running_submission import WorkerCrashedError, WorkerTimeoutError
 from autograde.report import NOT_WRITTEN, Comparison, Outcome, Reveal, Verdict
 from autograde.testing.checks import Check
+from autograde.text import clean
 
 
 def passed(check: Check) -> Verdict:

@@ -19,7 +19,6 @@ FIRST_USES = {
 """pattern of a word in a notebook or its checks -> what torch 2.13 imports when that is first called (0.5 s each)"""
 ASKED = {r"follows_device": "torch._dynamo"}
 """the same of what checks ask of the submission alone: `follows_device` calls it on the meta device"""
-GRADER = ("autograde.grading.pause_gc", "autograde.grading.grader", "IPython.core.inputtransformer2", "numpy.random")
 
 
 def notebook_modules(course: Course, slug: str) -> tuple[str, ...]:
@@ -35,9 +34,9 @@ def notebook_modules(course: Course, slug: str) -> tuple[str, ...]:
     return tuple(sorted(_imported(text) | _first_uses(text + checks, FIRST_USES) | _first_uses(checks, ASKED)))
 
 
-def grader_modules(course: Course, slug: str) -> tuple[str, ...]:
-    """For the server that graders are forked from."""
-    return *GRADER, *sorted(_first_uses(_checks(course, slug), FIRST_USES))
+def first_uses_of_checks(course: Course, slug: str) -> set[str]:
+    """What the checks of an assignment make torch import in the process that runs them."""
+    return _first_uses(_checks(course, slug), FIRST_USES)
 
 
 def _imported(text: str) -> set[str]:

@@ -53,7 +53,7 @@ class RunningSubmission:
     ) -> None:
         """Run `cells` (id, source) in a fresh worker that can then be forked for up to `checks` checks.
 
-        `warm` is the control socket of a Zygote that is ready; several graders may share it.
+        `zygote` is the control socket of one that is ready; several graders may share it.
         """
         self.limits = limits
         self.cells: list[CellRun] = []
@@ -75,7 +75,7 @@ class RunningSubmission:
             raise
 
     def _start(self, zygote: socket.socket, request: bytes, wardens_end: socket.socket, checks: int) -> None:
-        """Have the warm process fork this submission's guard, and give it the other end of everything."""
+        """Have the zygote fork this submission's warden, and give it the other end of everything."""
         theirs: list[int] = []
         try:
             self.notebook = self._channel(theirs)

@@ -1,4 +1,4 @@
-"""Starts the warm process: torch is imported there once, and a worker is forked from it for every submission."""
+"""Starts the zygote: torch is imported there once, and a worker is forked from it for every submission."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ WORKER_ENTRY = Path(__file__).parents[1] / "worker" / "__main__.py"
 
 
 class ZygoteError(Exception):
-    """The warm process did not start, died, or cannot confine anything: our fault, in the way of every submission."""
+    """The zygote did not start, died, or cannot confine anything: our fault, in the way of every submission."""
 
 
 class WardenLostError(Exception):
-    """The process that guards one submission failed: our fault too, but the next submission has a guard of its own."""
+    """The warden of one submission failed: our fault too, but the next submission has a warden of its own."""
 
 
 @dataclass(frozen=True)
 class ReadyZygote:
-    """What another process of the grader needs of a warm process that is ready."""
+    """What another process of the grader needs of a zygote that is ready."""
 
     control: socket.socket
     layers: dict[str, Any]
@@ -64,7 +64,7 @@ class Zygote:
         theirs.close()
         self.ready = False
         self.layers: dict[str, Any] = {}
-        """what confines a submission here, as the warm process found it"""
+        """what confines a submission here, as the zygote found it"""
 
     def wait_until_ready(self) -> None:
         if self.ready:
@@ -104,7 +104,7 @@ def site_dirs() -> tuple[str, ...]:
 
 def _zygote_environment(home: str) -> dict[str, str]:
     single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    # Without the NVML check torch would start CUDA in the warm process, and a fork cannot use CUDA after that.
+    # Without the NVML check torch would start CUDA in the zygote, and a fork cannot use CUDA after that.
     cuda = {"PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
     backend = {"MPLBACKEND": "module://matplotlib_inline.backend_inline", "MPLCONFIGDIR": home}
     macos = {"OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES"}  # there a fork would be killed at its first call of Apple's

@@ -1,1 +1,1 @@
-"""Submissions out of a learning platform's archive, read without trust."""
+"""Submissions from a learning platform's archive into submitted/; the archive is not trusted."""

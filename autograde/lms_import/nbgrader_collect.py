@@ -1,4 +1,4 @@
-"""nbgrader's zip_collect with this course's readers: it takes downloaded/<slug>/archive/*.zip as `inbox` does."""
+"""nbgrader's zip_collect with the readers of `course collect`, for downloaded/<slug>/archive/*.zip."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from autograde.notebooks.nbgrader_settings import here
 
 
 class SafeExtractor(ExtractorPlugin):  # type: ignore[misc]
-    """Unpacks only what `inbox` takes, as extracted/<student>/<slug>.ipynb. What lies beside the archives is left."""
+    """Unpacks only what `course collect` takes, as extracted/<student>/<slug>.ipynb. Other files are left alone."""
 
     def extract(self, archive_path: str, extracted_path: str) -> None:
         slug = self.parent.coursedir.assignment_id

@@ -17,12 +17,10 @@ import nbformat
 import nh3
 from markupsafe import Markup, escape
 
-MAX_TEXT = 20_000
+from autograde.text import plain
+
 MAX_IMAGE = 2 << 20
 MAX_OUTPUTS = 50
-ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-UNSHOWN = re.compile("[\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
-"""half characters, and those that turn the direction of what follows: text would read other than it is"""
 IMAGE_STARTS = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
 TAGS = {
     "a", "b", "blockquote", "br", "caption", "code", "dd", "details", "div", "dl", "dt", "em", "h1", "h2", "h3", "h4",
@@ -30,13 +28,6 @@ TAGS = {
     "table", "tbody", "td", "tfoot", "th", "thead", "tr", "u", "ul",
 }  # fmt: skip
 ATTRIBUTES = {"a": {"href", "title"}, "td": {"colspan", "rowspan"}, "th": {"colspan", "rowspan", "scope"}}
-
-
-def plain(text: Any, limit: int = MAX_TEXT) -> str:
-    """Text without terminal codes, control and direction characters, cut to `limit` characters."""
-    text = "".join(map(str, text)) if isinstance(text, list) else str(text)
-    clean = UNSHOWN.sub("\ufffd", ANSI.sub("", text[: 2 * limit]))
-    return clean if len(clean) <= limit else clean[:limit] + "\n[cut here]"
 
 
 def safe_html(html: Any) -> str:

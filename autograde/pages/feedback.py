@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from autograde.pages.display import plain, template
+from autograde.pages.display import template
 from autograde.pages.picture import picture
 from autograde.report import NOT_WRITTEN, Comparison, ExerciseReport, Outcome, Verdict
+from autograde.text import plain
 
 WORDS = {
     Outcome.PASSED: ("✓", "passed"),

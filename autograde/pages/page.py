@@ -17,10 +17,11 @@ from pygments.lexers import PythonLexer
 
 from autograde.notebooks.repair import is_locked
 from autograde.notebooks.source import CHECKS
-from autograde.pages.display import ATTRIBUTES, TAGS, only_safe_urls, plain, template
+from autograde.pages.display import ATTRIBUTES, TAGS, only_safe_urls, template
 from autograde.pages.feedback import counted, points_text, to_mend
 from autograde.pages.formulas import MATH_ATTRIBUTES, MATH_TAGS, mathml
 from autograde.report import Report
+from autograde.text import plain
 
 MAX_PROBLEMS = 12
 MAX_LINES = 40

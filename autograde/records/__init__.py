@@ -1,1 +1,1 @@
-"""What is kept of a term: the log, the gradebook, marks, and what is made of them for others."""
+"""The records of a term: grading a class, the audit log, the gradebook, manual marks, changes by a regrading."""

@@ -8,13 +8,13 @@ from typing import Any
 
 from autograde.course import Course
 from autograde.disk import write_whole
-from autograde.pages.display import plain
 from autograde.pages.feedback import counted, points_text
 from autograde.pages.staff_page import csv_text, staff_page
 from autograde.records.audit_log import stored_report
 from autograde.records.grade_changes import Change, changes, exercises_text
 from autograde.report import Report
 from autograde.reports.class_status import ClassStatus, read_class_status
+from autograde.text import plain
 
 PARTS = {
     "submission": "the work handed in",

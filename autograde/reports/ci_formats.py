@@ -11,9 +11,9 @@ import re
 import xml.etree.ElementTree as ET
 from typing import Any
 
-from autograde.pages.display import plain
 from autograde.pages.feedback import NOTES
 from autograde.report import Outcome, Report, Verdict
+from autograde.text import plain
 
 # What XML 1.0 cannot hold even as a reference; `plain` has already taken out most of it.
 NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -1,4 +1,4 @@
-"""The TA's page about one assignment: who has what, which checks were hard, which wrong ideas are in the room."""
+"""The TA's page about one assignment: who has what, which checks were hard, which misconceptions the class has."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from itertools import groupby
 from typing import Any
 
 from autograde.notebooks.source import CHECKS
-from autograde.pages.display import plain
 from autograde.pages.feedback import WORDS, points_text
 from autograde.pages.page import first_line
 from autograde.pages.staff_page import staff_page
@@ -18,6 +17,7 @@ from autograde.records.gradebook_status import GradebookStatus
 from autograde.report import NOT_WRITTEN, ExerciseReport, Outcome, Report, Verdict, students_by_hint
 from autograde.reports.class_status import ClassStatus, Unfinished
 from autograde.reports.item_statistics import Cluster, Item, Key, clusters, hardest, items
+from autograde.text import plain
 
 NOTHING = Unfinished()
 PUBLIC_CHECKS = re.compile(rf"cell [^:]*{CHECKS}: ")

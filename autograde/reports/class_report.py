@@ -78,7 +78,7 @@ def checks_table(reports: Sequence[Report]) -> str:
 
 
 def misconceptions_table(reports: Sequence[Report]) -> str:
-    """One row for each wrong idea and student who holds it, as CSV."""
+    """One row for each misconception and student who holds it, as CSV."""
     return csv_text(
         ["idea", "student"], ((hint, student) for hint, who in students_by_hint(reports) for student in who)
     )

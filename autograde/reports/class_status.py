@@ -9,10 +9,10 @@ from urllib.parse import quote
 from autograde.course import FORMGRADER, Course
 from autograde.notebooks.extract import SubmissionError
 from autograde.notebooks.submitted import students_in, students_submitted, submission_of
-from autograde.pages.display import plain
 from autograde.records.audit_log import withheld
 from autograde.records.grade_changes import changes
 from autograde.records.gradebook_status import GradebookStatus, read_gradebook_statuses
+from autograde.text import plain
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from typing import Any
 
 from autograde.course import Course, CourseError
 from autograde.disk import write_whole
-from autograde.pages.display import plain
 from autograde.pages.staff_page import csv_text, staff_page
 from autograde.report import Report, students_by_hint
 from autograde.reports.class_report import read_reports
 from autograde.reports.class_status import ClassStatus, shown_feedback
 from autograde.reports.item_statistics import hardest, items
+from autograde.text import plain
 
 BEHIND = 0.5
 """less than this share of an assignment's points, twice running, and a student may need help"""
@@ -33,7 +33,7 @@ class Week:
     """by student: where their report is read"""
     hardest: str
     """the check that most failed, and how many passed it"""
-    idea: str
+    misconception: str
     """the commonest wrong idea, and how many held it"""
 
 
@@ -46,7 +46,7 @@ def week(title: str, reports: Sequence[Report], status: ClassStatus) -> Week:
         pages={report.student: status.person(report.student)["href"] for report in reports},
         shares={report.student: report.score / report.max_score if report.max_score else 0.0 for report in reports},
         hardest="".join(f"{item.title} ({item.difficulty:.0%} passed)" for item in hard),
-        idea=f"{len(held[0][1])} × {held[0][0]}" if held else "",
+        misconception=f"{len(held[0][1])} × {held[0][0]}" if held else "",
     )
 
 
@@ -101,7 +101,7 @@ def _week_row(week: Week) -> dict[str, Any]:
         "full": sum(share == 1 for share in shares),
         "median": f"{statistics.median(shares):.0%}",
         "hardest": plain(week.hardest),
-        "idea": plain(week.idea),
+        "misconception": plain(week.misconception),
     }
 
 

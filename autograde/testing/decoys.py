@@ -1,4 +1,7 @@
-"""Foolish answers that `course verify` puts in the place of right ones: all are noticed, and every idea is named."""
+"""Decoys: answers that `course verify` compares instead of right ones, to see that every check notices them.
+
+Some are trivial (zeros, the input unchanged); others are what a known misconception gives, which must be named.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ Misconception = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Question:
-    """What a fool knows of a comparison."""
+    """What a decoy knows of a comparison."""
 
     answer: Any
     """the right one, in the student's dtype"""
@@ -70,12 +73,12 @@ def holder_of(name: str) -> Decoy:
 
 
 def decoy_named(name: str) -> Decoy | None:
-    """One of FOOLS, else the holder of the misconception of that name; None for no name."""
+    """One of DECOYS, else the holder of the misconception of that name; None for no name."""
     return DECOYS.get(name) or (holder_of(name) if name else None)
 
 
 in_place: ContextVar[Decoy | None] = ContextVar("in_place", default=None)
-"""the fool whose answers are compared, if any"""
+"""the decoy whose answers are compared, if any"""
 
 
 def _rebuilt(question: Question, tensors: list[Tensor]) -> Any:

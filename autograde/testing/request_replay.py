@@ -51,7 +51,7 @@ class Script:
         return next((known.answers[heard] for known in self.passes.values() if heard in known.answers), None)
 
     def remember(self, heard: bytes, passed: Pass) -> None:
-        """The last MOST_PASSES of them; nothing of a fool's."""
+        """The last MOST_PASSES of them; nothing of a decoy's."""
         if decoys.in_place.get() is None:
             self.passes[heard] = passed
         if len(self.passes) > MOST_PASSES:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from autograde import startup  # noqa: F401  # first
 from autograde.client.student import Student
 from autograde.course import Limits
 from autograde.isolation.running_submission import RunningSubmission

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from autograde.course import Course, CourseError
-from autograde.isolation.preimports import FIRST_USES, grader_modules, notebook_modules
+from autograde.grading.pool import grader_modules
+from autograde.isolation.preimports import FIRST_USES, notebook_modules
 from autograde.isolation.zygote_client import Zygote, site_dirs
 from autograde.notebooks.release import points
 from autograde.tests.conftest import Run

@@ -24,8 +24,8 @@ import pytest
 
 from autograde.course import Course, load_course
 from autograde.grading import pool
-from autograde.grading.digests import submission_for
 from autograde.isolation.zygote_client import Zygote
+from autograde.notebooks.load import submission_for
 from autograde.notebooks.release import assemble, release
 from autograde.records.gradebook import record, write_feedback
 from autograde.report import Report, write_report

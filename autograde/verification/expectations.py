@@ -112,7 +112,7 @@ def _expect_points(found: Verification, report: Report, points: Mapping[str, flo
 
 
 def _expect_comparisons(found: Verification, solution: Report) -> set[str]:
-    """The exercises in which nothing is compared with an oracle, so that no fool could be noticed."""
+    """The exercises in which nothing is compared with an oracle, so that no decoy could be noticed."""
     uncompared = {
         exercise.exercise
         for exercise in solution.exercises
@@ -199,7 +199,7 @@ def _expect_nothing(found: Verification, report: Report) -> None:
 
 
 def _expect_no_decoy(found: Verification, decoy: str, report: Report, uncompared: Collection[str]) -> None:
-    """Every exercise that compares values must notice: a foolish answer may not keep all of its points."""
+    """Every exercise that compares values must notice: a decoy may not keep all of its points."""
     for exercise in report.exercises:
         if exercise.score == exercise.max_score and exercise.exercise not in uncompared:
             found.problems.append(f"exercise {exercise.exercise}: {decoy} in place of every answer gets full marks")

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from autograde.course import Course
-from autograde.pages.display import plain
 from autograde.pages.staff_page import staff_page
+from autograde.text import plain
 from autograde.verification.result import Verification
 
 
@@ -77,7 +77,7 @@ def verification_page(title: str, found: Verification) -> str:
         rows=[
             {
                 "name": name,
-                "idea": "yes" if found.named.get(name) == name else found.named.get(name, ""),
+                "misconception": "yes" if found.named.get(name) == name else found.named.get(name, ""),
                 "cells": ["✗" if index in kills else "·" for index in range(len(found.checks))],
             }
             for name, kills in found.kills.items()

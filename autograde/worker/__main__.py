@@ -1,4 +1,4 @@
-"""Entry of the warm process: `python -I -S __main__.py CONTROL_FD MODULES LAYERS_LEFT_OUT SITE_DIR...`.
+"""Entry of the zygote: `python -I -S __main__.py CONTROL_FD MODULES LAYERS_LEFT_OUT SITE_DIR...`.
 
 It is run by path, without `site`, so that no `.pth` file or editable install puts the course on `sys.path`. Of the
 engine it can reach `wire` and `worker` only, and nothing of it once both are imported.

@@ -15,7 +15,7 @@ Given = dict[Any, Any]
 def callback_proxy(ask: Ask, number: int, received: Callable[[Any], Any]) -> Callable[..., Any]:
     """A stand-in for callback `number`, which returns one tensor. Differentiable in its tensor arguments."""
 
-    class Supplied(torch.autograd.Function):
+    class Supplied(torch.autograd.Function):  # torch's messages to students name this class
         @staticmethod
         def forward(ctx: Any, given: Given, positions: int, names: list[Any], *tensors: Any) -> Any:
             ctx.given, ctx.positions, ctx.names = given, positions, names

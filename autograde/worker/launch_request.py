@@ -1,4 +1,4 @@
-"""What the grader asks the warm process for."""
+"""What the grader asks the zygote for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which processes a submission has, and that they end. For its guard."""
+"""Which processes a submission has, and that they end. For its warden."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _is_zombie(pid: int) -> bool:
 
 
 def _children_by_ps(warden: int) -> Callable[[int], list[int]]:
-    """Where /proc does not say. No guard adopts orphans there, so who shares its process group counts as its child."""
+    """Where /proc does not say. No warden adopts orphans there, so who shares its process group counts as its child."""
     listing = subprocess.Popen(PS, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     table, _ = listing.communicate()
     group, found = os.getpgid(warden), defaultdict(list)

@@ -1,4 +1,4 @@
-"""The warm process: imports torch and IPython once, then forks a warden for every submission it is asked for.
+"""The zygote: imports torch and IPython once, then forks a warden for every submission it is asked for.
 
 It is executed, never forked from the grader, so its memory never held a test, a reference or an expected value.
 It keeps to one thread: a fork from a process whose thread pool is in use can hang in the child.

@@ -53,11 +53,11 @@ def main() -> None:
         return
     times: dict[str, list[float]] = {name: [] for name in SETTINGS}
     with ExitStack() as stack:
-        zygote = {name: stack.enter_context(Zygote(without=without)) for name, without in SETTINGS.items()}
-        for process in zygote.values():
+        zygotes = {name: stack.enter_context(Zygote(without=without)) for name, without in SETTINGS.items()}
+        for process in zygotes.values():
             process.wait_until_ready()
         for _ in range(rounds + WARM_UP):
-            for name, process in zygote.items():
+            for name, process in zygotes.items():
                 times[name].append(one_submission(process))
     show("One submission with one check", {name: found[WARM_UP:] for name, found in times.items()})
 

@@ -23,8 +23,8 @@ import matplotlib.pyplot as plt
 from torch import Tensor
 
 from autograde.course import Course, load_course
-from autograde.grading.digests import Options
 from autograde.grading.grader import grader_main
+from autograde.grading.options import Options
 from autograde.isolation.preimports import notebook_modules
 from autograde.isolation.zygote_client import Zygote
 from autograde.notebooks.release import draft
@@ -32,7 +32,7 @@ from autograde.report import Report
 from autograde.testing import difference
 from autograde.testing.checks import Check
 from autograde.testing.tolerance import Part
-from autograde.verification.verify import programs, up_to_last_answer
+from autograde.verification.orders import programs, up_to_last_answer
 from tools.bench import ROOT
 
 BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#555555"

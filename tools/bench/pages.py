@@ -39,14 +39,14 @@ def pages(students: int) -> dict[str, str]:
     """A page of each kind that grows with the class; every student was regraded, and ten assignments make a term."""
     chance = random.Random(0)
     reports = {f"student-{number:04d}": a_report(number, chance) for number in range(students)}
-    everybody, room = list(reports.values()), ClassStatus("large")
+    everybody, status = list(reports.values()), ClassStatus("large")
     changed = [
         Change(who, 1.0, report.score, {"one": (1.0, report.score)}, ("checks",)) for who, report in reports.items()
     ]
     return {
-        "class": class_page("A large course", everybody, room),
-        "term": term_page("A large course", [week(f"week {number}", everybody, room) for number in range(WEEKS)]),
-        "regrading": changes_page("A large course", changed, dict(reports), room, has_class_page=True),
+        "class": class_page("A large course", everybody, status),
+        "term": term_page("A large course", [week(f"week {number}", everybody, status) for number in range(WEEKS)]),
+        "regrading": changes_page("A large course", changed, dict(reports), status, has_class_page=True),
     }
 
 

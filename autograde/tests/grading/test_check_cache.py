@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from autograde.course import Course
-from autograde.grading.digests import released_notebook
 from autograde.grading.pool import GraderPool
 from autograde.notebooks.extract import Submission
+from autograde.notebooks.load import released_notebook
 from autograde.report import encode_report
 from autograde.tests.checked_course import released_copy
 from autograde.tests.tiny_course import SLUG
-from autograde.verification.verify import programs
+from autograde.verification.orders import programs
 
 COUNTED = """
 

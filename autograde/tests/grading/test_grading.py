@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from autograde.course import load_course
-from autograde.grading.digests import Options, released_notebook, submission_for
+from autograde.grading.options import Options
 from autograde.grading.pool import GraderPool
 from autograde.notebooks.extract import from_notebook
+from autograde.notebooks.load import released_notebook, submission_for
 from autograde.notebooks.release import assemble, read_program
 from autograde.report import decode_report, encode_report
 

@@ -11,9 +11,9 @@ import pytest
 
 from autograde.course import Course
 from autograde.grading import pool
-from autograde.grading.digests import submission_for
 from autograde.isolation.zygote_client import Zygote
 from autograde.notebooks.extract import Submission
+from autograde.notebooks.load import submission_for
 from autograde.notebooks.release import assemble, release
 from autograde.tests.checked_course import make_checked_course
 from autograde.tests.tiny_course import SLUG, header

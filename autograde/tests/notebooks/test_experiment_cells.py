@@ -11,9 +11,10 @@ import nbformat
 import pytest
 
 from autograde.course import Course, Experiments, load_course
-from autograde.grading.digests import submission_for, version_of
+from autograde.grading.digests import version_of
 from autograde.grading.pool import GraderPool
 from autograde.notebooks.extract import Submission, from_notebook
+from autograde.notebooks.load import submission_for
 from autograde.notebooks.release import release
 from autograde.records.nbgrader_hooks import AS_HANDED_IN, fill
 from autograde.report import Report

@@ -238,7 +238,7 @@ def test_the_term_names_who_falls_behind() -> None:
     assert not is_behind("cy", weeks[:1])
     rows = list(csv.DictReader(io.StringIO(term_table(weeks))))
     assert rows[1] == {"student": "bob", "one": "0.5", "two": "0.5"}
-    assert weeks[0].idea == "2 × You add."
+    assert weeks[0].misconception == "2 × You add."
     page = BeautifulSoup(term_page("a course", weeks), "html.parser")
     assert "2 had less than half of the points" in page.text
     assert [link["href"] for link in page.find_all("a", string="cy")] == ["two/cy.json"]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.client.student import Student
-from autograde.grading import cached_values
+from autograde.grading import check_cache
 from autograde.testing import Oracle, check, diagnosis, tensors
 from autograde.testing.checks import Check
 from autograde.testing.request_replay import Script
@@ -45,10 +45,10 @@ class Module:
     def found(self) -> bytes:
         self.check.draw(SEED)
         self.compare()
-        return cached_values.found(self.checks, self.oracles, SEED)
+        return check_cache.encode_known(self.checks, self.oracles, SEED)
 
     def apply(self, data: bytes) -> bool:
-        return cached_values.apply(data, self.checks, self.oracles, SEED)
+        return check_cache.load_into(data, self.checks, self.oracles, SEED)
 
 
 @pytest.fixture(autouse=True)
@@ -109,7 +109,7 @@ def test_inputs_that_would_come_back_otherwise_are_drawn_again(form: Any) -> Non
     """Laid out in another way, of another type: what a check hands to a submission stays what its author wrote."""
     first, second = Module(form), Module(form)
     first.check.draw(SEED)
-    assert second.apply(cached_values.found(first.checks, first.oracles, SEED))
+    assert second.apply(check_cache.encode_known(first.checks, first.oracles, SEED))
     second.check.draw(SEED)
     assert second.drawn == first.drawn
 
@@ -118,7 +118,7 @@ def test_functions_among_the_inputs_are_measured_again() -> None:
     oracle = Oracle(lambda x, f: f(x))
     oracle.compare(torch.ones(2), torch.ones(2), torch.relu)
     fresh = Oracle(lambda x, f: f(x))
-    assert cached_values.apply(cached_values.found({}, {"oracle": oracle}, SEED), {}, {"oracle": fresh}, SEED)
+    assert check_cache.load_into(check_cache.encode_known({}, {"oracle": oracle}, SEED), {}, {"oracle": fresh}, SEED)
     assert not fresh.known
 
 
