@@ -82,9 +82,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     hint: str = ""
     """advice: the misconception's or the check's own words"""
     misconception: str = ""
-    """name of the known wrong idea, if exactly one explains every number"""
+    """name of the misconception, if exactly one explains every number"""
     undecided: list[str] = []
-    """names of the known wrong ideas, if several explain every number, so that none may be named"""
+    """names of the misconceptions, if several explain every number, so that none may be named"""
     replay: str = ""
     """lines to paste under the submission that show the failure, as far as the course reveals it"""
     traceback: str = ""

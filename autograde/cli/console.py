@@ -79,7 +79,7 @@ def say_verification(found: Verification) -> None:
 
 
 def say_class(title: str, result: ClassResult) -> None:
-    """The marks of a class by exercise, then the ideas behind wrong answers, then who was not graded and why."""
+    """The marks of a class by exercise, the misconceptions behind wrong answers, and who was not graded and why."""
     reports = sorted(result.graded.items())
     exercises = list(dict.fromkeys(e.exercise for _, report in reports for e in report.exercises))
     table = Table(title=title)

@@ -55,12 +55,12 @@ class Mismatch(AssertionError):
         self.misconception = misconception
         self.compared = compared
         self.undecided: list[str] = []
-        """names of the wrong ideas that explain every answer, if there are several"""
+        """names of the misconceptions that explain every answer, if there are several"""
         self.explain: Callable[[], list[Callable[..., object]]] | None = None
-        """finds the wrong ideas that explain the numbers; costly, so asked once, when all examples are in"""
+        """finds the misconceptions that explain the numbers; costly, so asked once, when all examples are in"""
 
     def recognise(self) -> None:
-        """Take hint and name from the wrong idea, if exactly one explains every answer so far."""
+        """Take hint and name from the misconception, if exactly one explains every answer so far."""
         misconceptions = self.explain() if self.explain is not None else []
         if len(misconceptions) == 1:
             self.hint = inspect.cleandoc(misconceptions[0].__doc__ or "")

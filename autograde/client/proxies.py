@@ -15,7 +15,7 @@ from autograde.wire import Handle, WireTensor
 Kind = TypeVar("Kind")
 
 last_target: ContextVar[str] = ContextVar("last_target", default="")
-"""The submission's function that was called last: whose answers the evidence of a wrong idea is about."""
+"""The submission's function that was called last: whose answers the evidence of a misconception is about."""
 
 
 @dataclass(frozen=True)

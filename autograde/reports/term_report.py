@@ -34,7 +34,7 @@ class Week:
     hardest: str
     """the check that most failed, and how many passed it"""
     misconception: str
-    """the commonest wrong idea, and how many held it"""
+    """the commonest misconception, and how many held it"""
 
 
 def week(title: str, reports: Sequence[Report], status: ClassStatus) -> Week:

@@ -1,7 +1,7 @@
-"""What a submission has answered so far: the evidence from which a wrong idea is recognised.
+"""What a submission has answered so far: the evidence from which a misconception is recognised.
 
-A hint is given only when exactly one known wrong idea explains every answer to the same function, right and wrong ones
-alike: an answer that was accepted rules out each idea that it contradicts.
+A hint is given only when exactly one misconception explains every answer to the same function, right and wrong ones
+alike: an answer that was accepted rules out each misconception that it contradicts.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch.utils._pytree import tree_flatten
 from autograde.testing.tolerance import SAFETY, ULPS, in_order, nudged
 
 KEPT = 400
-"""Observations that an idea has to explain: the last ones."""
+"""Observations that a misconception has to explain: the last ones."""
 HELD = 1 << 24
 """Numbers of one submission that are kept: far more than all checks ask for, few enough for a grader's memory."""
 Misconception = Callable[..., Any]
@@ -50,10 +50,10 @@ class Evidence:
     held: int = 0
     """numbers in all answers that were kept"""
     judged: dict[tuple[Misconception, Observation], bool] = field(default_factory=dict)
-    """does this idea explain that observation? Checks of one exercise ask about the same ones, one after the other"""
+    """does the misconception explain the observation? Checks of one exercise ask about the same ones in turn"""
 
     def add(self, key: Any, observation: Observation) -> None:
-        """Beyond HELD numbers an answer is kept without them, and then no idea explains it."""
+        """Beyond HELD numbers an answer is kept without them, and then no misconception explains it."""
         size = sum(leaf.numel() if isinstance(leaf, Tensor) else 1 for leaf in observation.got)
         self.held += size
         self.seen.append((key, replace(observation, size=size, got=observation.got if self.held <= HELD else [])))
@@ -69,7 +69,7 @@ class Evidence:
         self.seen += known
 
     def explanations(self, key: Any, misconceptions: list[Misconception]) -> list[Misconception]:
-        """The ideas that explain the last observations; only one that is alone may be named to a student."""
+        """The misconceptions that explain the last observations; only one that is alone may be named to a student."""
         last = list(islice((seen for belongs, seen in reversed(self.seen) if belongs == key), KEPT))
         left = [
             misconception
@@ -105,7 +105,7 @@ def _near(seen: Observation) -> Inputs:
 
 
 def explains(misconception: Misconception, seen: Observation, near: Callable[[], Inputs]) -> bool:
-    """Does `idea`, run in the student's dtype, give the numbers that were seen? `near` gives the inputs, nudged."""
+    """Does the misconception, run in the student's dtype, give the numbers seen? `near` gives the inputs, nudged."""
     asked = seen.transform(misconception)
     wrong = _answer(asked, (seen.args, seen.kwargs))
     if wrong is None or len(wrong) != len(seen.got):
@@ -119,7 +119,7 @@ def explains(misconception: Misconception, seen: Observation, near: Callable[[],
 
 
 def _answer(asked: Misconception, inputs: Inputs) -> list[Any] | None:
-    """None where an idea has no answer to these inputs."""
+    """None where a misconception has no answer to these inputs."""
     args, kwargs = inputs
     try:
         with warnings.catch_warnings():

@@ -29,7 +29,7 @@ Run = Callable[..., RunningSubmission]
 
 
 class SharedZygote(Zygote):
-    """A warm process that whoever takes it leaves for the next."""
+    """A zygote that the next test uses too."""
 
     def close(self) -> None:
         """Not yet: `shared_zygote` ends it."""
@@ -37,19 +37,19 @@ class SharedZygote(Zygote):
 
 @pytest.fixture(scope="session", autouse=True)
 def shared_zygote() -> Iterator[Callable[..., Zygote]]:
-    """Pools of graders in this process share warm processes, one for each list of modules: a start takes seconds."""
-    lent: dict[tuple[str, ...], SharedZygote] = {}
+    """Pools of graders in this process share zygotes, one for each list of modules: a start takes seconds."""
+    shared: dict[tuple[str, ...], SharedZygote] = {}
 
-    def lend(modules: tuple[str, ...] = ()) -> Zygote:
-        if modules not in lent:
-            lent[modules] = SharedZygote(modules)
-        return lent[modules]
+    def share(modules: tuple[str, ...] = ()) -> Zygote:
+        if modules not in shared:
+            shared[modules] = SharedZygote(modules)
+        return shared[modules]
 
     with pytest.MonkeyPatch.context() as patch:
         for user in ("autograde.grading.pool", "autograde.cli.doctor"):
-            patch.setattr(f"{user}.Zygote", lend)
-        yield lend
-    for process in lent.values():
+            patch.setattr(f"{user}.Zygote", share)
+        yield share
+    for process in shared.values():
         Zygote.close(process)
 
 

@@ -26,7 +26,7 @@ def judge(
 ) -> None:
     """Write into `found` what the reports say: of the instructor's `solution`, and of `others` by how they are named.
 
-    points: exercise -> what its cell in the source is worth; ideas: misconception -> the exercise whose checks know it.
+    points: exercise -> what its cell in the source is worth; misconceptions: name -> the exercise whose checks know it.
     """
     found.list_checks(solution)
     _expect_points(found, solution, points)
@@ -164,7 +164,7 @@ def _stopped(report: Report) -> str:
 
 
 def _why_unnamed(name: str, report: Report) -> str:
-    """What keeps a known wrong idea from being named, check by check where there are several."""
+    """What keeps a misconception from being named, check by check where there are several."""
     for verdict in report.verdicts:
         if name in verdict.undecided:
             others = " and ".join(other for other in verdict.undecided if other != name)
@@ -179,7 +179,7 @@ def _why_unnamed(name: str, report: Report) -> str:
 
 
 def _expect_recognised(found: Verification, name: str, exercise: str, report: Report) -> None:
-    """No program is written for this idea: its own answers stand in for one, so that its hint has been seen once."""
+    """No program is written for this misconception: its own answers stand in, so that its hint has been seen once."""
     where = f"test_{exercise}.py: the misconception {name}"
     if all(verdict.outcome is Outcome.PASSED for verdict in report.verdicts):
         found.problems.append(f"{where} answers right wherever it is asked")

@@ -32,7 +32,7 @@ class Verification:
     confinement: str = ""
     """what held the programs while they ran"""
     named: dict[str, str] = field(default_factory=dict)
-    """wrong program -> the misconceptions by which feedback names its idea"""
+    """wrong program -> the misconceptions by which feedback names it"""
     nearest_right: Near = field(default_factory=dict)
     """check (by index) -> the largest error of a right program there, in units of what is allowed, and its name"""
     nearest_wrong: Near = field(default_factory=dict)

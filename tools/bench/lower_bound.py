@@ -151,8 +151,8 @@ def recorded(check: Check, namespace: dict[str, Any], seed: int) -> Record:
     """Run the check across pipes within this process, and note what was asked and compared."""
     record = Record()
     (there, ours_out), (ours, there_out) = os.pipe(), os.pipe()
-    answerer = RpcServer(RecordingChannel(there, there_out, record), dict(namespace), "cpu", seed)
-    thread = threading.Thread(target=answerer.serve)
+    server = RpcServer(RecordingChannel(there, there_out, record), dict(namespace), "cpu", seed)
+    thread = threading.Thread(target=server.serve)
     thread.start()
 
     def noted(*arguments: Any) -> Any:
@@ -164,31 +164,31 @@ def recorded(check: Check, namespace: dict[str, Any], seed: int) -> Record:
         with contextlib.suppress(Exception, WorkerLostError):
             check.run(Student(channel), seed)
     thread.join()
-    answerer.channel.close()
+    server.channel.close()
     return record
 
 
 def replay(requests: list[dict[str, Any]], answers: list[Any], namespace: dict[str, Any], seed: int) -> None:
     """Make the requests of one check again."""
-    answerer = Replaying(Channel(-1, -1), dict(namespace), "cpu", seed)
-    answerer.answers = iter(answers)
+    server = Replaying(Channel(-1, -1), dict(namespace), "cpu", seed)
+    server.answers = iter(answers)
     for request in requests:
         if "begin" in request:
-            answerer.begin()
+            server.begin()
         with contextlib.suppress(Exception):  # what the submission raised, it raises again
-            keep_objects(answerer, getattr(answerer, request["op"])(request)["value"])
+            keep_objects(server, getattr(server, request["op"])(request)["value"])
 
 
-def keep_objects(answerer: RpcServer, value: Any) -> None:
+def keep_objects(server: RpcServer, value: Any) -> None:
     """Number the objects in an answer as sending it would have: later requests name them so."""
     if isinstance(value, (list, tuple, set, frozenset)):
         for item in value:
-            keep_objects(answerer, item)
+            keep_objects(server, item)
     elif isinstance(value, dict):
         for item in value.values():
-            keep_objects(answerer, item)
+            keep_objects(server, item)
     elif not (value is None or isinstance(value, DATA)):
-        answerer.keep(value)
+        server.keep(value)
 
 
 if __name__ == "__main__":
