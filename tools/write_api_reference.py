@@ -79,7 +79,7 @@ SECTIONS = [
         "contract contract.input_unchanged contract.no_alias contract.same_dtype contract.follows_device"
         " contract.gradient_reaches_inputs contract.noncontiguous_input contract.leading_dimensions"
         " contract.deterministic_in_eval contract.rng_only_from contract.expect_close contract.written_by_hand"
-        " ready_made",
+        " builtin_operators",
     ),
     Section("Costs", "Costs are counted, never timed, so they are the same on every machine.", "Student.cost Cost"),
     Section("Files that an assignment ships", "A notebook may read files, if its assignment lists them.", "Assignment"),

@@ -13,7 +13,7 @@ Example:
     @given(tensors((4,)))
     def test_by_hand(student, x):
         '''SiLU is written by hand, without torch's own or autograd'''
-        without = [*ready_made.SILU, *ready_made.AUTOGRAD]
+        without = [*builtin_operators.SILU, *builtin_operators.AUTOGRAD]
         contract.written_by_hand(student.swish, x, without=without, rule="Write x times the sigmoid of x.")
 """
 

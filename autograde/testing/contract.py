@@ -161,8 +161,8 @@ def follows_device(target: Target, *args: Any, **kwargs: Any) -> None:
 def written_by_hand(target: Target, *args: Any, without: Sequence[str], rule: str, **kwargs: Any) -> None:
     """The call uses none of torch's operators `without`, by whatever name it reaches them.
 
-    `without` holds names as in `ready_made`; `rule` is the hint. Give the check `points=0` for a remark that costs
-    nothing. A deliberate attack on the torch of the submission's own process gets past it.
+    `without` holds names as in `builtin_operators`; `rule` is the hint. Give the check `points=0` for a remark that
+    costs nothing. A deliberate attack on the torch of the submission's own process gets past it.
 
     Example:
         # In the notebook

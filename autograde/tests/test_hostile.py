@@ -117,7 +117,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
         course, SLUG
     ) as graders:  # what it finds out of the checks is there to be read and changed, too
         assert [report.score for report in graders.grade([submission_for(course, SLUG)])] == [4.0]
-    assert len(list(course.paths(SLUG).prepared.iterdir())) == 1
+    assert len(list(course.paths(SLUG).check_cache.iterdir())) == 1
     return course
 
 

@@ -11,7 +11,7 @@ import torch
 from autograde.client.callbacks import MAX_ELEMENTS
 from autograde.client.errors import StudentError, WorkerLostError
 from autograde.client.mismatch import Mismatch
-from autograde.client.reproduction import written
+from autograde.client.reproduction import render_calls
 from autograde.client.student import Student
 from autograde.testing import Oracle, contract
 from autograde.testing.diagnosis import gathered
@@ -196,4 +196,4 @@ def test_seed_is_in_the_cell_to_paste(student_of: StudentOf) -> None:
     student = student_of("def f():\n    return torch.rand(())")
     student.seed(5)
     student.f()
-    assert written(student._rpc.reproduction.lines) == "torch.manual_seed(5)\nf()"
+    assert render_calls(student._rpc.reproduction.lines) == "torch.manual_seed(5)\nf()"

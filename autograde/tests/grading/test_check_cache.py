@@ -61,7 +61,7 @@ def submissions(course: Course, kind: str) -> list[Submission]:
 
 
 def kept(course: Course) -> list[Path]:
-    return sorted(course.paths(SLUG).prepared.glob("*"))
+    return sorted(course.paths(SLUG).check_cache.glob("*"))
 
 
 def test_a_later_run_draws_nothing_and_reports_the_same(course: Course) -> None:
@@ -71,7 +71,7 @@ def test_a_later_run_draws_nothing_and_reports_the_same(course: Course) -> None:
     assert len(kept(course)) == 1
     again, drawn = graded(course, right)
     assert drawn == 0
-    shutil.rmtree(course.paths(SLUG).prepared)
+    shutil.rmtree(course.paths(SLUG).check_cache)
     several, _ = graded(course, right + wrong + right, jobs=2)
     assert set(again) <= set(afresh) == set(several)
     assert graded(course, wrong + right)[0] == afresh
@@ -99,6 +99,6 @@ def test_a_damaged_file_and_a_disk_that_refuses_cost_nobody_a_grade(course: Cour
     (file,) = kept(course)
     file.write_bytes(file.read_bytes()[:-1])
     assert graded(course, right)[0] == afresh
-    shutil.rmtree(course.paths(SLUG).prepared)
-    course.paths(SLUG).prepared.write_text("no folder")
+    shutil.rmtree(course.paths(SLUG).check_cache)
+    course.paths(SLUG).check_cache.write_text("no folder")
     assert graded(course, right)[0] == afresh

@@ -21,7 +21,7 @@ from autograde.notebooks.release import release
 from autograde.notebooks.submitted import students_submitted
 from autograde.records import database
 from autograde.records.gradebook import record, write_feedback
-from autograde.records.gradebook_status import standings
+from autograde.records.gradebook_status import read_gradebook_statuses
 from autograde.report import CellRun, ExerciseReport, Outcome, Verdict
 from autograde.reports.exporters import export_grades
 from autograde.tests.tiny_course import SLUG, FakeGrading, a_report, copied_and_cut, hand_in
@@ -194,7 +194,7 @@ def use_gradebook(course: Course) -> dict[str, Callable[[], object]]:
         "release": lambda: release(course, [SLUG]),
         "record": lambda: record(course, SLUG, ["ann", "bob"]),
         "feedback": lambda: write_feedback(course, SLUG),
-        "standings": lambda: standings(course, SLUG),
+        "standings": lambda: read_gradebook_statuses(course, SLUG),
         "export": lambda: export_grades(course, "nbgrader", str(course.root / "grades.csv")),
         "roster": lambda: Roster.of(course),
     }
