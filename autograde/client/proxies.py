@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -13,9 +12,6 @@ from autograde.client.rpc import Remote, Rpc
 from autograde.wire import Handle, WireTensor
 
 Kind = TypeVar("Kind")
-
-last_target: ContextVar[str] = ContextVar("last_target", default="")
-"""The submission's function that was called last: whose answers the evidence of a misconception is about."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +115,7 @@ class Function:
         return self._rpc.ask(self._call(operation, args, kwargs) | extra)
 
     def _call(self, operation: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        last_target.set(self._text.rstrip("0123456789"))
+        self._rpc.last_target = self._text.rstrip("0123456789")
         self._rpc.reproduction.call(self._text, args, kwargs)
         return self._where | {"op": operation, "args": args, "kwargs": kwargs}
 

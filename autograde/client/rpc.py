@@ -50,6 +50,8 @@ class Rpc:
         self.deadline = self.start + wall_s
         self.reproduction = Reproduction()
         self.callbacks = Callbacks(self.received)
+        self.last_target = ""
+        """the submission's function that was called last: the next answers are its own"""
         self.beginning: dict[str, bool] = {}
         """goes out with the next request"""
         self.exchange_log = ExchangeLog()
@@ -63,6 +65,7 @@ class Rpc:
     def begin(self) -> None:
         """A new example: before the next request the worker forgets the last one's objects and reseeds."""
         self.reproduction.clear()
+        self.last_target = ""
         self.callbacks.functions.clear()
         self.beginning = {"begin": True}
 

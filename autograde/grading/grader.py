@@ -31,8 +31,9 @@ from autograde.isolation.zygote_client import WardenLostError, ZygoteError
 from autograde.notebooks.extract import Submission
 from autograde.notebooks.release import points
 from autograde.report import ExerciseReport, Outcome, Report, Verdict, broken
-from autograde.testing import decoys, diagnosis
 from autograde.testing.checks import Check
+from autograde.testing.decoys import decoy_named
+from autograde.testing.diagnosis import Evidence
 
 
 def grader_main(connections: list[Connection], root: str, slug: str, zygote: socket, device: str) -> None:
@@ -105,6 +106,8 @@ class GradingSession:
                 return True
             seed = self.course.seed if self.options.seed is None else self.options.seed
             session.config.stash[pytest_plugin.SEED] = seed
+            session.config.stash[pytest_plugin.EVIDENCE] = Evidence()
+            session.config.stash[pytest_plugin.DECOY] = decoy_named(self.options.decoy)
             answer = self._graded(submission, items)
             with contextlib.suppress(OSError):
                 connection.send(answer)
@@ -151,8 +154,6 @@ class GradingSession:
         return self.forks.student()
 
     def grade(self, submission: Submission, items: list[Any]) -> Report:
-        diagnosis.current.set(diagnosis.Evidence())
-        decoys.in_place.set(decoys.decoy_named(self.options.decoy))
         limits = self.course.limits_of(self.slug)
         with open_submission(self.course, submission, self.zygote, len(items) + SPARE, self.device) as running:
             problems = [f"cell {run.cell}: {run.error}" for run in running.cells if run.error]

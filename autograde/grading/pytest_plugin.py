@@ -19,6 +19,8 @@ from autograde.grading.collection_errors import tell
 from autograde.grading.verdicts import failed
 from autograde.report import Outcome, Reveal
 from autograde.testing.checks import Check
+from autograde.testing.decoys import Decoy
+from autograde.testing.diagnosis import Evidence
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,11 +42,16 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     check = getattr(pyfuncitem.obj, "check", None)
     if check is None:
         return None
-    check.run(pyfuncitem.funcargs["student"], pyfuncitem.config.stash.get(SEED, 0))
+    stash = pyfuncitem.config.stash
+    evidence = stash.setdefault(EVIDENCE, Evidence())
+    check.run(pyfuncitem.funcargs["student"], stash.get(SEED, 0), evidence, stash.get(DECOY, None))
     return True
 
 
 SEED: pytest.StashKey[int] = pytest.StashKey()
+EVIDENCE: pytest.StashKey[Evidence] = pytest.StashKey()
+"""What the submission has answered so far, in all checks."""
+DECOY: pytest.StashKey[Decoy | None] = pytest.StashKey()
 RAISED: pytest.StashKey[BaseException | None] = pytest.StashKey()
 """What the check raised, in whatever phase, first of all; None when it passed."""
 STUDENT: pytest.StashKey[Callable[[pytest.Item], Any]] = pytest.StashKey()

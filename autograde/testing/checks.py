@@ -20,9 +20,11 @@ from autograde.client.errors import OffScriptError, StudentError, WorkerLostErro
 from autograde.client.mismatch import Mismatch
 from autograde.client.reproduction import Line, render_calls
 from autograde.client.student import Student
-from autograde.testing import diagnosis
-from autograde.testing.error_ratio import largest, margins
+from autograde.testing.decoys import Decoy
+from autograde.testing.diagnosis import Evidence
+from autograde.testing.error_ratio import largest
 from autograde.testing.request_replay import Pass, Script, script_of
+from autograde.testing.trial import Trial, running
 
 Test = Callable[..., Any]
 MOST_SCRIPTS = 3
@@ -77,61 +79,69 @@ class Check:
         self.cases, self.drawn_for = cases, course_seed
         self.script, self.scripts = (Script(frames), 1) if frames else (None, 0)
 
-    def run(self, student: Student, course_seed: int) -> None:
+    def run(
+        self, student: Student, course_seed: int, evidence: Evidence | None = None, decoy: Decoy | None = None
+    ) -> None:
         """Try the property; raises what the smallest failing example raised.
 
+        `evidence` is what the submission answered to earlier checks; this one's answers are added to it.
         Every drawn case is tried, also after a failure: more answers leave fewer explanations for what went wrong.
         In a fork that another check has used, or with all questions asked at once, only a pass counts; anything else
         is tried again in a fresh one, question by question.
         """
         cases = self._cases(course_seed) if hasattr(self.test, "hypothesis") else [{}]
+        trial = Trial(student, Evidence() if evidence is None else evidence, decoy)
         if (afresh := student._afresh) is not None and (student._used or self.script):
-            if self._passes(student, cases):
+            if self._passes(trial, student, cases):
                 return
             student = afresh()
-        before = len(diagnosis.gathered().seen)
-        with margins() as met:
+            trial = trial.again(student)
+        before = len(trial.evidence.seen)
+        with running(trial):
             try:
                 self._run(student, course_seed)
             except Mismatch as mismatch:
                 mismatch.recognise()
                 raise
             finally:
-                self.replay, self.margin = render_calls(self.failed_lines), largest(met)
+                self.replay, self.margin = render_calls(self.failed_lines), largest(trial.error_ratios)
         if cases:
-            self._remember(student, before)
+            self._remember(trial, student, before)
 
-    def _passes(self, student: Student, cases: list[dict[str, Any]]) -> bool:
+    def _passes(self, trial: Trial, student: Student, cases: list[dict[str, Any]]) -> bool:
         """Does every drawn case pass? Stops at the first that does not, and then leaves no trace here."""
-        gathered, rpc = diagnosis.gathered(), student._rpc
-        before = len(gathered.seen)
+        evidence, rpc = trial.evidence, student._rpc
+        before = len(evidence.seen)
         self.failure, self.failed_lines, self.replay = None, [], ""
-        with margins() as met:
+        with running(trial):
             try:
-                if self.script and (known := self.script.ask(rpc)):
-                    gathered.extend(known.seen)
-                    self.margin = known.margin
-                    return True
+                if self.script:
+                    rpc.ask_ahead(self.script.frames)
+                    # With a decoy, what is compared is not what the submission answers.
+                    if trial.decoy is None and (known := self.script.recall(rpc)):
+                        evidence.extend(known.seen)
+                        self.margin = known.margin
+                        return True
                 for case in cases:
                     self._example(self.body, student=student, **case)
             except (Exception, WorkerLostError, OffScriptError):  # whoever is at fault: it fails in a fresh fork too
-                gathered.forget(before)
+                evidence.forget(before)
                 return False
-        self.margin = largest(met)
+        self.margin = largest(trial.error_ratios)
         if rpc.ahead or not cases:  # a test that draws as it goes has none
-            gathered.forget(before)
+            evidence.forget(before)
             return False
-        self._remember(student, before)
+        self._remember(trial, student, before)
         return True
 
-    def _remember(self, student: Student, before: int) -> None:
+    def _remember(self, trial: Trial, student: Student, before: int) -> None:
         """What this submission was asked and answered, and what it showed beyond the first `before` observations."""
         exchange_log = student._rpc.exchange_log
         if self.script is None or self.script.frames != exchange_log.asked:
             self.scripts += 1
             self.script = script_of(exchange_log) if self.scripts <= MOST_SCRIPTS else None
-        if self.script is not None and exchange_log.complete:
-            passed = Pass(self.margin, diagnosis.gathered().seen[before:], exchange_log.answers)
+        if self.script is not None and exchange_log.complete and trial.decoy is None:
+            passed = Pass(self.margin, trial.evidence.seen[before:], exchange_log.answers)
             self.script.remember(exchange_log.heard.digest(), passed)
 
     def _run(self, student: Student, course_seed: int) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,10 +74,6 @@ def holder_of(name: str) -> Decoy:
 def decoy_named(name: str) -> Decoy | None:
     """One of DECOYS, else the holder of the misconception of that name; None for no name."""
     return DECOYS.get(name) or (holder_of(name) if name else None)
-
-
-in_place: ContextVar[Decoy | None] = ContextVar("in_place", default=None)
-"""the decoy whose answers are compared, if any"""
 
 
 def _rebuilt(question: Question, tensors: list[Tensor]) -> Any:

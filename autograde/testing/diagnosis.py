@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from itertools import islice
@@ -84,19 +83,6 @@ class Evidence:
                 )
                 left = [misconception for misconception in left if self.judged[misconception, seen]]
         return left
-
-
-current: ContextVar[Evidence] = ContextVar("current")
-"""The evidence of the submission that is being graded; the engine sets a new one for each."""
-
-
-def gathered() -> Evidence:
-    """The evidence of the submission that is being graded; made when the first answer comes."""
-    try:
-        return current.get()
-    except LookupError:
-        current.set(Evidence())
-        return current.get()
 
 
 def _near(seen: Observation) -> Inputs:

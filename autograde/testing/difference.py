@@ -12,9 +12,10 @@ from torch import Tensor
 
 from autograde.client.mismatch import Mismatch
 from autograde.client.proxies import RemoteObject
-from autograde.testing.error_ratio import note
+from autograde.testing.error_ratio import error_ratio
 from autograde.testing.excerpt import window
 from autograde.testing.tolerance import Part
+from autograde.testing.trial import trial
 
 
 def difference(got: Any, answer: Any, parts: list[Part], what: str, names: list[str]) -> Mismatch | None:
@@ -82,7 +83,8 @@ def _tensor(got: Any, part: Part, what: str) -> Mismatch | None:
 def _values(got: Tensor, part: Part, what: str) -> Mismatch | None:
     exact, allowed = part.exact, part.allowed
     expected, error = distance(got, part)
-    note(error, allowed)
+    if (ratio := error_ratio(error, allowed)) is not None:
+        trial().error_ratios.append(ratio)
     fine = error <= allowed
     if bool(fine.all()):
         return None

@@ -15,10 +15,11 @@ from torch import Tensor
 from torch.utils._pytree import tree_flatten
 
 from autograde.client.mismatch import Mismatch
-from autograde.client.proxies import Target, gradients, last_target
+from autograde.client.proxies import Target, gradients
 from autograde.testing import decoys, diagnosis
 from autograde.testing.difference import difference
 from autograde.testing.tolerance import Part, in_order, measure
+from autograde.testing.trial import trial
 from autograde.wire import encode
 
 CACHED = 4096
@@ -185,9 +186,10 @@ class Oracle:
         self._compare(got, "the gradient", lambda function: vjp_of(function, cotangents), args, kwargs)
 
     def _compare(self, got: Any, what: str, asked: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        now = trial()
         expected = self._expected(asked, args, kwargs)
         parts, answer = expected.parts, expected.answer
-        if (decoy := decoys.in_place.get()) is not None:
+        if (decoy := now.decoy) is not None:
             question = decoys.Question(answer, [part.like for part in parts], asked, args, kwargs, self.misconceptions)
             got = decoy(got, question)
         got = in_order(got)
@@ -200,15 +202,12 @@ class Oracle:
         data = all(isinstance(leaf, (Tensor, int, float)) for leaf in leaves)
         if data:
             seen = diagnosis.Observation(asked, args, kwargs, leaves, [part.allowed for part in parts])
-            diagnosis.gathered().add(self._key(), seen)
+            now.evidence.add((self, now.last_target), seen)
         if problem is None:
             return
         if data:
-            problem.explain = functools.partial(diagnosis.gathered().explanations, self._key(), self.misconceptions)
+            problem.explain = functools.partial(now.evidence.explanations, (self, now.last_target), self.misconceptions)
         raise problem
-
-    def _key(self) -> Any:
-        return self, last_target.get()
 
     def _expected(self, asked: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Expected:
         """Measured once for the same inputs: every submission of a course is asked the same questions."""

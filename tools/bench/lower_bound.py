@@ -37,8 +37,9 @@ from autograde.client.errors import WorkerLostError
 from autograde.client.student import Student
 from autograde.course import Course, load_course
 from autograde.notebooks.submitted import students_submitted, submission_of
-from autograde.testing import diagnosis, oracle
+from autograde.testing import oracle
 from autograde.testing.checks import Check
+from autograde.testing.diagnosis import Evidence
 from autograde.testing.difference import difference
 from autograde.wire import Channel, decode
 from autograde.worker.rpc_server import RpcServer
@@ -118,9 +119,8 @@ def checks_of(course: Course, slug: str) -> list[Check]:
 
 def measured(cells: Cells, checks: list[Check], seed: int) -> dict[str, float]:
     """CPU seconds of one submission, by part."""
-    diagnosis.current.set(diagnosis.Evidence())
-    namespace = executed(cells)
-    records = [recorded(check, namespace, seed) for check in checks]
+    namespace, evidence = executed(cells), Evidence()
+    records = [recorded(check, namespace, seed, evidence) for check in checks]
     start = time.process_time()
     namespace = executed(cells)
     seconds = {"cells": time.process_time() - start, "calls": 0.0, "comparisons": 0.0}
@@ -147,7 +147,7 @@ def executed(cells: Cells) -> dict[str, Any]:
     return namespace
 
 
-def recorded(check: Check, namespace: dict[str, Any], seed: int) -> Record:
+def recorded(check: Check, namespace: dict[str, Any], seed: int, evidence: Evidence | None = None) -> Record:
     """Run the check across pipes within this process, and note what was asked and compared."""
     record = Record()
     (there, ours_out), (ours, there_out) = os.pipe(), os.pipe()
@@ -162,7 +162,7 @@ def recorded(check: Check, namespace: dict[str, Any], seed: int) -> Record:
     channel = Channel(ours, ours_out)
     with contextlib.closing(channel), patch.object(oracle, "difference", noted):
         with contextlib.suppress(Exception, WorkerLostError):
-            check.run(Student(channel), seed)
+            check.run(Student(channel), seed, evidence)
     thread.join()
     server.channel.close()
     return record

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from autograde.client.student import Student
 from autograde.grading import check_cache
-from autograde.testing import Oracle, check, diagnosis, tensors
+from autograde.testing import Oracle, check, tensors
 from autograde.testing.checks import Check
 from autograde.testing.request_replay import Script
 
@@ -49,11 +49,6 @@ class Module:
 
     def apply(self, data: bytes) -> bool:
         return check_cache.load_into(data, self.checks, self.oracles, SEED)
-
-
-@pytest.fixture(autouse=True)
-def _fresh_evidence() -> None:
-    diagnosis.current.set(diagnosis.Evidence())
 
 
 def assert_same(one: Any, other: Any) -> None:

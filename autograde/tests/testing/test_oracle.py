@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Mismatch, Oracle, diagnosis
-from autograde.testing.decoys import DECOYS, holder_of, in_place
+from autograde.testing.decoys import DECOYS, holder_of
+from autograde.testing.trial import Trial, running
 
 
 def mean_square(x: torch.Tensor) -> torch.Tensor:
@@ -19,9 +20,8 @@ def mean_square(x: torch.Tensor) -> torch.Tensor:
 
 @pytest.fixture(autouse=True)
 def fresh_evidence() -> Iterator[None]:
-    token = diagnosis.current.set(diagnosis.Evidence())
-    yield
-    diagnosis.current.reset(token)
+    with running(Trial()):
+        yield
 
 
 def summed(x: torch.Tensor) -> torch.Tensor:
@@ -138,8 +138,8 @@ def test_a_dict_is_the_same_in_whatever_order_it_was_filled() -> None:
     counts.compare({"c": 1, "b": 2, "a": 3}, "abcaab")
     found = mismatch(Oracle(count), {"c": 2, "a": 6, "b": 4}, "abcaab")
     assert found.reason == "the result['a'] is wrong"
-    diagnosis.current.set(diagnosis.Evidence())
-    assert mismatch(counts, {"c": 2, "a": 6, "b": 4}, "abcaab").misconception == "counts_twice"
+    with running(Trial()):
+        assert mismatch(counts, {"c": 2, "a": 6, "b": 4}, "abcaab").misconception == "counts_twice"
 
 
 def test_a_number_that_no_tensor_holds_is_a_wrong_answer_as_any() -> None:
@@ -179,11 +179,8 @@ def test_kind_then_shape_then_dtype_then_values(oracle: Oracle, got: object, sai
 def test_every_fool_is_noticed(oracle: Oracle) -> None:
     x = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
     for decoy in DECOYS.values():
-        token = in_place.set(decoy)
-        try:
+        with running(Trial(decoy=decoy)):
             mismatch(oracle, mean_square(x), x)
-        finally:
-            in_place.reset(token)
     oracle.compare(mean_square(x), x)
 
 
@@ -213,21 +210,18 @@ def test_who_holds_an_idea_answers_as_it_does_and_is_right_where_it_has_no_answe
         return first * second
 
     oracle.misconception(square_of_pairs)
-    token = in_place.set(holder_of("square_of_pairs"))
-    try:
+    with running(Trial(decoy=holder_of("square_of_pairs"))):
         pairs, triples = torch.tensor([[1.0, 2.0]]), torch.tensor([[1.0, 2.0, 3.0]])
         oracle.compare(mean_square(triples), triples)
         mismatch(oracle, mean_square(pairs), pairs)
-    finally:
-        in_place.reset(token)
 
 
 def test_functions_among_the_inputs_are_told_apart() -> None:
     """Also when one is gone, with the submission that was asked about it, and the next one has its place in memory."""
     oracle = Oracle(lambda x, f: f(x))
     for number in range(20):
-        diagnosis.current.set(diagnosis.Evidence())
-        oracle.compare(torch.full((2,), float(number)), torch.ones(2), lambda x, factor=number: x * factor)
+        with running(Trial()):
+            oracle.compare(torch.full((2,), float(number)), torch.ones(2), lambda x, factor=number: x * factor)
 
 
 def test_what_another_oracle_saw_is_no_evidence() -> None:

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from autograde.client.errors import WorkerLostError
 from autograde.client.student import Student
 from autograde.grading.check_forks import SPARE, CheckForks
-from autograde.testing import Oracle, check, decoys, diagnosis, tensors
+from autograde.testing import Oracle, check, tensors
 from autograde.testing.checks import MOST_SCRIPTS, Check
+from autograde.testing.decoys import Decoy, decoy_named
+from autograde.testing.diagnosis import Evidence
 from autograde.tests.conftest import LIMITS, Run
 
 ForksOf = Callable[..., CheckForks]
@@ -28,7 +30,6 @@ def forks_of(run: Run) -> ForksOf:
     stack = ExitStack()
 
     def start(source: str, checks: int = ROUNDS) -> CheckForks:
-        diagnosis.current.set(diagnosis.Evidence())
         running = run("import torch\n" + source, checks=checks + SPARE)
         return stack.enter_context(CheckForks(running, LIMITS, "cpu"))
 
@@ -36,12 +37,14 @@ def forks_of(run: Run) -> ForksOf:
         yield start
 
 
-def verdict(made: Check, forks: CheckForks) -> tuple[str, str, float | None]:
+def verdict(
+    made: Check, forks: CheckForks, evidence: Evidence | None = None, decoy: Decoy | None = None
+) -> tuple[str, str, float | None]:
     """What a check says of a submission: what it raised, the replay, the margin."""
     raised = ""
     with forks.student() as student:
         try:
-            made.run(student, 5)
+            made.run(student, 5, evidence, decoy)
         except (AssertionError, Exception, WorkerLostError) as error:
             raised = f"{type(error).__name__}: {error}"
     if raised:
@@ -67,13 +70,13 @@ class Squares:
 
 
 def test_answers_that_have_passed_are_not_compared_again(forks_of: ForksOf) -> None:
-    squares = Squares()
-    first = verdict(squares.check, forks_of("def f(x):\n    return x * x"))
-    seen, ran = diagnosis.gathered().seen, squares.ran
-    again = verdict(squares.check, forks_of("def f(y):\n    return y * y"))
+    squares, one, other = Squares(), Evidence(), Evidence()
+    first = verdict(squares.check, forks_of("def f(x):\n    return x * x"), one)
+    ran = squares.ran
+    again = verdict(squares.check, forks_of("def f(y):\n    return y * y"), other)
     assert first == again
     assert squares.ran == ran
-    assert len(diagnosis.gathered().seen) == len(seen) == 10
+    assert len(other.seen) == len(one.seen) == 10
     assert first[2] is not None
 
 
@@ -162,15 +165,9 @@ def test_questions_and_answers_larger_than_a_pipe_pass_each_other(forks_of: Fork
 
 def test_what_a_fool_was_told_is_not_remembered(forks_of: ForksOf) -> None:
     squares, right = Squares(), "def f(x):\n    return x * x"
-    decoys.in_place.set(decoys.decoy_named("the answer doubled"))
-    try:
-        assert verdict(squares.check, forks_of(right))[0] != ""
-        decoys.in_place.set(None)
-        assert verdict(squares.check, forks_of(right))[0] == ""
-        decoys.in_place.set(decoys.decoy_named("zeros"))
-        assert verdict(squares.check, forks_of(right))[0] != ""
-    finally:
-        decoys.in_place.set(None)
+    assert verdict(squares.check, forks_of(right), decoy=decoy_named("the answer doubled"))[0] != ""
+    assert verdict(squares.check, forks_of(right))[0] == ""
+    assert verdict(squares.check, forks_of(right), decoy=decoy_named("zeros"))[0] != ""
 
 
 def test_no_more_is_held_than_should_be(forks_of: ForksOf, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,17 +178,18 @@ def test_no_more_is_held_than_should_be(forks_of: ForksOf, monkeypatch: pytest.M
     assert verdict(squares.check, forks_of("def f(x):\n    return x * x")) == right
     assert squares.ran == ran + 5, "answers that are too long together are taken one by one"
     monkeypatch.setattr("autograde.testing.diagnosis.HELD", 12)
-    verdict(squares.check, forks_of("def f(x):\n    return x * x"))
-    kept = [seen.got for _, seen in diagnosis.gathered().seen]
+    evidence = Evidence()
+    verdict(squares.check, forks_of("def f(x):\n    return x * x"), evidence)
+    kept = [seen.got for _, seen in evidence.seen]
     assert [len(got) for got in kept] == [1, 1, *[0] * 8]
 
 
 def test_what_is_forgotten_and_what_is_known_count_as_held(forks_of: ForksOf) -> None:
     squares, right = Squares(), "def f(x):\n    return x * x"
-    verdict(squares.check, forks_of(right))
-    held = diagnosis.gathered().held
-    assert held == 10 * 6
-    verdict(squares.check, forks_of(right))
-    assert diagnosis.gathered().held == held, "known answers count as well"
-    diagnosis.gathered().forget(3)
-    assert (diagnosis.gathered().held, len(diagnosis.gathered().seen)) == (3 * 6, 3)
+    first, second = Evidence(), Evidence()
+    verdict(squares.check, forks_of(right), first)
+    assert first.held == 10 * 6
+    verdict(squares.check, forks_of(right), second)
+    assert second.held == first.held, "known answers count as well"
+    second.forget(3)
+    assert (second.held, len(second.seen)) == (3 * 6, 3)
