@@ -22,7 +22,7 @@ from autograde.isolation import scratch_folder
 from autograde.isolation.zygote_client import WardenLostError, ZygoteError
 from autograde.report import CellRun
 from autograde.sockets import message_pair, send_descriptors
-from autograde.text import normalise
+from autograde.text import normalise_run_dependent
 from autograde.wire import Channel, DeadlineError, PeerGone, WireError
 
 ANSWER_S = 15.0
@@ -247,7 +247,7 @@ def _bounds(limits: Limits) -> dict[str, float]:
 def account_of(reply: Any, name: str) -> CellRun:
     """The worker's account of one cell, in our shape; anything else is a WireError."""
     try:
-        run = msgspec.convert(normalise(reply), CellRun)
+        run = msgspec.convert(normalise_run_dependent(reply), CellRun)
         msgspec.json.encode(run)  # only what a report can hold
     except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
         raise WireError("an account of a cell that makes no sense") from None

@@ -23,11 +23,11 @@ from nbformat.notebooknode import NotebookNode
 from autograde.exception_names import public_name
 from autograde.notebooks.experiment_cells import experiments_run
 from autograde.notebooks.repair import RawCell, release_notebook, repaired
+from autograde.text import replace_lone_surrogates
 
 __all__ = ["Submission", "SubmissionError", "from_notebook", "read_submission", "submission_from_text"]
 
 MAX_CELLS = 2000
-LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 # Jupytext would believe this block's language and kernel; a submission has no say in either.
 YAML_HEADER = re.compile(r"\A# ---\n(?:#.*\n)*?# ---\n")
 
@@ -159,7 +159,7 @@ def _raw_cell(cell: Any) -> RawCell:
     outputs, count = cell.get("outputs"), cell.get("execution_count")
     return RawCell(
         kind,
-        LONE_SURROGATE.sub("\ufffd", source),
+        replace_lone_surrogates(source),
         id=cell["id"] if isinstance(cell.get("id"), str) else "",
         grade_id=grade_id if isinstance(grade_id, str) else "",
         nbgrader=nbgrader,

@@ -7,35 +7,32 @@ https://gradescope-autograders.readthedocs.io/en/latest/specs/#output-format
 from __future__ import annotations
 
 import json
-import re
 import xml.etree.ElementTree as ET
 from typing import Any
 
 from autograde.pages.feedback import NOTES
 from autograde.report import Outcome, Report, Verdict
-from autograde.text import plain
+from autograde.text import plain, xml_text
 
-# What XML 1.0 cannot hold even as a reference; `plain` has already taken out most of it.
-NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 OUR_FAULT = NOTES[Outcome.BROKEN]
 
 
 def junit(report: Report) -> str:
     """A test case for each check. What waits is skipped; a fault of ours is an error, anything else a failure."""
-    suites = ET.Element("testsuites", name=_xml(report.assignment))
+    suites = ET.Element("testsuites", name=xml_text(report.assignment))
     for exercise in report.exercises:
         outcomes = [verdict.outcome for verdict in exercise.verdicts]
         errors, skipped = outcomes.count(Outcome.BROKEN), outcomes.count(Outcome.WAITING)
         failures = len(outcomes) - outcomes.count(Outcome.PASSED) - errors - skipped
         counts = {"tests": len(outcomes), "failures": failures, "errors": errors, "skipped": skipped}
         numbers = {key: str(value) for key, value in counts.items()}
-        suite = ET.SubElement(suites, "testsuite", {"name": _xml(exercise.exercise), **numbers})
+        suite = ET.SubElement(suites, "testsuite", {"name": xml_text(exercise.exercise), **numbers})
         for verdict in exercise.verdicts:
             classname = f"{report.assignment}.{exercise.exercise}"
-            case = ET.SubElement(suite, "testcase", classname=_xml(classname), name=_xml(_title(verdict)))
+            case = ET.SubElement(suite, "testcase", classname=xml_text(classname), name=xml_text(_title(verdict)))
             if element := _element(verdict):
                 told = _told(verdict)
-                ET.SubElement(case, element, message=_xml(told.split("\n", 1)[0])).text = _xml(told)
+                ET.SubElement(case, element, message=xml_text(told.split("\n", 1)[0])).text = xml_text(told)
     ET.indent(suites)
     return ET.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
 
@@ -76,10 +73,6 @@ def _told(verdict: Verdict) -> str:
     hint = f"Hint: {verdict.hint}" if verdict.hint else ""
     parts = (verdict.reason, hint, verdict.replay, verdict.traceback)
     return "\n".join(plain(part) for part in parts if part) or verdict.outcome.value
-
-
-def _xml(text: str) -> str:
-    return NO_XML.sub("\ufffd", plain(text))
 
 
 def _json(value: dict[str, Any]) -> str:

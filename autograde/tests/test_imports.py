@@ -18,12 +18,12 @@ MODULES = {
 }
 # What each part may know of the engine besides itself, lowest first; `cli` is the top, and nothing knows it.
 MAY_IMPORT: dict[str, set[str]] = {
+    "text": set(),
     "startup": set(),
     "exception_names": set(),
     "sockets": set(),
     "wire": {"exception_names"},
     "worker": {"exception_names", "sockets", "wire"},
-    "text": set(),
     "disk": set(),
     "paths": set(),
     "policies": set(),
@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "course": {"exception_names", "paths", "policies", "report"},
     "client": {"exception_names", "report", "text", "wire"},
     "testing": {"client", "report", "wire"},
-    "notebooks": {"course", "disk", "exception_names"},
+    "notebooks": {"course", "disk", "exception_names", "text"},
     "demo": {"course", "notebooks"},
     "isolation": {"course", "notebooks", "report", "sockets", "text", "wire"},
     "grading": {
