@@ -19,9 +19,9 @@ MAX_ELEMENTS = 1 << 22
 class Callbacks:
     """The functions of one example, by number, and their answers to a submission's calls."""
 
-    def __init__(self, received: Callable[[Any], Any]) -> None:
-        """`received` makes wire data into what a test expects."""
-        self.received = received
+    def __init__(self, from_wire: Callable[[Any], Any]) -> None:
+        """`from_wire` makes wire data into what a test expects."""
+        self.from_wire = from_wire
         self.functions: list[Callable[..., Any]] = []
         self.called = 0
 
@@ -40,13 +40,13 @@ class Callbacks:
             raise WorkerLostError(DISTURBED)
         if type(number) is not int or not 0 <= number < len(self.functions):
             raise WorkerLostError(DISTURBED)
-        function, args, kwargs = self.functions[number], self.received(args), self.received(kwargs)
+        function, args, kwargs = self.functions[number], self.from_wire(args), self.from_wire(kwargs)
         if _elements([args, kwargs]) > MAX_ELEMENTS:
             return {"error": f"this function takes at most {MAX_ELEMENTS} numbers at once"}
         try:
             if (cotangents := question.get("cotangents")) is None:
                 return {"value": function(*args, **kwargs)}
-            return {"value": _vjp(function, args, kwargs, self.received(cotangents))}
+            return {"value": _vjp(function, args, kwargs, self.from_wire(cotangents))}
         except Exception as error:  # the submission passed it something odd: its own affair
             return {"error": f"{public_name(error)}: {error}"[:500]}
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
+from autograde.text import clean
+
 DISTURBED = "your code disturbed the grader's connection"
 
 
@@ -52,3 +57,19 @@ class WorkerLostError(BaseException):
 
 class OffScriptError(BaseException):
     """The check asks something else than was sent ahead. Not an Exception: no test may catch it."""
+
+
+def parse_student_error(error: Any) -> StudentError:
+    """From the reply of a worker; WorkerLostError if it has another form, which our side never writes."""
+    match error:
+        case {"types": [str(), *_] as types, "message": str(message), "frames": list(frames), "missing": bool(missing)}:
+            names = [clean(str(name), 80) for name in types]
+            lines = [(clean(str(c), 80), int(n), clean(str(t), 200)) for c, n, t in _triples(frames)]
+            return StudentError(names, clean(message, 1000), lines, missing)
+    raise WorkerLostError(DISTURBED)
+
+
+def _triples(frames: list[Any]) -> Iterator[tuple[Any, int, Any]]:
+    for frame in frames[:20]:
+        if isinstance(frame, list) and len(frame) == 3 and type(frame[1]) is int:
+            yield frame[0], frame[1], frame[2]

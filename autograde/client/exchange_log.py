@@ -1,33 +1,41 @@
-"""The exchange log: what a check asked and what came back, up to a size."""
+"""The exchange log: what a check requested and what came back, up to a size."""
 
 from __future__ import annotations
 
 import hashlib
 
-MOST_BYTES = 4 << 20
+MAX_BYTES = 4 << 20
 
 
 class ExchangeLog:
-    """The requests, what the submission was answered where it asked, and a digest of everything that it said."""
+    """The requests, the answers to callbacks, and a digest of everything that the submission sent."""
 
     def __init__(self) -> None:
-        self.asked: list[bytes] = []
+        self.requests: list[bytes] = []
         self.answers: dict[bytes, bytes] = {}
-        """digest of what was heard until the submission called a function of the grader -> what it was sent"""
-        self.heard = hashlib.sha256()
-        self.room = MOST_BYTES
+        """digest of everything received up to a callback -> the answer to it"""
+        self._received = hashlib.sha256()
+        self._space = MAX_BYTES
 
     @property
-    def complete(self) -> bool:
-        """False: there was too much to keep it all."""
-        return self.room >= 0
+    def is_complete(self) -> bool:
+        """False if there was too much to keep it all."""
+        return self._space >= 0
 
-    def request(self, frame: bytes) -> None:
-        self.room -= len(frame)
-        if self.complete:
-            self.asked.append(frame)
+    @property
+    def digest(self) -> bytes:
+        """Of everything received."""
+        return self._received.digest()
 
-    def answer(self, frame: bytes) -> None:
-        self.room -= len(frame)
-        if self.complete:
-            self.answers[self.heard.digest()] = frame
+    def add_request(self, frame: bytes) -> None:
+        self._space -= len(frame)
+        if self.is_complete:
+            self.requests.append(frame)
+
+    def add_answer(self, frame: bytes) -> None:
+        self._space -= len(frame)
+        if self.is_complete:
+            self.answers[self.digest] = frame
+
+    def add_received(self, frame: bytes) -> None:
+        self._received.update(frame)

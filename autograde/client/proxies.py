@@ -105,14 +105,14 @@ class Function:
         self._text = text
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        value = self._rpc.request(self._call("call", args, kwargs))
+        value = self._rpc.request_value(self._call("call", args, kwargs))
         if isinstance(value, RemoteObject):
             value._text = self._rpc.reproduction.name_last(value._handle.type_name)
         return value
 
     def _ask(self, operation: str, args: tuple[Any, ...], kwargs: dict[str, Any], **extra: Any) -> dict[str, Any]:
         """Call it in another way than for its value alone; the whole reply."""
-        return self._rpc.ask(self._call(operation, args, kwargs) | extra)
+        return self._rpc.request(self._call(operation, args, kwargs) | extra)
 
     def _call(self, operation: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         self._rpc.last_target = self._text.rstrip("0123456789")
@@ -252,7 +252,7 @@ class RemoteObject(Remote):
         """
         state = dict(sorted(state.items()))  # the same for everybody, in whatever order a module names its parameters
         self._rpc.reproduction.call(f"{self._text}.load_state_dict", (state,), {"strict": False})
-        self._rpc.request({"op": "load", "handle": self._handle, "state": state})
+        self._rpc.request_value({"op": "load", "handle": self._handle, "state": state})
 
     def train(self, mode: bool = True) -> RemoteObject:
         """Put a module in training mode, or with False in eval mode; returns it.
@@ -297,11 +297,11 @@ class RemoteObject(Remote):
 
     def _parameters(self) -> dict[str, WireTensor]:
         """As they came: `requires_grad` tells which are trained."""
-        reply = self._rpc.ask(self._attribute("named_parameters"))
+        reply = self._rpc.request(self._attribute("named_parameters"))
         return self._dict_of(WireTensor, "named_parameters", reply["value"])
 
     def _get(self, attribute: str) -> Any:
-        return self._rpc.request(self._attribute(attribute))
+        return self._rpc.request_value(self._attribute(attribute))
 
     def _attribute(self, attribute: str) -> dict[str, Any]:
         return {"op": "get", "handle": self._handle, "attribute": attribute}
@@ -328,11 +328,11 @@ def gradients(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any], cot
     `cotangents` are one per tensor of the value; None means ones. Gradients are None if their shapes do not fit.
     """
     reply = target._ask("gradients", args, kwargs, cotangents=cotangents)
-    received = target._rpc.received
-    found = received(reply.get("gradients"))
+    from_wire = target._rpc.from_wire
+    found = from_wire(reply.get("gradients"))
     if not (found is None or (isinstance(found, dict) and all(type(name) in (int, str) for name in found))):
         raise WorkerLostError(DISTURBED)
-    return received(reply["value"]), found
+    return from_wire(reply["value"]), found
 
 
 def watched(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[bool], list[bool]]:
@@ -348,7 +348,7 @@ def called(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any], **extr
     """(value, devices of its tensors) of a call; noncontiguous=True lays the inputs out the other way round."""
     devices: list[str] = []
     reply = target._ask("call", args, kwargs, **extra)
-    return target._rpc.received(reply["value"], devices), devices
+    return target._rpc.from_wire(reply["value"], devices), devices
 
 
 def without(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any], banned: list[str]) -> list[str]:
@@ -367,4 +367,4 @@ def cost(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Cost:
         raise WorkerLostError(DISTURBED)
     if not all(type(name) is str and type(count) is int for name, count in operations.items()):
         raise WorkerLostError(DISTURBED)
-    return Cost(target._rpc.received(reply["value"]), flops, peak, operations)
+    return Cost(target._rpc.from_wire(reply["value"]), flops, peak, operations)

@@ -44,15 +44,15 @@ class Student:
         device: str = "cpu",
         wall_s: float = 60.0,
         cpu_s: float = 20.0,
-        afresh: Callable[[], Student] | None = None,
+        fresh_fork: Callable[[], Student] | None = None,
         used: bool = False,
     ) -> None:
         """`wall_s` ends the check from this side; `cpu_s` is what the worker was given, to say why it ended.
 
-        `afresh` gives the same submission in a fresh fork; `used` says that another check has used this one.
+        `fresh_fork` gives the same submission in a fresh fork; `used` says that another check has used this one.
         """
         self._rpc = Rpc(channel, RemoteObject, device, wall_s, cpu_s)
-        self._afresh = afresh
+        self._fresh_fork = fresh_fork
         self._used = used
 
     def __getattr__(self, name: str) -> Function:
@@ -100,7 +100,7 @@ class Student:
                 expect(found.get("<pad>") == 0, "`<pad>` is not 0 in your vocabulary")
         """
         self._rpc.reproduction.note(name)
-        return self._rpc.request({"op": "get", "name": name})
+        return self._rpc.request_value({"op": "get", "name": name})
 
     def seed(self, seed: int) -> None:
         """Start the random generators of torch, NumPy and `random` in the submission's process at `seed`.
@@ -119,7 +119,7 @@ class Student:
                 expect(not torch.equal(first, student.initial_weight(8, 4)), "two seeds give the same weights")
         """
         self._rpc.reproduction.call("torch.manual_seed", (seed,), {})
-        self._rpc.request({"op": "reseed", "seed": seed})
+        self._rpc.request_value({"op": "reseed", "seed": seed})
 
     def supply(self, **functions: Callable[..., Any]) -> None:
         """Until the next drawn example, replace globals of the notebook by functions of the check.
@@ -149,7 +149,7 @@ class Student:
                 oracle.compare(student.block(x), x)
         """
         callbacks = {name: self._rpc.callbacks.name(function) for name, function in functions.items()}
-        self._rpc.request({"op": "supply", "callbacks": callbacks})
+        self._rpc.request_value({"op": "supply", "callbacks": callbacks})
 
     @contextlib.contextmanager
     def raises(self, *expected: type[BaseException], hint: str = "") -> Iterator[None]:

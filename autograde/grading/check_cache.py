@@ -117,7 +117,7 @@ def load_into(data: bytes, checks: Mapping[str, Check], oracles: Mapping[str, Or
         return False
     known = msgspec.msgpack.decode(content, type=Known)
     for name, asked in known.checks.items():
-        checks[name].know(seed, _read(asked.cases), asked.questions)
+        checks[name].restore(seed, _read(asked.cases), asked.questions)
     for name, frames in known.oracles.items():
         oracles[name].known |= dict(map(_expected, frames))
     return True

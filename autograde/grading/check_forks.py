@@ -38,12 +38,14 @@ class CheckForks:
         """The student for the next check; opens one fork at most, and in SPARE checks two."""
         used = self.channel is not None
 
-        def afresh() -> Student:
+        def fresh_fork() -> Student:
             self.spare -= not used
             self.close()
             return self._student(self._open())
 
-        yield self._student(self.channel or self._open(), afresh=afresh if used or self.spare else None, used=used)
+        yield self._student(
+            self.channel or self._open(), fresh_fork=fresh_fork if used or self.spare else None, used=used
+        )
 
     def close(self) -> None:
         """End the open fork, if there is one: after a check that did not pass, or the last one.

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
-import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
-from unittest.mock import patch
 
-from hypothesis import HealthCheck, Phase, seed, settings
-from hypothesis.control import current_build_context
-from hypothesis.internal.conjecture import providers
-from hypothesis.internal.constants_ast import Constants
-from hypothesis.strategies import DataObject
+from hypothesis import settings
 
 from autograde.client.errors import OffScriptError, StudentError, WorkerLostError
 from autograde.client.mismatch import Mismatch
@@ -22,23 +17,17 @@ from autograde.client.reproduction import Line, render_calls
 from autograde.client.student import Student
 from autograde.testing.decoys import Decoy
 from autograde.testing.diagnosis import Evidence
+from autograde.testing.drawing import SETTINGS, Case, Test, draw_cases, shrink
 from autograde.testing.error_ratio import largest
-from autograde.testing.request_replay import Pass, Script, script_of
+from autograde.testing.request_replay import Script
 from autograde.testing.trial import Trial, running
 
-Test = Callable[..., Any]
-MOST_SCRIPTS = 3
-SHRINKS = 60
-"""How many more examples may be tried to make a failing one smaller: counted, so never a matter of speed."""
-
-
-class ShrunkEnoughError(BaseException):
-    """Ends Hypothesis' search for a smaller failure; the failure itself has been recorded."""
+MAX_SCRIPTS = 3
 
 
 @dataclass
 class Check:
-    """One graded property: its points, its title, and the examples that every submission is asked."""
+    """One graded property: its points, its title, and the examples that are the same for every submission."""
 
     test: Test
     body: Test
@@ -46,7 +35,7 @@ class Check:
     points: float
     after: str
     examples: int
-    cases: list[dict[str, Any]] = field(default_factory=list)
+    cases: list[Case] = field(default_factory=list)
     """the arguments drawn in an undisturbed run: the same for every submission, so drawn once"""
     drawn_for: int | None = None
     """the seed that `cases` were drawn with"""
@@ -57,9 +46,9 @@ class Check:
     margin: float | None = None
     """the largest error of the last run, in units of what was allowed"""
     script: Script | None = None
-    """what the last submission that passed was asked"""
-    scripts: int = 0
-    """how many scripts there were: a check whose questions depend on the answers needs none"""
+    """the requests to the last submission that passed"""
+    script_count: int = 0
+    """how many scripts there were: a check whose requests depend on the replies needs none"""
 
     @property
     def name(self) -> str:
@@ -69,15 +58,24 @@ class Check:
     def title(self) -> str:
         return " ".join((self.test.__doc__ or self.name).split())
 
-    def draw(self, course_seed: int) -> None:
-        """Draw what will be asked, before there is anybody to ask."""
-        if hasattr(self.test, "hypothesis"):
-            self._cases(course_seed)
+    @property
+    def draws(self) -> bool:
+        """Whether the test takes drawn arguments."""
+        return hasattr(self.test, "hypothesis")
 
-    def know(self, course_seed: int, cases: list[dict[str, Any]], frames: list[bytes] | None) -> None:
-        """Take over what another process has drawn for this seed, and the questions that it came to ask."""
+    def draw(self, course_seed: int) -> list[Case]:
+        """The cases of this seed, before there is a submission. Empty if the test draws while it runs."""
+        if not self.draws:
+            return [{}]
+        if self.drawn_for != course_seed:
+            self.cases, self.drawn_for = draw_cases(self.test, course_seed), course_seed
+            self.script, self.script_count = None, 0
+        return self.cases
+
+    def restore(self, course_seed: int, cases: list[Case], frames: list[bytes] | None) -> None:
+        """Take over the cases that another process has drawn for this seed, and the requests that it recorded."""
         self.cases, self.drawn_for = cases, course_seed
-        self.script, self.scripts = (Script(frames), 1) if frames else (None, 0)
+        self.script, self.script_count = (Script(frames), 1) if frames else (None, 0)
 
     def run(
         self, student: Student, course_seed: int, evidence: Evidence | None = None, decoy: Decoy | None = None
@@ -86,17 +84,17 @@ class Check:
 
         `evidence` is what the submission answered to earlier checks; this one's answers are added to it.
         Every drawn case is tried, also after a failure: more answers leave fewer explanations for what went wrong.
-        In a fork that another check has used, or with all questions asked at once, only a pass counts; anything else
-        is tried again in a fresh one, question by question.
+        In a fork that another check has used, or with all requests sent ahead, only a pass counts; anything else is
+        tried again in a fresh fork, one request after the other.
         """
-        cases = self._cases(course_seed) if hasattr(self.test, "hypothesis") else [{}]
+        cases = self.draw(course_seed)
         trial = Trial(student, Evidence() if evidence is None else evidence, decoy)
-        if (afresh := student._afresh) is not None and (student._used or self.script):
+        if (fresh_fork := student._fresh_fork) is not None and (student._used or self.script):
             if self._passes(trial, student, cases):
                 return
-            student = afresh()
+            student = fresh_fork()
             trial = trial.again(student)
-        before = len(trial.evidence.seen)
+        before = len(trial.evidence.observations)
         with running(trial):
             try:
                 self._run(student, course_seed)
@@ -108,108 +106,71 @@ class Check:
         if cases:
             self._remember(trial, student, before)
 
-    def _passes(self, trial: Trial, student: Student, cases: list[dict[str, Any]]) -> bool:
+    def _passes(self, trial: Trial, student: Student, cases: list[Case]) -> bool:
         """Does every drawn case pass? Stops at the first that does not, and then leaves no trace here."""
-        evidence, rpc = trial.evidence, student._rpc
-        before = len(evidence.seen)
+        evidence, connection = trial.evidence, student._rpc.connection
+        before = len(evidence.observations)
         self.failure, self.failed_lines, self.replay = None, [], ""
         with running(trial):
             try:
                 if self.script:
-                    rpc.ask_ahead(self.script.frames)
+                    connection.send_ahead(self.script.frames)
                     # With a decoy, what is compared is not what the submission answers.
-                    if trial.decoy is None and (known := self.script.recall(rpc)):
-                        evidence.extend(known.seen)
+                    if trial.decoy is None and (known := self.script.recall(connection)):
+                        evidence.extend(known.observations)
                         self.margin = known.margin
                         return True
                 for case in cases:
                     self._example(self.body, student=student, **case)
-            except (Exception, WorkerLostError, OffScriptError):  # whoever is at fault: it fails in a fresh fork too
-                evidence.forget(before)
+            except (Exception, WorkerLostError, OffScriptError):  # of whatever cause: it fails in a fresh fork too
+                evidence.truncate(before)
                 return False
         self.margin = largest(trial.error_ratios)
-        if rpc.ahead or not cases:  # a test that draws as it goes has none
-            evidence.forget(before)
+        if connection.has_unmade_requests or not cases:  # a test that draws while it runs has no cases
+            evidence.truncate(before)
             return False
         self._remember(trial, student, before)
         return True
 
     def _remember(self, trial: Trial, student: Student, before: int) -> None:
-        """What this submission was asked and answered, and what it showed beyond the first `before` observations."""
-        exchange_log = student._rpc.exchange_log
-        if self.script is None or self.script.frames != exchange_log.asked:
-            self.scripts += 1
-            self.script = script_of(exchange_log) if self.scripts <= MOST_SCRIPTS else None
-        if self.script is not None and exchange_log.complete and trial.decoy is None:
-            passed = Pass(self.margin, trial.evidence.seen[before:], exchange_log.answers)
-            self.script.remember(exchange_log.heard.digest(), passed)
+        """Record the requests, the replies, and the observations after the first `before`."""
+        log = student._rpc.connection.log
+        if self.script is None or self.script.frames != log.requests:
+            self.script_count += 1
+            self.script = Script(log.requests) if log.is_complete and self.script_count <= MAX_SCRIPTS else None
+        if self.script is not None and log.is_complete and trial.decoy is None:
+            self.script.remember(log, self.margin, trial.evidence.observations[before:])
 
     def _run(self, student: Student, course_seed: int) -> None:
         self.failure, self.failed_lines = None, []
-        if not hasattr(self.test, "hypothesis"):
+        if not self.draws:
             self._example(self.test, student=student)
             return
         try:
             passed = 0  # before the first that fails
-            for case in self._cases(course_seed):
+            for case in self.draw(course_seed):
                 with contextlib.suppress(StudentError, AssertionError):
                     self._example(self.body, student=student, **case)
                     passed += self.failure is None
             if self.failure is not None or not self.cases:
-                self._search(student, course_seed, passed)
+                self._shrink(student, course_seed, passed)
         except WorkerLostError as lost:
-            # A wrong answer that came before says more than the loss: a search for a smaller one may meet a slow input.
+            # A wrong answer that came before says more than the loss: shrinking may meet a slow input.
             raise (self.failure or lost) from None
 
-    def _cases(self, course_seed: int) -> list[dict[str, Any]]:
-        """What Hypothesis draws for this seed: the same for every submission. Empty if a test draws as it goes."""
-        if self.drawn_for != course_seed:
-            drawn: list[dict[str, Any]] = []
-            self._hypothesis(lambda student, **case: drawn.append(case), None, course_seed)
-            interactive = any(isinstance(value, DataObject) for case in drawn for value in case.values())
-            self.cases, self.drawn_for = [] if interactive else drawn, course_seed
-            self.script, self.scripts = None, 0
-        return self.cases
-
-    def _search(self, student: Student, course_seed: int, passed: int) -> None:
-        """Let Hypothesis find and shrink a failing example, in a counted number of tries.
-
-        It begins with the drawn cases once more. The first `passed` of them are known to pass, so nobody is asked.
-        """
-        known, tries = iter(range(passed)), itertools.count()
-        found = False
-
-        def example(**arguments: Any) -> None:
-            nonlocal found
-            if next(known, None) is not None:
-                return
-            if found and next(tries) >= SHRINKS:
-                raise ShrunkEnoughError
-            try:
-                self._example(self.body, **arguments)
-            except BaseException as error:
-                found = True
-                if error is self.failure and _simplest():
-                    raise ShrunkEnoughError from None
-                raise
-
+    def _shrink(self, student: Student, course_seed: int, passed: int) -> None:
+        """Look for a smaller example that fails, or for any where no case could be drawn; raises the failure."""
+        run_example = functools.partial(self._example, self.body)
         try:
-            self._hypothesis(example, student, course_seed)
+            shrink(self.test, run_example, lambda error: error is self.failure, student, course_seed, passed)
         except BaseException as raised:
             # Whatever Hypothesis makes of a failure (flaky, a group, a smaller one), the recorded one is the verdict.
             raise (self.failure or raised) from None
         if self.failure is not None:
             raise self.failure
 
-    def _hypothesis(self, body: Test, student: Student | None, course_seed: int) -> None:
-        self.test.hypothesis.inner_test = body  # type: ignore[attr-defined]
-        # Hypothesis would mix in constants of all modules that happen to be loaded: a change in one check, or in the
-        # engine, would then change what every other check draws.
-        with patch.object(providers, "_get_local_constants", Constants):
-            seed(course_seed)(self.test)(student=student)
-
     def _example(self, test: Test, **arguments: Any) -> None:
-        """One example; a failure is recorded in the place of the one before: shrinking makes them smaller."""
+        """One example; a failure replaces the one recorded before: shrinking makes them smaller."""
         student = arguments["student"]
         student._rpc.begin()
         try:
@@ -219,25 +180,6 @@ class Check:
             if fault_of_student and (self.failure is None or isinstance(error, Exception)):
                 self.failure, self.failed_lines = error, list(student._rpc.reproduction.lines)
             raise
-
-
-def _simplest() -> bool:
-    """Is each choice behind the example that Hypothesis runs the simplest of its kind?
-
-    Only an example of fewer choices could be smaller then; none of 1479 searches over all wrong programs found one.
-    """
-    return all(node.trivial for node in current_build_context().data.nodes)
-
-
-_SETTINGS = settings(
-    database=None,
-    deadline=None,
-    print_blob=False,
-    report_multiple_bugs=False,
-    # Slow students are the limits' affair, and the fixture is reset for each example.
-    suppress_health_check=list(HealthCheck),
-    phases=(Phase.explicit, Phase.generate, Phase.shrink),
-)
 
 
 def check(*, points: float, after: Test | None = None, examples: int = 20) -> Callable[[Test], Test]:
@@ -281,10 +223,10 @@ def check(*, points: float, after: Test | None = None, examples: int = 20) -> Ca
             raise ValueError(f"check {test.__name__} has no docstring; it is the title a student reads")
         if "student" not in inspect.signature(test).parameters:
             raise ValueError(f"check {test.__name__} does not take `student`")
-        # Kept here because a search puts its own recorder in the place of Hypothesis' inner test.
+        # Kept here because drawing and shrinking replace Hypothesis' inner test.
         body = test.hypothesis.inner_test if hasattr(test, "hypothesis") else test
         if hasattr(test, "hypothesis"):
-            settings(_SETTINGS, max_examples=examples)(test)
+            settings(SETTINGS, max_examples=examples)(test)
         made = Check(test, body, points, after.__name__ if after else "", examples)
         test.check = made  # type: ignore[attr-defined]
         return test

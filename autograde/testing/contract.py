@@ -344,7 +344,7 @@ def rng_only_from(target: Target, *args: Any, seed: int = 1, generator: str = "g
     """
     results = []
     for global_seed in (1, 2):
-        target._rpc.ask({"op": "reseed", "seed": global_seed})
+        target._rpc.request({"op": "reseed", "seed": global_seed})
         results.append(target(*args, **kwargs, **{generator: Generator(seed)}))
     hint = "You draw random numbers from torch's global generator. Pass `generator=` on to every random function."
     first, second = results

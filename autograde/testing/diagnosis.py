@@ -19,9 +19,9 @@ from torch.utils._pytree import tree_flatten
 
 from autograde.testing.tolerance import SAFETY, ULPS, in_order, nudged
 
-KEPT = 400
+MAX_OBSERVATIONS = 400
 """Observations that a misconception has to explain: the last ones."""
-HELD = 1 << 24
+MAX_NUMBERS = 1 << 24
 """Numbers of one submission that are kept: far more than all checks ask for, few enough for a grader's memory."""
 Misconception = Callable[..., Any]
 Inputs = tuple[tuple[Any, ...], dict[str, Any]]
@@ -45,43 +45,44 @@ class Observation:
 class Evidence:
     """All observations of one submission, each with the oracle and the submission's function that it belongs to."""
 
-    seen: list[tuple[Any, Observation]] = field(default_factory=list)
-    held: int = 0
-    """numbers in all answers that were kept"""
-    judged: dict[tuple[Misconception, Observation], bool] = field(default_factory=dict)
+    observations: list[tuple[Any, Observation]] = field(default_factory=list)
+    size: int = 0
+    """numbers in all answers"""
+    explained: dict[tuple[Misconception, Observation], bool] = field(default_factory=dict)
     """does the misconception explain the observation? Checks of one exercise ask about the same ones in turn"""
 
     def add(self, key: Any, observation: Observation) -> None:
-        """Beyond HELD numbers an answer is kept without them, and then no misconception explains it."""
+        """Beyond MAX_NUMBERS an answer is kept without them, and then no misconception explains it."""
         size = sum(leaf.numel() if isinstance(leaf, Tensor) else 1 for leaf in observation.got)
-        self.held += size
-        self.seen.append((key, replace(observation, size=size, got=observation.got if self.held <= HELD else [])))
+        self.size += size
+        got = observation.got if self.size <= MAX_NUMBERS else []
+        self.observations.append((key, replace(observation, size=size, got=got)))
 
-    def forget(self, before: int) -> None:
-        """All but the first `before` observations, as if they had never been made."""
-        self.held -= sum(observation.size for _, observation in self.seen[before:])
-        del self.seen[before:]
+    def truncate(self, count: int) -> None:
+        """Forget all but the first `count` observations, as if they had never been made."""
+        self.size -= sum(observation.size for _, observation in self.observations[count:])
+        del self.observations[count:]
 
     def extend(self, known: list[tuple[Any, Observation]]) -> None:
         """What another submission showed by the same answers."""
-        self.held += sum(observation.size for _, observation in known)
-        self.seen += known
+        self.size += sum(observation.size for _, observation in known)
+        self.observations += known
 
     def explanations(self, key: Any, misconceptions: list[Misconception]) -> list[Misconception]:
         """The misconceptions that explain the last observations; only one that is alone may be named to a student."""
-        last = list(islice((seen for belongs, seen in reversed(self.seen) if belongs == key), KEPT))
+        last = list(islice((seen for belongs, seen in reversed(self.observations) if belongs == key), MAX_OBSERVATIONS))
         left = [
             misconception
             for misconception in misconceptions
-            if all(self.judged.get((misconception, seen), True) for seen in last)
+            if all(self.explained.get((misconception, seen), True) for seen in last)
         ]
         for seen in last:
-            if unjudged := [misconception for misconception in left if (misconception, seen) not in self.judged]:
+            if unjudged := [misconception for misconception in left if (misconception, seen) not in self.explained]:
                 near = cache(partial(_near, seen))
-                self.judged.update(
+                self.explained.update(
                     {(misconception, seen): explains(misconception, seen, near) for misconception in unjudged}
                 )
-                left = [misconception for misconception in left if self.judged[misconception, seen]]
+                left = [misconception for misconception in left if self.explained[misconception, seen]]
         return left
 
 

@@ -1,7 +1,7 @@
-"""What one check asks of everybody, learned from a submission that passed, and what answers have passed before.
+"""The requests of one check, recorded from a submission that passed, and the replies with which it has been passed.
 
-A check's questions seldom depend on the answers. So they are sent all at once, and the answers taken one by one.
-Whoever answers to the byte like a submission that passed has passed: nothing is decoded or compared again.
+A check's requests seldom depend on the replies. So they are sent all at once. If the replies are byte for byte those of
+a submission that passed, this one has passed too: nothing is decoded or compared again.
 """
 
 from __future__ import annotations
@@ -11,49 +11,44 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from autograde.client.exchange_log import ExchangeLog
-from autograde.client.rpc import Rpc
+from autograde.client.pipelined import PipelinedConnection
 from autograde.testing import diagnosis
 
-MOST_PASSES = 64
-"""different answers that are remembered for a check"""
+MAX_PASSES = 64
+"""different replies that are remembered for a check"""
 
 
 @dataclass(frozen=True)
 class Pass:
-    """What follows from answers that passed."""
+    """What follows from replies that passed."""
 
     margin: float | None
-    seen: list[tuple[Any, diagnosis.Observation]]
+    observations: list[tuple[Any, diagnosis.Observation]]
     answers: dict[bytes, bytes]
-    """what the submission was sent where it called a function of the grader"""
+    """the answers to callbacks, by the digest of everything received up to there"""
 
 
 @dataclass
 class Script:
-    """The questions of a check, as frames; what followed from each set of answers that has passed, by its digest."""
+    """The requests of a check, as frames; what follows from each set of replies that has passed, by its digest."""
 
     frames: list[bytes]
     passes: OrderedDict[bytes, Pass] = field(default_factory=OrderedDict)
 
-    def recall(self, rpc: Rpc) -> Pass | None:
-        """Having asked everything: what follows if the same answers have passed before. Else the check has to run."""
-        heard = rpc.listen_ahead(self._answer)
-        if heard is None or heard not in self.passes:
+    def recall(self, connection: PipelinedConnection) -> Pass | None:
+        """After the requests were sent ahead: what follows if the same replies have passed before, else None."""
+        digest = connection.receive_ahead(self._recall_answer)
+        if digest is None or digest not in self.passes:
             return None
-        self.passes.move_to_end(heard)
-        return self.passes[heard]
+        self.passes.move_to_end(digest)
+        return self.passes[digest]
 
-    def _answer(self, heard: bytes) -> bytes | None:
+    def _recall_answer(self, digest: bytes) -> bytes | None:
         """A function of the grader gives the same again: it depends on the example and what it was called with."""
-        return next((known.answers[heard] for known in self.passes.values() if heard in known.answers), None)
+        return next((known.answers[digest] for known in self.passes.values() if digest in known.answers), None)
 
-    def remember(self, heard: bytes, passed: Pass) -> None:
-        """The last MOST_PASSES of them."""
-        self.passes[heard] = passed
-        if len(self.passes) > MOST_PASSES:
+    def remember(self, log: ExchangeLog, margin: float | None, observations: list[Any]) -> None:
+        """The last MAX_PASSES exchanges in which the check passed."""
+        self.passes[log.digest] = Pass(margin, observations, log.answers)
+        if len(self.passes) > MAX_PASSES:
             self.passes.popitem(last=False)
-
-
-def script_of(exchange_log: ExchangeLog) -> Script | None:
-    """From a talk in which the check passed; None if there is too much in it to keep."""
-    return Script(exchange_log.asked) if exchange_log.complete else None

@@ -145,7 +145,7 @@ def test_a_number_that_no_tensor_holds_is_a_wrong_answer(student_of: StudentOf, 
     student, oracle = student_of(f"def f(x):\n    return {number}"), Oracle(lambda x: float(x.sum()))
     with running(Trial(student)) as trial, pytest.raises(Mismatch, match="the result is wrong"):
         oracle.compare(student.f(torch.ones(2)), torch.ones(2))
-    assert [function for (_, function), _ in trial.evidence.seen] == ["f"]
+    assert [function for (_, function), _ in trial.evidence.observations] == ["f"]
 
 
 def test_only_public_names_can_be_asked_for(student_of: StudentOf) -> None:

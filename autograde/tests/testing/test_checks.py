@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from autograde.client.errors import WorkerLostError
 from autograde.client.student import Student
 from autograde.testing import Mismatch, Oracle, check, tensors
-from autograde.testing.checks import SHRINKS, Check, Test
+from autograde.testing.checks import Check
+from autograde.testing.drawing import MAX_SHRINKS, Test
 
 StudentOf = Callable[[str], Student]
 COUNTED = "asked = []\ndef f(x):\n    asked.append(x)\n    return "
@@ -52,7 +53,7 @@ def test_the_smallest_failing_input_is_replayed(student_of: StudentOf) -> None:
         made.run(student, 5)
     assert made.replay == "f(10)"
     drawn = 2 * 50  # the drawn cases, and Hypothesis' own way to the first failure
-    assert len(student.value("asked")) <= drawn + SHRINKS + 2
+    assert len(student.value("asked")) <= drawn + MAX_SHRINKS + 2
 
 
 def test_a_search_begins_where_the_drawn_cases_began_to_fail(student_of: StudentOf) -> None:
@@ -161,7 +162,7 @@ def test_an_author_is_told_what_a_check_lacks(points: float, test: Test, said: s
 def test_what_is_drawn_does_not_depend_on_what_else_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def drawn() -> list[int]:
         made = checked(given(st.integers())(below_ten), examples=300)
-        return [case["x"] for case in made._cases(5)]
+        return [case["x"] for case in made.draw(5)]
 
     before = drawn()
     (tmp_path / "loaded_by_chance.py").write_text("\n".join(f"N{n} = {n * 987_654_321}" for n in range(1, 99)))

@@ -93,17 +93,17 @@ def test_what_an_explanation_remembers_changes_no_later_one(
 ) -> None:
     remembering = diagnosis.Evidence()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(diagnosis, "KEPT", 3)
+        patch.setattr(diagnosis, "MAX_OBSERVATIONS", 3)
         for formula, width, taken_back in answers:
             x = torch.arange(1.0, width + 1)
             remembering.add(
                 "f",
                 diagnosis.Observation(lambda misconception: misconception, (x,), {}, [formula(x)], [torch.zeros(())]),
             )
-            afresh = diagnosis.Evidence(list(remembering.seen))
-            assert remembering.explanations("f", FORMULAS) == afresh.explanations("f", FORMULAS)
+            fresh = diagnosis.Evidence(list(remembering.observations))
+            assert remembering.explanations("f", FORMULAS) == fresh.explanations("f", FORMULAS)
             if taken_back:
-                remembering.forget(len(remembering.seen) - 1)
+                remembering.truncate(len(remembering.observations) - 1)
 
 
 @pytest.mark.parametrize(

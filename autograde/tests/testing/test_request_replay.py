@@ -15,7 +15,7 @@ from autograde.client.errors import WorkerLostError
 from autograde.client.student import Student
 from autograde.grading.check_forks import SPARE, CheckForks
 from autograde.testing import Oracle, check, tensors
-from autograde.testing.checks import MOST_SCRIPTS, Check
+from autograde.testing.checks import MAX_SCRIPTS, Check
 from autograde.testing.decoys import Decoy, decoy_named
 from autograde.testing.diagnosis import Evidence
 from autograde.tests.conftest import LIMITS, Run
@@ -76,7 +76,7 @@ def test_answers_that_have_passed_are_not_compared_again(forks_of: ForksOf) -> N
     again = verdict(squares.check, forks_of("def f(y):\n    return y * y"), other)
     assert first == again
     assert squares.ran == ran
-    assert len(other.seen) == len(one.seen) == 10
+    assert len(other.observations) == len(one.observations) == 10
     assert first[2] is not None
 
 
@@ -112,7 +112,7 @@ def test_questions_that_depend_on_answers_are_asked_one_by_one(forks_of: ForksOf
         assert student.f(student.f(n)) <= n
 
     made: Check = check(points=1, examples=5)(counts_down).check  # type: ignore[attr-defined]
-    for less in range(MOST_SCRIPTS + 2):
+    for less in range(MAX_SCRIPTS + 2):
         assert verdict(made, forks_of(f"def f(n):\n    return n - {less}"))[0] == ""
     assert made.script is None
 
@@ -174,13 +174,13 @@ def test_no_more_is_held_than_should_be(forks_of: ForksOf, monkeypatch: pytest.M
     squares = Squares()
     right = verdict(squares.check, forks_of("def f(x):\n    return x * x"))
     ran = squares.ran
-    monkeypatch.setattr("autograde.client.rpc.MOST_AHEAD", 200)
+    monkeypatch.setattr("autograde.client.pipelined.MAX_BYTES_AHEAD", 200)
     assert verdict(squares.check, forks_of("def f(x):\n    return x * x")) == right
     assert squares.ran == ran + 5, "answers that are too long together are taken one by one"
-    monkeypatch.setattr("autograde.testing.diagnosis.HELD", 12)
+    monkeypatch.setattr("autograde.testing.diagnosis.MAX_NUMBERS", 12)
     evidence = Evidence()
     verdict(squares.check, forks_of("def f(x):\n    return x * x"), evidence)
-    kept = [seen.got for _, seen in evidence.seen]
+    kept = [seen.got for _, seen in evidence.observations]
     assert [len(got) for got in kept] == [1, 1, *[0] * 8]
 
 
@@ -188,8 +188,8 @@ def test_what_is_forgotten_and_what_is_known_count_as_held(forks_of: ForksOf) ->
     squares, right = Squares(), "def f(x):\n    return x * x"
     first, second = Evidence(), Evidence()
     verdict(squares.check, forks_of(right), first)
-    assert first.held == 10 * 6
+    assert first.size == 10 * 6
     verdict(squares.check, forks_of(right), second)
-    assert second.held == first.held, "known answers count as well"
-    second.forget(3)
-    assert (second.held, len(second.seen)) == (3 * 6, 3)
+    assert second.size == first.size, "known answers count as well"
+    second.truncate(3)
+    assert (second.size, len(second.observations)) == (3 * 6, 3)
