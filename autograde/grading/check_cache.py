@@ -119,7 +119,7 @@ def load_into(data: bytes, checks: Mapping[str, Check], oracles: Mapping[str, Or
     for name, asked in known.checks.items():
         checks[name].restore(seed, _read(asked.cases), asked.questions)
     for name, frames in known.oracles.items():
-        oracles[name].known |= dict(map(_expected, frames))
+        oracles[name].cache |= dict(map(_expected, frames))
     return True
 
 
@@ -129,7 +129,7 @@ def encode_known(checks: Mapping[str, Check], oracles: Mapping[str, Oracle], see
     Left out is what would not come back from frames as it is: an object of the reference's, say.
     """
     asked = {name: _asked(check) for name, check in checks.items() if check.drawn_for == seed}
-    measured = {name: list(filter(None, map(_measured, oracle.known.items()))) for name, oracle in oracles.items()}
+    measured = {name: list(filter(None, map(_measured, oracle.cache.items()))) for name, oracle in oracles.items()}
     content = msgspec.msgpack.encode(Known({name: part for name, part in asked.items() if part}, measured))
     return hashlib.sha256(content).digest() + content
 
@@ -141,7 +141,7 @@ def _asked(check: Check) -> Asked | None:
 
 def _measured(item: tuple[Any, Expected]) -> bytes | None:
     (of_value, digest), expected = item
-    if expected.held:
+    if expected.opaque:
         return None
     parts, answer = tree_map(_in_rows, ([(part.exact, part.allowed) for part in expected.parts], expected.answer))
     return _written((of_value, digest, parts, answer))

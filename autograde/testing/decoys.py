@@ -25,8 +25,8 @@ class Question:
     """the right one, in the student's dtype"""
     right: list[Tensor]
     """its tensors"""
-    asked: Callable[[Misconception], Misconception]
-    """makes of a function what is asked of it: itself, or its gradients"""
+    transform: Callable[[Misconception], Misconception]
+    """makes of a function what is compared: its value, or its gradients"""
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     misconceptions: list[Misconception]
@@ -38,17 +38,17 @@ Decoy = Callable[[Any, Question], Any]
 
 
 def _zeros(got: Any, question: Question) -> Any:
-    return _rebuilt(question, [torch.zeros_like(part) for part in question.right])
+    return _rebuild(question, [torch.zeros_like(part) for part in question.right])
 
 
 def _input_unchanged(got: Any, question: Question) -> Any:
     right = question.right
     same = [arg for arg in question.args if isinstance(arg, Tensor) and right and arg.shape == right[0].shape]
-    return _rebuilt(question, [same[0].to(right[0].dtype), *right[1:]]) if same else _zeros(got, question)
+    return _rebuild(question, [same[0].to(right[0].dtype), *right[1:]]) if same else _zeros(got, question)
 
 
 def _doubled(got: Any, question: Question) -> Any:
-    return _rebuilt(question, [part * 2 for part in question.right])
+    return _rebuild(question, [part * 2 for part in question.right])
 
 
 DECOYS: dict[str, Decoy] = {
@@ -58,23 +58,23 @@ DECOYS: dict[str, Decoy] = {
 }
 
 
-def holder_of(name: str) -> Decoy:
-    """One who holds a misconception and is right wherever it has nothing to say."""
+def misconception_decoy(name: str) -> Decoy:
+    """The answers of a misconception, and right ones where it has none."""
 
-    def believe(got: Any, question: Question) -> Any:
+    def answer(got: Any, question: Question) -> Any:
         for misconception in question.misconceptions:
             if misconception.__name__ == name:
                 with suppress(Exception):  # it has no answer to these inputs
-                    return question.asked(misconception)(*question.args, **question.kwargs)
+                    return question.transform(misconception)(*question.args, **question.kwargs)
         return got
 
-    return believe
+    return answer
 
 
 def decoy_named(name: str) -> Decoy | None:
-    """One of DECOYS, else the holder of the misconception of that name; None for no name."""
-    return DECOYS.get(name) or (holder_of(name) if name else None)
+    """One of DECOYS, else the decoy of the misconception of that name; None for no name."""
+    return DECOYS.get(name) or (misconception_decoy(name) if name else None)
 
 
-def _rebuilt(question: Question, tensors: list[Tensor]) -> Any:
+def _rebuild(question: Question, tensors: list[Tensor]) -> Any:
     return tree_unflatten(tensors, tree_flatten(question.answer)[1])

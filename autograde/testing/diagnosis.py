@@ -32,7 +32,7 @@ class Observation:
     """One answer: the inputs, what came, and how far apart two right answers may be."""
 
     transform: Callable[[Misconception], Misconception]
-    """what was asked of the function: its value, or its gradients"""
+    """makes of a function what was compared: its value, or its gradients"""
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     got: list[Any]
@@ -92,26 +92,26 @@ def _near(seen: Observation) -> Inputs:
 
 
 def explains(misconception: Misconception, seen: Observation, near: Callable[[], Inputs]) -> bool:
-    """Does the misconception, run in the student's dtype, give the numbers seen? `near` gives the inputs, nudged."""
-    asked = seen.transform(misconception)
-    wrong = _answer(asked, (seen.args, seen.kwargs))
+    """Does the misconception, run in the student's dtype, give what was answered? `near` gives the inputs, nudged."""
+    wrong_formula = seen.transform(misconception)
+    wrong = _answer(wrong_formula, (seen.args, seen.kwargs))
     if wrong is None or len(wrong) != len(seen.got):
         return False
     if all(map(_equal, wrong, seen.got)):
         return True
-    if (moved := _answer(asked, near())) is None:
+    if (moved := _answer(wrong_formula, near())) is None:
         return False
     allowed = seen.allowed if len(seen.allowed) == len(wrong) else [torch.zeros(())] * len(wrong)
     return all(map(_same, wrong, moved, seen.got, allowed))
 
 
-def _answer(asked: Misconception, inputs: Inputs) -> list[Any] | None:
+def _answer(formula: Misconception, inputs: Inputs) -> list[Any] | None:
     """None where a misconception has no answer to these inputs."""
     args, kwargs = inputs
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a wrong formula may well divide by zero
-            return tree_flatten(in_order(asked(*args, **kwargs)))[0]
+            return tree_flatten(in_order(formula(*args, **kwargs)))[0]
     except Exception:
         return None
 
@@ -142,8 +142,8 @@ def _same(wrong: Any, moved: Any, got: Any, allowed: Tensor) -> bool:
         return False
     spread = (moved - wrong).abs().nan_to_num(0.0, 0.0, 0.0)
     spread = torch.maximum(spread, spread.mean() if spread.numel() else spread)
-    room = SAFETY * spread + rounding * wrong.abs().nan_to_num(0.0, 0.0, 0.0)
+    tolerance = SAFETY * spread + rounding * wrong.abs().nan_to_num(0.0, 0.0, 0.0)
     if allowed.shape == wrong.shape:
-        room = torch.maximum(room, allowed)
-    near = (wrong - got).abs() <= room
+        tolerance = torch.maximum(tolerance, allowed)
+    near = (wrong - got).abs() <= tolerance
     return bool((near | wrong.isnan() | (wrong == got)).all())

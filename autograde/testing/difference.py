@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,36 +20,72 @@ from autograde.testing.tolerance import Part
 from autograde.testing.trial import trial
 
 
-def difference(got: Any, answer: Any, parts: list[Part], what: str, names: list[str]) -> Mismatch | None:
-    """The Mismatch between `got` and the expected `answer` (whose tensors are `parts`), or None if there is none."""
-    waiting = iter(parts)
-    return _walk(got, answer, waiting, what, iter(names))
+@dataclass(frozen=True)
+class Answer:
+    """What is compared: the result of a call, or the gradients in its arguments."""
+
+    expected: Any
+    """in the student's dtype; gradients are a list"""
+    parts: list[Part]
+    """its tensors, with their tolerances"""
+    arguments: list[str] | None = None
+    """for gradients, the names of the arguments that they belong to"""
+
+    @property
+    def is_gradient(self) -> bool:
+        return self.arguments is not None
+
+    @property
+    def name(self) -> str:
+        """What a message calls the whole."""
+        return "the gradient" if self.is_gradient else "the result"
 
 
-def _walk(got: Any, answer: Any, parts: Any, what: str, names: Any) -> Mismatch | None:
-    if isinstance(answer, dict):
-        if not isinstance(got, dict):
-            return Mismatch(f"{what} must be a dict with the keys {sorted(map(str, answer))}, not {describe(got)}")
-        if missing := [key for key in answer if key not in got]:
-            return Mismatch(f"{what} lacks {_keys(missing)}")
-        if more := [key for key in got if key not in answer]:
-            return Mismatch(f"{what} has {_keys(more)}, which should not be there")
-        for key, item in answer.items():
-            if (problem := _walk(got[key], item, parts, f"{what}[{key!r}]", names)) is not None:
-                return problem
-        return None
-    if isinstance(answer, (list, tuple)):
-        if not isinstance(got, (list, tuple)) or len(got) != len(answer):
-            return Mismatch(f"{what} must be {len(answer)} values, not {describe(got)}")
-        for index, (mine, item) in enumerate(zip(got, answer, strict=True)):
-            name = next(names, f"{what}[{index}]")
-            if (problem := _walk(mine, item, parts, name, iter(()))) is not None:
-                return problem
-        return None
-    part = next(parts)
-    if isinstance(answer, Tensor):
+def difference(got: Any, answer: Answer) -> Mismatch | None:
+    """The Mismatch between `got` and what is expected, or None if there is none."""
+    return _Comparison(answer).compare(got, answer.expected, answer.name)
+
+
+class _Comparison:
+    """Walks through an answer and what was expected, side by side."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+        self.parts = iter(answer.parts)
+        self.names: Iterator[str] = iter([f"the gradient of `{name}`" for name in answer.arguments or []])
+        """of the members of the outermost list"""
+
+    def compare(self, got: Any, expected: Any, what: str) -> Mismatch | None:
+        if isinstance(expected, dict):
+            return self._dict(got, expected, what)
+        if isinstance(expected, (list, tuple)):
+            return self._list(got, expected, what)
+        part = next(self.parts)
+        if not isinstance(expected, Tensor):
+            return _number(got, part, what)
+        if got is None and self.answer.is_gradient:
+            # No gradient is a gradient of zeros.
+            is_zero = not bool((part.exact.abs() > part.allowed).any())
+            return None if is_zero else Mismatch(f"{what} is missing: your computation is cut off from autograd there")
         return _tensor(got, part, what)
-    return _number(got, part, what)
+
+    def _dict(self, got: Any, expected: dict[Any, Any], what: str) -> Mismatch | None:
+        if not isinstance(got, dict):
+            return Mismatch(f"{what} must be a dict with the keys {sorted(map(str, expected))}, not {describe(got)}")
+        if missing := [key for key in expected if key not in got]:
+            return Mismatch(f"{what} lacks {_keys(missing)}")
+        if more := [key for key in got if key not in expected]:
+            return Mismatch(f"{what} has {_keys(more)}, which should not be there")
+        problems = (self.compare(got[key], item, f"{what}[{key!r}]") for key, item in expected.items())
+        return next((problem for problem in problems if problem is not None), None)
+
+    def _list(self, got: Any, expected: Sequence[Any], what: str) -> Mismatch | None:
+        if not isinstance(got, (list, tuple)) or len(got) != len(expected):
+            return Mismatch(f"{what} must be {len(expected)} values, not {describe(got)}")
+        names, self.names = self.names, iter(())
+        pairs = enumerate(zip(got, expected, strict=True))
+        problems = (self.compare(mine, item, next(names, f"{what}[{index}]")) for index, (mine, item) in pairs)
+        return next((problem for problem in problems if problem is not None), None)
 
 
 def _keys(keys: list[Any]) -> str:
@@ -67,10 +105,6 @@ def _number(got: Any, part: Part, what: str) -> Mismatch | None:
 
 
 def _tensor(got: Any, part: Part, what: str) -> Mismatch | None:
-    if got is None and what.startswith("the gradient") and bool((part.exact.abs() > part.allowed).any()):
-        return Mismatch(f"{what} is missing: your computation is cut off from autograd there")
-    if got is None and what.startswith("the gradient"):
-        return None
     if not isinstance(got, Tensor):
         return Mismatch(f"{what} must be a tensor, not {describe(got)}")
     if got.shape != part.like.shape:
@@ -93,17 +127,17 @@ def _values(got: Tensor, part: Part, what: str) -> Mismatch | None:
     mine, theirs = got.reshape(-1)[worst].item(), expected.reshape(-1)[worst].item()
     wrong = f"{int((~fine).sum())} of {fine.numel()} values wrong"
     where = f"{what}: {wrong}, the worst at index {index}" if exact.dim() else f"{what} is wrong"
-    room = float(allowed.reshape(-1)[worst])
+    tolerance = float(allowed.reshape(-1)[worst])
     return Mismatch(
         where,
         got=f"got {mine:.6g}",
-        expected=f"expected {theirs:.6g} (allowed ±{room:.1g})",
+        expected=f"expected {theirs:.6g} (allowed ±{tolerance:.1g})",
         compared=None if got.is_complex() else functools.partial(window, what, got, expected, fine, index),
     )
 
 
 def distance(got: Tensor, part: Part) -> tuple[Tensor, Tensor]:
-    """What is expected of an answer in the student's dtype, and how far `got` lies from it, element by element."""
+    """What is expected of an answer in the student's dtype, and how far `got` is from it, element by element."""
     exact = part.exact
     # An answer too large for the dtype is infinite there; only then may a finite exact value become infinite.
     rounded = exact.to(part.like.dtype).to(exact.dtype) if part.like.is_floating_point() else exact
@@ -119,7 +153,7 @@ def _worst(error: Tensor, fine: Tensor) -> int:
 
 
 def describe(value: Any) -> str:
-    """What came instead, in a few words, naming nothing of the value itself."""
+    """What came instead, in a few words, without the value itself."""
     if isinstance(value, RemoteObject):
         return f"an object of type {value._handle.type_name}"
     if isinstance(value, Tensor):

@@ -17,15 +17,17 @@ from torch.utils._pytree import tree_flatten
 from autograde.client.mismatch import Mismatch
 from autograde.client.proxies import Target, gradients
 from autograde.testing import decoys, diagnosis
-from autograde.testing.difference import difference
+from autograde.testing.difference import Answer, difference
 from autograde.testing.tolerance import Part, in_order, measure
 from autograde.testing.trial import trial
+from autograde.testing.vjp import exact_cotangent, floating_positions, vjp_of
 from autograde.wire import encode
 
-CACHED = 4096
+MAX_CACHED = 4096
 Reference = Callable[..., Any]
+Transform = Callable[[Reference], Reference]
 Key = tuple[bool, str]
-"""asked for the value, not for gradients; a digest of the inputs"""
+"""for the value, not for gradients; a digest of the inputs"""
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,8 @@ class Expected:
 
     parts: list[Part]
     answer: Any
-    held: list[Any]
-    """inputs that are no data, known by their identity: kept, or that would soon be another's"""
+    opaque: list[Any]
+    """inputs that are no data and are identified by `id`: kept alive, or another object could get the same one"""
 
 
 class Oracle:
@@ -77,7 +79,7 @@ class Oracle:
         self.reference = reference
         self.forms = forms
         self.misconceptions: list[Reference] = []
-        self.known: OrderedDict[Key, Expected] = OrderedDict()
+        self.cache: OrderedDict[Key, Expected] = OrderedDict()
         """what was measured so far, the latest used last"""
 
     def misconception(self, misconception: Reference) -> Reference:
@@ -141,7 +143,7 @@ class Oracle:
                 '''the k experts with the largest weights are chosen'''
                 oracle.compare(student.route(logits, k), logits, k)
         """
-        self._compare(got, "the result", _as_it_is, args, kwargs)
+        self._compare(got, None, args, kwargs)
 
     def compare_gradients(self, target: Target, *args: Any, **kwargs: Any) -> None:
         """Raise Mismatch unless the gradient in every floating tensor argument is that of the reference.
@@ -174,7 +176,8 @@ class Oracle:
                 '''the backward pass is the derivative of the square'''
                 oracle.compare_gradients(student.square, x)
         """
-        if not _floating(args) or any(isinstance(arg, Tensor) and arg.is_floating_point() for arg in kwargs.values()):
+        positions = floating_positions(args)
+        if not positions or any(isinstance(arg, Tensor) and arg.is_floating_point() for arg in kwargs.values()):
             raise TypeError("compare_gradients compares the gradients of floating tensors: pass each by position")
         value = self.reference(*args, **kwargs)
         cotangents = [exact_cotangent(torch.as_tensor(leaf)) for leaf in tree_flatten(value)[0]]
@@ -182,88 +185,62 @@ class Oracle:
         if found is None:
             self.compare(got_value, *args, **kwargs)
             raise Mismatch("the result has another shape than expected, so its gradient cannot be taken")
-        got = [found.get(index) for index in _floating(args)]
-        self._compare(got, "the gradient", lambda function: vjp_of(function, cotangents), args, kwargs)
+        self._compare([found.get(index) for index in positions], cotangents, args, kwargs)
 
-    def _compare(self, got: Any, what: str, asked: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        now = trial()
-        expected = self._expected(asked, args, kwargs)
+    def _compare(
+        self, got: Any, cotangents: list[Tensor] | None, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        """Compare values, or with `cotangents` gradients, and keep what was answered as evidence."""
+        now, transform = trial(), _transform(cotangents)
+        expected = self._expected(cotangents, args, kwargs)
         parts, answer = expected.parts, expected.answer
-        if (decoy := now.decoy) is not None:
-            question = decoys.Question(answer, [part.like for part in parts], asked, args, kwargs, self.misconceptions)
-            got = decoy(got, question)
+        if now.decoy is not None:
+            likes = [part.like for part in parts]
+            got = now.decoy(got, decoys.Question(answer, likes, transform, args, kwargs, self.misconceptions))
         got = in_order(got)
-        problem = difference(got, answer, parts, what, self._names(what, args))
+        problem = difference(got, Answer(answer, parts, None if cotangents is None else self._names(args)))
         # No gradient is a gradient of zeros.
         leaves = [
             torch.zeros_like(parts[index].like) if leaf is None and index < len(parts) else leaf
             for index, leaf in enumerate(tree_flatten(got)[0])
         ]
-        data = all(isinstance(leaf, (Tensor, int, float)) for leaf in leaves)
-        if data:
-            seen = diagnosis.Observation(asked, args, kwargs, leaves, [part.allowed for part in parts])
-            now.evidence.add((self, now.last_target), seen)
-        if problem is None:
-            return
-        if data:
-            problem.explain = functools.partial(now.evidence.explanations, (self, now.last_target), self.misconceptions)
-        raise problem
+        if all(isinstance(leaf, (Tensor, int, float)) for leaf in leaves):
+            key = self, now.last_target
+            allowed = [part.allowed for part in parts]
+            now.evidence.add(key, diagnosis.Observation(transform, args, kwargs, leaves, allowed))
+            if problem is not None:
+                problem.explain = functools.partial(now.evidence.explanations, key, self.misconceptions)
+        if problem is not None:
+            raise problem
 
-    def _expected(self, asked: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Expected:
-        """Measured once for the same inputs: every submission of a course is asked the same questions."""
-        held: list[Any] = []
+    def _expected(self, cotangents: list[Tensor] | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Expected:
+        """Measured once for the same inputs: every submission of a course gets the same requests."""
+        opaque: list[Any] = []
 
         def name(thing: Any) -> int:
-            held.append(thing)
+            opaque.append(thing)
             return id(thing)
 
-        key = asked is _as_it_is, hashlib.sha256(encode((args, kwargs), name)).hexdigest()
-        if key not in self.known:
-            parts, answer = measure(asked(self.reference), args, kwargs, [asked(form) for form in self.forms])
-            self.known[key] = Expected(parts, answer, held)
-            if len(self.known) > CACHED:
-                self.known.popitem(last=False)
-        self.known.move_to_end(key)
-        return self.known[key]
+        key = cotangents is None, hashlib.sha256(encode((args, kwargs), name)).hexdigest()
+        if key not in self.cache:
+            transform = _transform(cotangents)
+            forms = [transform(form) for form in self.forms]
+            self.cache[key] = Expected(*measure(transform(self.reference), args, kwargs, forms), opaque)
+            if len(self.cache) > MAX_CACHED:
+                self.cache.popitem(last=False)
+        self.cache.move_to_end(key)
+        return self.cache[key]
 
-    def _names(self, what: str, args: tuple[Any, ...]) -> list[str]:
-        """What to call each part of the answer in a message."""
-        if what == "the result":
-            return []
+    def _names(self, args: tuple[Any, ...]) -> list[str]:
+        """Of the arguments whose gradients are compared."""
         names = list(inspect.signature(self.reference).parameters)
-        return [f"the gradient of `{names[index]}`" for index in _floating(args)]
+        return [names[index] for index in floating_positions(args)]
 
 
-def _as_it_is(function: Reference) -> Reference:
+def _transform(cotangents: list[Tensor] | None) -> Transform:
+    """Makes of a function what is compared: its value, or its gradients."""
+    return _unchanged if cotangents is None else functools.partial(vjp_of, cotangents=cotangents)
+
+
+def _unchanged(function: Reference) -> Reference:
     return function
-
-
-def _floating(args: tuple[Any, ...]) -> list[int]:
-    return [index for index, arg in enumerate(args) if isinstance(arg, Tensor) and arg.is_floating_point()]
-
-
-def exact_cotangent(like: Tensor) -> Tensor:
-    """An upstream gradient of varied multiples of 1/8 in [-1, 1], which every floating dtype holds exactly."""
-    pattern = (torch.arange(like.numel()) * 7 + 3) % 17 - 8
-    return (
-        (pattern.to(torch.float64) / 8)
-        .reshape(like.shape)
-        .to(like.dtype if like.is_floating_point() else torch.float64)
-    )
-
-
-def vjp_of(function: Reference, cotangents: list[Tensor]) -> Reference:
-    """The function that maps the same arguments to the list of gradients of its floating tensor arguments."""
-
-    def vjp(*args: Any, **kwargs: Any) -> list[Tensor]:
-        where = _floating(args)
-        leaves = [arg.detach().clone().requires_grad_() if index in where else arg for index, arg in enumerate(args)]
-        outputs = [leaf for leaf in tree_flatten(function(*leaves, **kwargs))[0] if isinstance(leaf, Tensor)]
-        pairs = [(out, up.to(out.dtype)) for out, up in zip(outputs, cotangents, strict=True) if out.requires_grad]
-        wanted = [leaves[index] for index in where]
-        if not pairs:
-            return [torch.zeros_like(leaf) for leaf in wanted]
-        found = torch.autograd.grad([out for out, _ in pairs], wanted, [up for _, up in pairs], allow_unused=True)
-        return [torch.zeros_like(leaf) if grad is None else grad for leaf, grad in zip(wanted, found, strict=True)]
-
-    return vjp

@@ -76,8 +76,8 @@ def test_what_is_taken_over_is_what_would_be_drawn_and_measured() -> None:
     assert_same(first.check.cases, second.check.cases)
     assert second.check.script is not None
     assert second.check.script.frames == [b"a", b"question"]
-    assert list(first.oracle.known) == list(second.oracle.known)
-    for one, other in zip(first.oracle.known.values(), second.oracle.known.values(), strict=True):
+    assert list(first.oracle.cache) == list(second.oracle.cache)
+    for one, other in zip(first.oracle.cache.values(), second.oracle.cache.values(), strict=True):
         assert_same(one.answer, other.answer)
         assert_same([vars(part) for part in one.parts], [vars(part) for part in other.parts])
 
@@ -114,7 +114,7 @@ def test_functions_among_the_inputs_are_measured_again() -> None:
     oracle.compare(torch.ones(2), torch.ones(2), torch.relu)
     fresh = Oracle(lambda x, f: f(x))
     assert check_cache.load_into(check_cache.encode_known({}, {"oracle": oracle}, SEED), {}, {"oracle": fresh}, SEED)
-    assert not fresh.known
+    assert not fresh.cache
 
 
 def test_damaged_bytes_cost_time_and_nothing_else() -> None:
@@ -126,4 +126,4 @@ def test_damaged_bytes_cost_time_and_nothing_else() -> None:
             assert not second.apply(damaged)
     second.check.draw(SEED)
     assert_same(first.check.cases, second.check.cases)
-    assert not second.oracle.known
+    assert not second.oracle.cache

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Mismatch, Oracle, diagnosis
-from autograde.testing.decoys import DECOYS, holder_of
+from autograde.testing.decoys import DECOYS, misconception_decoy
 from autograde.testing.trial import Trial, running
 
 
@@ -210,7 +210,7 @@ def test_who_holds_an_idea_answers_as_it_does_and_is_right_where_it_has_no_answe
         return first * second
 
     oracle.misconception(square_of_pairs)
-    with running(Trial(decoy=holder_of("square_of_pairs"))):
+    with running(Trial(decoy=misconception_decoy("square_of_pairs"))):
         pairs, triples = torch.tensor([[1.0, 2.0]]), torch.tensor([[1.0, 2.0, 3.0]])
         oracle.compare(mean_square(triples), triples)
         mismatch(oracle, mean_square(pairs), pairs)
