@@ -130,9 +130,9 @@ class Documented:
         ]
 
     def _is_own(self, function: Any) -> bool:
-        """Not one that a module imports."""
+        """Not one that a module imports from outside its package."""
         owner: str = getattr(self.thing, "__module__", self.thing.__name__)
-        return str(function.__module__) == owner
+        return f"{function.__module__}.".startswith(f"{owner}.")
 
     @property
     def _constructor(self) -> ast.FunctionDef | None:
@@ -142,7 +142,8 @@ class Documented:
     @cached_property
     def _lines(self) -> list[str]:
         """Of the module where its definition is."""
-        return inspect.getsource(sys.modules[getattr(self._first, "__module__", self._first.__name__)]).splitlines()
+        defined = self.thing if inspect.ismodule(self._first) else self._first
+        return inspect.getsource(sys.modules[getattr(defined, "__module__", defined.__name__)]).splitlines()
 
     @cached_property
     def _node(self) -> Any:

@@ -20,6 +20,8 @@ class Remote:
     """Stands for an object that stays in the worker."""
 
     _handle: Handle
+    _text: str
+    """what the cell to paste calls it"""
 
 
 class Rpc:

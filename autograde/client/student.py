@@ -6,9 +6,11 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from autograde.client.calls import Cost, Target, cost, gradients
 from autograde.client.errors import StudentError
+from autograde.client.function import Function
 from autograde.client.mismatch import Mismatch
-from autograde.client.proxies import Cost, Function, RemoteObject, Target, cost, gradients
+from autograde.client.remote_object import RemoteObject
 from autograde.client.rpc import Rpc
 from autograde.exception_names import public_type
 from autograde.wire import Channel

@@ -1,8 +1,10 @@
 """What a hidden test may use. Knows no course, no student's name and no worker: only proxies, numbers and laws."""
 
+from autograde.client.calls import Cost
 from autograde.client.errors import StudentError
+from autograde.client.function import Function
 from autograde.client.mismatch import Mismatch, expect
-from autograde.client.proxies import Cost, Function, RemoteObject
+from autograde.client.remote_object import RemoteObject
 from autograde.client.student import Student
 from autograde.testing import builtin_operators, contract
 from autograde.testing.checks import check

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from autograde.client.mismatch import Mismatch
-from autograde.client.proxies import RemoteObject
+from autograde.client.remote_object import RemoteObject
 from autograde.testing.error_ratio import error_ratio
 from autograde.testing.excerpt import window
 from autograde.testing.tolerance import Part

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten
 
+from autograde.client.calls import Target, gradients
 from autograde.client.mismatch import Mismatch
-from autograde.client.proxies import Target, gradients
 from autograde.testing import decoys, diagnosis
 from autograde.testing.difference import Answer, difference
 from autograde.testing.tolerance import Part, in_order, measure

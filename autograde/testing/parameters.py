@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 
 from autograde.client.mismatch import Mismatch
-from autograde.client.proxies import RemoteObject
+from autograde.client.remote_object import RemoteObject
 
 MISSING = (
     "A learnable tensor is an nn.Parameter, or an nn.Linear's, assigned to self in __init__; "

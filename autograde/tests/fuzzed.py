@@ -22,9 +22,9 @@ from typing import Any
 import msgspec
 import torch
 
+from autograde.client.calls import cost, gradients, watched, without
 from autograde.client.errors import StudentError, WorkerLostError
 from autograde.client.mismatch import Mismatch
-from autograde.client.proxies import cost, gradients, watched, without
 from autograde.client.student import Student
 from autograde.course import Course
 from autograde.isolation.running_submission import account_of

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from autograde.client.calls import watched
 from autograde.client.errors import StudentError, WorkerLostError
-from autograde.client.proxies import watched
 from autograde.client.student import Student
 from autograde.isolation.running_submission import RunningSubmission, WorkerCrashedError, WorkerTimeoutError
 from autograde.isolation.zygote_client import WardenLostError, Zygote

@@ -1,0 +1,95 @@
+"""Calls of a submission's function for more than its value: gradients, costs, and what only its process can see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from autograde.client.errors import DISTURBED, WorkerLostError
+from autograde.client.function import Function
+from autograde.client.remote_object import RemoteObject
+
+Target = Function | RemoteObject
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a call cost, counted in the submission's process.
+
+    Example:
+        # In the notebook
+        def power(x, n):
+            result = torch.eye(x.shape[-1])
+            for _ in range(n):
+                result = result @ x
+            return result
+
+        # In the hidden test
+        @check(points=1, examples=3)
+        @given(tensors((4, 4)))
+        def test_products(student, x):
+            '''the eighth power takes three matrix products'''
+            products = student.cost(student.power, x, 8).operations.get("mm", 0)
+            expect(products <= 3, f"{products} matrix products", "Square the square.")
+
+        # A student reads
+        # 8 matrix products
+        # hint: Square the square.
+    """
+
+    result: Any
+    """what the call returned"""
+    flops: int
+    """floating point operations of matrix products, convolutions and attention; elementwise operators count 0"""
+    peak_bytes: int
+    """the most bytes that tensors made by the call held at one time"""
+    operations: dict[str, int]
+    """name of an operator of torch, such as `mm` or `add` -> how many times it ran"""
+
+
+def gradients(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any], cotangents: Any) -> tuple[Any, Any]:
+    """(value, gradients): position of a floating tensor argument, or name of a parameter, -> gradient or None.
+
+    `cotangents` are one per tensor of the value; None means ones. Gradients are None if their shapes do not fit.
+    """
+    reply = target._ask("gradients", args, kwargs, cotangents=cotangents)
+    from_wire = target._rpc.from_wire
+    found = from_wire(reply.get("gradients"))
+    if not (found is None or (isinstance(found, dict) and all(type(name) in (int, str) for name in found))):
+        raise WorkerLostError(DISTURBED)
+    return from_wire(reply["value"]), found
+
+
+def watched(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[bool], list[bool]]:
+    """Per tensor argument: did the call write to it, and does its result share its memory. The worker's word."""
+    reply = target._ask("watch", args, kwargs)
+    changed, shared = reply.get("changed"), reply.get("shared")
+    if not (isinstance(changed, list) and isinstance(shared, list)):
+        raise WorkerLostError(DISTURBED)
+    return [flag is True for flag in changed], [flag is True for flag in shared]
+
+
+def called(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any], **extra: Any) -> tuple[Any, list[str]]:
+    """(value, devices of its tensors) of a call; noncontiguous=True lays the inputs out the other way round."""
+    devices: list[str] = []
+    reply = target._ask("call", args, kwargs, **extra)
+    return target._rpc.from_wire(reply["value"], devices), devices
+
+
+def without(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any], banned: list[str]) -> list[str]:
+    """Which of the `banned` operators a call asks for. The worker's word."""
+    names = target._ask("without", args, kwargs, banned=banned).get("called")
+    if not (isinstance(names, list) and all(name in banned for name in names)):
+        raise WorkerLostError(DISTURBED)
+    return names
+
+
+def cost(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Cost:
+    """Call under the worker's counters."""
+    reply = target._ask("cost", args, kwargs)
+    flops, peak, operations = reply.get("flops"), reply.get("peak_bytes"), reply.get("operations")
+    if not (type(flops) is int and type(peak) is int and isinstance(operations, dict)):
+        raise WorkerLostError(DISTURBED)
+    if not all(type(name) is str and type(count) is int for name, count in operations.items()):
+        raise WorkerLostError(DISTURBED)
+    return Cost(target._rpc.from_wire(reply["value"]), flops, peak, operations)
