@@ -30,10 +30,10 @@ class Callbacks:
         self.functions.append(function)
         return CallbackId(len(self.functions) - 1)
 
-    def answer(self, question: dict[str, Any]) -> dict[str, Any]:
-        """What the function gives for the arguments that the submission passed it, or its complaint."""
+    def answer(self, call: dict[str, Any]) -> dict[str, Any]:
+        """What the function gives for the arguments that the submission passed it, or its error."""
         self.called += 1
-        number, args, kwargs = question.get("callback"), question.get("args"), question.get("kwargs")
+        number, args, kwargs = call.get("callback"), call.get("args"), call.get("kwargs")
         if self.called > MAX_CALLBACKS:
             raise WorkerLostError(f"your code called a function of this check more than {MAX_CALLBACKS} times")
         if not (isinstance(args, tuple) and isinstance(kwargs, dict) and all(type(key) is str for key in kwargs)):
@@ -44,10 +44,10 @@ class Callbacks:
         if _elements([args, kwargs]) > MAX_ELEMENTS:
             return {"error": f"this function takes at most {MAX_ELEMENTS} numbers at once"}
         try:
-            if (cotangents := question.get("cotangents")) is None:
+            if (cotangents := call.get("cotangents")) is None:
                 return {"value": function(*args, **kwargs)}
             return {"value": _vjp(function, args, kwargs, self.from_wire(cotangents))}
-        except Exception as error:  # the submission passed it something odd: its own affair
+        except Exception as error:  # the submission passed it something odd: the submission's own fault
             return {"error": f"{public_name(error)}: {error}"[:500]}
 
 
@@ -67,5 +67,5 @@ def _vjp(function: Callable[..., Any], args: Any, kwargs: Any, cotangents: list[
     wanted = {key: leaf for key, leaf in leaves.items() if leaf.requires_grad}
     filled = given | leaves
     value = function(*(filled[index] for index in range(len(args))), **{key: filled[key] for key in kwargs})
-    found = torch.autograd.grad(value, list(wanted.values()), cotangents, allow_unused=True)
-    return dict.fromkeys(leaves) | dict(zip(wanted, found, strict=True))
+    gradients = torch.autograd.grad(value, list(wanted.values()), cotangents, allow_unused=True)
+    return dict.fromkeys(leaves) | dict(zip(wanted, gradients, strict=True))

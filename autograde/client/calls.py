@@ -54,10 +54,10 @@ def gradients(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any], cot
     """
     reply = target._ask("gradients", args, kwargs, cotangents=cotangents)
     from_wire = target._rpc.from_wire
-    found = from_wire(reply.get("gradients"))
-    if not (found is None or (isinstance(found, dict) and all(type(name) in (int, str) for name in found))):
+    by_name = from_wire(reply.get("gradients"))
+    if not (by_name is None or (isinstance(by_name, dict) and all(type(name) in (int, str) for name in by_name))):
         raise WorkerLostError(DISTURBED)
-    return from_wire(reply["value"]), found
+    return from_wire(reply["value"]), by_name
 
 
 def watched(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[bool], list[bool]]:

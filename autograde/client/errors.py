@@ -1,4 +1,4 @@
-"""The ways in which asking a submission ends without an answer."""
+"""The ways in which a request to a submission ends without an answer."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class WorkerLostError(BaseException):
 
 
 class OffScriptError(BaseException):
-    """The check asks something else than was sent ahead. Not an Exception: no test may catch it."""
+    """The check makes another request than was sent ahead. Not an Exception: no test may catch it."""
 
 
 def parse_student_error(error: Any) -> StudentError:

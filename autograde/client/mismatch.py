@@ -46,7 +46,7 @@ class Mismatch(AssertionError):
         misconception: str = "",
         compared: Callable[[], Comparison] | None = None,
     ) -> None:
-        """`compared` gives the numbers behind the reason; it is asked once, of the smallest failing example."""
+        """`compared` gives the numbers behind the reason; it is called once, for the smallest failing example."""
         super().__init__(reason)
         self.reason = reason
         self.hint = hint
@@ -57,7 +57,7 @@ class Mismatch(AssertionError):
         self.undecided: list[str] = []
         """names of the misconceptions that explain every answer, if there are several"""
         self.explain: Callable[[], list[Callable[..., object]]] | None = None
-        """finds the misconceptions that explain the numbers; costly, so asked once, when all examples are in"""
+        """finds the misconceptions that explain the numbers; costly, so called once, after all examples"""
 
     def recognise(self) -> None:
         """Take hint and name from the misconception, if exactly one explains every answer so far."""
@@ -70,12 +70,12 @@ class Mismatch(AssertionError):
 
     def text(self, reveal: Reveal) -> str:
         """The reason as a student may read it."""
-        shown = [self.reason]
+        parts = [self.reason]
         if reveal is not Reveal.NOTHING and self.got:
-            shown.append(self.got)
+            parts.append(self.got)
         if reveal is Reveal.EXPECTED and self.expected:
-            shown.append(self.expected)
-        return ": ".join([shown[0], ", ".join(shown[1:])]) if shown[1:] else shown[0]
+            parts.append(self.expected)
+        return ": ".join([parts[0], ", ".join(parts[1:])]) if parts[1:] else parts[0]
 
 
 def revealed(comparison: Comparison | None, reveal: Reveal) -> Comparison | None:

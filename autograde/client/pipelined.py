@@ -20,7 +20,7 @@ MAX_BYTES_AHEAD = 64 << 20
 
 
 class PipelinedConnection:
-    """A connection whose requests may have been sent ahead. Whoever makes the requests does not notice."""
+    """A connection whose requests may have been sent ahead; the caller makes them as usual."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -34,7 +34,7 @@ class PipelinedConnection:
 
     @property
     def has_unmade_requests(self) -> bool:
-        """Was something sent ahead that the check has not asked for?"""
+        """Were requests sent ahead that the check has not made?"""
         return bool(self._sent_ahead)
 
     def send_ahead(self, requests: list[bytes]) -> None:

@@ -56,10 +56,10 @@ class RemoteObject(Remote):
         """An attribute: data as a value, anything else as another RemoteObject (so that methods can be called)."""
         if name.startswith("_"):
             raise AttributeError(f"{name}: a check asks for public names only")
-        found = self._get(name)
-        if isinstance(found, RemoteObject):
-            found._text = f"{self._text}.{name}"
-        return found
+        value = self._get(name)
+        if isinstance(value, RemoteObject):
+            value._text = f"{self._text}.{name}"
+        return value
 
     def state_dict(self) -> dict[str, torch.Tensor]:
         """A copy of a module's parameters and persistent buffers, by name.
@@ -144,7 +144,8 @@ class RemoteObject(Remote):
                 head.load_state_dict({"proj.weight": weight})
                 oracle.compare(head(x), x, weight)
         """
-        state = dict(sorted(state.items()))  # the same for everybody, in whatever order a module names its parameters
+        # The same request for every submission, however its module orders its parameters.
+        state = dict(sorted(state.items()))
         self._rpc.reproduction.call(f"{self._text}.load_state_dict", (state,), {"strict": False})
         self._rpc.request_value({"op": "load", "handle": self._handle, "state": state})
 

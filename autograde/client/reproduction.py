@@ -7,6 +7,7 @@ import itertools
 import math
 import re
 import zlib
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,6 @@ MAX_NUMBERS = 64
 MAX_PACKED = 12_000
 """characters of packed tensors in one cell; what does not fit is named by its shape"""
 MAX_LINES = 12
-Line = tuple[str, str, tuple[Any, ...], dict[str, Any]]
-"""name of the result, function, arguments"""
 SHORTEST = {torch.float32: np.float32, torch.float16: np.float16, torch.float64: np.float64}
 UNPACK = """import base64, zlib
 
@@ -28,6 +27,16 @@ def unpacked(text, dtype, *shape):  # the check's own numbers, too many to write
     return torch.frombuffer(bytearray(zlib.decompress(base64.b64decode(text))), dtype=dtype).reshape(shape)
 """
 STANDS_IN = "# torch.randn(...) stands for numbers too many to give here: yours differ from the check's.\n"
+
+
+@dataclass(frozen=True)
+class Line:
+    """A call, or without arguments a global that was read."""
+
+    function: str
+    arguments: tuple[tuple[Any, ...], dict[str, Any]] | None
+    result: str = ""
+    """the name that later lines use for it"""
 
 
 class Reproduction:
@@ -41,19 +50,19 @@ class Reproduction:
         self.lines.clear()
         self.names = itertools.count(1)
 
-    def note(self, name: str) -> None:
-        """The example looked at a global."""
-        self.lines.append(("", name, (), {"": None}))
+    def read(self, name: str) -> None:
+        """The example read a global."""
+        self.lines.append(Line(name, None))
 
     def call(self, function: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self.lines.append(("", function, args, kwargs))
+        self.lines.append(Line(function, (args, kwargs)))
 
     def name_last(self, type_name: str) -> str:
         """The last call made an object: give it a name that later lines use."""
         word = re.sub(r"\W", "", type_name)[:30].lower() or "thing"
         name = f"{word}_{next(self.names)}"
         if self.lines:
-            self.lines[-1] = (name, *self.lines[-1][1:])
+            self.lines[-1] = replace(self.lines[-1], result=name)
         return name
 
 
@@ -63,23 +72,24 @@ def render_calls(lines: list[Line]) -> str:
 
 
 class Cell:
-    """One notebook cell in the making: what it still has room for, and what it needs above its first call."""
+    """One notebook cell in the making: what it still has space for, and what it needs above its first call."""
 
     def __init__(self) -> None:
-        self.room = MAX_PACKED
+        self.space = MAX_PACKED
         self.packs = False
         self.stands_in = False
 
     def render(self, lines: list[Line]) -> str:
-        body = "\n".join(self._line(*line) for line in lines)
+        body = "\n".join(self._line(line) for line in lines)
         return (STANDS_IN if self.stands_in else "") + (f"{UNPACK}\n" if self.packs else "") + body
 
-    def _line(self, name: str, function: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-        assigned = f"{name} = " if name else ""
-        if kwargs == {"": None}:
-            return f"{assigned}{function}"
+    def _line(self, line: Line) -> str:
+        assigned = f"{line.result} = " if line.result else ""
+        if line.arguments is None:
+            return f"{assigned}{line.function}"
+        args, kwargs = line.arguments
         parts = [self.literal(arg) for arg in args] + [f"{key}={self.literal(value)}" for key, value in kwargs.items()]
-        return f"{assigned}{function}({', '.join(parts)})"
+        return f"{assigned}{line.function}({', '.join(parts)})"
 
     def literal(self, value: Any) -> str:
         """Python that rebuilds `value`."""
@@ -116,8 +126,8 @@ class Cell:
             return f"torch.tensor({_numbers(tensor)}{dtype})"
         shape = ", ".join(map(str, tensor.shape))
         text = _packed(tensor) if tensor.numel() <= MAX_PACKED else ""
-        if text and len(text) <= self.room:
-            self.room -= len(text)
+        if text and len(text) <= self.space:
+            self.space -= len(text)
             self.packs = True
             return f'unpacked("{text}", {tensor.dtype}, {shape})'
         self.stands_in = True

@@ -1,4 +1,4 @@
-"""What a hidden test holds in place of the submission."""
+"""The submission, as a hidden test sees it."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class Student:
                 found = student.value("vocabulary")
                 expect(found.get("<pad>") == 0, "`<pad>` is not 0 in your vocabulary")
         """
-        self._rpc.reproduction.note(name)
+        self._rpc.reproduction.read(name)
         return self._rpc.request_value({"op": "get", "name": name})
 
     def seed(self, seed: int) -> None:

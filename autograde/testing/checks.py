@@ -116,13 +116,13 @@ class Check:
                 if self.script:
                     connection.send_ahead(self.script.frames)
                     # With a decoy, what is compared is not what the submission answers.
-                    if trial.decoy is None and (known := self.script.recall(connection)):
-                        evidence.extend(known.observations)
-                        self.margin = known.margin
+                    if trial.decoy is None and (past := self.script.recall(connection)):
+                        evidence.extend(past.observations)
+                        self.margin = past.margin
                         return True
                 for case in cases:
                     self._example(self.body, student=student, **case)
-            except (Exception, WorkerLostError, OffScriptError):  # of whatever cause: it fails in a fresh fork too
+            except (Exception, WorkerLostError, OffScriptError):  # whatever the cause: it fails in a fresh fork too
                 evidence.truncate(before)
                 return False
         self.margin = largest(trial.error_ratios)

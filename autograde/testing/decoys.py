@@ -34,7 +34,7 @@ class Question:
 
 
 Decoy = Callable[[Any, Question], Any]
-"""(what the submission answered, the question) -> what the check is told instead"""
+"""(what the submission answered, the question) -> what is compared instead"""
 
 
 def _zeros(got: Any, question: Question) -> Any:

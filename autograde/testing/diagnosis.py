@@ -63,46 +63,46 @@ class Evidence:
         self.size -= sum(observation.size for _, observation in self.observations[count:])
         del self.observations[count:]
 
-    def extend(self, known: list[tuple[Any, Observation]]) -> None:
-        """What another submission showed by the same answers."""
-        self.size += sum(observation.size for _, observation in known)
-        self.observations += known
+    def extend(self, observations: list[tuple[Any, Observation]]) -> None:
+        """Add what another submission showed by the same answers."""
+        self.size += sum(observation.size for _, observation in observations)
+        self.observations += observations
 
     def explanations(self, key: Any, misconceptions: list[Misconception]) -> list[Misconception]:
         """The misconceptions that explain the last observations; only one that is alone may be named to a student."""
-        last = list(islice((seen for belongs, seen in reversed(self.observations) if belongs == key), MAX_OBSERVATIONS))
+        same_key = (observation for owner, observation in reversed(self.observations) if owner == key)
+        last = list(islice(same_key, MAX_OBSERVATIONS))
         left = [
             misconception
             for misconception in misconceptions
-            if all(self.explained.get((misconception, seen), True) for seen in last)
+            if all(self.explained.get((misconception, observation), True) for observation in last)
         ]
-        for seen in last:
-            if unjudged := [misconception for misconception in left if (misconception, seen) not in self.explained]:
-                near = cache(partial(_near, seen))
-                self.explained.update(
-                    {(misconception, seen): explains(misconception, seen, near) for misconception in unjudged}
-                )
-                left = [misconception for misconception in left if self.explained[misconception, seen]]
+        for observation in last:
+            near = cache(partial(_near, observation))
+            for misconception in left:
+                if (misconception, observation) not in self.explained:
+                    self.explained[misconception, observation] = explains(misconception, observation, near)
+            left = [misconception for misconception in left if self.explained[misconception, observation]]
         return left
 
 
-def _near(seen: Observation) -> Inputs:
-    inputs: Inputs = nudged((seen.args, seen.kwargs), torch.Generator().manual_seed(0))
+def _near(observation: Observation) -> Inputs:
+    inputs: Inputs = nudged((observation.args, observation.kwargs), torch.Generator().manual_seed(0))
     return inputs
 
 
-def explains(misconception: Misconception, seen: Observation, near: Callable[[], Inputs]) -> bool:
+def explains(misconception: Misconception, observation: Observation, near: Callable[[], Inputs]) -> bool:
     """Does the misconception, run in the student's dtype, give what was answered? `near` gives the inputs, nudged."""
-    wrong_formula = seen.transform(misconception)
-    wrong = _answer(wrong_formula, (seen.args, seen.kwargs))
-    if wrong is None or len(wrong) != len(seen.got):
+    wrong_formula = observation.transform(misconception)
+    wrong = _answer(wrong_formula, (observation.args, observation.kwargs))
+    if wrong is None or len(wrong) != len(observation.got):
         return False
-    if all(map(_equal, wrong, seen.got)):
+    if all(map(_equal, wrong, observation.got)):
         return True
     if (moved := _answer(wrong_formula, near())) is None:
         return False
-    allowed = seen.allowed if len(seen.allowed) == len(wrong) else [torch.zeros(())] * len(wrong)
-    return all(map(_same, wrong, moved, seen.got, allowed))
+    allowed = observation.allowed if len(observation.allowed) == len(wrong) else [torch.zeros(())] * len(wrong)
+    return all(map(_same, wrong, moved, observation.got, allowed))
 
 
 def _answer(formula: Misconception, inputs: Inputs) -> list[Any] | None:

@@ -181,11 +181,11 @@ class Oracle:
             raise TypeError("compare_gradients compares the gradients of floating tensors: pass each by position")
         value = self.reference(*args, **kwargs)
         cotangents = [exact_cotangent(torch.as_tensor(leaf)) for leaf in tree_flatten(value)[0]]
-        got_value, found = gradients(target, args, kwargs, cotangents)
-        if found is None:
+        got_value, got_gradients = gradients(target, args, kwargs, cotangents)
+        if got_gradients is None:
             self.compare(got_value, *args, **kwargs)
             raise Mismatch("the result has another shape than expected, so its gradient cannot be taken")
-        self._compare([found.get(index) for index in positions], cotangents, args, kwargs)
+        self._compare([got_gradients.get(index) for index in positions], cotangents, args, kwargs)
 
     def _compare(
         self, got: Any, cotangents: list[Tensor] | None, args: tuple[Any, ...], kwargs: dict[str, Any]

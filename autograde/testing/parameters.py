@@ -49,15 +49,15 @@ def expect_parameters(layer: RemoteObject, expected: Mapping[str, torch.Tensor |
         # the parameter `linear.bias` should not be there
         # hint: The exercise names no bias: nn.Linear(..., bias=False).
     """
-    found = layer._parameters()
-    if missing := sorted(set(expected) - set(found)):
+    actual = layer._parameters()
+    if missing := sorted(set(expected) - set(actual)):
         raise Mismatch(f"the parameter {_listed(missing)} is missing", MISSING)
-    if extra := sorted(set(found) - set(expected)):
+    if extra := sorted(set(actual) - set(expected)):
         hint = BIAS if all(name.endswith("bias") for name in extra) else EXTRA
         raise Mismatch(f"the parameter {_listed(extra)} should not be there", hint)
     for name, wanted in expected.items():
-        shape, mine = tuple(wanted if isinstance(wanted, tuple) else wanted.shape), found[name].tensor
-        if not found[name].requires_grad:
+        shape, mine = tuple(wanted if isinstance(wanted, tuple) else wanted.shape), actual[name].tensor
+        if not actual[name].requires_grad:
             raise Mismatch(f"`{name}` is frozen: it does not require gradients", FROZEN)
         if tuple(mine.shape) != shape:
             raise Mismatch(f"`{name}` must have shape {shape}, but yours has {tuple(mine.shape)}", SHAPE)

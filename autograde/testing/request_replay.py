@@ -45,7 +45,7 @@ class Script:
 
     def _recall_answer(self, digest: bytes) -> bytes | None:
         """A function of the grader gives the same again: it depends on the example and what it was called with."""
-        return next((known.answers[digest] for known in self.passes.values() if digest in known.answers), None)
+        return next((past.answers[digest] for past in self.passes.values() if digest in past.answers), None)
 
     def remember(self, log: ExchangeLog, margin: float | None, observations: list[Any]) -> None:
         """The last MAX_PASSES exchanges in which the check passed."""

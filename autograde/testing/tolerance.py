@@ -1,4 +1,4 @@
-"""How far a right answer may lie from the exact one: measured on the reference, never typed by hand.
+"""How far a right answer may be from the exact one: measured on the reference, never typed by hand.
 
 Three sources of error are measured for the very inputs of a check: the inputs themselves are rounded (the float64
 reference moves when they move by an ulp of the student's dtype); arithmetic in the student's dtype strays (the

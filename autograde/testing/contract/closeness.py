@@ -79,5 +79,5 @@ def is_close(one: Any, other: Any) -> bool:
         return torch.equal(one, other)
     finite = other[other.isfinite()].abs()
     share = min(SELF_ULPS * torch.finfo(one.dtype).eps, MOST_OF_LARGEST)
-    room = share * (float(finite.max()) if finite.numel() else 0.0)
-    return torch.allclose(one, other, rtol=0, atol=room, equal_nan=True)
+    tolerance = share * (float(finite.max()) if finite.numel() else 0.0)
+    return torch.allclose(one, other, rtol=0, atol=tolerance, equal_nan=True)

@@ -132,7 +132,7 @@ def follows_device(target: Target, *args: Any, **kwargs: Any) -> None:
         if device == "cpu":
             devices = _devices_on_meta(target._ask("on_meta", args, kwargs))
     except StudentError as error:
-        if "device" not in error.message:
+        if "device" not in error.message:  # torch has no exception class for mixed devices
             raise
         devices = ["cpu"]
     if "cpu" in devices:

@@ -24,7 +24,7 @@ def run(cell: str) -> list[Any]:
 
 
 def line(*args: Any, **kwargs: Any) -> Line:
-    return ("", "f", args, kwargs)
+    return Line("f", (args, kwargs))
 
 
 @given(st.data(), st.sampled_from(DTYPES), st.integers(1, 4 * MAX_NUMBERS))
