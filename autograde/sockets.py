@@ -11,14 +11,8 @@ PAUSE_S = 0.005
 
 
 def message_pair() -> tuple[socket.socket, socket.socket]:
-    """Two connected ends. Where the system has no SOCK_SEQPACKET (macOS) they are datagram sockets.
-
-    Those do not say that their other end is closed: nobody may rely on it, but must say so or look after its parent.
-    """
-    try:
-        return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    except OSError:
-        return socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    """Two connected ends; one reads an empty message once the other is closed."""
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
 def send_descriptors(to: socket.socket, message: bytes, fds: list[int]) -> None:

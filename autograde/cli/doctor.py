@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import importlib.metadata
 import sys
-from pathlib import Path
+from typing import Any
 
 import torch
 
 from autograde.course import Course
-from autograde.isolation.confinement_probes import ConfinementError, missing, probe_confinement
+from autograde.isolation.confinement_probes import ConfinementError, missing, probe_confinement, sees_processes
 from autograde.isolation.zygote_client import WardenLostError, Zygote, ZygoteError
 from autograde.records.database import has_gradebook
 
 PACKAGES = ("nbgrader", "torch", "jupytext", "hypothesis", "pytest", "numpy", "notebook", "tiktoken")
+PROCESSES_MISSING = "MISSING: /proc/<pid>/task/<tid>/children, to end submissions"
 
 
 def examine(course: Course) -> dict[str, str]:
@@ -22,27 +23,21 @@ def examine(course: Course) -> dict[str, str]:
     found["python"] = _at_least((3, 11))
     found |= {package: _version(package) for package in PACKAGES}
     found["CUDA"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
-    found["process tree"] = _process_tree()
+    found["process tree"] = "visible" if sees_processes() else PROCESSES_MISSING
     found["gradebook"] = "there" if has_gradebook(course) else "none yet; `course release` makes it"
     return found | _confinement(course)
 
 
-def _process_tree() -> str:
-    """How a warden finds the processes that it is to end."""
-    if not Path("/proc/self/task").exists():
-        return "by ps; a process that leaves its group outlives its submission"
-    children = Path(f"/proc/self/task/{Path('/proc/thread-self').resolve().name}/children")
-    return "visible" if children.exists() else "MISSING: /proc/<pid>/task/<tid>/children, to end submissions"
-
-
 def _confinement(course: Course) -> dict[str, str]:
-    with Zygote() as zygote:
-        try:
+    layers: dict[str, Any] = {}
+    try:
+        with Zygote() as zygote:
             zygote.wait_until_ready()
+            layers = zygote.layers
             level = probe_confinement(zygote, course)
-        except (ConfinementError, WardenLostError, ZygoteError) as error:
-            level = f"MISSING: {error}"
-    absent = {f"without {name}": f"it would stop {stops}" for name, stops in missing(zygote.layers).items()}
+    except (ConfinementError, WardenLostError, ZygoteError) as error:
+        level = f"MISSING: {error}"
+    absent = {f"without {name}": f"it would stop {stops}" for name, stops in missing(layers).items()}
     return {"confinement": level, **absent}
 
 

@@ -38,10 +38,8 @@ LAYERS = {
 LEVELS = {"B": ("landlock", "seccomp", "permits"), "C": ("tree", "seccomp", "permits")}
 """Which layers make a level that strangers' work may run at; the first that is complete counts.
 
-The letters are those of docs/threat-model.md. F is macOS, which offers none of the layers; G is anything less than C.
+The letters are those of docs/threat-model.md; G is anything less than C.
 """
-OPEN = {"F": "level F (macOS)", "G": "level G"}
-
 
 OWN = "write to its own folder"
 CANARY = ".confinement-canary"
@@ -53,10 +51,12 @@ class ConfinementError(CourseError):
 
 def level_of(layers: Mapping[str, Any]) -> str:
     """The letter of the level that these layers make."""
-    for letter, needed in LEVELS.items():
-        if all(layers.get(layer) for layer in needed):
-            return letter
-    return "F" if layers.get("system") == "darwin" else "G"
+    return next((letter for letter, needed in LEVELS.items() if all(map(layers.get, needed))), "G")
+
+
+def sees_processes() -> bool:
+    """Does the kernel list a process's children? A warden needs that to find what it must kill."""
+    return Path(f"/proc/self/task/{os.getpid()}/children").exists()
 
 
 def missing(layers: Mapping[str, Any]) -> dict[str, str]:
@@ -76,7 +76,7 @@ def describe(layers: Mapping[str, Any]) -> str:
     """The level and its layers, as the start of grading, reports and `course doctor` say it."""
     letter = level_of(layers)
     held = [layer.name for key, layer in LAYERS.items() if layers.get(key)]
-    level = f"level {letter}" if letter in LEVELS else f"{OPEN[letter]}, {NOT_CONFINED}"
+    level = f"level {letter}" if letter in LEVELS else f"level {letter}, {NOT_CONFINED}"
     without = f"; without {', '.join(missing(layers))}" if missing(layers) else ""
     return f"{level}: process border, limits, {', '.join(held) or 'nothing else'}{without}"
 
@@ -86,6 +86,11 @@ def probe_confinement(zygote: Zygote | ReadyZygote, course: Course, *, untrusted
 
     `strangers`: what will run was not written by the course's own people.
     """
+    if not sees_processes():
+        raise ConfinementError(
+            "the processes of a submission cannot be found: there is no /proc/<pid>/task/<tid>/children. "
+            "Grade on Linux with /proc mounted and CONFIG_PROC_CHILDREN in the kernel"
+        )
     lacks = lacking(zygote.layers)
     if lacks and untrusted and course.confinement is Confinement.REQUIRED:
         raise ConfinementError(

@@ -49,6 +49,8 @@ class Zygote:
 
         `without` names layers of the confinement to do without, which only tests and benchmarks may want.
         """
+        if sys.platform != "linux":
+            raise ZygoteError(f"submissions run only on Linux, not on {sys.platform}")
         self.control, theirs = message_pair()
         words = [str(theirs.fileno()), ",".join(modules), ",".join(without), *(sites or site_dirs())]
         command = [sys.executable, "-I", "-S", str(WORKER_ENTRY), *words]
@@ -107,6 +109,5 @@ def _zygote_environment(home: str) -> dict[str, str]:
     # Without the NVML check torch would start CUDA in the zygote, and a fork cannot use CUDA after that.
     cuda = {"PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
     backend = {"MPLBACKEND": "module://matplotlib_inline.backend_inline", "MPLCONFIGDIR": home}
-    macos = {"OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES"}  # there a fork would be killed at its first call of Apple's
     places = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": home, "TMPDIR": home}
-    return {**places, **single, **cuda, **backend, **macos}
+    return {**places, **single, **cuda, **backend}

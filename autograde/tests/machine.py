@@ -20,7 +20,6 @@ import torch
 
 from autograde.isolation.confinement_probes import LEVELS
 from autograde.worker import confinement
-from autograde.worker.processes import PS
 
 CGROUPS = Path("/sys/fs/cgroup")
 IO_URING_OFF = Path("/proc/sys/kernel/io_uring_disabled")
@@ -99,7 +98,6 @@ MACHINE: dict[str, tuple[Callable[[], object], str]] = {
     "control groups": (_makes_control_groups, "this account may not make control groups"),
     "chromium": (chromium, "pages are not tried in a browser: apt-get install chromium"),
     "PostgreSQL": (postgres_programs, "PostgreSQL is not installed; `apt-get install postgresql` to test it"),
-    "ps": (Path(PS[0]).exists, "the way without /proc is not tried: there is no /bin/ps"),
 }
 """ability -> (is it there, why a test is skipped without it)"""
 

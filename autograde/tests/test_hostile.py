@@ -73,10 +73,10 @@ BY_FILES = (
 )  # fmt: skip
 LEVELS = {
     "C": (("landlock",), ANYWHERE + BY_FILTERS + BY_FILES),
-    "G": (("landlock", "namespaces"), ANYWHERE + BY_FILTERS),
-    "F": (("landlock", "namespaces", "seccomp", "permits"), ANYWHERE),
+    "G, only files are open": (("landlock", "namespaces"), ANYWHERE + BY_FILTERS),
+    "G, no layer": (("landlock", "namespaces", "seccomp", "permits"), ANYWHERE),
 }
-"""layers that are missing, and attacks that are stopped all the same; what F has is what macOS has"""
+"""layers that are missing, and attacks that are stopped all the same"""
 
 
 @dataclass
@@ -228,8 +228,8 @@ def test_all_the_rest_is_as_if_nothing_had_happened(aftermath: Aftermath) -> Non
     "level",
     [
         pytest.param("C", marks=pytest.mark.machine("tree", "seccomp", "permits")),
-        pytest.param("G", marks=pytest.mark.machine("seccomp", "permits")),
-        "F",
+        pytest.param("G, only files are open", marks=pytest.mark.machine("seccomp", "permits")),
+        "G, no layer",
     ],
 )
 def test_what_a_level_promises(course: Course, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: str) -> None:

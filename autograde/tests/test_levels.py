@@ -16,7 +16,6 @@ from autograde.notebooks.release import assemble, release
 from autograde.report import decode_report
 from autograde.reports.class_report import write_class_report
 from autograde.tests.checked_course import CONFIG, make_checked_course
-from autograde.tests.test_nothing_lost import still_at_work
 from autograde.tests.tiny_course import SLUG, hand_in
 
 ROOT = Path(__file__).parents[2]
@@ -93,24 +92,15 @@ def test_a_weaker_machine_is_refused_and_then_accepted_with_a_warning(course: Co
 
 @pytest.mark.long
 @pytest.mark.machine("tree")
-def test_a_machine_with_nothing_of_linux_warns_and_grades(course: Course) -> None:
-    """What macOS lacks is taken away: every layer, /proc, and the sockets that tell when their other end is closed."""
-    lacks = "landlock,seccomp,namespaces,seqpacket,proc"
-    (course.root / "course_config.py").write_text(CONFIG)
-    done = course_there(course, lacks, "doctor")
-    assert done.returncode == 1, done.stderr
-    said = " ".join(done.stdout.split())
-    assert "submissions would run at level G: without Landlock" in said
-    assert "by ps; a process that leaves its group outlives its submission" in said
-
-    accepting = CONFIG.replace("import Assignment", "import Confinement, Assignment")
-    accepting = accepting.replace("late=", "confinement=Confinement.WEAKER_ACCEPTED, late=")
-    (course.root / "course_config.py").write_text(accepting)
-    graded = course_there(course, lacks, "grade", SLUG, "--force")
-    assert graded.returncode == 0, graded.stderr
-    assert "level G, NOT confined: process border, limits, nothing else" in graded.stderr
-    assert decode_report(course.paths(SLUG).report("ada").read_bytes()).score == 4
-    assert still_at_work(course.root) == []
+def test_levels_without_proc_nothing_is_graded(course: Course) -> None:
+    """A warden that sees no processes cannot end them, so neither the doctor nor grading accepts that."""
+    examined = course_there(course, "proc", "doctor", "--json")
+    assert examined.returncode == 1, examined.stderr
+    assert json.loads(examined.stdout)["process tree"].startswith("MISSING: /proc/<pid>/task/<tid>/children")
+    graded = course_there(course, "proc", "grade", SLUG, "--force")
+    assert graded.returncode == 2
+    assert "the processes of a submission cannot be found" in graded.stderr
+    assert not course.paths(SLUG).reports.exists()
 
 
 @pytest.mark.long

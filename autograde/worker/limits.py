@@ -12,7 +12,6 @@ import ctypes
 import os
 import resource
 import signal
-import sys
 import tempfile
 
 import msgspec
@@ -41,7 +40,7 @@ class Bounds(msgspec.Struct, frozen=True):
 
 
 def _prctl(option: int, value: int) -> None:
-    if sys.platform == "linux" and _libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0):
+    if _libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0):
         raise OSError(ctypes.get_errno(), f"prctl {option} failed")
 
 
@@ -89,9 +88,8 @@ def apply(bounds: Bounds, scratch: str, pipes: int, device: str) -> None:
     if not cuda:  # the driver reserves far more than it uses; there the warden measures what is used
         mapped, private = _memory()
         _limit(resource.RLIMIT_DATA, private + bounds.memory_bytes)
-        # What counts as a stack does not count there. Threads reserve more than they use, so this bound is a wide one.
-        if mapped:
-            _limit(resource.RLIMIT_AS, mapped + 2 * bounds.memory_bytes + RESERVED_BYTES)
+        # RLIMIT_DATA does not count stacks. Threads reserve more than they use, so this bound is a wide one.
+        _limit(resource.RLIMIT_AS, mapped + 2 * bounds.memory_bytes + RESERVED_BYTES)
     os.environ.clear()
     os.environ.update(
         PATH="/usr/bin:/bin", HOME=scratch, TMPDIR=scratch, IPYTHONDIR=scratch, MPLCONFIGDIR=scratch, LANG="C.UTF-8",
@@ -122,10 +120,7 @@ def _limit(what: int, value: int) -> None:
 
 
 def _memory() -> tuple[int, int]:
-    """Bytes of address space and of private memory before the submission adds to them; 0 where /proc is not."""
-    try:
-        with open("/proc/self/statm") as statm:
-            pages = list(map(int, statm.read().split()))
-    except OSError:
-        return 0, 0
+    """Bytes of address space and of private memory before the submission adds to them."""
+    with open("/proc/self/statm") as statm:
+        pages = list(map(int, statm.read().split()))
     return pages[0] * resource.getpagesize(), pages[5] * resource.getpagesize()

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
-from collections import defaultdict
-from collections.abc import Callable
 from pathlib import Path
 
 KILL_S = 5.0
-TASKS = Path("/proc/self/task")
-PS = ["/bin/ps", "-A", "-o", "pid=,ppid=,pgid=,stat="]
 
 
 def kill_descendants(spare: int | None) -> bool:
@@ -41,11 +36,10 @@ def _reap(pid: int) -> None:
 
 def descendants(pid: int) -> list[int]:
     """Every process below `pid`; a zombie that its own parent has still to reap does not count."""
-    children = _children if TASKS.exists() else _children_by_ps(pid)
     found: list[int] = []
     waiting = [pid]
     while waiting:
-        below = [child for child in children(waiting.pop()) if child not in found]
+        below = [child for child in _children(waiting.pop()) if child not in found]
         found += below
         waiting += below
     return found
@@ -67,18 +61,3 @@ def _is_zombie(pid: int) -> bool:
     except OSError:
         return True
     return stat[stat.rindex(b")") + 2 :][:1] == b"Z"
-
-
-def _children_by_ps(warden: int) -> Callable[[int], list[int]]:
-    """Where /proc does not say. No warden adopts orphans there, so who shares its process group counts as its child."""
-    listing = subprocess.Popen(PS, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    table, _ = listing.communicate()
-    group, found = os.getpgid(warden), defaultdict(list)
-    for row in table.splitlines():
-        pid, parent, its_group, state = row.split(None, 3)
-        if int(pid) in (warden, listing.pid) or state.startswith(b"Z"):
-            continue
-        found[int(parent)].append(int(pid))
-        if int(its_group) == group and int(parent) != warden:
-            found[warden].append(int(pid))
-    return lambda pid: found[pid]

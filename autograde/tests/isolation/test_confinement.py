@@ -11,17 +11,15 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.client.student import Student
 from autograde.course import Confinement, Course
-from autograde.isolation import scratch_folder
+from autograde.isolation import confinement_probes, scratch_folder
 from autograde.isolation.confinement_probes import (
     ConfinementError,
     describe,
@@ -31,11 +29,10 @@ from autograde.isolation.confinement_probes import (
     probe_confinement,
 )
 from autograde.isolation.running_submission import RunningSubmission
-from autograde.isolation.zygote_client import Zygote, site_dirs
+from autograde.isolation.zygote_client import Zygote, ZygoteError, site_dirs
 from autograde.report import NOT_CONFINED
 from autograde.tests.conftest import LIMITS, Run
 from autograde.tests.tiny_course import make_course
-from autograde.worker import confinement
 from autograde.worker.quota import Quota
 
 ALL = {"landlock": 7, "seccomp": True, "permits": True, "namespaces": True, "tree": True}
@@ -106,8 +103,7 @@ def test_a_weaker_machine_is_refused_until_the_course_accepts_it(unconfined: Zyg
 LEVELS = {
     "B": [ALL, ALL | {"tree": False}, ALL | {"tree": False, "namespaces": False}],
     "C": [ALL | {"landlock": 0}],
-    "F": [{"system": "darwin"}],
-    "G": [{}, {"system": "linux"}, ALL | {"seccomp": False}, ALL | {"permits": False}, {"landlock": 7}],
+    "G": [{}, ALL | {"seccomp": False}, ALL | {"permits": False}, {"landlock": 7}],
 }
 
 
@@ -115,7 +111,7 @@ LEVELS = {
 def test_the_level_follows_from_the_layers(level: str, layers: dict[str, object]) -> None:
     text = describe(layers)
     assert text.startswith(f"level {level}")
-    assert (NOT_CONFINED in text) is (level in "FG")
+    assert (NOT_CONFINED in text) is (level == "G")
     for name in missing(layers):
         assert name in text.partition("; without ")[2]
 
@@ -125,15 +121,19 @@ def test_one_layer_less_never_makes_a_better_level(layers: dict[str, bool], lost
     assert level_of(layers) <= level_of(layers | {lost: False})
 
 
-def test_macos_is_told_plainly_that_nothing_confines(monkeypatch: pytest.MonkeyPatch, course: Course) -> None:
-    """Only the detection: no Mac is at hand, so the platform's name is faked where it is asked for."""
+def test_zygote_refuses_a_system_other_than_linux(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the refusal: the platform's name is faked where it is asked for."""
     monkeypatch.setattr(sys, "platform", "darwin")
-    layers = msgspec.to_builtins(confinement.found())
-    monkeypatch.undo()
-    assert describe(layers).startswith("level F (macOS), NOT confined: process border, limits, nothing else")
-    mac: Any = SimpleNamespace(layers=layers)
-    with pytest.raises(ConfinementError, match="at level F: without Landlock"):
-        probe_confinement(mac, course)
+    with pytest.raises(ZygoteError, match="submissions run only on Linux, not on darwin"):
+        Zygote()
+
+
+def test_probes_refuse_a_machine_that_lists_no_processes(
+    zygote: Zygote, monkeypatch: pytest.MonkeyPatch, course: Course
+) -> None:
+    monkeypatch.setattr(confinement_probes, "sees_processes", lambda: False)
+    with pytest.raises(ConfinementError, match="the processes of a submission cannot be found"):
+        probe_confinement(zygote, course, untrusted=False)
 
 
 @pytest.mark.machine("permits")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import select
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -263,34 +261,6 @@ def test_a_warm_process_that_nobody_needed_ends_without_a_word(capfd: pytest.Cap
     with Zygote() as process:
         assert select.select([process.control], [], [], 60)[0], "it is ready, and nobody has read so"
     assert (process.process.returncode, capfd.readouterr().err) == (0, "")
-
-
-BY_PS = """
-import os, time
-from pathlib import Path
-from autograde.worker import processes
-
-processes.TASKS = Path("/nowhere")
-for _ in range(2):
-    if os.fork() == 0:
-        if os.fork() == 0:
-            time.sleep(60)
-        os._exit(0) if _ else time.sleep(60)
-deadline = time.monotonic() + 20
-while len(processes.descendants(os.getpid())) != 3 and time.monotonic() < deadline:
-    time.sleep(0.05)
-print(len(processes.descendants(os.getpid())), processes.kill_descendants(None))
-print(processes.descendants(os.getpid()))
-"""
-
-
-@pytest.mark.machine("ps")
-def test_where_there_is_no_proc_processes_are_found_by_ps() -> None:
-    """A child, a grandchild and an orphan, in a process group of their guard's."""
-    command = [sys.executable, "-c", BY_PS]
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, start_new_session=True)
-    assert done.stdout.splitlines() == ["3 True", "[]"], done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGUSR1, 40, signal.SIGRTMAX])

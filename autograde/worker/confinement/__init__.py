@@ -48,7 +48,6 @@ class Layers(msgspec.Struct, frozen=True):
     """it has a network of its own, without a cable, and no privilege of the account's"""
     tree: bool = False
     """it has a file tree of its own, in which nothing lies but what it may use"""
-    system: str = sys.platform
 
 
 def found(left_out: Collection[str] = ()) -> Layers:
@@ -56,8 +55,8 @@ def found(left_out: Collection[str] = ()) -> Layers:
 
     `left_out` names layers that are not to be used, so that tests and benchmarks can do without them.
     """
-    if sys.platform != "linux" or MACHINE not in AUDIT_ARCH:
-        return Layers(system=sys.platform)
+    if MACHINE not in AUDIT_ARCH:
+        return Layers()
     namespaces = "namespaces" not in left_out and _works(enter_namespaces)
     return Layers(
         landlock=landlock.version() if "landlock" not in left_out and _works(_try_landlock) else 0,
@@ -88,8 +87,7 @@ def put_on(layers: Layers, scratch: str, scratch_bytes: int, device: str, warden
     else:
         warden.send(b"none needed")
     warden.close()
-    if layers.system == "linux":
-        _drop_capabilities()
+    _drop_capabilities()
     if layers.seccomp:
         seccomp.install(seccomp.refusals(os.getpid(), cuda=cuda))
 
