@@ -1,7 +1,7 @@
-"""What an exception is called where people read it, or where a check compares it.
+"""The name of an exception that people read and checks compare.
 
-A leading underscore marks a class that is private to whatever raised it, and such classes come and go: Python 3.13
-raises `_IncompleteInputError` where Python 3.12 raises its parent, `SyntaxError`. So the parent is named.
+A class with a leading underscore is private to the library that raises it, and may differ between versions: Python 3.13
+raises `_IncompleteInputError` where Python 3.12 raises its parent, `SyntaxError`. So the parent's name is used.
 """
 
 from __future__ import annotations

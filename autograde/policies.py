@@ -19,7 +19,7 @@ class Limits:
     notebook_wall_s: float = 120.0
     """seconds the whole notebook may run before the worker is killed"""
     memory_bytes: int = 2 << 30
-    """memory a worker may allocate above what the warm process already holds"""
+    """memory a worker may allocate above what the zygote already holds"""
     file_bytes: int = 64 << 20
     """size of one file that a submission may write"""
     scratch_bytes: int = 256 << 20

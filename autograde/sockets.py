@@ -1,4 +1,4 @@
-"""Sockets that keep messages apart, between the grader, the zygote and the wardens, and descriptors over them."""
+"""Message sockets between the grader, the zygote and the wardens, and descriptors sent over them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def message_pair() -> tuple[socket.socket, socket.socket]:
 
 
 def send_descriptors(to: socket.socket, message: bytes, fds: list[int]) -> None:
-    """Send `message` with `fds`.
+    """Send `message` with `fds`, and retry while too many descriptors are in flight.
 
-    What all processes of an account have sent and nobody has received yet may not be more than the sender's own limit
-    of open files, which is low in a worker. So others are given time to receive theirs.
+    The kernel limits the descriptors that all processes of an account have sent and no process has received yet to the
+    sender's limit of open files, which is low in a worker.
     """
     end = time.monotonic() + WAIT_S
     while True:

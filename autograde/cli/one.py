@@ -41,7 +41,7 @@ def check(course: Course, file: str, slug: str, junit: Path | None, gradescope: 
             submission = submission_for(course, slug, file)
         except SubmissionError as error:
             raise CourseError(f"{file}: {error}") from None
-        assert pool.confinement  # what is imported below would be in the way until the warm process is ready
+        assert pool.confinement  # what is imported below would be in the way until the zygote is ready
         from autograde.cli.console import say
         from autograde.pages.feedback import exercise_text
         from autograde.reports import ci_formats

@@ -96,7 +96,7 @@ class GradingSession:
             return True
         session.config.stash[pytest_plugin.STUDENT] = self.student
         items: list[Any] = [item for item in session.items if hasattr(getattr(item, "obj", None), "check")]
-        # While the warm process starts, and the confinement is proven.
+        # While the zygote starts, and the confinement is proven.
         cache = CheckCache(self.course, self.slug, items, self.checks, self.device)
         connection = self._connection()
         while True:

@@ -1,7 +1,7 @@
 """Grades many submissions of one assignment at once.
 
 Graders are processes of their own: one, started from a server that has torch and pytest imported, and its forks once it
-has read the tests. All share one warm process for the submissions' workers. A grader that dies costs the submission it
+has read the tests. All share one zygote for the submissions' workers. A grader that dies costs the submission it
 held a BROKEN report, never a grade; another takes its place.
 """
 

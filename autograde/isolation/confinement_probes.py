@@ -1,7 +1,7 @@
-"""What confines submissions on this machine: announced as a level, proven before each run, never silently weaker.
+"""Verifies the confinement of submissions on this machine by probes, before each run.
 
-The proof is a real worker that tries, as a submission would, to reach what the announced layers deny. What each layer
-stops and which layers make which level is said here and nowhere else; docs/threat-model.md explains it.
+The probes run in a real worker and try, as a submission would, to reach what the detected layers deny. Only this module
+defines what each layer stops and which layers make which level; docs/threat-model.md explains it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from autograde.report import NOT_CONFINED
 
 
 class Layer(msgspec.Struct, frozen=True):
-    """A lock on a submission beside the process border and the limits, which are always there."""
+    """One part of the confinement, besides the process border and the limits, which are always there."""
 
     name: str
     stops: str
@@ -36,7 +36,7 @@ LAYERS = {
 }
 """by their names in `autograde.worker.confinement.Layers`"""
 LEVELS = {"B": ("landlock", "seccomp", "permits"), "C": ("tree", "seccomp", "permits")}
-"""Which layers make a level that strangers' work may run at; the first that is complete counts.
+"""The layers of each level at which untrusted submissions may run; the first complete one counts.
 
 The letters are those of docs/threat-model.md; G is anything less than C.
 """
@@ -46,7 +46,7 @@ CANARY = ".confinement-canary"
 
 
 class ConfinementError(CourseError):
-    """Submissions cannot be confined here as the course demands, or something announced does not hold."""
+    """Submissions cannot be confined here as the course demands, or a detected layer does not hold."""
 
 
 def level_of(layers: Mapping[str, Any]) -> str:
@@ -64,8 +64,8 @@ def missing(layers: Mapping[str, Any]) -> dict[str, str]:
     return {layer.name: layer.stops for key, layer in LAYERS.items() if not layers.get(key)}
 
 
-def lacking(layers: Mapping[str, Any]) -> list[str]:
-    """What keeps these layers from being level B; empty at a level that strangers' work may run at."""
+def find_missing_layers(layers: Mapping[str, Any]) -> list[str]:
+    """What these layers lack for level B; empty at a level at which untrusted submissions may run."""
     if level_of(layers) in LEVELS:
         return []
     needed = [LAYERS[key] for key in LEVELS["B"] if not layers.get(key)]
@@ -73,7 +73,7 @@ def lacking(layers: Mapping[str, Any]) -> list[str]:
 
 
 def describe(layers: Mapping[str, Any]) -> str:
-    """The level and its layers, as the start of grading, reports and `course doctor` say it."""
+    """The level and its layers, as the start of grading, reports and `course doctor` show them."""
     letter = level_of(layers)
     held = [layer.name for key, layer in LAYERS.items() if layers.get(key)]
     level = f"level {letter}" if letter in LEVELS else f"level {letter}, {NOT_CONFINED}"
@@ -82,16 +82,16 @@ def describe(layers: Mapping[str, Any]) -> str:
 
 
 def probe_confinement(zygote: Zygote | ReadyZygote, course: Course, *, untrusted: bool = True) -> str:
-    """`describe`, once probes in a worker have shown it to be so. ConfinementError if it is not, or is too weak.
+    """`describe`, verified by probes in a worker. ConfinementError if a layer does not hold, or the level is too weak.
 
-    `strangers`: what will run was not written by the course's own people.
+    `untrusted`: the programs to run are submissions, not the course's own programs.
     """
     if not sees_processes():
         raise ConfinementError(
             "the processes of a submission cannot be found: there is no /proc/<pid>/task/<tid>/children. "
             "Grade on Linux with /proc mounted and CONFIG_PROC_CHILDREN in the kernel"
         )
-    lacks = lacking(zygote.layers)
+    lacks = find_missing_layers(zygote.layers)
     if lacks and untrusted and course.confinement is Confinement.REQUIRED:
         raise ConfinementError(
             f"submissions would run at level {level_of(zygote.layers)}: without {' and without '.join(lacks)}. "
@@ -99,14 +99,16 @@ def probe_confinement(zygote: Zygote | ReadyZygote, course: Course, *, untrusted
             "or in a container that holds nothing else and accept it: "
             f"confinement=Confinement.WEAKER_ACCEPTED in {course.root / 'course_config.py'}"
         )
-    through = got_through(zygote, course.root)
-    if through:
-        raise ConfinementError(f"submissions are not confined as announced, so nothing is graded: {'; '.join(through)}")
+    breaches = find_breaches(zygote, course.root)
+    if breaches:
+        raise ConfinementError(
+            f"submissions are not confined as announced, so nothing is graded: {'; '.join(breaches)}"
+        )
     return describe(zygote.layers)
 
 
-def got_through(zygote: Zygote | ReadyZygote, root: Path) -> list[str]:
-    """Which of the probes that the layers should stop were not stopped, and which that should run did not."""
+def find_breaches(zygote: Zygote | ReadyZygote, root: Path) -> list[str]:
+    """Run the probes: which were not stopped although a layer should, and whether the allowed one failed."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         probes = _probes(root, listener.getsockname()[1])
         cells = [(OWN, "open('own', 'w').write('x')"), *((name, source) for name, (_, source) in probes.items())]
@@ -119,7 +121,7 @@ def got_through(zygote: Zygote | ReadyZygote, root: Path) -> list[str]:
 
 
 def _probes(root: Path, port: int) -> dict[str, tuple[str, str]]:
-    """What is tried -> (the layers of which any one stops it, how it is tried)."""
+    """Name of a probe -> (the layers of which any one stops it, its source)."""
     config, grader = str(root / "course_config.py"), os.getpid()
     return {
         "read the course": ("landlock tree", f"open({config!r}).read()"),
@@ -127,11 +129,11 @@ def _probes(root: Path, port: int) -> dict[str, tuple[str, str]]:
         "write beside the course": ("landlock tree", f"open({str(root / CANARY)!r}, 'w')"),
         "look at other processes": ("landlock tree", f"open('/proc/{grader}/environ', 'rb').read()"),
         "see that the course exists": ("tree", f"import os\nos.stat({config!r})"),
-        # Landlock and namespaces would stop some uses of a socket as well; none at all is what the filters promise.
+        # Landlock and namespaces also stop some uses of a socket; only the filters stop all of them.
         "open a socket": ("seccomp", "import socket\nsocket.socket().close()"),
         "use the network": ("seccomp", f"import socket\nsocket.create_connection(('127.0.0.1', {port}), 1)"),
         "signal the grader": ("seccomp", f"import os\nos.kill({grader}, 0)"),
         "start a process": ("permits", "import os\nif os.fork() == 0:\n    os._exit(0)"),
-        # Last: where it succeeds, nothing of the notebook is left to run.
+        # Last: where it succeeds, it replaces the notebook's process.
         "start a program": ("seccomp", "import os\nos.execv('/bin/true', ['true'])"),
     }

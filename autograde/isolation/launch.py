@@ -1,4 +1,4 @@
-"""Opens a submission in a worker of its own, whatever its cells do."""
+"""Starts a submission in a worker, and leaves out cells that end its process."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import socket
 import msgspec
 
 from autograde.course import Course, Experiments
-from autograde.isolation.running_submission import RunningSubmission, account_of
+from autograde.isolation.running_submission import RunningSubmission, parse_cell_run
 from autograde.notebooks.extract import Submission
 from autograde.report import CellRun
 from autograde.wire import WireError
 
 MAX_LEFT_OUT = 2
-"""cells that may end the notebook's process before it is given up"""
+"""cells that are left out before the notebook is given up"""
 
 
 def open_submission(
@@ -24,7 +24,7 @@ def open_submission(
     A cell that ends the notebook's process is left out of a second run, so that it costs its own exercise alone.
     """
     data = tuple(course.root / "source" / "data" / name for name in course.assignment(submission.slug).data)
-    limits, left_out = course.limits_of(submission.slug), _as_handed_in(course, submission)
+    limits, left_out = course.limits_of(submission.slug), _submitted_experiments(course, submission)
     most_left_out = len(left_out) + MAX_LEFT_OUT
     while True:
         cells = [cell for cell in submission.cells if cell[0] not in left_out]
@@ -42,13 +42,13 @@ def open_submission(
             return running
 
 
-def _as_handed_in(course: Course, submission: Submission) -> dict[str, CellRun]:
-    """The experiments that need not run, with what they showed; none if that is no account of cells, or too much."""
+def _submitted_experiments(course: Course, submission: Submission) -> dict[str, CellRun]:
+    """The submitted outputs of experiments that need not run; none if they are malformed or too large."""
     if course.experiments is Experiments.RUN_AGAIN:
         return {}
     try:
         runs = [
-            account_of({"cell": name, "outputs": outputs, "ran": False}, name)
+            parse_cell_run({"cell": name, "outputs": outputs, "ran": False}, name)
             for name, outputs in submission.experiments.items()
         ]
     except WireError:

@@ -1,6 +1,6 @@
-"""What to import before the first submission comes, once for all: in the warm process, and where graders are forked.
+"""Which modules the zygote and the graders' server import before the first submission.
 
-Importing torch is not all: some of its functions import hundreds of modules more when they are first called.
+Some of torch's functions import hundreds of further modules when they are first called.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ FIRST_USES = {
 }
 """pattern of a word in a notebook or its checks -> what torch 2.13 imports when that is first called (0.5 s each)"""
 ASKED = {r"follows_device": "torch._dynamo"}
-"""the same of what checks ask of the submission alone: `follows_device` calls it on the meta device"""
+"""the same for words in checks alone: `follows_device` calls the submission on the meta device"""
 
 
 def notebook_modules(course: Course, slug: str) -> tuple[str, ...]:
-    """For the warm process: modules that the notebook imports, and those that it or a check makes torch import.
+    """For the zygote: modules that the notebook imports, and those that it or a check makes torch import.
 
-    A source that is being edited, or is gone, only makes the first use of them slower: students have an earlier one.
+    A source that is being edited or missing only makes their first use slower.
     """
     source = course.paths(slug).source
     text, checks = (
         source.read_text(encoding="utf-8", errors="replace") if source.exists() else "",
-        _checks(course, slug),
+        _source_of_checks(course, slug),
     )
-    return tuple(sorted(_imported(text) | _first_uses(text + checks, FIRST_USES) | _first_uses(checks, ASKED)))
+    return tuple(sorted(_imports_of(text) | _first_uses(text + checks, FIRST_USES) | _first_uses(checks, ASKED)))
 
 
 def first_uses_of_checks(course: Course, slug: str) -> set[str]:
-    """What the checks of an assignment make torch import in the process that runs them."""
-    return _first_uses(_checks(course, slug), FIRST_USES)
+    """For the graders' server: modules that the checks make torch import in the process that runs them."""
+    return _first_uses(_source_of_checks(course, slug), FIRST_USES)
 
 
-def _imported(text: str) -> set[str]:
-    """Modules that a source names; none if it is no plain Python, as with a `%magic` in a cell."""
+def _imports_of(text: str) -> set[str]:
+    """Modules that a source imports; none if it is not plain Python, for example because of a `%magic`."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError):
@@ -54,7 +54,7 @@ def _imported(text: str) -> set[str]:
     return words
 
 
-def _checks(course: Course, slug: str) -> str:
+def _source_of_checks(course: Course, slug: str) -> str:
     return "".join(
         path.read_text(encoding="utf-8", errors="replace")
         for path in sorted(course.paths(slug).hidden_tests.glob("test_*.py"))

@@ -1,7 +1,7 @@
 """The trusted side of a worker: runs a submission's notebook in it, forks it for its checks, and makes sure it ends.
 
-Nothing that comes back is trusted. Every wait has a deadline; every way for the worker to fail is one of four
-exceptions: WorkerCrashedError, WorkerTimeoutError (the submission's fault), WardenLostError or ZygoteError (ours).
+Nothing that comes back is trusted. Every wait has a deadline. A worker fails with one of four exceptions:
+WorkerCrashedError or WorkerTimeoutError (the submission's fault), WardenLostError or ZygoteError (the engine's).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LEAVE_S = 0.5
 
 
 class WorkerCrashedError(Exception):
-    """The submission's process died or sent what no answer is; the text says which."""
+    """The submission's process died or sent something that is not an answer; the text says which."""
 
 
 class WorkerTimeoutError(Exception):
@@ -75,7 +75,7 @@ class RunningSubmission:
             raise
 
     def _start(self, zygote: socket.socket, request: bytes, wardens_end: socket.socket, checks: int) -> None:
-        """Have the zygote fork this submission's warden, and give it the other end of everything."""
+        """Have the zygote fork this submission's warden, and send it the other end of every channel."""
         theirs: list[int] = []
         try:
             self.notebook = self._channel(theirs)
@@ -83,7 +83,7 @@ class RunningSubmission:
             try:
                 send_descriptors(zygote, request, [wardens_end.fileno(), *theirs])
             except OSError as error:
-                raise ZygoteError(f"the warm process is gone ({error})") from None
+                raise ZygoteError(f"the zygote is gone ({error})") from None
         finally:
             wardens_end.close()
             for fd in theirs:
@@ -113,7 +113,7 @@ class RunningSubmission:
             self.notebook.send({"cells": [list(cell) for cell in cells]}, deadline=deadline)
             for name, _ in cells:
                 self.fatal_cell = name
-                self.cells.append(account_of(self.notebook.receive(deadline), name))
+                self.cells.append(parse_cell_run(self.notebook.receive(deadline), name))
             self.fatal_cell = ""
         except DeadlineError:
             self.timed_out = True
@@ -133,24 +133,24 @@ class RunningSubmission:
             raise WorkerTimeoutError(self.problem) if self.timed_out else WorkerCrashedError(self.problem)
         channel = self.channels[number]
         try:
-            self._tell_session({"check": number})
+            self._send_to_session({"check": number})
             yield channel
         finally:
             for fd in (channel.read_fd, channel.write_fd):
                 os.close(fd)
                 self.open_fds.discard(fd)
-            # The fork ends by itself when its pipes close; only one that does not is worth a hunt.
+            # The fork ends by itself when its pipes close; only one that does not must be killed.
             ended = self._session_is_ready(number, LEAVE_S)
             self._sweep()
             if not ended:
                 self._await_session(number)
 
-    def _tell_session(self, command: dict[str, Any]) -> None:
+    def _send_to_session(self, command: dict[str, Any]) -> None:
         try:
             self.control.send(b"fork")
             self.notebook.send(command, deadline=time.monotonic() + ANSWER_S)
         except OSError as error:
-            raise WardenLostError(f"the process that guards a submission is gone ({error})") from None
+            raise WardenLostError(f"the warden of a submission is gone ({error})") from None
         except (PeerGone, DeadlineError):
             self.problem = "the notebook's process ended before its checks"
             raise WorkerCrashedError(self.problem) from None
@@ -184,7 +184,7 @@ class RunningSubmission:
             if self.control.recv(16) != b"swept":
                 raise WardenLostError("a submission's process could not be killed")
         except (OSError, TimeoutError) as error:
-            raise WardenLostError(f"the process that guards a submission is gone ({error})") from None
+            raise WardenLostError(f"the warden of a submission is gone ({error})") from None
 
     def _cause_of_death(self) -> str:
         status = self._end(b"died")
@@ -199,7 +199,7 @@ class RunningSubmission:
         return f"(exit status {os.WEXITSTATUS(status)})"
 
     def _end(self, command: bytes = b"end") -> int | None:
-        """Have everything killed, once; returns the session's wait status, -1 if it was still running."""
+        """Kill everything, once; return the session's wait status, -1 if it was still running."""
         if self.ended:
             return None
         self.ended = True
@@ -228,7 +228,7 @@ class RunningSubmission:
 
 
 def _signal_name(number: int) -> str:
-    """Most real-time signals, which a submission may send itself, have no name."""
+    """The signal's name or number: most real-time signals have no name."""
     return signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
 
 
@@ -244,8 +244,8 @@ def _bounds(limits: Limits) -> dict[str, float]:
     }
 
 
-def account_of(reply: Any, name: str) -> CellRun:
-    """The worker's account of one cell, in our shape; anything else is a WireError."""
+def parse_cell_run(reply: Any, name: str) -> CellRun:
+    """Validate the worker's account of one cell; WireError if it is anything else."""
     try:
         run = msgspec.convert(normalise_run_dependent(reply), CellRun)
         msgspec.json.encode(run)  # only what a report can hold

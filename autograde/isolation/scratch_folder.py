@@ -1,4 +1,4 @@
-"""The folder that a submission may write to: made with the course's data in it, removed whatever it holds by then."""
+"""The folder that a submission may write to: made with the course's data in it, removed whatever it contains."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ def make(data: Iterable[Path]) -> str:
 
 
 def remove(folder: str) -> None:
-    """Remove it, however deep its folders are nested and whatever they forbid. Nobody may be writing there any more.
+    """Remove a folder of any depth, whatever its modes. The submission's processes must have ended.
 
-    `shutil.rmtree` calls itself for each level and so fails at a thousand; here each pass lifts every level by one.
+    `shutil.rmtree` recurses and so fails at a thousand levels; here each pass moves every level up by one.
     """
     ours = secrets.token_hex(8)
     count = 0
     with contextlib.suppress(OSError):
-        while inside := _opened(folder):
+        while inside := _open_entries(folder):
             for entry in inside:
                 if not entry.is_dir(follow_symlinks=False):
                     os.unlink(entry.path)
                     continue
-                for deeper in _opened(entry.path):
+                for deeper in _open_entries(entry.path):
                     count += 1
                     os.rename(deeper.path, os.path.join(folder, f"{ours}-{count}"))
                 os.rmdir(entry.path)
         os.rmdir(folder)
 
 
-def _opened(folder: str) -> list[os.DirEntry[str]]:
-    """What a folder holds; its folders can be moved and listed then, whatever their modes said."""
+def _open_entries(folder: str) -> list[os.DirEntry[str]]:
+    """List a folder, after making the folders in it readable and writable."""
     with os.scandir(folder) as found:
         entries = list(found)
     for entry in entries:

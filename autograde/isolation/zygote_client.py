@@ -21,16 +21,16 @@ WORKER_ENTRY = Path(__file__).parents[1] / "worker" / "__main__.py"
 
 
 class ZygoteError(Exception):
-    """The zygote did not start, died, or cannot confine anything: our fault, in the way of every submission."""
+    """The zygote did not start, died, or cannot confine anything: a fault of the engine, for every submission."""
 
 
 class WardenLostError(Exception):
-    """The warden of one submission failed: our fault too, but the next submission has a warden of its own."""
+    """The warden of one submission failed: a fault of the engine; the next submission has its own warden."""
 
 
 @dataclass(frozen=True)
 class ReadyZygote:
-    """What another process of the grader needs of a zygote that is ready."""
+    """What another process of the grader needs to use a zygote that is ready."""
 
     control: socket.socket
     layers: dict[str, Any]
@@ -47,7 +47,7 @@ class Zygote:
     ) -> None:
         """`modules` are imported once, before any fork. `sites` is where submissions find their packages.
 
-        `without` names layers of the confinement to do without, which only tests and benchmarks may want.
+        `without` names layers of the confinement that are not applied, for tests and benchmarks.
         """
         if sys.platform != "linux":
             raise ZygoteError(f"submissions run only on Linux, not on {sys.platform}")
@@ -61,7 +61,7 @@ class Zygote:
             cwd=self.home.name,
             pass_fds=(theirs.fileno(),),
             stdin=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C is for the grader, which then ends this process itself
+            start_new_session=True,  # Ctrl-C goes to the grader, which then ends the zygote
         )
         theirs.close()
         self.ready = False
@@ -75,9 +75,9 @@ class Zygote:
         try:
             answer = self.control.recv(1 << 10)
         except TimeoutError:
-            raise ZygoteError(f"the warm process was not ready within {START_S:g} s") from None
+            raise ZygoteError(f"the zygote was not ready within {START_S:g} s") from None
         if not answer:
-            raise ZygoteError(f"the warm process ended while starting (status {self.process.wait()})")
+            raise ZygoteError(f"the zygote ended while starting (status {self.process.wait()})")
         self.layers = json.loads(answer)
         self.ready = True
 
@@ -100,7 +100,7 @@ class Zygote:
 
 
 def site_dirs() -> tuple[str, ...]:
-    """Where this environment's packages lie."""
+    """The folders of this environment's packages."""
     return tuple(dict.fromkeys((sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))))
 
 

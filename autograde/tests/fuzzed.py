@@ -27,7 +27,7 @@ from autograde.client.errors import StudentError, WorkerLostError
 from autograde.client.mismatch import Mismatch
 from autograde.client.student import Student
 from autograde.course import Course
-from autograde.isolation.running_submission import account_of
+from autograde.isolation.running_submission import parse_cell_run
 from autograde.lms_import.archive import ArchiveError
 from autograde.lms_import.collect import Collected, handed_in_through
 from autograde.notebooks.extract import SubmissionError, submission_from_text
@@ -229,7 +229,7 @@ def _cells() -> Reader:
         _contents({"cell": "a", "outputs": [printed, shown, error], "error": ""}),
         _contents({"cell": "a", "outputs": [], "error": "ValueError in line 3: no"}),
     ]
-    return Reader(lambda data: account_of(decode(_framed(data)), "a"), (WireError,), originals)
+    return Reader(lambda data: parse_cell_run(decode(_framed(data)), "a"), (WireError,), originals)
 
 
 def _notebooks(course: Course) -> Reader:

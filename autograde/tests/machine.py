@@ -28,7 +28,7 @@ IO_URING_OFF = Path("/proc/sys/kernel/io_uring_disabled")
 @cache
 def layers() -> dict[str, object]:
     """The layers of the confinement that work here."""
-    found: dict[str, object] = msgspec.to_builtins(confinement.found())
+    found: dict[str, object] = msgspec.to_builtins(confinement.detect_layers())
     return found
 
 

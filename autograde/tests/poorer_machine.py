@@ -54,6 +54,6 @@ if __name__ == "__main__":
     missing = [name for name in lacks.split(",") if name]
     if "proc" in missing:
         confinement.enter_namespaces(tree.NEWNS)
-        tree.cover("/proc")
+        tree.mount_empty("/proc")
     seccomp.install(filter_of([refusal for name in missing for refusal in MACHINES[name]]))
     os.execvp(command[0], command)

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from autograde.wire.codec import Stand, decode, encode
+from autograde.wire.codec import StandIn, decode, encode
 from autograde.wire.frame import HEADER, sizes
 from autograde.wire.values import DeadlineError, PeerGone
 
 CHUNK = 1 << 18
-"""Bytes read by one system call; also all that is ever set aside for bytes that were only announced."""
+"""bytes read by one system call, and the most that is allocated for bytes that have not arrived"""
 PIECES = 64
-"""Frames written by one system call."""
+"""frames written by one system call"""
 
 
 @dataclass
@@ -29,9 +29,9 @@ class Channel:
     arrived: bytearray = field(default_factory=bytearray)
     """bytes read that belong to the next frames"""
     leaving: deque[memoryview] = field(default_factory=deque)
-    """what is still to be written"""
+    """queued frames"""
 
-    def send(self, value: Any, stand_in: Stand | None = None, deadline: float | None = None) -> None:
+    def send(self, value: Any, stand_in: StandIn | None = None, deadline: float | None = None) -> None:
         """Write one frame. PeerGone or DeadlineError (by `time.monotonic`) if the other side does not read it."""
         self.send_frame(encode(value, stand_in), deadline)
 
@@ -42,7 +42,7 @@ class Channel:
                 _await({self.write_fd: select.POLLOUT}, deadline)
 
     def queue(self, frame: bytes) -> None:
-        """Have it written with the next frame that is sent, or while waiting for one."""
+        """Write the frame together with the next one that is sent, or while waiting for one."""
         self.leaving.append(memoryview(frame))
 
     def receive(self, deadline: float | None = None) -> Any:
@@ -51,22 +51,22 @@ class Channel:
 
     def receive_frame(self, deadline: float | None = None) -> bytes:
         """Read one frame. Memory grows with what arrives, not with what its header promises."""
-        size = self._announced(self._first(HEADER.size, deadline))
-        frame = self._first(size, deadline)
+        size = self._frame_size(self._read_first(HEADER.size, deadline))
+        frame = self._read_first(size, deadline)
         del self.arrived[:size]
         return frame
 
     def has_frame(self) -> bool:
-        """Whether a whole frame has arrived; WireError if what has arrived is none."""
+        """Has a whole frame arrived? WireError if the bytes are not a frame."""
         arrived = len(self.arrived)
-        return arrived >= HEADER.size and arrived >= self._announced(bytes(self.arrived[: HEADER.size]))
+        return arrived >= HEADER.size and arrived >= self._frame_size(bytes(self.arrived[: HEADER.size]))
 
-    def _announced(self, header: bytes) -> int:
-        """The size of the whole frame that begins so."""
+    def _frame_size(self, header: bytes) -> int:
+        """The size of a whole frame with this header."""
         return HEADER.size + sum(sizes(header))
 
     def _write(self) -> bool:
-        """Write some of what is to leave; False if there is no room for any."""
+        """Write some of the queued frames; False if the pipe is full."""
         try:
             written = os.writev(self.write_fd, list(islice(self.leaving, PIECES)))
         except BlockingIOError:
@@ -80,8 +80,8 @@ class Channel:
             written -= min(written, len(piece))
         return True
 
-    def _first(self, size: int, deadline: float | None) -> bytes:
-        """The first `size` bytes that have arrived and are not yet taken; waits until there are so many."""
+    def _read_first(self, size: int, deadline: float | None) -> bytes:
+        """Wait for `size` bytes and return them, without consuming them."""
         while len(self.arrived) < size:
             try:
                 chunk = os.read(self.read_fd, CHUNK)

@@ -39,10 +39,10 @@ NUMPY_DTYPES = {
 }  # fmt: skip
 
 
-Stand = Callable[[Any], Any]
+StandIn = Callable[[Any], Any]
 
 
-def encode(value: Any, stand_in: Stand | None = None) -> bytes:
+def encode(value: Any, stand_in: StandIn | None = None) -> bytes:
     """`value` as one frame. `stand_in` turns an object that is no data into a Handle or CallbackId, or raises."""
     writer = _Writer(stand_in)
     node = writer.node(value, 0)
@@ -76,7 +76,7 @@ def decode(frame: bytes | bytearray | memoryview) -> Any:
 class _Writer:
     """Turns values into nodes: data as it is, everything else as a list that starts with its tag."""
 
-    def __init__(self, stand_in: Stand | None) -> None:
+    def __init__(self, stand_in: StandIn | None) -> None:
         self.stand_in = stand_in
         self.payload: list[bytes] = []
         self.size = 0
@@ -161,15 +161,15 @@ def _text_node(value: str) -> Any:
     return value
 
 
-def _spread(keys: list[Any]) -> list[Any]:
-    """`keys`, unless they were chosen to have one hash: a table of those takes time with the square of their number."""
+def _check_collisions(keys: list[Any]) -> list[Any]:
+    """Return `keys`, or raise WireError if too many have the same hash: their table would take quadratic time."""
     if len(keys) > MAX_COLLISIONS and max(Counter(map(hash, keys)).values()) > MAX_COLLISIONS:
         raise WireError("a set or dict whose keys all collide")
     return keys
 
 
 class _Reader:
-    """Turns nodes back into values, trusting none of them."""
+    """Validates nodes and turns them back into values."""
 
     def __init__(self, payload: memoryview) -> None:
         self.payload = payload
@@ -183,7 +183,7 @@ class _Reader:
         tag, *rest = node
         if tag in ("l", "u", "s"):
             items = [self.value(item, depth + 1) for item in rest]
-            return items if tag == "l" else tuple(items) if tag == "u" else set(_spread(items))
+            return items if tag == "l" else tuple(items) if tag == "u" else set(_check_collisions(items))
         if tag == "d":
             return self._dict([self.value(item, depth + 1) for item in rest])
         return self._leaf(tag, rest)
@@ -191,7 +191,7 @@ class _Reader:
     def _dict(self, parts: list[Any]) -> dict[Any, Any]:
         if len(parts) % 2:
             raise WireError("a dict with a key but no value")
-        return dict(zip(_spread(parts[::2]), parts[1::2], strict=True))
+        return dict(zip(_check_collisions(parts[::2]), parts[1::2], strict=True))
 
     def _leaf(self, tag: str, rest: list[Any]) -> Any:
         match tag, rest:

@@ -1,4 +1,4 @@
-"""How a frame begins, and what can be told from that alone."""
+"""The header of a frame."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ HEADER = struct.Struct("<4sIQ")
 STRUCTURE_BYTES = 1 << 20
 PAYLOAD_BYTES = 256 << 20
 LONGEST_LENGTH = 5
-"""bytes in which MessagePack says how long a list is"""
+"""most bytes of a list's length in MessagePack"""
 
 
 def begins_with(frame: bytes, key: str) -> bool:
-    """Whether the frame is of a dict whose first key is `key`, as far as its first bytes say; it is not decoded."""
+    """Does the frame look like a dict whose first key is `key`? It is not decoded."""
     start = msgspec.msgpack.encode("d") + msgspec.msgpack.encode(key)
     return start in frame[HEADER.size : HEADER.size + LONGEST_LENGTH + len(start)]
 

@@ -1,4 +1,4 @@
-"""What crosses the border besides plain data, and the three ways in which it can fail."""
+"""Values on the wire besides plain data, and the three exceptions of the wire."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 
 
 class WireError(Exception):
-    """What arrived, or what was to be sent, is no value of this border."""
+    """What arrived, or was to be sent, is not a value of the wire format."""
 
 
 class PeerGone(Exception):

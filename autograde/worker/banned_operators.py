@@ -1,7 +1,7 @@
-"""Calls a submission's function with some of torch taken away: whoever calls the ready-made operator is told so.
+"""Calls a submission's function while some of torch's operators raise BannedCallError.
 
-The operator itself is replaced where torch dispatches it, so no spelling, no thread and no mode gets around it. It
-happens in the submission's process: good against shortcuts, no wall against somebody who takes the replacement out.
+The operator itself is replaced where torch dispatches it, so no spelling, no thread and no mode gets around it. This
+happens in the submission's process: it stops shortcuts, but not code that undoes the replacement.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch.nn.attention.flex_attention  # a function that is often refused; he
 from torch.library import Library
 
 AUTOGRAD = "autograd"
-"""stands for .backward(), torch.autograd and all that is built on them"""
+"""name for .backward(), torch.autograd and all that is built on them"""
 Refusal = Callable[..., Any]
 KEYS = (
     "CompositeImplicitAutograd", "CompositeExplicitAutograd", "CPU", "CUDA", "FuncTorchBatched", "FuncTorchVmapMode",
@@ -31,7 +31,7 @@ class BannedCallError(Exception):
 
 
 @contextmanager
-def banned(operators: Iterable[str]) -> Iterator[list[str]]:
+def ban_operators(operators: Iterable[str]) -> Iterator[list[str]]:
     """Inside, operators (`namespace::name`), functions (`module.name`) and "autograd" raise BannedCallError.
 
     Yields the names that were called. An operator that this torch does not have is left out.
@@ -41,16 +41,16 @@ def banned(operators: Iterable[str]) -> Iterator[list[str]]:
         for name in operators:
             refusal = _refusal(name, called)
             if name == AUTOGRAD:
-                stack.enter_context(_autograd_banned(refusal))
+                stack.enter_context(_ban_autograd(refusal))
             elif "::" not in name:
-                stack.enter_context(_function_banned(name, refusal))
+                stack.enter_context(_ban_function(name, refusal))
             elif torch._C._dispatch_has_kernel(name):
-                stack.enter_context(_operator_banned(name, refusal))
+                stack.enter_context(_ban_operator(name, refusal))
         yield called
 
 
 @contextmanager
-def _operator_banned(name: str, refusal: Refusal) -> Iterator[None]:
+def _ban_operator(name: str, refusal: Refusal) -> Iterator[None]:
     namespace, _, operator = name.partition("::")
     library = Library(namespace, "IMPL")
     with warnings.catch_warnings():
@@ -65,8 +65,8 @@ def _operator_banned(name: str, refusal: Refusal) -> Iterator[None]:
 
 
 @contextmanager
-def _function_banned(name: str, refusal: Refusal) -> Iterator[None]:
-    """By its code, so that every name that somebody has given the function means the refusal."""
+def _ban_function(name: str, refusal: Refusal) -> Iterator[None]:
+    """Replace the function's code, so that each of its aliases is refused too."""
     module, _, attribute = name.rpartition(".")
     try:
         function = getattr(importlib.import_module(module), attribute)
@@ -75,20 +75,20 @@ def _function_banned(name: str, refusal: Refusal) -> Iterator[None]:
         yield
         return
     function.__globals__[REFUSAL] = refusal
-    function.__code__ = _calls_refusal.__code__
+    function.__code__ = _call_refusal.__code__
     try:
         yield
     finally:
         function.__code__ = written
 
 
-def _calls_refusal(*args: Any, **kwargs: Any) -> Any:
+def _call_refusal(*args: Any, **kwargs: Any) -> Any:
     """Runs among the globals of the function whose code it replaces."""
     return globals()["__refused_here__"](*args, **kwargs)
 
 
 @contextmanager
-def _autograd_banned(refusal: Refusal) -> Iterator[None]:
+def _ban_autograd(refusal: Refusal) -> Iterator[None]:
     variable: Any = torch.autograd.Variable
     engine = variable._execution_engine
     variable._execution_engine = _NoEngine(refusal)

@@ -1,4 +1,4 @@
-"""A function of the grader in place of a submission's: values come over the border, gradients flow through it."""
+"""Proxies for the grader's functions, called by a submission: values cross the border, and gradients flow through."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ Ask = Callable[..., Any]
 Given = dict[Any, Any]
 
 
-def callback_proxy(ask: Ask, number: int, received: Callable[[Any], Any]) -> Callable[..., Any]:
-    """A stand-in for callback `number`, which returns one tensor. Differentiable in its tensor arguments."""
+def callback_proxy(ask: Ask, number: int, unpack: Callable[[Any], Any]) -> Callable[..., Any]:
+    """A function that calls callback `number` in the grader. It is differentiable in its tensor arguments."""
 
     class Supplied(torch.autograd.Function):  # torch's messages to students name this class
         @staticmethod
         def forward(ctx: Any, given: Given, positions: int, names: list[Any], *tensors: Any) -> Any:
             ctx.given, ctx.positions, ctx.names = given, positions, names
-            # Where a function of the submission's would have made it: beside its arguments, or on the CPU.
+            # On the device where a function of the submission would have made it: that of its arguments, or the CPU.
             home = tensors[0].device if tensors else "cpu"
-            value = received(ask(number, *_arguments(given, positions)))
+            value = unpack(ask(number, *_arguments(given, positions)))
             return tree_map_only(torch.Tensor, lambda tensor: tensor.to(home), value)
 
         @staticmethod
         def backward(ctx: Any, *cotangents: torch.Tensor) -> Any:
-            gradients = received(ask(number, *_arguments(ctx.given, ctx.positions), list(cotangents)))
+            gradients = unpack(ask(number, *_arguments(ctx.given, ctx.positions), list(cotangents)))
             return None, None, None, *(gradients[name] for name in ctx.names)
 
     def stand_in(*args: Any, **kwargs: Any) -> Any:
@@ -39,7 +39,7 @@ def callback_proxy(ask: Ask, number: int, received: Callable[[Any], Any]) -> Cal
 
 
 def _with_values(tensor: torch.Tensor) -> torch.Tensor:
-    """Without its history; a meta tensor, which has no values to send, becomes zeros: only its shape is asked about."""
+    """The tensor without its history; a meta tensor, which has no values to send, becomes zeros of its shape."""
     return torch.zeros(tensor.shape, dtype=tensor.dtype) if tensor.is_meta else tensor.detach()
 
 

@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 
 class AllocationMode(TorchDispatchMode):
-    """Follows the storages that operators return: how many of their bytes are alive, and how many at the most."""
+    """Tracks the storages that operators return: how many of their bytes are alive now, and at the peak."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -39,7 +39,7 @@ def id_of(tensor: torch.Tensor) -> int:
     return number
 
 
-def counted(call: Callable[[], Any]) -> dict[str, Any]:
+def count_cost(call: Callable[[], Any]) -> dict[str, Any]:
     """Run `call` and report its value with `flops`, `peak_bytes` and `operations` (operator name to times called)."""
     flops = FlopCounterMode(display=False)
     allocations = AllocationMode()

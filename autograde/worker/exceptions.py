@@ -1,4 +1,4 @@
-"""What went wrong in a submission, as plain, bounded text, whatever its exceptions do when they are looked at."""
+"""Describes a submission's exceptions as plain, bounded text, even if their methods misbehave."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class MissingNameError(Exception):
 
 
 def describe(error: BaseException) -> dict[str, Any]:
-    """An exception as plain, bounded text, whatever its class does in `__str__`."""
+    """The exception's public class names, message and frames in the notebook, each bounded."""
     names = [name[:80] for name in public_names(error)[:20]]
     frames = []
     for frame in traceback.extract_tb(error.__traceback__)[-200:]:

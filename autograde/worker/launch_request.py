@@ -1,4 +1,4 @@
-"""What the grader asks the zygote for."""
+"""The request with which the grader has the zygote start a submission."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from autograde.worker import limits
 
 
 class LaunchRequest(msgspec.Struct, frozen=True):
-    """What the grader asks for; with it come descriptors: warden control, notebook in and out, a pair per check."""
+    """Sent with descriptors: the warden's control socket, notebook in and out, and a pair for each check."""
 
     scratch: str
     """an empty folder of the submission's own: its working folder and home"""

@@ -1,9 +1,9 @@
-"""What a submission's process may use, and the promise that it dies.
+"""Limits what a submission's process may use, and makes it die with its parent.
 
 Covered: processor time, wall time (by the grader), private memory, address space, file size, open files, core dumps, a
-clean environment, no descriptor but its own, death with its parent. Files, network and other processes are the
-confinement's work; how much all files together may hold, that of the file tree or the warden, who on CUDA measures the
-memory too.
+clean environment, no descriptor but its own, death with its parent. Not covered: files,
+network and other processes (`confinement`); the size of all files together (the file tree, or the warden); memory on
+CUDA, which the warden measures.
 """
 
 from __future__ import annotations
@@ -95,18 +95,18 @@ def apply(bounds: Bounds, scratch: str, pipes: int, device: str) -> None:
         PATH="/usr/bin:/bin", HOME=scratch, TMPDIR=scratch, IPYTHONDIR=scratch, MPLCONFIGDIR=scratch, LANG="C.UTF-8",
         MPLBACKEND="module://matplotlib_inline.backend_inline", OMP_NUM_THREADS="1",
     )  # fmt: skip
-    tempfile.tempdir = None  # known since the warm process imported something; to be asked again
+    tempfile.tempdir = None  # cached when the zygote imported something
     os.umask(0o077)
     os.chdir(scratch)
 
 
 def limit_files(bounds: Bounds) -> None:
-    """How long a file may become; after the course's own data have been put in place."""
+    """Limit the size of a file, once the course's own data have been copied."""
     _limit(resource.RLIMIT_FSIZE, bounds.file_bytes)
 
 
 def limit_check(bounds: Bounds) -> None:
-    """A check's own processor time; the clock started at zero when it was forked."""
+    """Limit a check's processor time, which started at zero when it was forked."""
     _limit(resource.RLIMIT_CPU, bounds.check_cpu_s)
 
 
@@ -114,7 +114,7 @@ def _limit(what: int, value: int) -> None:
     _, hard = resource.getrlimit(what)
     if hard != resource.RLIM_INFINITY:
         value = min(value, hard)
-    # A second of grace between the signal that asks and the one that kills; only processor time has both.
+    # Processor time has a soft and a hard limit: SIGXCPU comes one second before SIGKILL.
     grace = 1 if what == resource.RLIMIT_CPU and (hard == resource.RLIM_INFINITY or value + 1 <= hard) else 0
     resource.setrlimit(what, (value, value + grace))
 

@@ -1,4 +1,4 @@
-"""Runs a notebook's cells as Jupyter would (magics, top-level await, rich output, plots); keeps what they put out."""
+"""Runs a notebook's cells as Jupyter would (magics, top-level await, rich output, plots) and collects their outputs."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class CapturingHook(DisplayHook):
     """A cell's last expression adds to its outputs."""
 
     def write_output_prompt(self) -> None:
-        """No prompt: the notebook shows one of its own."""
+        """Write none: the notebook shows its own prompt."""
 
     def write_format_data(self, format_dict: dict[str, Any], md_dict: Any = None) -> None:
         shell: Any = self.shell
@@ -84,10 +84,10 @@ class NotebookShell(InteractiveShell):
         """Plots are pictures here; there is no window."""
 
     def init_virtualenv(self) -> None:
-        """The grader chose the packages; IPython shall not look for others."""
+        """Do nothing: the grader chose the packages."""
 
     def system(self, cmd: str) -> None:
-        """`!command`, also below `%pip`: said and left out, so that the rest of the cell runs."""
+        """`!command`, also below `%pip`: skipped with a message, so that the rest of the cell runs."""
         print(f"shell commands do not run while your work is graded: {cmd}", file=sys.stderr)
 
     def ask_exit(self) -> None:
@@ -116,7 +116,7 @@ class NotebookShell(InteractiveShell):
 
 
 def new_shell() -> NotebookShell:
-    """A shell that writes no history and reads no profile; made once, in the warm process."""
+    """A shell that writes no history and reads no profile; made once, in the zygote."""
     config = Config()
     config.HistoryManager.enabled = False
     config.InteractiveShell.colors = "nocolor"
@@ -126,7 +126,7 @@ def new_shell() -> NotebookShell:
 
 
 def run_cells(shell: NotebookShell, cells: list[Any], bounds: Bounds) -> Iterator[dict[str, Any]]:
-    """Run (cell id, source) pairs, one for each account asked for; a cell that fails does not stop the next."""
+    """Run (cell id, source) pairs and yield the account of each; a cell that fails does not stop the next."""
     shell.outputs.left = bounds.output_bytes
     sys.stdout, sys.stderr = Stream(shell.outputs, "stdout"), Stream(shell.outputs, "stderr")
     for cell, source in cells:
@@ -146,7 +146,7 @@ def _run_cell(shell: NotebookShell, cell: str, source: str, wall_s: float) -> di
         error = raised
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-    outputs = shell.outputs.taken()
+    outputs = shell.outputs.take()
     if isinstance(error, CellTimeoutError):
         return {"cell": cell, "outputs": outputs, "error": f"stopped after {wall_s:g} s: the cell did not finish"}
     return {"cell": cell, "outputs": outputs, "error": _describe(error, cell) if error is not None else ""}

@@ -1,4 +1,4 @@
-"""What a cell puts out, kept up to what the course allows and one frame holds."""
+"""Collects the outputs of a cell, up to what the course allows and what one frame holds."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ CUT = "\n[output cut here: the notebook printed more than the course allows]\n"
 ITEM_BYTES = 64
 """what an output takes beyond its text, about"""
 CELL_BYTES = STRUCTURE_BYTES - (1 << 14)
-"""of one cell's outputs: the account of a cell is one frame, and has more to say"""
+"""of one cell's outputs: they share a frame with the rest of the cell's account"""
 
 
 class Outputs:
-    """The nbformat outputs of the running cell, and how many bytes may still be put out."""
+    """The nbformat outputs of the running cell, and how many bytes may still be added."""
 
     def __init__(self) -> None:
         self.items: list[dict[str, Any]] = []
         self.left = 0
-        """by the notebook; less than nothing once that was said"""
-        self.room = 0
-        """by this cell, whose account has to fit into one frame; less than nothing once that was said"""
+        """bytes left for the notebook; negative once the cut was announced"""
+        self.cell_left = 0
+        """bytes left for this cell, whose account must fit into one frame; negative once the cut was announced"""
 
     def begin(self) -> None:
         """A new cell."""
         self.items = []
-        self.room = min(self.left, CELL_BYTES)
+        self.cell_left = min(self.left, CELL_BYTES)
 
     def add(self, output: dict[str, Any]) -> None:
         size = _bytes(repr(output)) + ITEM_BYTES
-        if size <= self.room:
+        if size <= self.cell_left:
             self._use(size)
             self.items.append(output)
         else:
@@ -38,34 +38,34 @@ class Outputs:
 
     def stream(self, name: str, text: str) -> None:
         """Text is kept in parts: a string that grows with each print would be copied each time."""
-        if not text or self.room < 0:
+        if not text or self.cell_left < 0:
             return
         size, last = _bytes(text), self.items[-1] if self.items else {}
-        kept = text if size <= self.room else _first(text, self.room)
+        kept = text if size <= self.cell_left else _first(text, self.cell_left)
         if last.get("name") == name:
             last["text"].append(kept)
         else:
             self.items.append({"output_type": "stream", "name": name, "text": [kept]})
             size += ITEM_BYTES
-        if size > self.room:
+        if size > self.cell_left:
             self._cut()
         else:
             self._use(size)
 
-    def taken(self) -> list[dict[str, Any]]:
-        """The outputs so far, as nbformat has them."""
+    def take(self) -> list[dict[str, Any]]:
+        """Return the outputs so far in nbformat, and start an empty list."""
         taken, self.items = self.items, []
         return [item | {"text": "".join(item["text"])} if "text" in item else item for item in taken]
 
     def _use(self, size: int) -> None:
-        self.room -= size
+        self.cell_left -= size
         self.left -= size
 
     def _cut(self) -> None:
-        """Say once that the rest is left out."""
-        if self.room >= 0:
-            self.left = -1 if self.left == self.room else self.left - self.room
-            self.room = -1
+        """Announce once that the rest is left out."""
+        if self.cell_left >= 0:
+            self.left = -1 if self.left == self.cell_left else self.left - self.cell_left
+            self.cell_left = -1
             self.items.append({"output_type": "stream", "name": "stderr", "text": [CUT]})
 
 
@@ -79,7 +79,7 @@ def _first(text: str, size: int) -> str:
 
 
 class Stream:
-    """Stands for sys.stdout and sys.stderr."""
+    """Replaces sys.stdout and sys.stderr."""
 
     encoding = "utf-8"
     errors = "replace"
@@ -97,7 +97,7 @@ class Stream:
             self.write(line)
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Nothing is buffered."""
 
     def isatty(self) -> bool:
         return False

@@ -1,4 +1,4 @@
-"""Which processes a submission has, and that they end. For its warden."""
+"""Finds and kills the processes of a submission, for its warden."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What no limit of the kernel counts, measured: all files of a submission together, and its memory on CUDA."""
+"""Measures what the kernel does not limit: the size of all of a submission's files, and its memory on CUDA."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ MAX_ENTRIES = 4000
 
 
 class Quota:
-    """A folder and what all files in it may hold together."""
+    """The most bytes that all files in a folder may hold together."""
 
     def __init__(self, folder: str, most_bytes: int) -> None:
         self.folder = folder
@@ -30,27 +30,27 @@ class Quota:
                             waiting.append(entry.path)
             except (FileNotFoundError, NotADirectoryError):  # removed while we looked
                 continue
-            except OSError:  # closed to us, or nested deeper than a path can say: honest work has neither
+            except OSError:  # unreadable, or nested deeper than the longest path: honest work has neither
                 return True
         return False
 
 
 class Memory:
-    """What each process of a submission may hold of its own, above what it was born with.
+    """The most private memory that each process of a submission may use above what it was forked with.
 
-    Address space says nothing on CUDA, whose driver reserves twice the card's memory; pages in use do.
+    On CUDA the address space is no measure, because the driver reserves twice the card's memory; pages in use are.
     """
 
     def __init__(self, most_bytes: int) -> None:
         self.most_bytes = most_bytes
-        self.at_birth = held_by("self")
+        self.at_birth = private_bytes("self")
 
     def exceeded(self, pids: Iterable[int]) -> bool:
-        return any(held_by(pid) > self.at_birth + self.most_bytes for pid in pids)
+        return any(private_bytes(pid) > self.at_birth + self.most_bytes for pid in pids)
 
 
-def held_by(pid: int | str) -> int:
-    """Bytes of a process's memory that no file stands behind; 0 once it is gone."""
+def private_bytes(pid: int | str) -> int:
+    """Bytes of a process's memory that are not backed by a file; 0 once it is gone."""
     try:
         with open(f"/proc/{pid}/status", "rb") as status:  # bytes: a process names itself as it likes
             lines = [line.split() for line in status if line.startswith((b"RssAnon:", b"RssShmem:"))]

@@ -1,4 +1,4 @@
-"""Every random generator that a submission is likely to draw from."""
+"""Seeds every random generator that a submission is likely to draw from."""
 
 import random
 

@@ -1,7 +1,7 @@
 """Answers the grader's requests inside one check: calls, attributes, gradients, costs.
 
-Runs beside student code, so what it says is a claim. The grader compares values itself; facts that only this side can
-see (was an input changed, where did a tensor live, what did it cost) are graded only as single facets.
+Student code shares this process, so each reply is a claim. The grader compares values itself; facts that only this side
+can see (was an input changed, on which device a tensor was, what a call cost) are graded only as single facets.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ import torch
 
 from autograde import wire
 from autograde.wire import CallbackId, Channel, Generator, Handle, WireTensor
-from autograde.worker.banned_operators import banned
+from autograde.worker.banned_operators import ban_operators
 from autograde.worker.callback_proxies import callback_proxy
-from autograde.worker.cost import counted
+from autograde.worker.cost import count_cost
 from autograde.worker.exceptions import MissingNameError, describe, text_of
 from autograde.worker.randomness import seed_everything
 from autograde.worker.tensor_arguments import differs, on_meta, spread, tensors_of
 
-HELD_BYTES = 1 << 16
+MAX_QUEUED_BYTES = 1 << 16
 ABSENT = object()
-"""stands for the value of a name that the submission does not define"""
+"""the value of a name that the submission does not define"""
 
 
 class RpcServer:
-    """Holds what a check left behind in the worker: objects behind handles, names that the grader replaced."""
+    """Holds the state of a check in the worker: objects behind handles, and names that the grader replaced."""
 
     def __init__(self, channel: Channel, namespace: dict[str, Any], device: str, seed: int) -> None:
         self.channel = channel
@@ -36,10 +36,10 @@ class RpcServer:
         self.seed = seed
         self.objects: dict[int, Any] = {}
         self.replaced: dict[str, Any] = {}
-        self.early: deque[dict[str, Any]] = deque()
-        """requests that came while a function of the grader was awaited"""
-        self.held = 0
-        """bytes of replies that are not sent yet"""
+        self.early_requests: deque[dict[str, Any]] = deque()
+        """requests that came while a callback was awaited"""
+        self.queued_bytes = 0
+        """bytes of replies that are queued and not sent yet"""
 
     def serve(self) -> None:
         """Answer until the grader closes its end."""
@@ -50,27 +50,27 @@ class RpcServer:
         }  # fmt: skip
         while True:
             try:
-                request = self.early.popleft() if self.early else self.channel.receive()
+                request = self.early_requests.popleft() if self.early_requests else self.channel.receive()
             except wire.PeerGone:
                 return
             try:
                 if "begin" in request:
                     self.begin()
-                reply = wire.encode(operations[request["op"]](request), self.keep)
+                reply = wire.encode(operations[request["op"]](request), self.store_object)
             except BaseException as error:
                 reply = wire.encode({"error": describe(error)})
-            self.answered(reply)
+            self.send_reply(reply)
 
-    def answered(self, reply: bytes) -> None:
-        """Send the reply; with the next ones, if their requests are here already."""
-        self.held += len(reply)
-        if self.held < HELD_BYTES and (self.early or self.channel.has_frame()):
+    def send_reply(self, reply: bytes) -> None:
+        """Send the reply, or queue it with the next ones if their requests have already arrived."""
+        self.queued_bytes += len(reply)
+        if self.queued_bytes < MAX_QUEUED_BYTES and (self.early_requests or self.channel.has_frame()):
             self.channel.queue(reply)
         else:
             self.channel.send_frame(reply)
-            self.held = 0
+            self.queued_bytes = 0
 
-    # What the grader may ask
+    # Operations of the grader
 
     def begin(self) -> None:
         """A new example: forget its predecessor's objects, restore replaced names, draw the same random numbers."""
@@ -84,19 +84,19 @@ class RpcServer:
         seed_everything(self.seed, self.device)
 
     def reseed(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Other random numbers, everything else as it was."""
+        """Seed the random generators, and leave everything else as it is."""
         seed_everything(request["seed"], self.device)
         return {"value": None}
 
     def call(self, request: dict[str, Any]) -> dict[str, Any]:
         """Call; a module is moved to the submission's device, as its inputs are."""
-        target, args, kwargs = self.prepared(request)
+        target, args, kwargs = self.resolve_call(request)
         value = target(*args, **kwargs)
         return {"value": value.to(self.device) if isinstance(value, torch.nn.Module) else value}
 
     def watch(self, request: dict[str, Any]) -> dict[str, Any]:
         """Call and report which inputs changed, and which inputs share memory with the value."""
-        target, args, kwargs = self.prepared(request)
+        target, args, kwargs = self.resolve_call(request)
         inputs = [*tensors_of(args), *tensors_of(kwargs)]
         before = [tensor.detach().clone() for tensor in inputs]
         value = target(*args, **kwargs)
@@ -110,21 +110,21 @@ class RpcServer:
         return {"value": self.resolve(request)}
 
     def load(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Set the tensors that `state` names; the module keeps what else it holds."""
+        """Set the tensors that `state` names; the module keeps its others."""
         held = self.resolve(request | {"attribute": "state_dict"})()
-        self.resolve(request | {"attribute": "load_state_dict"})(held | self.received(request["state"]))
+        self.resolve(request | {"attribute": "load_state_dict"})(held | self.unpack(request["state"]))
         return {"value": None}
 
     def supply(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Put functions of the grader in place of globals of the submission, until the next example."""
+        """Replace globals of the submission by callbacks, until the next example."""
         for name, callback in request["callbacks"].items():
             self.replaced.setdefault(name, self.namespace.get(name, ABSENT))
-            self.namespace[name] = callback_proxy(self.ask, callback.number, self.received)
+            self.namespace[name] = callback_proxy(self.ask, callback.number, self.unpack)
         return {"value": None}
 
     def gradients(self, request: dict[str, Any]) -> dict[str, Any]:
         """Vector–Jacobian products: of every floating tensor argument by position, of a module's parameters by name."""
-        target, args, kwargs = self.prepared(request)
+        target, args, kwargs = self.resolve_call(request)
         leaves: dict[Any, torch.Tensor] = {}
         for position, arg in [*enumerate(args), *kwargs.items()]:
             if isinstance(arg, torch.Tensor) and arg.is_floating_point():
@@ -145,17 +145,17 @@ class RpcServer:
     def cotangents(self, request: dict[str, Any], value: Any, outputs: list[torch.Tensor]) -> list[torch.Tensor]:
         if request.get("cotangents") is None:
             return [torch.ones_like(output) for output in outputs]
-        given = zip(tensors_of(value), self.received(request["cotangents"]), strict=False)
+        given = zip(tensors_of(value), self.unpack(request["cotangents"]), strict=False)
         return [up.to(output.dtype) for output, up in given if output.requires_grad]
 
     def cost(self, request: dict[str, Any]) -> dict[str, Any]:
         """Call under counters: floating point operations, bytes alive at the worst moment, operators by name."""
-        target, args, kwargs = self.prepared(request)
-        return counted(lambda: target(*args, **kwargs))
+        target, args, kwargs = self.resolve_call(request)
+        return count_cost(lambda: target(*args, **kwargs))
 
     def on_meta(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Call with everything on the meta device: a tensor made on a fixed device meets one that is not there."""
-        target, args, kwargs = self.prepared(request)
+        """Call with everything on the meta device, where a tensor made on a fixed device raises an error."""
+        target, args, kwargs = self.resolve_call(request)
         if isinstance(target, torch.nn.Module):
             target = target.to("meta")
         try:
@@ -165,9 +165,9 @@ class RpcServer:
         return {"value": [tensor.device.type for tensor in tensors_of(value)], "finished": True}
 
     def without(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Call with operators taken away; the names of those that the submission called."""
-        target, args, kwargs = self.prepared(request)
-        with banned(request["banned"]) as names:
+        """Call with operators banned; return the names of those that the submission called."""
+        target, args, kwargs = self.resolve_call(request)
+        with ban_operators(request["banned"]) as names:
             try:
                 target(*args, **kwargs)
             except Exception:
@@ -175,11 +175,11 @@ class RpcServer:
                     raise
         return {"value": None, "called": sorted(set(names))}
 
-    # How values get in and out
+    # Values in and out
 
-    def prepared(self, request: dict[str, Any]) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+    def resolve_call(self, request: dict[str, Any]) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
         target = self.resolve(request)
-        args, kwargs = self.received(request["args"]), self.received(request["kwargs"])
+        args, kwargs = self.unpack(request["args"]), self.unpack(request["kwargs"])
         if request.get("noncontiguous"):
             args, kwargs = spread(args), spread(kwargs)
         if not callable(target):
@@ -205,33 +205,33 @@ class RpcServer:
             return dict(value())
         return value
 
-    def received(self, value: Any) -> Any:
-        """Wire data as submissions expect it: tensors on their device, objects for handles, functions for callbacks."""
+    def unpack(self, value: Any) -> Any:
+        """Turn wire data into what submissions expect: tensors on their device, objects, callback proxies."""
         if isinstance(value, WireTensor):
             return value.tensor.to(self.device).requires_grad_(value.requires_grad)
         if isinstance(value, Handle):
             return self.objects[value.number]
         if isinstance(value, CallbackId):
-            return lambda *args, **kwargs: self.received(self.ask(value.number, args, kwargs))
+            return lambda *args, **kwargs: self.unpack(self.ask(value.number, args, kwargs))
         if isinstance(value, Generator):
             return torch.Generator(device=self.device).manual_seed(value.seed)
         if isinstance(value, (list, tuple)):
-            return type(value)(self.received(item) for item in value)
+            return type(value)(self.unpack(item) for item in value)
         if isinstance(value, dict):
-            return {key: self.received(item) for key, item in value.items()}
+            return {key: self.unpack(item) for key, item in value.items()}
         return value
 
-    def keep(self, thing: Any) -> Handle:
+    def store_object(self, thing: Any) -> Handle:
         number = len(self.objects)
         self.objects[number] = thing
         return Handle(number, type(thing).__name__)
 
     def ask(self, number: int, args: Any, kwargs: Any, cotangents: Any = None) -> Any:
-        """Call the grader's function; its exception, if it raises, is raised here as a RuntimeError."""
+        """Call a callback in the grader; an exception that it raises is raised here as a RuntimeError."""
         question = {"callback": number, "args": tuple(args), "kwargs": dict(kwargs), "cotangents": cotangents}
-        self.channel.send(question, self.keep)
+        self.channel.send(question, self.store_object)
         while "op" in (answer := self.channel.receive()):
-            self.early.append(answer)
+            self.early_requests.append(answer)
         if "error" in answer:
             raise RuntimeError(answer["error"])
         return answer["value"]

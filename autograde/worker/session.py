@@ -1,7 +1,7 @@
 """A submission's own process: runs the notebook once, then forks itself whenever the grader asks for it.
 
-From the first cell on nothing here can be trusted: the submission may have changed any of it. Whoever does so spoils
-only the answers to their own checks.
+From the first cell on nothing here can be trusted: the submission may have changed any of it. That spoils only the
+answers to its own checks.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ def run(
     layers: confinement.Layers,
     warden: socket.socket,
 ) -> None:
-    """`fds` are: notebook in, notebook out, then in and out of each check. `warden` takes the listener for forks."""
+    """`fds` are: notebook in, notebook out, then in and out of each check. `warden` receives the listener for forks."""
     limits.keep_only([*fds, warden.detach()])
     limits.hide_memory()
     limits.apply(request.limits, request.scratch, len(fds), request.device)
     channel = Channel(NOTEBOOK_IN, NOTEBOOK_OUT)
     try:
         listeners = socket.socket(fileno=NOTEBOOK_IN + len(fds))
-        confinement.put_on(layers, request.scratch, request.limits.scratch_bytes, request.device, listeners)
+        confinement.apply_layers(layers, request.scratch, request.limits.scratch_bytes, request.device, listeners)
         limits.limit_files(request.limits)
     except OSError as error:
         channel.send({"confined": False, "why": str(error)})

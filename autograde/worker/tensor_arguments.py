@@ -1,4 +1,4 @@
-"""Tensors among a call's arguments: found, compared, laid out otherwise, taken to the meta device."""
+"""Finds, compares and converts the tensors among a call's arguments."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def differs(old: torch.Tensor, new: torch.Tensor) -> bool:
 
 
 def spread(value: Any) -> Any:
-    """The same numbers, every tensor's axes laid out in memory the other way round: `.view` cannot join them."""
+    """The same values, with each tensor's axes in reverse order in memory, so that it is not contiguous."""
 
     def spread(tensor: torch.Tensor) -> torch.Tensor:
         backwards = tuple(reversed(range(tensor.dim())))

@@ -1,10 +1,10 @@
 """The trusted parent of one submission: it runs no student code and sees to it that nothing of the submission survives.
 
-The grader speaks to it over a socket that the submission never holds: `fork` permits the session one more process,
-`sweep` kills every process of the submission but the session, `end` (or silence: the grader is gone) kills all, `died`
-does so once a session that hung up has had time to exit. The warden adopts orphans, so a daemon that detaches itself is
-still found. It also measures what no limit of the kernel counts (the scratch folder; memory on CUDA), and ends whoever
-takes more.
+The grader sends commands over a socket that the submission never holds: `fork` permits the session one more process,
+`sweep` kills every process of the submission but the session, `end` (or a closed socket) kills all, `died` does so once
+a session that closed its pipes has had time to exit. The warden adopts orphans, so it also finds a daemon that detaches
+itself. It measures what the kernel does not limit (the scratch folder; memory on CUDA), and kills a submission that
+exceeds it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from autograde.worker.quota import Memory, Quota
 CONFINED_S = 15.0
 QUOTA_MS = 200
 EXIT_S = 2.0
-"""A process closes its pipes a moment before its exit status can be had."""
+"""a process closes its pipes a moment before its exit status is available"""
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -59,41 +59,41 @@ def watch(request: LaunchRequest, fds: list[int], shell: Any, layers: confinemen
     for fd in session_fds:
         os.close(fd)
     control = socket.socket(fileno=control_fd)
-    too_much = _too_much(request)
-    status = _obey(control, zygote, pid, _permits(ours, pid), too_much)
+    exceeds_limits = _make_excess_test(request)
+    status = _obey(control, zygote, pid, _receive_permits(ours, pid), exceeds_limits)
     all_gone = kill_descendants(spare=None)
-    with suppress(OSError):  # a grader that has given up hears nothing any more
+    with suppress(OSError):  # the grader may be gone
         control.send(msgspec.json.encode(Ended(status, all_gone)))
 
 
-def _permits(from_session: socket.socket, session_pid: int) -> Permits | None:
-    """The listener that the session hands over before its first cell; None where forks need no permit."""
+def _receive_permits(from_session: socket.socket, session_pid: int) -> Permits | None:
+    """The listener that the session sends before its first cell; None where forks need no permit."""
     from_session.settimeout(CONFINED_S)
     listeners: list[int] = []
-    with from_session, suppress(TimeoutError):  # it died before, which is seen next
+    with from_session, suppress(TimeoutError):  # the session died before; `_obey` notices
         _, listeners, _, _ = socket.recv_fds(from_session, 16, 1)
     return Permits(listeners[0], session_pid) if listeners else None
 
 
-def _too_much(request: LaunchRequest) -> Callable[[], bool]:
-    """Has the submission more on disk, or on CUDA in memory, than it may?"""
+def _make_excess_test(request: LaunchRequest) -> Callable[[], bool]:
+    """A test of whether the submission exceeds its disk space or, on CUDA, its memory."""
     quota, memory = Quota(request.scratch, request.limits.scratch_bytes), Memory(request.limits.memory_bytes)
-    if request.device == "cpu":  # there the kernel bounds memory, exactly
+    if request.device == "cpu":  # the kernel limits memory there
         return quota.exceeded
     return lambda: quota.exceeded() or memory.exceeded(descendants(os.getpid()))
 
 
 def _obey(
-    control: socket.socket, zygote: int, session_pid: int, permits: Permits | None, too_much: Callable[[], bool]
+    control: socket.socket, zygote: int, session_pid: int, permits: Permits | None, exceeds_limits: Callable[[], bool]
 ) -> int:
-    """Answer the grader until it says `end` or goes away. Returns the session's wait status, -1 if it still ran."""
+    """Obey the grader until it says `end` or is gone. Returns the session's wait status, -1 if it still ran."""
     status = -1
     poll = select.poll()
     poll.register(control, select.POLLIN)
     if permits:
         poll.register(permits.listener, select.POLLIN)
     while os.getppid() == zygote:
-        # In this order: the grader's word on a fork was sent before the fork that it permits.
+        # The grader first: it announces a fork before the session makes it.
         for fd, event in sorted(poll.poll(QUOTA_MS), key=lambda ready: ready[0] != control.fileno()):
             if permits and fd == permits.listener:
                 permits.answer() if event & select.POLLIN else poll.unregister(fd)
@@ -109,7 +109,7 @@ def _obey(
             gone = kill_descendants(spare=session_pid if status == -1 else None)
             control.send(b"swept" if gone else b"stuck")
         status = status if status != -1 else _status(session_pid)
-        if status == -1 and too_much():
+        if status == -1 and exceeds_limits():
             kill_descendants(spare=None)
             status = signal.SIGKILL
     return status

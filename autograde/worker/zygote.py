@@ -31,30 +31,30 @@ PARENT_MS = 1000
 def serve(control_fd: int, modules: list[str], left_out: list[str]) -> None:
     """Fork a warden per request until the grader sends an empty one, closes the control socket or is gone."""
     grader = os.getppid()
-    layers = confinement.found(left_out)
-    confinement.leave_the_machine(layers)
-    # After that: new credentials take both back.
+    layers = confinement.detect_layers(left_out)
+    confinement.isolate_zygote(layers)
+    # After entering a user namespace, because new credentials reset both.
     limits.die_with_parent(grader)
     limits.hide_memory()
     torch.set_num_threads(1)
     shell = notebook.new_shell()
     for name in modules:
-        with contextlib.suppress(Exception):  # whatever is wrong with it, a notebook that imports it will say
+        with contextlib.suppress(Exception):  # the notebook that imports it will report the error
             importlib.import_module(name)
     _warm_up(shell)
-    gc.freeze()  # forks share these objects' pages as long as no collection touches them
+    gc.freeze()  # forks share these objects' pages while no collection touches them
     gc.enable()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # wardens are reaped by the kernel
     control = socket.socket(fileno=control_fd)
     poll = select.poll()
     poll.register(control, select.POLLIN)
-    with contextlib.suppress(BrokenPipeError):  # nobody waits any more, which is seen below
+    with contextlib.suppress(BrokenPipeError):  # the grader is gone; the loop below notices
         control.send(msgspec.json.encode(layers))
     while True:
         while not poll.poll(PARENT_MS):
             if os.getppid() != grader:
                 return
-        data, fds = _received(control)
+        data, fds = _receive_request(control)
         if not data:
             return
         if os.fork() == 0:
@@ -66,9 +66,9 @@ def serve(control_fd: int, modules: list[str], left_out: list[str]) -> None:
 
 
 def _warm_up(shell: notebook.NotebookShell) -> None:
-    """Touch what is set up at first use, so that every submission finds it ready.
+    """Use what is initialised at first use, so that no submission waits for it.
 
-    IPython reads its own source for its first account of an error, for 0.1 seconds; the first picture looks up fonts.
+    IPython reads its own source before it formats its first traceback, for 0.1 seconds; the first plot looks up fonts.
     """
     shell.run_cell("raise KeyError", silent=True)  # type: ignore[no-untyped-call]
     del sys.last_type, sys.last_value, sys.last_traceback
@@ -79,7 +79,7 @@ def _warm_up(shell: notebook.NotebookShell) -> None:
 
 
 def _draw() -> None:
-    """A small picture, thrown away. Larger ones of more kinds made those of submissions no quicker."""
+    """Draw a small picture and discard it. Larger pictures of more kinds did not speed up those of submissions."""
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(2, 2))
@@ -90,11 +90,11 @@ def _draw() -> None:
     plt.close(figure)
 
 
-def _received(control: socket.socket) -> tuple[bytes, list[int]]:
+def _receive_request(control: socket.socket) -> tuple[bytes, list[int]]:
     """The next request and its descriptors; nothing once the grader has closed its end."""
     try:
         data, ancillary, _, _ = control.recvmsg(MAX_REQUEST, socket.CMSG_SPACE(4 * MAX_FDS))
-    except ConnectionResetError:  # closed before it had read that we are ready
+    except ConnectionResetError:  # the grader closed it before it read that the zygote is ready
         return b"", []
     return data, _descriptors(ancillary)
 

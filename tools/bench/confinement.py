@@ -76,10 +76,10 @@ def processor_times(rounds: int) -> dict[str, list[float]]:
     for name, without in SETTINGS.items():
         ours, theirs = os.pipe()
         with tempfile.TemporaryDirectory() as home:
-            if os.fork() == 0:  # leaves the machine, as a warm process does once for all sessions
+            if os.fork() == 0:  # leaves the machine, as the zygote does once for all sessions
                 confinement.ROOT = os.path.join(home, "root")
-                layers = confinement.found(without)
-                confinement.leave_the_machine(layers)
+                layers = confinement.detect_layers(without)
+                confinement.isolate_zygote(layers)
                 for number in range(rounds + WARM_UP):
                     os.mkdir(scratch := os.path.join(home, str(number)))
                     os.write(theirs, struct.pack("d", session(layers, scratch)))
@@ -98,7 +98,7 @@ def session(layers: confinement.Layers, scratch: str) -> float:
     pid = os.fork()
     if pid == 0:
         start = time.process_time()
-        confinement.put_on(layers, scratch, 1 << 20, "cpu", there)
+        confinement.apply_layers(layers, scratch, 1 << 20, "cpu", there)
         os.write(tell, struct.pack("d", time.process_time() - start))
         os._exit(0)
     _, listeners, _, _ = socket.recv_fds(here, 16, 1)

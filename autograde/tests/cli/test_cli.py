@@ -93,16 +93,16 @@ def test_a_broken_config_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_a_warm_process_that_does_not_start_is_one_sentence(released: Course, monkeypatch: pytest.MonkeyPatch) -> None:
     def late(self: Zygote) -> None:
-        raise ZygoteError("the warm process was not ready within 120 s")
+        raise ZygoteError("the zygote was not ready within 120 s")
 
     monkeypatch.setattr(Zygote, "wait_until_ready", late)
     hand_in(released, "ada")
     result = run(released, monkeypatch, "grade", SLUG)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr == "error: the warm process was not ready within 120 s; run `course doctor`\n"
+    assert result.stderr == "error: the zygote was not ready within 120 s; run `course doctor`\n"
     shown = run(released, monkeypatch, "doctor")
     assert shown.exit_code == 1
-    assert "confinement: MISSING: the warm process was not ready" in shown.stdout
+    assert "confinement: MISSING: the zygote was not ready" in shown.stdout
 
 
 def test_outside_a_course_the_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,7 +63,7 @@ def test_graders_that_always_die_end_the_run(course: Course, tmp_path: Path, mon
 def test_a_kept_pool_that_can_no_longer_grade_is_not_kept(
     course: Course, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As in a Dask worker whose warm process the system has killed: the next submission gets a new one."""
+    """As in a Dask worker whose zygote the system has killed: the next submission gets a new one."""
     monkeypatch.setattr(pool, "Zygote", Zygote)
     monkeypatch.setattr(pool, "_pools", {})
     first, second, third = submissions(course, tmp_path, "6", "6", "6")
@@ -71,7 +71,7 @@ def test_a_kept_pool_that_can_no_longer_grade_is_not_kept(
     (kept,) = pool._pools.values()
     kept.zygote.process.kill()
     kept.zygote.process.wait()
-    with pytest.raises(pool.GraderError, match="the warm process is gone"):
+    with pytest.raises(pool.GraderError, match="the zygote is gone"):
         pool.grade_one(course, second, "cpu")
     assert pool.grade_one(course, third, "cpu").score == 4
     for other in pool._pools.values():

@@ -23,7 +23,7 @@ from autograde.isolation import confinement_probes, scratch_folder
 from autograde.isolation.confinement_probes import (
     ConfinementError,
     describe,
-    got_through,
+    find_breaches,
     level_of,
     missing,
     probe_confinement,
@@ -60,7 +60,7 @@ def test_the_level_is_announced_and_proven(zygote: Zygote, course: Course) -> No
 def test_every_probe_succeeds_where_nothing_confines(unconfined: Zygote, course: Course) -> None:
     """Without this, a probe that always fails would prove anything."""
     unconfined.layers = dict(ALL)
-    through = got_through(unconfined, course.root)
+    through = find_breaches(unconfined, course.root)
     unconfined.layers = dict.fromkeys(ALL, 0)
     assert "a submission can read the course" in through
     assert "a submission can use the network" in through
@@ -280,7 +280,7 @@ def test_a_file_tree_may_lie_below_any_name(tmp_path: Path, name: str) -> None:
     environment = os.environ | {"TMPDIR": str(own)}
     tries = (
         "import sys; sys.path.append(sys.argv[1])\n"
-        "from autograde.worker import confinement\nprint(confinement.found().tree)"
+        "from autograde.worker import confinement\nprint(confinement.detect_layers().tree)"
     )
     command = [sys.executable, "-c", tries]
     here, there = (

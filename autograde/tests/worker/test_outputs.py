@@ -11,7 +11,7 @@ from autograde.worker.outputs import CELL_BYTES, CUT, Outputs
 
 
 def texts(outputs: Outputs) -> list[str]:
-    return [item["text"] for item in outputs.taken()]
+    return [item["text"] for item in outputs.take()]
 
 
 def outputs_with(left: int) -> Outputs:
@@ -68,7 +68,7 @@ def test_after_the_notebooks_bound_nothing_more_is_kept(run: Run) -> None:
 def test_what_comes_after_an_exact_fit_is_left_out_with_a_word_too() -> None:
     outputs = outputs_with(1000)
     outputs.stream("stdout", "x")
-    outputs.stream("stdout", "x" * outputs.room)
+    outputs.stream("stdout", "x" * outputs.cell_left)
     outputs.stream("stdout", "more")
     outputs.stream("stdout", "and more")
     assert texts(outputs)[1:] == [CUT]

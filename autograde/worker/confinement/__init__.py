@@ -1,7 +1,7 @@
-"""What keeps a submission in its place: which layers this machine has, and how a session puts them on.
+"""Confines a submission: detects which layers this machine offers, and applies them to a session.
 
-The zygote tries the layers once and says what it found; a session puts on exactly those, in this order, or dies. What
-level they make is decided in `autograde/isolation/confinement_probes.py`.
+The zygote tries the layers once and reports those that work; a session applies exactly those, in this order, or exits.
+`autograde/isolation/confinement_probes.py` decides which confinement level they make.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NEWUTS, NEWIPC, NEWUSER, NEWNET = 0x4000000, 0x8000000, 0x10000000, 0x40000000
 CAPABILITIES_V3 = 0x20080522
 PR_SET_DUMPABLE = 4
 ROOT = os.path.join(tempfile.gettempdir(), "root")
-"""where the warm process hangs what submissions may read: below its own home"""
+"""where the zygote mounts what submissions may read: below its own home"""
 
 MACHINES_OWN = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 """what container runtimes keep read-only too"""
@@ -36,24 +36,24 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Layers(msgspec.Struct, frozen=True):
-    """What holds a submission here, beside limits and the process border."""
+    """The layers that confine a submission here, besides limits and the process border."""
 
     landlock: int = 0
-    """version of Landlock; 0: files are open to it"""
+    """version of Landlock; 0: all files are open to the submission"""
     seccomp: bool = False
     """system calls are filtered"""
     permits: bool = False
     """new processes need a permit"""
     namespaces: bool = False
-    """it has a network of its own, without a cable, and no privilege of the account's"""
+    """an isolated network namespace, and none of the account's privileges"""
     tree: bool = False
-    """it has a file tree of its own, in which nothing lies but what it may use"""
+    """a file tree that contains only what the submission may use"""
 
 
-def found(left_out: Collection[str] = ()) -> Layers:
-    """The layers that work here, each tried in a process of its own: version numbers promise too much.
+def detect_layers(left_out: Collection[str] = ()) -> Layers:
+    """Try each layer in a child process, because version numbers alone are not reliable.
 
-    `left_out` names layers that are not to be used, so that tests and benchmarks can do without them.
+    `left_out` names layers that tests and benchmarks do without.
     """
     if MACHINE not in AUDIT_ARCH:
         return Layers()
@@ -67,8 +67,8 @@ def found(left_out: Collection[str] = ()) -> Layers:
     )
 
 
-def put_on(layers: Layers, scratch: str, scratch_bytes: int, device: str, warden: socket.socket) -> None:
-    """Confine this session. The warden gets the listener for new processes. OSError if a layer cannot be had."""
+def apply_layers(layers: Layers, scratch: str, scratch_bytes: int, device: str, warden: socket.socket) -> None:
+    """Confine this session. The warden gets the listener for new processes. OSError if a layer cannot be applied."""
     cuda = device != "cpu"
     if cuda and not layers.tree and os.geteuid() == 0:
         raise PermissionError(
@@ -92,8 +92,8 @@ def put_on(layers: Layers, scratch: str, scratch_bytes: int, device: str, warden
         seccomp.install(seccomp.refusals(os.getpid(), cuda=cuda))
 
 
-def leave_the_machine(layers: Layers) -> None:
-    """What the warm process does once for all sessions, as far as the layers go. For a process with one thread."""
+def isolate_zygote(layers: Layers) -> None:
+    """Enter the namespaces and prepare the file tree that all sessions share. For a process with one thread."""
     if layers.namespaces:
         enter_namespaces(tree.NEWNS if layers.tree else 0)
     if layers.tree:
@@ -102,11 +102,11 @@ def leave_the_machine(layers: Layers) -> None:
 
 
 def enter_namespaces(more: int = 0) -> bool:
-    """Leave the machine's network, shared memory and privileges behind; `more` names further namespaces."""
+    """Enter new user, network, IPC and UTS namespaces; `more` are flags of further ones."""
     uid, gid = os.geteuid(), os.getegid()
     if _libc.unshare(ctypes.c_int(NEWUSER | NEWNET | NEWIPC | NEWUTS | more)):
         raise OSError(ctypes.get_errno(), "the kernel refused a namespace")
-    # New credentials close /proc/self to its owner, who has the maps still to write.
+    # New credentials close /proc/self to this process, which must still write its maps.
     if _libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "the kernel refused access to /proc/self")
     for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
@@ -116,10 +116,10 @@ def enter_namespaces(more: int = 0) -> bool:
 
 
 def _readable() -> list[tuple[str, int]]:
-    """The Python runtime and what torch asks of the machine; nothing of /home, /proc/<pid>, /tmp or the course."""
+    """The Python runtime and what torch reads of the machine; nothing of /home, /proc/<pid>, /tmp or the course."""
     libraries = {"/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", sysconfig.get_path("stdlib")}
     libraries |= {os.path.join(sys.base_prefix, "lib"), *(path for path in sys.path if os.path.isdir(path))}
-    # An environment behind a link: some libraries (matplotlib's fonts) remember where their files really lie.
+    # An environment behind a link: some libraries (matplotlib's fonts) remember the real paths of their files.
     libraries |= {os.path.realpath(path) for path in libraries}
     files = ("/etc/ld.so.cache", "/etc/localtime", "/proc/cpuinfo", "/proc/meminfo", "/sys/fs/cgroup/cpu.max")
     return [
@@ -131,21 +131,21 @@ def _readable() -> list[tuple[str, int]]:
 
 
 def _cuda_files() -> list[tuple[str, int]]:
-    """What the driver opens, by its users' reports.
+    """What the driver opens, as its users report.
 
-    It writes its threads' names to /proc/<pid>/task, and each check is a process of its own, whose number nobody knows
-    before. So /proc is writable as far as its owner may write there; what belongs to the machine is hung read-only over
-    it. Other processes' memory and environment stay closed: Landlock lets nobody look out of it.
+    It writes its threads' names to /proc/<pid>/task, and the process id of a check is not known in advance. So /proc is
+    writable as far as its owner may write there, and the machine's own files in it are mounted read-only. The memory
+    and environment of other processes stay closed: Landlock denies them.
     """
     devices = ["nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia-modeset"]
-    places = [*glob("/dev/nvidia[0-9]*"), *(f"/dev/{name}" for name in devices)]
-    told = ("/sys/devices", "/sys/bus/pci", "/sys/module/nvidia", "/sys/class/drm")
+    devices_found = [*glob("/dev/nvidia[0-9]*"), *(f"/dev/{name}" for name in devices)]
+    readable = ("/sys/devices", "/sys/bus/pci", "/sys/module/nvidia", "/sys/class/drm")
     return [
-        *((path, DEVICE | IOCTL_DEV) for path in places),
+        *((path, DEVICE | IOCTL_DEV) for path in devices_found),
         ("/dev/nvidia-caps", READ | DEVICE | IOCTL_DEV),
         ("/proc", READ | WRITE_FILE | TRUNCATE),
         *((path, READ) for path in MACHINES_OWN),
-        *((path, READ) for path in told),
+        *((path, READ) for path in readable),
     ]
 
 
@@ -181,7 +181,7 @@ def _try_permits() -> bool:
 
 
 def _try_tree() -> bool:
-    leave_the_machine(Layers(namespaces=True, tree=True))
+    isolate_zygote(Layers(namespaces=True, tree=True))
     scratch = tempfile.mkdtemp()
     tree.enter(ROOT, scratch, 1 << 20)
     return not os.path.exists("/proc/self") and os.access(scratch, os.W_OK)

@@ -1,4 +1,4 @@
-"""Which files a submission may touch: an allow-list that the kernel holds it to, and that nobody can take back.
+"""Restricts a submission to an allow-list of files, which the kernel enforces and no process can revoke.
 
 Linux documentation: userspace-api/landlock. Version 1 covers files, 4 adds TCP, 6 signals and abstract sockets; what a
 version lacks, the seccomp filters refuse.
@@ -33,7 +33,7 @@ _libc.syscall.restype = ctypes.c_long
 
 
 def version() -> int:
-    """Of the kernel's Landlock; 0 where it has none or it is switched off."""
+    """The version of the kernel's Landlock; 0 where it has none or it is switched off."""
     try:
         return _call(CREATE, None, ctypes.c_size_t(0), ctypes.c_uint32(1))
     except OSError:
@@ -60,16 +60,16 @@ def restrict(rules: Iterable[tuple[str, int]]) -> None:
 
 def _allow(ruleset: int, path: str, rights: int) -> None:
     try:
-        place = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        target = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError:
         return
     try:
         if not os.path.isdir(path):
             rights &= FOR_FILES
-        rule = struct.pack("=Qi", rights, place)
+        rule = struct.pack("=Qi", rights, target)
         _call(ADD_RULE, ctypes.c_int(ruleset), ctypes.c_int(1), ctypes.c_char_p(rule), ctypes.c_uint32(0))
     finally:
-        os.close(place)
+        os.close(target)
 
 
 def _call(nr: int, *arguments: object) -> int:

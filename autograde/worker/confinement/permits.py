@@ -1,7 +1,8 @@
-"""Who may become a process: the submission's session, once for each check that the grader announces, and nobody else.
+"""Permits forks: only the session may fork, once for each check that the grader announces.
 
-The session hands its warden a listener (seccomp_unotify(2)); each fork then waits for the warden's word. So the number
-of a submission's processes is exact, whatever its code or threads do, without a control group or a user of its own.
+The session sends its warden a listener (seccomp_unotify(2)); each fork then waits for the warden's answer. So the
+number of a submission's processes is exact, whatever its code or threads do, without a control group or a separate
+user.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ class Permits:
         self.listener = listener
         self.session = session
         self.left = 0
-        """forks that the grader announced and that have not been asked for"""
+        """forks that the grader announced and that the session has not made yet"""
 
     def answer(self) -> None:
         """Answer one waiting question."""
         question = bytearray(_QUESTION.size)
-        with suppress(OSError):  # whoever asked has been killed since
+        with suppress(OSError):  # the process that asked has been killed
             fcntl.ioctl(self.listener, _RECEIVE, question)
             identity, pid, _ = _QUESTION.unpack(question)
             fcntl.ioctl(self.listener, _SEND, self._reply(identity, pid))

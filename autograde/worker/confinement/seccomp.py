@@ -16,7 +16,7 @@ from collections.abc import Iterable
 
 from autograde.worker.confinement.syscalls import AUDIT_ARCH, MACHINE, NEWEST, number
 
-# socketpair stays: an event loop wakes itself with one, and without sendmsg it hands nothing to anybody.
+# socketpair is allowed: an event loop wakes itself with one, and without sendmsg it transfers no descriptor.
 NETWORK = "socket connect bind listen accept accept4 sendmsg sendmmsg"
 PROGRAMS = "execve execveat setsid setpgid"
 SIGNALS = "kill tkill rt_sigqueueinfo rt_tgsigqueueinfo pidfd_send_signal pidfd_open pidfd_getfd process_mrelease"
@@ -50,10 +50,8 @@ MAP_SHARED, MAP_ANONYMOUS = 0x1, 0x20
 O_ACCMODE, O_TMPFILE = 0x3, 0x400000
 TERMINAL_INPUT = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX: type into the terminal that the grader was started from
 SIGNAL_OWNER = (8, 10, 15)  # fcntl F_SETOWN, F_SETSIG, F_SETOWN_EX: have the kernel signal another process
-ON_OTHERS = (
-    1024,
-    1026,
-)  # F_SETLEASE, F_NOTIFY: whoever opens a library's file next waits for 45 seconds, or is watched
+# F_SETLEASE, F_NOTIFY: make other processes wait 45 seconds when they open a library's file, or watch them.
+ON_OTHERS = (1024, 1026)
 FIOSETOWN, SIOCSPGRP = 0x8901, 0x8902
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
@@ -68,10 +66,10 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def refusals(own_pid: int, *, cuda: bool = False) -> Code:
-    """All that a submission is refused but new processes. Signals to `own_pid` stay possible: abort() needs them."""
+    """Refuse all that a submission may not do, except new processes. abort() needs signals to `own_pid`."""
     eperm = _answer(ERRNO | errno.EPERM)
     rules = [
-        _call("clone3", _answer(ERRNO | errno.ENOSYS)),  # its flags lie in memory, where no filter sees them
+        _call("clone3", _answer(ERRNO | errno.ENOSYS)),  # its flags are in memory, where no filter sees them
         _call("openat2", _answer(ERRNO | errno.ENOSYS)),
         _call("clone", _if_any(_argument(0), CLONE_NAMESPACES, ERRNO | errno.EPERM)),
         _call("tgkill", _if_equal(_argument(0), [own_pid], ALLOW, otherwise=ERRNO | errno.EPERM)),
@@ -95,7 +93,7 @@ def refusals(own_pid: int, *, cuda: bool = False) -> Code:
 
 
 def new_processes() -> Code:
-    """Asks the listener about every new process; threads pass."""
+    """Notify the listener of every new process; threads are allowed."""
     code = _prologue()
     for name in ("fork", "vfork"):
         code += _call(name, _answer(NOTIFY))
@@ -104,14 +102,14 @@ def new_processes() -> Code:
 
 
 def install(code: Code) -> None:
-    """Bind this process and its descendants for ever. OSError if the kernel will not."""
+    """Filter the calls of this process and its descendants, irrevocably. OSError if the kernel refuses."""
     no_new_privileges()
     if _libc.prctl(PR_SET_SECCOMP, FILTER_MODE, ctypes.byref(_program(code)), 0, 0):
         raise OSError(ctypes.get_errno(), "the kernel refused a seccomp filter")
 
 
 def install_with_listener(code: Code) -> int:
-    """`install`, returning the descriptor that hears of each NOTIFY."""
+    """`install`, returning the listener's descriptor, on which each NOTIFY arrives."""
     no_new_privileges()
     call = ctypes.c_long(number("seccomp") or 0)
     listener = _libc.syscall(call, SET_MODE_FILTER, NEW_LISTENER, ctypes.byref(_program(code)))
@@ -131,12 +129,12 @@ def _program(code: Code) -> _Program:
 
 
 def no_new_privileges() -> None:
-    """No program that this process starts gains rights; the kernel asks for it before any filter or Landlock."""
+    """Set no_new_privs, which the kernel requires before any filter or Landlock ruleset."""
     if _libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "the kernel refused no_new_privs")
 
 
-# The pieces of a program. Every body ends in an answer on all its ways, so that a rule starts with the call's number.
+# The pieces of a program. Every path through a rule's body ends in an answer, so the next rule finds the call's number.
 
 
 def _prologue() -> Code:
@@ -171,7 +169,7 @@ def _if_any(offset: int, bits: int, action: int, otherwise: int = ALLOW) -> Code
 
 
 def _prctl_rule() -> Code:
-    """Dying with one's parent may not be called off, nor may orphans be gathered."""
+    """A process may neither cancel its death with its parent nor adopt orphans."""
     only_kill = _if_equal(_argument(1), [signal.SIGKILL], ALLOW, otherwise=ERRNO | errno.EPERM)
     code: Code = [(_LOAD, 0, 0, _argument(0)), (_EQUAL, 0, 1, PR_SET_CHILD_SUBREAPER), *_answer(ERRNO | errno.EPERM)]
     return [*code, (_EQUAL, 0, len(only_kill), PR_SET_PDEATHSIG), *only_kill, *_answer(ALLOW)]

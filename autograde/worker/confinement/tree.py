@@ -1,8 +1,8 @@
-"""A file tree of the submission's own: what it may read, its scratch folder, and nothing else is even there.
+"""A file tree for each submission that contains only what it may read and its scratch folder.
 
-The warm process, in a mount namespace of its own, hangs what all submissions may read into a small memory file system;
-each session takes a copy of that view, adds its scratch folder and makes it its root. Where Landlock is missing this
-is what keeps files apart; where it is there, it also hides what `stat()` would tell. See mount_namespaces(7) and
+The zygote, in a mount namespace, binds what all submissions may read into a small memory file system. Each session
+enters a copy of that namespace, adds its scratch folder and makes the tree its root. Without Landlock this protects all
+other files; with Landlock it also hides what `stat()` would show. See mount_namespaces(7) and
 pivot_root(2); old kernels first, because those are the ones without Landlock.
 """
 
@@ -24,33 +24,33 @@ KEPT = {0x2: 0x2, 0x4: 0x4, 0x8: 0x8, 0x400: 0x400, 0x800: 0x800, 0x1000: 0x2000
 """flags of statvfs(3) -> of mount(2): those that a mount from outside may not lose"""
 DETACH = 2
 ESCAPED = re.compile(rb"\\([0-7]{3})")
-"""how mountinfo writes a space, a tab, a line's end and a backslash; all else stands there as it is"""
+"""how mountinfo escapes a space, a tab, a line's end and a backslash"""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def cover(folder: str) -> None:
-    """Hang an empty folder over this one, for this process and its descendants. Needs a mount namespace."""
+def mount_empty(folder: str) -> None:
+    """Mount an empty file system over a folder. Needs a mount namespace."""
     _mount(None, "/", REC | PRIVATE)
     _mount("tmpfs", folder, NOSUID | NODEV, kind="tmpfs", options="size=4m,mode=755")
 
 
 def prepare(root: str, rules: Iterable[tuple[str, int]]) -> None:
-    """Hang `rules`, (path, rights) as Landlock has them, below the empty folder `root`. Needs a mount namespace."""
-    cover(root)
-    hang(root, rules)
+    """Bind `rules`, (path, rights) as for Landlock, below the empty folder `root`. Needs a mount namespace."""
+    mount_empty(root)
+    bind_paths(root, rules)
 
 
-def hang(root: str, rules: Iterable[tuple[str, int]]) -> None:
+def bind_paths(root: str, rules: Iterable[tuple[str, int]]) -> None:
     """Bind each path below `root` at its own name, read-only unless its rights say more. Absent ones are skipped."""
     done: list[str] = []
     for path, rights in sorted(rules):
         if not os.path.exists(path) or any(path.startswith(above + "/") for above in done):
             continue
-        place = root + path
-        _make_place(place, folder=os.path.isdir(path))
+        target = root + path
+        _make_mount_point(target, folder=os.path.isdir(path))
         before = _mounts()
-        _mount(path, place, BIND | REC)
+        _mount(path, target, BIND | REC)
         if not rights & WRITE_FILE:
             done.append(path)
             # What was mounted below it elsewhere came along, and does not become read-only with the one above.
@@ -59,14 +59,14 @@ def hang(root: str, rules: Iterable[tuple[str, int]]) -> None:
 
 
 def enter(root: str, scratch: str, scratch_bytes: int, rules: Iterable[tuple[str, int]] = ()) -> None:
-    """Make `root`, with `rules` and the folder `scratch` added, all that this process and its descendants can name.
+    """Add `rules` and the folder `scratch` to `root`, and make it the root of this process and its descendants.
 
-    What they write there is held in memory: so `scratch_bytes` bounds it exactly, deleted files that are still mapped
-    among them, and nothing of it is left when the last of them ends.
+    Their files are in memory, so `scratch_bytes` bounds them exactly, including deleted files that are still mapped.
+    Nothing is left once the last of these processes has ended.
     """
     if _libc.unshare(ctypes.c_int(NEWNS)):
         raise OSError(ctypes.get_errno(), "the kernel refused a mount namespace")
-    hang(root, rules)
+    bind_paths(root, rules)
     parent = root + os.path.dirname(scratch)
     os.makedirs(parent, exist_ok=True)
     if not os.listdir(parent):  # nothing to hide: a file system of this session's own, so that none sees another's name
@@ -86,23 +86,23 @@ def enter(root: str, scratch: str, scratch_bytes: int, rules: Iterable[tuple[str
     os.chdir(scratch)
 
 
-def _make_place(place: str, folder: bool) -> None:
-    """Something to mount on."""
-    if os.path.exists(place):
+def _make_mount_point(target: str, folder: bool) -> None:
+    """Make a mount point: an empty folder or file."""
+    if os.path.exists(target):
         return
-    os.makedirs(place if folder else os.path.dirname(place), exist_ok=True)
+    os.makedirs(target if folder else os.path.dirname(target), exist_ok=True)
     if not folder:
-        open(place, "x").close()
+        open(target, "x").close()
 
 
-def _make_readonly(place: str) -> None:
-    held = os.statvfs(place).f_flag
+def _make_readonly(target: str) -> None:
+    held = os.statvfs(target).f_flag
     kept = sum(flag for known, flag in KEPT.items() if held & known)
-    _mount(None, place, REMOUNT | BIND | RDONLY | kept)
+    _mount(None, target, REMOUNT | BIND | RDONLY | kept)
 
 
 def _mounts() -> dict[str, str]:
-    """Where each mount hangs, by its number."""
+    """Mount id -> mount point."""
     with open("/proc/self/mountinfo", "rb") as table:
         rows = [line.split(b" ", 5) for line in table]
     return {os.fsdecode(row[0]): os.fsdecode(ESCAPED.sub(_character, row[4])) for row in rows}
