@@ -38,7 +38,7 @@ def test_only_one_place_skips_for_the_machine(part: str, ways: tuple[str, ...]) 
 def test_what_a_poorer_machine_lacks_is_skipped(lacks: str, tmp_path: Path) -> None:
     """The tests of the confinement, on a kernel that refuses these."""
     assert set(lacks.split(",")) - {""} <= MACHINES.keys()
-    files = [f"autograde/tests/test_{name}.py" for name in ("confinement", "cuda")]
+    files = [f"autograde/tests/{name}.py" for name in ("isolation/test_confinement", "test_cuda")]
     pytest_words = [
         "-m",
         "pytest",
