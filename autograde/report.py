@@ -14,16 +14,13 @@ from typing import Any
 import msgspec
 
 from autograde.disk import write_whole
+from autograde.old_reports import upgrade
 
-SCHEMA = 2
-"""2: a verdict's `comparison`, `answer` and `margin`; reports of version 1 are read without them"""
+SCHEMA = 3
+"""Reports of older versions are read too; `old_reports` says what differs in them."""
 
 Number = float | str
 """`nan`, `inf` and `-inf` are text: JSON has no such numbers"""
-NOT_WRITTEN = "not written yet: the cell still raises NotImplementedError"
-"""the reason of a check that found the stub"""
-NOT_CONFINED = "NOT confined"
-"""stands in a report's environment when the machine could not hold the submission and the course accepted that"""
 
 
 class Outcome(Enum):
@@ -32,6 +29,8 @@ class Outcome(Enum):
     PASSED = "passed"
     FAILED = "failed"
     """the answer is wrong"""
+    NOT_WRITTEN = "not written"
+    """the stub is untouched: it raises NotImplementedError; students read of it as of FAILED"""
     CRASHED = "crashed"
     """the submission raised, died, or sent what no answer is"""
     TIMED_OUT = "timed out"
@@ -47,6 +46,43 @@ class Reveal(Enum):
     NOTHING = "nothing"
     INPUT = "input"
     EXPECTED = "input and expected"
+
+
+class ProblemKind(Enum):
+    """What happened when a submission's file was read and its notebook was run."""
+
+    REPAIRED = "file repaired"
+    """something was put back as it was released"""
+    DROPPED = "part dropped"
+    """part of the file was not accepted"""
+    ANSWER_MISSING = "answer missing"
+    """a cell where an answer belongs is not there"""
+    CELL_STOPPED = "cell stopped"
+    EXAMPLE_FAILED = "public example failed"
+    """a cell of public examples stopped; the verdicts say the same"""
+    NOTEBOOK_STOPPED = "notebook stopped"
+    """no check could run"""
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """One problem of a submission's file or of its run. `pages` makes a sentence of it."""
+
+    kind: ProblemKind
+    cell: str = ""
+    """the cell's id in the repaired notebook; empty if it is no single cell's problem"""
+    text: str
+    """of a cell that stopped, the error; else a sentence"""
+
+
+class ConfinementLevel(msgspec.Struct, frozen=True, kw_only=True):
+    """What held a submission besides the process border and the limits, as probes have shown."""
+
+    level: str
+    """its letter, as in docs/threat-model.md"""
+    confined: bool
+    """False: nothing could hold the submission, and the course accepted that"""
+    layers: list[str]
+    """the layers in place, by their names in `autograde.worker.confinement.Layers`"""
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,12 +169,14 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     student: str
     digest: str
     """of the submission, the hidden tests, the reference, the engine and the policies: equal digest, equal report"""
-    problems: list[str] = []
-    """what was repaired or refused in the file, what the notebook run met; one sentence each"""
+    problems: list[Problem] = []
+    """what was repaired or refused in the file, what the notebook run met"""
     exercises: list[ExerciseReport] = []
     cells: list[CellRun] = []
     environment: dict[str, str] = {}
-    """device, torch version, confinement: what may explain a difference between two reports"""
+    """device, torch version: what may explain a difference between two reports"""
+    confinement: ConfinementLevel | None = None
+    """None: the submission was not run"""
 
     @property
     def verdicts(self) -> list[Verdict]:
@@ -160,7 +198,13 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def unconfined(self) -> bool:
         """True when the submission ran where nothing could hold it."""
-        return NOT_CONFINED in self.environment.get("confinement", "")
+        return self.confinement is not None and not self.confinement.confined
+
+
+class _Version(msgspec.Struct):
+    """As much of a report as says how to read the rest."""
+
+    schema: int
 
 
 def broken(assignment: str, student: str, reason: str) -> Report:
@@ -191,8 +235,13 @@ def encode_report(report: Report) -> bytes:
 
 
 def decode_report(data: bytes) -> Report:
-    """Read back `encode_report`'s bytes; msgspec.ValidationError if they are anything else."""
-    return msgspec.json.decode(data, type=Report)
+    """Read back `encode_report`'s bytes, also an older version's; msgspec.ValidationError if they are anything else."""
+    version = msgspec.json.decode(data, type=_Version).schema
+    if version == SCHEMA:
+        return msgspec.json.decode(data, type=Report)
+    if version > SCHEMA:
+        raise msgspec.ValidationError(f"version {version} of a report; this engine reads up to version {SCHEMA}")
+    return msgspec.convert(upgrade(data), Report)
 
 
 def write_report(report: Report, path: Path) -> None:

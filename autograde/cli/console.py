@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from autograde.report import NOT_CONFINED, Outcome, Report, students_by_hint
+from autograde.report import ConfinementLevel, Outcome, Report, students_by_hint
 
 if TYPE_CHECKING:  # importing what is printed takes longer than most commands
     from autograde.grading.pool import OnProgress
@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # importing what is printed takes longer than most commands
 screen = Console(highlight=False)
 complaints = Console(stderr=True, highlight=False)
 SHOWN_STUDENTS = 4
+EACH_ITS_OWN = "each worker of the cluster has a confinement of its own, which its reports name"
 
 
 def say(text: object) -> None:
@@ -35,6 +36,22 @@ def say(text: object) -> None:
 def complain(text: str) -> None:
     """One line for standard error."""
     complaints.print(text, markup=False, soft_wrap=True)
+
+
+def confinement_text(confinement: ConfinementLevel) -> str:
+    """The level and its layers, as `course grade` and `course doctor` say it."""
+    from autograde.isolation.confinement_probes import LAYERS
+
+    level = f"level {confinement.level}"
+    level += "" if confinement.confined else ", NOT confined"
+    held = ", ".join(LAYERS[layer].name for layer in confinement.layers) or "nothing else"
+    missing = ", ".join(layer.name for key, layer in LAYERS.items() if key not in confinement.layers)
+    return f"{level}: process border, limits, {held}{f'; without {missing}' if missing else ''}"
+
+
+def complain_confinement(confinement: ConfinementLevel | None) -> None:
+    """What confines the submissions, for standard error; None on a cluster."""
+    complain(confinement_text(confinement) if confinement else EACH_ITS_OWN)
 
 
 @contextmanager
@@ -54,6 +71,8 @@ def say_json(value: Any) -> None:
 
 def say_verification(found: Verification) -> None:
     """The checks, and which of them catches which wrong program."""
+    from autograde.verification.problems import problem_sentences
+
     say(found.slug)
     for index, title in enumerate(found.checks):
         screen.print(Text(f"{index:4d}  {title}"), overflow="ellipsis", no_wrap=True)
@@ -64,16 +83,16 @@ def say_verification(found: Verification) -> None:
         say(f"{'caught by check':{width}}  {''.join(str(index % 10) for index in range(len(found.checks)))}")
     for name, caught in found.kills.items():
         say(f"{name:{width}}  {''.join('✗' if index in caught else '·' for index in range(len(found.checks)))}")
-    for flagged in found.flagged:
+    for flagged in problem_sentences(found.flagged):
         say(flagged)
     for line in found.shown:
         say(line)
     for title in found.redundant:
         say(f"redundant: an earlier check catches all that this one does: {title}")
-    if NOT_CONFINED in found.confinement:
-        complain(f"{found.slug}: the course's own programs ran at {found.confinement}")
-    for problem in found.problems:
-        complain(f"{found.slug}: {problem}")
+    if found.confinement is not None and not found.confinement.confined:
+        complain(f"{found.slug}: the course's own programs ran at {confinement_text(found.confinement)}")
+    for sentence in problem_sentences(found.problems):
+        complain(f"{found.slug}: {sentence}")
     state = "sound" if found.sound else f"NOT sound, {len(found.problems)} problem{'s' * (len(found.problems) > 1)}"
     say(f"{found.slug}: {len(found.right)} right, {len(found.kills)} wrong programs: {state}\n")
 
@@ -120,7 +139,7 @@ def class_data(slug: str, result: ClassResult) -> dict[str, Any]:
     graded = {student: {"score": r.score, "max_score": r.max_score} for student, r in sorted(result.graded.items())}
     return {
         "assignment": slug,
-        "confinement": result.confinement,
+        "confinement": confinement_text(result.confinement) if result.confinement else "",
         "graded": graded,
         "not_graded": dict(sorted(result.errors.items())),
     }

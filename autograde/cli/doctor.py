@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from autograde.cli.console import confinement_text
 from autograde.course import Course
 from autograde.isolation.confinement_probes import ConfinementError, missing, probe_confinement, sees_processes
 from autograde.isolation.zygote_client import WardenLostError, Zygote, ZygoteError
@@ -34,7 +35,7 @@ def _confinement(course: Course) -> dict[str, str]:
         with Zygote() as zygote:
             zygote.wait_until_ready()
             layers = zygote.layers
-            level = probe_confinement(zygote, course)
+            level = confinement_text(probe_confinement(zygote, course))
     except (ConfinementError, WardenLostError, ZygoteError) as error:
         level = f"MISSING: {error}"
     absent = {f"without {name}": f"it would stop {stops}" for name, stops in missing(layers).items()}

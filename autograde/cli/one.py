@@ -43,14 +43,14 @@ def check(course: Course, file: str, slug: str, junit: Path | None, gradescope: 
             raise CourseError(f"{file}: {error}") from None
         assert pool.confinement  # what is imported below would be in the way until the zygote is ready
         from autograde.cli.console import say
-        from autograde.pages.feedback import exercise_text
+        from autograde.pages.feedback import exercise_text, problem_text
         from autograde.reports import ci_formats
 
         (report,) = pool.grade([submission])
         if as_json:
             click.echo(encode_report(report), nl=False)
         else:
-            for text in (*report.problems, *map(exercise_text, report.exercises)):
+            for text in (*map(problem_text, report.problems), *map(exercise_text, report.exercises)):
                 say(text)
         for path, written in ((junit, ci_formats.junit), (gradescope, ci_formats.gradescope)):
             if path:

@@ -66,7 +66,7 @@ def grade(
 
     Example: course grade rmsnorm --student ada
     """
-    from autograde.cli.console import class_data, complain, progress, say_changes, say_class, say_json
+    from autograde.cli.console import class_data, complain_confinement, progress, say_changes, say_class, say_json
     from autograde.records.grade_class import grade_class
     from autograde.reports.changes_page import write_changes
 
@@ -74,7 +74,7 @@ def grade(
     with progress(slug) as on_progress:
         result = grade_class(
             course, slug, students or None, jobs=jobs, device=device, force=force, on_progress=on_progress,
-            graders=graders, announced=complain,
+            graders=graders, announced=complain_confinement,
         )  # fmt: skip
     changed = write_changes(course, slug)
     if as_json:

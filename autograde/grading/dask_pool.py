@@ -19,7 +19,7 @@ from autograde.exception_names import public_name
 from autograde.grading.digests import digest_of
 from autograde.grading.pool import GraderError, grade_one
 from autograde.notebooks.extract import Submission
-from autograde.report import Report, broken
+from autograde.report import ConfinementLevel, Report, broken
 
 WORKERS_S = 60.0
 """how long to wait for a first worker that can do the work"""
@@ -43,7 +43,7 @@ class DaskPool:
         except ModuleNotFoundError:
             raise CourseError("--dask needs Dask; `pip install llm-course-kit[cluster]`") from None
         self.course, self.slug, self.address = course, slug, address
-        self.confinement = f"each worker of {address} has its own, which its reports name"
+        self.confinement: ConfinementLevel | None = None  # each worker has its own, which its reports name
         try:
             self.client: Any = Client(address, timeout=WORKERS_S)
         except (OSError, ValueError, TypeError) as error:

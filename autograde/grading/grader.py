@@ -24,16 +24,19 @@ from autograde.grading import pytest_plugin
 from autograde.grading.check_cache import CheckCache
 from autograde.grading.check_forks import SPARE, CheckForks
 from autograde.grading.digests import checks_digest, digest_of
-from autograde.grading.options import Options
+from autograde.grading.options import ListMisconceptions, Options
 from autograde.grading.verdicts import failed, passed, waiting
 from autograde.isolation.launch import open_submission
+from autograde.isolation.running_submission import RunningSubmission
 from autograde.isolation.zygote_client import WardenLostError, ZygoteError
 from autograde.notebooks.extract import Submission
 from autograde.notebooks.release import points
-from autograde.report import ExerciseReport, Outcome, Report, Verdict, broken
+from autograde.notebooks.source import CHECKS
+from autograde.report import ExerciseReport, Outcome, Problem, ProblemKind, Report, Verdict, broken
 from autograde.testing.checks import Check
 from autograde.testing.decoys import decoy_named
 from autograde.testing.diagnosis import Evidence
+from autograde.testing.oracle import Oracle
 
 
 def grader_main(connections: list[Connection], root: str, slug: str, zygote: socket, device: str) -> None:
@@ -101,9 +104,13 @@ class GradingSession:
         connection = self._connection()
         while True:
             try:
-                submission, self.options = connection.recv()
+                order = connection.recv()
             except (EOFError, OSError):
                 return True
+            if isinstance(order, ListMisconceptions):
+                connection.send(misconceptions_of(items))
+                continue
+            submission, self.options = order
             seed = self.course.seed if self.options.seed is None else self.options.seed
             session.config.stash[pytest_plugin.SEED] = seed
             session.config.stash[pytest_plugin.EVIDENCE] = Evidence()
@@ -156,8 +163,7 @@ class GradingSession:
     def grade(self, submission: Submission, items: list[Any]) -> Report:
         limits = self.course.limits_of(self.slug)
         with open_submission(self.course, submission, self.zygote, len(items) + SPARE, self.device) as running:
-            problems = [f"cell {run.cell}: {run.error}" for run in running.cells if run.error]
-            problems += [running.problem] if running.problem else []
+            problems = _problems_of(running)
             with CheckForks(running, limits, self.device) as self.forks:
                 exercises = self._exercises(items)
         return Report(
@@ -199,6 +205,33 @@ class GradingSession:
             raised = error
         errors = {run.cell: run.error for run in self.forks.running.cells}
         return failed(check, raised, self.course.reveal, errors.get(_exercise(item), ""))
+
+
+def misconceptions_of(items: list[Any]) -> dict[str, str]:
+    """Name of each misconception that the collected tests define -> the exercise whose checks know it."""
+    return {
+        misconception.__name__: _exercise(item)
+        for item in items
+        for oracle in vars(item.module).values()
+        if isinstance(oracle, Oracle)
+        for misconception in oracle.misconceptions
+    }
+
+
+def _problems_of(running: RunningSubmission) -> list[Problem]:
+    """The cells that stopped, and why no check could run, if none could."""
+    found = [
+        Problem(
+            kind=ProblemKind.EXAMPLE_FAILED if run.cell.endswith(CHECKS) else ProblemKind.CELL_STOPPED,
+            cell=run.cell,
+            text=run.error,
+        )
+        for run in running.cells
+        if run.error
+    ]
+    if running.problem:
+        found.append(Problem(kind=ProblemKind.NOTEBOOK_STOPPED, text=running.problem))
+    return found
 
 
 def _exercise(item: Any) -> str:

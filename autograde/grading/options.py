@@ -1,8 +1,13 @@
-"""What one grading run may do otherwise than the course says; `course verify` does."""
+"""What a grader is asked besides a submission: how this grading differs from the course's; `course verify` asks it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ListMisconceptions:
+    """Asks a grader, instead of an order, for the misconceptions that its tests define."""
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,12 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
+
 from autograde.course import Course, CourseError
 from autograde.isolation.preimports import first_uses_of_checks, notebook_modules
 from autograde.isolation.zygote_client import ReadyZygote, WardenLostError, Zygote, ZygoteError
-from autograde.report import Report, broken
+from autograde.report import ConfinementLevel, Report, broken
 
 if TYPE_CHECKING:  # this module only starts processes, and is loaded before all else so that they start at once
     from autograde.grading.options import Options
@@ -46,8 +48,8 @@ class Graders(Protocol):
     """Whatever grades submissions of one assignment: processes of this machine, or a cluster's workers."""
 
     @property
-    def confinement(self) -> str:
-        """What holds the submissions, in words. ConfinementError if nothing does that the course accepts."""
+    def confinement(self) -> ConfinementLevel | None:
+        """What confines the submissions, None if that differs between them. ConfinementError if it is too weak."""
 
     def grade(self, submissions: Iterable[Submission]) -> Iterator[Report]:
         """Reports in the order in which they are ready. GraderError if none can be graded."""
@@ -69,7 +71,7 @@ class GraderPool:
     ) -> None:
         """Start what takes time to start, and wait for nothing.
 
-        `strangers`: submissions are by people outside the course, so ConfinementError if nothing can hold them.
+        `untrusted`: submissions are by people outside the course, so ConfinementError if nothing can confine them.
         """
         self.course, self.slug, self.jobs, self.device, self.untrusted = course, slug, jobs, device, untrusted
         self.graders: dict[Connection, Any] = {}
@@ -80,8 +82,8 @@ class GraderPool:
         forkserver.ensure_running()
 
     @cached_property
-    def confinement(self) -> str:
-        """What holds the submissions, as probes have shown; asked for before any submission runs."""
+    def confinement(self) -> ConfinementLevel:
+        """What confines the submissions, as probes have shown; asked for before any submission runs."""
         self._start_graders(self.jobs)
         try:
             self.zygote.wait_until_ready()
@@ -92,7 +94,7 @@ class GraderPool:
         self._start(_probe, [theirs], ready, self.course, self.untrusted)
         with ours:
             try:
-                answer: str | Exception = ours.recv()
+                answer: ConfinementLevel | Exception = ours.recv()
             except EOFError:
                 raise GraderError("the process that tries the confinement died; run `course doctor`") from None
         if isinstance(answer, (ZygoteError, WardenLostError)):
@@ -137,6 +139,25 @@ class GraderPool:
                 self._next(ready if ready in self.graders else self._start_graders(1), waiting, busy)
                 yield report
 
+    def misconceptions(self) -> dict[str, str]:
+        """Name of each misconception that the hidden tests define -> the exercise whose checks know it.
+
+        GraderError if the hidden tests cannot be collected.
+        """
+        from autograde.grading.options import ListMisconceptions
+
+        assert self.confinement  # which starts the graders
+        grader = next(iter(self.graders))
+        with contextlib.suppress(OSError):  # a grader that could not collect the tests has left the reason
+            grader.send(ListMisconceptions())
+        try:
+            answer: dict[str, str] | str = grader.recv()
+        except (EOFError, OSError):
+            raise GraderError("the grader's process died while it read the hidden tests") from None
+        if isinstance(answer, str):
+            raise GraderError(answer)
+        return answer
+
     def _next(self, grader: Connection, waiting: Iterator[Order], busy: Busy) -> None:
         order = next(waiting, None)
         if order is not None:
@@ -145,7 +166,7 @@ class GraderPool:
                 grader.send(order)
             busy[grader] = order[0]
 
-    def _report(self, grader: Connection, submission: Submission, confinement: str) -> Report:
+    def _report(self, grader: Connection, submission: Submission, confinement: ConfinementLevel) -> Report:
         try:
             answer = grader.recv()
         except (EOFError, OSError):
@@ -159,9 +180,7 @@ class GraderPool:
         if isinstance(answer, str):
             raise GraderError(answer)
         self.died_in_a_row = 0
-        report: Report = answer
-        report.environment["confinement"] = confinement
-        return report
+        return msgspec.structs.replace(answer, confinement=confinement)
 
     def close(self) -> None:
         for grader in self.graders:

@@ -12,9 +12,11 @@ from autograde.exception_names import public_name
 from autograde.grading.exception_hints import NOT_FOUND, advice, advice_for_cell
 from autograde.grading.source_locations import raised_at
 from autograde.isolation.running_submission import WorkerCrashedError, WorkerTimeoutError
-from autograde.report import NOT_WRITTEN, Comparison, Outcome, Reveal, Verdict
+from autograde.report import Comparison, Outcome, Reveal, Verdict
 from autograde.testing.checks import Check
 from autograde.text import clean
+
+NOT_WRITTEN = "not written yet: the cell still raises NotImplementedError"
 
 
 def passed(check: Check) -> Verdict:
@@ -35,7 +37,7 @@ def failed(check: Check, raised: BaseException, reveal: Reveal, cell_error: str 
         case Mismatch():
             return _mismatched(check, raised, reveal, replay)
         case StudentError() if raised.types[0] == "NotImplementedError":
-            return _verdict(check, Outcome.FAILED, reason=NOT_WRITTEN)
+            return _verdict(check, Outcome.NOT_WRITTEN, reason=NOT_WRITTEN)
         case StudentError(missing=True):
             why = f"; its cell stopped: {cell_error}" if cell_error else ""
             hint = advice_for_cell(cell_error) if cell_error else NOT_FOUND

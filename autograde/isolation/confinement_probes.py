@@ -17,7 +17,7 @@ import msgspec
 from autograde.course import Confinement, Course, CourseError, Limits
 from autograde.isolation.running_submission import RunningSubmission
 from autograde.isolation.zygote_client import ReadyZygote, Zygote
-from autograde.report import NOT_CONFINED
+from autograde.report import ConfinementLevel
 
 
 class Layer(msgspec.Struct, frozen=True):
@@ -72,17 +72,17 @@ def find_missing_layers(layers: Mapping[str, Any]) -> list[str]:
     return [f"{layer.name} (against {layer.stops})" for layer in needed]
 
 
-def describe(layers: Mapping[str, Any]) -> str:
-    """The level and its layers, as the start of grading, reports and `course doctor` show them."""
+def confinement_level(layers: Mapping[str, Any]) -> ConfinementLevel:
+    """The level and its layers, as reports record them."""
     letter = level_of(layers)
-    held = [layer.name for key, layer in LAYERS.items() if layers.get(key)]
-    level = f"level {letter}" if letter in LEVELS else f"level {letter}, {NOT_CONFINED}"
-    without = f"; without {', '.join(missing(layers))}" if missing(layers) else ""
-    return f"{level}: process border, limits, {', '.join(held) or 'nothing else'}{without}"
+    return ConfinementLevel(
+        level=letter, confined=letter in LEVELS, layers=[layer for layer in LAYERS if layers.get(layer)]
+    )
 
 
-def probe_confinement(zygote: Zygote | ReadyZygote, course: Course, *, untrusted: bool = True) -> str:
-    """`describe`, verified by probes in a worker. ConfinementError if a layer does not hold, or the level is too weak.
+def probe_confinement(zygote: Zygote | ReadyZygote, course: Course, *, untrusted: bool = True) -> ConfinementLevel:
+    """`confinement_level`, once probes in a worker have verified it. ConfinementError if a layer does not hold, or the
+    level is too weak.
 
     `untrusted`: the programs to run are submissions, not the course's own programs.
     """
@@ -104,7 +104,7 @@ def probe_confinement(zygote: Zygote | ReadyZygote, course: Course, *, untrusted
         raise ConfinementError(
             f"submissions are not confined as announced, so nothing is graded: {'; '.join(breaches)}"
         )
-    return describe(zygote.layers)
+    return confinement_level(zygote.layers)
 
 
 def find_breaches(zygote: Zygote | ReadyZygote, root: Path) -> list[str]:

@@ -23,6 +23,7 @@ from nbformat.notebooknode import NotebookNode
 from autograde.exception_names import public_name
 from autograde.notebooks.experiment_cells import experiments_run
 from autograde.notebooks.repair import RawCell, release_notebook, repaired
+from autograde.report import Problem
 from autograde.text import replace_lone_surrogates
 
 __all__ = ["Submission", "SubmissionError", "from_notebook", "read_submission", "submission_from_text"]
@@ -46,8 +47,8 @@ class Submission:
     """nbformat 4.5, repaired against the release; no outputs"""
     cells: list[tuple[str, str]]
     """(cell id, source) of the code cells to run, in order"""
-    problems: list[str]
-    """what was repaired, a sentence each"""
+    problems: list[Problem]
+    """what was repaired"""
     sha256: str
     """of the bytes handed in"""
     experiments: dict[str, list[Any]] = field(default_factory=dict)

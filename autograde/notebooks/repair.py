@@ -18,6 +18,7 @@ import nbformat
 from nbformat.notebooknode import NotebookNode
 
 from autograde.course import CourseError
+from autograde.report import Problem, ProblemKind
 
 MAX_PROBLEMS = 40
 CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
@@ -42,21 +43,22 @@ class RawCell:
 
 @dataclass
 class Repaired:
-    """The notebook after repair, the ids of cells the worker must not run, and what was done, a sentence each."""
+    """The notebook after repair, the ids of cells the worker must not run, and what was done."""
 
     notebook: NotebookNode
     not_run: set[str] = field(default_factory=set)
-    problems: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
     renamed: list[str] = field(default_factory=list)
     """cells whose nbgrader metadata had been lost or changed"""
     origin: dict[str, RawCell] = field(default_factory=dict)
     """id of a cell -> what the submission had in its place"""
 
-    def note(self, problem: str) -> None:
+    def note(self, text: str, cell: str = "", kind: ProblemKind = ProblemKind.REPAIRED) -> None:
         if len(self.problems) < MAX_PROBLEMS:
-            self.problems.append(problem)
+            self.problems.append(Problem(kind=kind, cell=cell, text=text))
         elif len(self.problems) == MAX_PROBLEMS:
-            self.problems.append("More of the notebook was repaired than is listed here.")
+            more = "More of the notebook was repaired than is listed here."
+            self.problems.append(Problem(kind=ProblemKind.REPAIRED, text=more))
 
 
 def release_notebook(path: Path) -> NotebookNode:
@@ -96,11 +98,12 @@ def repaired(cells: list[RawCell], release: NotebookNode) -> Repaired:
     claims = _claims(cells, release)
     free = _free_ids(cells, released)
     for index, cell in enumerate(cells):
-        _note_damage(result, cell, index, index in claims)
+        name = claims[index] if index in claims else next(free)
+        _note_damage(result, cell, index, name, index in claims)
         if index in claims:
-            result.notebook.cells.append(_restored(result, cell, released[claims[index]]))
+            result.notebook.cells.append(_restored(result, cell, released[name]))
         else:
-            result.notebook.cells.append(_plain(result, cell, index, next(free), release))
+            result.notebook.cells.append(_plain(result, cell, index, name, release))
         result.origin[result.notebook.cells[-1].id] = cell
     _reinsert(result, release, set(claims.values()))
     if result.renamed:
@@ -144,13 +147,15 @@ def _label(cell: RawCell, index: int) -> str:
     return f"Cell {name!r}" if name else f"Cell {index + 1}"
 
 
-def _note_damage(result: Repaired, cell: RawCell, index: int, known: bool) -> None:
+def _note_damage(result: Repaired, cell: RawCell, index: int, name: str, known: bool) -> None:
+    label = _label(cell, index)
     if cell.damage:
-        result.note(f"{_label(cell, index)} {cell.damage}; what could be read of it was kept.")
+        result.note(f"{label} {cell.damage}; what could be read of it was kept.", name)
     if cell.attachments:
-        result.note(f"{_label(cell, index)} had files pasted into it; they were dropped.")
+        result.note(f"{label} had files pasted into it; they were dropped.", name, ProblemKind.DROPPED)
     if cell.nbgrader is not None and not known and not cell.grade_id:
-        result.note(f"{_label(cell, index)} carried nbgrader metadata that names no cell; it was dropped.")
+        text = f"{label} carried nbgrader metadata that names no cell; it was dropped."
+        result.note(text, name, ProblemKind.DROPPED)
 
 
 def _plain(result: Repaired, cell: RawCell, index: int, free_id: str, release: NotebookNode) -> NotebookNode:
@@ -158,7 +163,7 @@ def _plain(result: Repaired, cell: RawCell, index: int, free_id: str, release: N
     if cell.grade_id:
         known = any(nbgrader_of(other).get("grade_id") == cell.grade_id for other in release.cells)
         why = "is a copy: it runs as an ordinary cell" if known else "is not in the release: its name was dropped"
-        result.note(f"{_label(cell, index)} (cell {index + 1}) {why}.")
+        result.note(f"{_label(cell, index)} (cell {index + 1}) {why}.", free_id)
     return _new_cell(cell.kind, cell.source, free_id)
 
 
@@ -166,13 +171,13 @@ def _restored(result: Repaired, cell: RawCell, released: NotebookNode) -> Notebo
     """The released cell with the student's text where the student may write."""
     name, metadata = released.id, nbgrader_of(released)
     if cell.kind != released.cell_type:
-        result.note(f"Cell {name!r} had become a {cell.kind} cell; it is a {released.cell_type} cell again.")
+        result.note(f"Cell {name!r} had become a {cell.kind} cell; it is a {released.cell_type} cell again.", name)
     if metadata and not _same_metadata(cell.nbgrader, metadata):
         result.renamed.append(name)
     source = cell.source
     if is_locked(released):
         if source.strip() != released.source.strip():
-            result.note(f"Cell {name!r} is locked; what was changed in it was undone.")
+            result.note(f"Cell {name!r} is locked; what was changed in it was undone.", name)
         source = released.source
     return _new_cell(released.cell_type, source, name, released.metadata)
 
@@ -201,12 +206,13 @@ def _reinsert(result: Repaired, release: NotebookNode, present: set[str]) -> Non
         elif is_locked(released) or metadata.get("grade") or metadata.get("task"):
             cells.insert(position, _new_cell(released.cell_type, released.source, released.id, released.metadata))
             position += 1
-            result.note(f"Cell {released.id!r} was missing; it was put back as released.")
+            result.note(f"Cell {released.id!r} was missing; it was put back as released.", released.id)
             if metadata.get("solution"):
                 # Its stub would overwrite what the student may have written in a cell of their own.
                 result.not_run.add(released.id)
         elif metadata.get("solution"):
-            result.note(f"Cell {released.id!r}, where an answer belongs, is missing.")
+            text = f"Cell {released.id!r}, where an answer belongs, is missing."
+            result.note(text, released.id, ProblemKind.ANSWER_MISSING)
 
 
 def _new_cell(kind: str, source: str, cell_id: str, metadata: Any = None) -> NotebookNode:

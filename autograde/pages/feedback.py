@@ -7,12 +7,14 @@ from typing import Any
 
 from autograde.pages.display import template
 from autograde.pages.picture import picture
-from autograde.report import NOT_WRITTEN, Comparison, ExerciseReport, Outcome, Verdict
+from autograde.report import Comparison, ExerciseReport, Outcome, Problem, ProblemKind, Verdict
 from autograde.text import plain
 
+FAILED_CELLS = (ProblemKind.CELL_STOPPED, ProblemKind.EXAMPLE_FAILED)
 WORDS = {
     Outcome.PASSED: ("✓", "passed"),
     Outcome.FAILED: ("✗", "failed"),
+    Outcome.NOT_WRITTEN: ("✗", "failed"),
     Outcome.CRASHED: ("‼", "crashed"),
     Outcome.TIMED_OUT: ("◷", "timed out"),
     Outcome.WAITING: ("…", "waiting"),
@@ -24,7 +26,7 @@ NOTES = {
     Outcome.TIMED_OUT: "It did not finish in the time allowed. Look for a loop that does not end, or for one over "
     "single numbers where torch could take the whole tensor.",
 }
-TO_MEND = (Outcome.FAILED, Outcome.CRASHED, Outcome.TIMED_OUT)
+TO_MEND = (Outcome.FAILED, Outcome.NOT_WRITTEN, Outcome.CRASHED, Outcome.TIMED_OUT)
 TEXTS = ("reason", "hint", "replay", "traceback")
 MAX_PICTURES = 2
 """in one exercise: what goes wrong once often goes wrong alike, and a page must stay small"""
@@ -118,11 +120,9 @@ def _told_once(shown: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
 
 def counted(exercise: ExerciseReport) -> str:
     """`✓ 3 passed, ✗ 1 failed`; no line breaks within a count."""
-    found = Counter(verdict.outcome for verdict in exercise.verdicts)
-    words = (
-        f"{symbol}\u00a0{found[outcome]}\u00a0{word}" for outcome, (symbol, word) in WORDS.items() if found[outcome]
-    )
-    return ", ".join(words)
+    found = Counter(WORDS[verdict.outcome] for verdict in exercise.verdicts)
+    in_order = [words for words in dict.fromkeys(WORDS.values()) if found[words]]
+    return ", ".join(f"{symbol}\u00a0{found[symbol, word]}\u00a0{word}" for symbol, word in in_order)
 
 
 def to_mend(exercise: ExerciseReport) -> dict[str, str] | None:
@@ -131,10 +131,15 @@ def to_mend(exercise: ExerciseReport) -> dict[str, str] | None:
     verdict = next(lost, None)
     if verdict is None:
         return None
-    if verdict.reason == NOT_WRITTEN:
-        return {"symbol": WORDS[verdict.outcome][0], "title": NOT_WRITTEN, "told": ""}
+    if verdict.outcome is Outcome.NOT_WRITTEN:
+        return {"symbol": WORDS[verdict.outcome][0], "title": plain(verdict.reason), "told": ""}
     told = plain(verdict.hint or verdict.reason or NOTES.get(verdict.outcome, ""), 500).partition("\n")[0]
     return {"symbol": WORDS[verdict.outcome][0], "title": plain(verdict.title or verdict.check), "told": told}
+
+
+def problem_text(problem: Problem) -> str:
+    """What happened to the file or in the run, as a sentence; not escaped."""
+    return f"cell {problem.cell}: {problem.text}" if problem.kind in FAILED_CELLS else problem.text
 
 
 def points_text(points: float) -> str:

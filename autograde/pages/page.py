@@ -18,7 +18,7 @@ from pygments.lexers import PythonLexer
 from autograde.notebooks.repair import is_locked
 from autograde.notebooks.source import CHECKS
 from autograde.pages.display import ATTRIBUTES, TAGS, only_safe_urls, template
-from autograde.pages.feedback import counted, points_text, to_mend
+from autograde.pages.feedback import counted, points_text, problem_text, to_mend
 from autograde.pages.formulas import MATH_ATTRIBUTES, MATH_TAGS, mathml
 from autograde.report import Report
 from autograde.text import plain
@@ -51,7 +51,7 @@ def render(notebook: NotebookNode, marks: Any, title: str, report: Report | None
         max_score=points_text(marks["max_score"]),
         late_penalty=points_text(marks["late_penalty"]) if marks["late_penalty"] else "",
         unmarked=points_text(unmarked) if unmarked else "",
-        problems=[first_line(problem) for problem in report.problems[:MAX_PROBLEMS]] if report else [],
+        problems=[first_line(problem_text(problem)) for problem in report.problems[:MAX_PROBLEMS]] if report else [],
         parts=parts,
         mend=[part for part in parts if part["mend"]],
         cells=cells,

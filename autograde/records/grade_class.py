@@ -16,7 +16,7 @@ from autograde.notebooks.submitted import students_submitted, submission_of
 from autograde.records.audit_log import keep, stored_report
 from autograde.records.database import check_gradebook
 from autograde.records.gradebook import record
-from autograde.report import Outcome, Report
+from autograde.report import ConfinementLevel, Outcome, Report
 
 ROOM_BYTES, ROOM_EACH_BYTES = 4 << 20, 200 << 10
 """free space that a run asks for: for the gradebook's journal, and for each submission's report and notebook"""
@@ -28,8 +28,8 @@ class ClassResult:
 
     reports: dict[str, Report] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
-    confinement: str = ""
-    """what held the submissions that were run now; empty if none was"""
+    confinement: ConfinementLevel | None = None
+    """what confined the submissions that were run now; None if none was, or if each was confined in its own way"""
 
     @property
     def graded(self) -> dict[str, Report]:
@@ -47,7 +47,7 @@ def grade_class(
     force: bool = False,
     on_progress: OnProgress | None = None,
     graders: OpenGraders = GraderPool,
-    announced: Callable[[str], object] | None = None,
+    announced: Callable[[ConfinementLevel | None], object] | None = None,
 ) -> ClassResult:
     """Grade `students` (default: all who submitted). What has not changed since its report is not run again.
 

@@ -10,7 +10,7 @@ import json
 import xml.etree.ElementTree as ET
 from typing import Any
 
-from autograde.pages.feedback import NOTES
+from autograde.pages.feedback import NOTES, problem_text
 from autograde.report import Outcome, Report, Verdict
 from autograde.text import plain, xml_text
 
@@ -39,7 +39,7 @@ def junit(report: Report) -> str:
 
 def gradescope(report: Report) -> str:
     """results.json. A withheld report has neither score nor tests, which Gradescope shows as an autograder failure."""
-    told = "\n".join(plain(problem, 500) for problem in report.problems)
+    told = "\n".join(plain(problem_text(problem), 500) for problem in report.problems)
     if report.withheld:
         return _json({"output": f"The grader failed. {OUR_FAULT} It will be run again.", "stdout_visibility": "hidden"})
     tests = [

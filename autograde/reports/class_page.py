@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import re
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from autograde.notebooks.source import CHECKS
-from autograde.pages.feedback import WORDS, points_text
+from autograde.pages.feedback import WORDS, points_text, problem_text
 from autograde.pages.page import first_line
 from autograde.pages.staff_page import staff_page
 from autograde.records.gradebook_status import GradebookStatus
-from autograde.report import NOT_WRITTEN, ExerciseReport, Outcome, Report, Verdict, students_by_hint
+from autograde.report import ExerciseReport, Outcome, ProblemKind, Report, Verdict, students_by_hint
 from autograde.reports.class_status import ClassStatus, Unfinished
 from autograde.reports.item_statistics import Cluster, Item, Key, clusters, hardest, items
 from autograde.text import plain
 
 NOTHING = Unfinished()
-PUBLIC_CHECKS = re.compile(rf"cell [^:]*{CHECKS}: ")
+FILE_DAMAGED = (ProblemKind.REPAIRED, ProblemKind.DROPPED, ProblemKind.ANSWER_MISSING)
+COUNTED_WORDS = WORDS | {Outcome.NOT_WRITTEN: (WORDS[Outcome.NOT_WRITTEN][0], "not written")}
 BINS = 10
 LONGEST_BAR = 40
 HARDEST = 5
@@ -67,7 +66,7 @@ def class_page(title: str, reports: Sequence[Report], status: ClassStatus, left:
         items=list(rows.values()),
         exercises=[(name, len(list(of))) for name, of in groupby(item.exercise for item in found.values())],
         rows=[_student_row(report, status, found, flags[report.student]) for report in reports],
-        words=[{"symbol": symbol, "word": word} for symbol, word in WORDS.values()],
+        words=[{"symbol": symbol, "word": word} for symbol, word in dict.fromkeys(WORDS.values())],
         flags=sorted({flag for of in flags.values() for flag in of}),
         flagged=[(status.person(student), sorted(of)) for student, of in flags.items() if of - {"to mark"}],
         problems=[(status.person(r.student), stopped) for r in reports if (stopped := _problems(r))],
@@ -80,9 +79,8 @@ def is_close(verdict: Verdict) -> bool:
 
 
 def breaks_rule(exercise: ExerciseReport) -> bool:
-    """A check that gives no points only notes what else is right; of work that is not there it has nothing to note."""
-    noted = [v for v in exercise.verdicts if v.max_points == 0 and v.outcome is Outcome.FAILED]
-    return exercise.score > 0 and any(verdict.reason != NOT_WRITTEN for verdict in noted)
+    """A check without points only notes what else is right. It has nothing to note where nothing is written."""
+    return exercise.score > 0 and any(v.max_points == 0 and v.outcome is Outcome.FAILED for v in exercise.verdicts)
 
 
 def flags_of(report: Report, status: ClassStatus) -> set[str]:
@@ -96,7 +94,7 @@ def flags_of(report: Report, status: ClassStatus) -> set[str]:
         "close call": any(is_close(verdict) for verdict in report.verdicts),
         "our fault": report.withheld,
         "rule broken": any(map(breaks_rule, report.exercises)),
-        "file repaired": any(not problem.startswith("cell ") for problem in report.problems),
+        "file repaired": any(problem.kind in FILE_DAMAGED for problem in report.problems),
     }
     return {flag for flag, holds in found.items() if holds}
 
@@ -120,8 +118,9 @@ def _told(status: ClassStatus, student: str, exercise: str, verdict: Verdict) ->
 
 
 def _problems(report: Report) -> list[str]:
-    """What was repaired and which cells stopped, but for the public checks: what they say the verdicts say."""
-    return [first_line(problem) for problem in report.problems if not PUBLIC_CHECKS.match(problem)]
+    """What was repaired and which cells stopped. The verdicts say the same as the public examples that failed."""
+    told = [problem for problem in report.problems if problem.kind is not ProblemKind.EXAMPLE_FAILED]
+    return [first_line(problem_text(problem)) for problem in told]
 
 
 def _by_hand(status: ClassStatus) -> list[dict[str, Any]]:
@@ -149,14 +148,14 @@ def _bins(shares: list[float]) -> list[dict[str, Any]]:
 
 
 def _item_row(number: int, item: Item) -> dict[str, Any]:
-    counted = [f"{symbol} {item.outcomes[outcome]} {word}" for outcome, (symbol, word) in WORDS.items()]
+    met = [(words, item.outcomes[outcome]) for outcome, words in COUNTED_WORDS.items() if item.outcomes[outcome]]
     return {
         "number": number,
         "exercise": item.exercise,
         "title": plain(item.title),
         "difficulty": f"{item.difficulty:.0%}",
         "discrimination": "" if item.discrimination is None else f"{item.discrimination:.2f}",
-        "outcomes": ", ".join(text for text, outcome in zip(counted, WORDS, strict=True) if item.outcomes[outcome]),
+        "outcomes": ", ".join(f"{symbol} {count} {word}" for (symbol, word), count in met),
     }
 
 

@@ -112,7 +112,7 @@ def test_a_folder_that_no_report_can_be_named_after_is_told(graded: tuple[Course
 def test_a_doubled_cell_costs_nothing_and_is_noted(graded: tuple[Course, str]) -> None:
     report = json.loads(graded[0].paths(SLUG).report("doubled").read_bytes())
     assert reasons(graded, "doubled") == ["", ""]
-    assert any("scale" in problem for problem in report["problems"])
+    assert any("scale" in problem["text"] for problem in report["problems"])
 
 
 MISTAKES = {

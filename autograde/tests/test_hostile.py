@@ -28,7 +28,7 @@ from autograde.isolation.zygote_client import Zygote
 from autograde.notebooks.load import submission_for
 from autograde.notebooks.release import assemble, release
 from autograde.records.gradebook import record, write_feedback
-from autograde.report import Report, write_report
+from autograde.report import ConfinementLevel, Report, write_report
 from autograde.tests.checked_course import CONFIG, make_checked_course
 from autograde.tests.machine import skip_without
 from autograde.tests.pages.test_feedback import dangers
@@ -83,7 +83,7 @@ LEVELS = {
 class Aftermath:
     """What is left once everybody has been graded."""
 
-    confinement: str
+    confinement: ConfinementLevel
     reports: dict[str, Report]
     before: dict[str, str]
     after: dict[str, str]
@@ -235,7 +235,7 @@ def test_all_the_rest_is_as_if_nothing_had_happened(aftermath: Aftermath) -> Non
 def test_what_a_level_promises(course: Course, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: str) -> None:
     without, names = LEVELS[level]
     aftermath = graded(course, {name: PROGRAMS[name] for name in names}, without, tmp_path, monkeypatch)
-    assert aftermath.confinement.startswith("level C" if level == "C" else "level G, NOT confined")
+    assert aftermath.confinement.level == ("C" if level == "C" else "G")
     for name in names:
         fails(aftermath.reports[name])
     changed_nothing(aftermath, len(names))

@@ -27,11 +27,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "disk": set(),
     "paths": set(),
     "policies": set(),
-    "report": {"disk"},
+    "old_reports": set(),
+    "report": {"disk", "old_reports"},
     "course": {"exception_names", "paths", "policies", "report"},
     "client": {"exception_names", "report", "text", "wire"},
     "testing": {"client", "report", "wire"},
-    "notebooks": {"course", "disk", "exception_names", "text"},
+    "notebooks": {"course", "disk", "exception_names", "report", "text"},
     "demo": {"course", "notebooks"},
     "isolation": {"course", "notebooks", "report", "sockets", "text", "wire"},
     "grading": {
@@ -48,7 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "reports", "startup", "verification",
     },
 }  # fmt: skip
-ISOLATION_MAY_KNOW_OF_REPORTS = {"CellRun", "NOT_CONFINED"}
+ISOLATION_MAY_KNOW_OF_REPORTS = {"CellRun", "ConfinementLevel"}
 MAKES_MARKUP = {"markupsafe", "math_core", "mistune", "nh3", "pygments"}
 
 

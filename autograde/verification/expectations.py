@@ -1,205 +1,196 @@
-"""What `verify` expects of each program's report.
-
-Every expectation that is not met is a problem: a sentence that says which program, which check, and what to mend.
-"""
+"""What `verify` expects of each program's report. Every expectation that is not met is a problem."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterator, Mapping
 
 from autograde.notebooks.source import CHECKS
-from autograde.report import Outcome, Report
+from autograde.report import CellRun, Outcome, Report, Verdict
+from autograde.verification.problems import Problem, ProblemKind
+from autograde.verification.programs import SOLUTION, Kind, Program
 from autograde.verification.result import Verification
 
-WITHOUT_EXPERIMENTS = "without/experiments"
-"""name of the solution as it is graded when what stands behind the last answer was run before it was handed in"""
-CAUGHT = (Outcome.FAILED, Outcome.CRASHED, Outcome.TIMED_OUT)
+CAUGHT = (Outcome.FAILED, Outcome.NOT_WRITTEN, Outcome.CRASHED, Outcome.TIMED_OUT)
 """outcomes by which a check catches a wrong program"""
+NOTED = (Outcome.FAILED, Outcome.NOT_WRITTEN)
+"""outcomes of a check without points that a right program may have"""
+
+Lost = frozenset[tuple[str, str, Outcome]]
+"""(exercise, check, outcome) of checks that the solution did not pass: in other programs they are no news"""
 
 
 def judge(
     found: Verification,
-    solution: Report,
-    others: Collection[Report],
+    reports: Mapping[Program, Report],
     points: Mapping[str, float],
     misconceptions: Mapping[str, str],
 ) -> None:
-    """Write into `found` what the reports say: of the instructor's `solution`, and of `others` by how they are named.
+    """Write into `found` what the programs' reports say.
 
     points: exercise -> what its cell in the source is worth; misconceptions: name -> the exercise whose checks know it.
     """
+    solution = reports[SOLUTION]
     found.list_checks(solution)
-    _expect_points(found, solution, points)
-    uncompared = _expect_comparisons(found, solution)
-    for report in (solution, *others):
-        kind, _, name = report.student.partition("/")
-        if kind not in ("decoy", "untouched"):
-            found.note_margins(report)
-        if kind == "wrong":
-            _expect_caught(found, name, report, misconceptions, _lost(solution))
-        elif kind == "idea":
-            _expect_recognised(found, name, misconceptions[name], report)
-        elif kind == "decoy":
-            _expect_no_decoy(found, name, report, uncompared)
-        elif kind == "untouched":
-            _expect_nothing(found, report)
-        else:
-            found.right += [name] if kind == "right" else []
-            _expect_to_run(found, report)
-            _expect_full_marks(found, report, frozenset() if report is solution else _lost(solution))
+    found.problems += _point_problems(found.slug, solution, points)
+    uncompared = _uncompared(solution)
+    found.problems += [Problem(kind=ProblemKind.NOTHING_COMPARED, exercise=name) for name in uncompared]
+    for program, report in reports.items():
+        lost: Lost = frozenset() if program == SOLUTION else _lost(solution)
+        if program.kind not in (Kind.DECOY, Kind.UNTOUCHED):
+            found.note_margins(program, report)
+        match program.kind:
+            case Kind.WRONG:
+                found.note_caught(program, report, CAUGHT)
+                found.problems += _wrong_problems(program, report, misconceptions, lost)
+            case Kind.MISCONCEPTION:
+                found.problems += _misconception_problems(program, misconceptions[program.name], report)
+            case Kind.DECOY:
+                found.problems += _decoy_problems(program, report, uncompared)
+            case Kind.UNTOUCHED:
+                found.problems += _stub_problems(report)
+            case _:
+                found.right += [program.name] if program == Program(Kind.RIGHT, program.name) else []
+                found.problems += _cell_problems(program, report)
+                _expect_full_marks(found, program, report, lost)
     found.kills = dict(sorted(found.kills.items()))
-    for listed in (found.right, found.flagged, found.problems):
-        listed.sort()
+    found.right.sort()
 
 
-def _expect_to_run(found: Verification, report: Report) -> None:
+def _checks(report: Report) -> Iterator[tuple[str, Verdict]]:
+    for exercise in report.exercises:
+        for verdict in exercise.verdicts:
+            yield exercise.exercise, verdict
+
+
+def _cell_problems(program: Program, report: Report) -> Iterator[Problem]:
     """No public example fails on a right program, which would mislead students, and no cell on the solution.
 
-    What comes after the examples is there to be watched; a right program written as loops may be too slow for it.
+    The experiments after the examples are only to be looked at; a right program with loops may be too slow for them.
     """
-    for cell in report.cells:
-        if cell.error and ("/" not in report.student or cell.cell.endswith(CHECKS)):
-            found.problems.append(f"{_named(report)} stops in the cell {cell.cell}: {cell.error}")
-
-
-def _named(report: Report) -> str:
-    if report.student == WITHOUT_EXPERIMENTS:
-        return "the solution, when its cells behind the last answer are not run,"
-    return f"{report.student}.py" if "/" in report.student else "the instructor's solution"
-
-
-Lost = frozenset[tuple[str, str, str]]
-"""(exercise, check, reason) of checks that did not pass"""
+    for run in report.cells:
+        if run.error and (program.kind is Kind.SOLUTION or run.cell.endswith(CHECKS)):
+            yield Problem(kind=ProblemKind.CELL_STOPS, program=program, cell=run.cell, reason=run.error)
 
 
 def _lost(report: Report) -> Lost:
     return frozenset(
-        (exercise.exercise, verdict.check, verdict.reason)
-        for exercise in report.exercises
-        for verdict in exercise.verdicts
+        (exercise, verdict.check, verdict.outcome)
+        for exercise, verdict in _checks(report)
         if verdict.outcome is not Outcome.PASSED
     )
 
 
-def _expect_full_marks(found: Verification, report: Report, told: Lost) -> None:
-    """`told`: what the solution lost already. A check that waits is no news: what it waits for is told."""
-    who = _named(report)
-    for exercise in report.exercises:
-        for verdict in exercise.verdicts:
-            if verdict.outcome in (Outcome.PASSED, Outcome.WAITING):
-                continue
-            if (exercise.exercise, verdict.check, verdict.reason) in told:
-                continue
-            what = f"{exercise.exercise}: {verdict.title}: {verdict.outcome.value}: {verdict.reason}"
-            if verdict.outcome is Outcome.BROKEN:
-                found.problems.append(f"{who} finds a check broken, {what}")
-            elif verdict.max_points == 0 and verdict.outcome is Outcome.FAILED and report.student.startswith("right/"):
-                found.flagged.append(f"{who} is flagged in {what}")
-            else:
-                found.problems.append(f"{who} loses points in {what}")
+def _expect_full_marks(found: Verification, program: Program, report: Report, lost: Lost) -> None:
+    """Of a check that waits, the one it waits for is reported."""
+    for exercise, verdict in _checks(report):
+        if verdict.outcome in (Outcome.PASSED, Outcome.WAITING) or (exercise, verdict.check, verdict.outcome) in lost:
+            continue
+        kind, problems = ProblemKind.POINTS_LOST, found.problems
+        if verdict.outcome is Outcome.BROKEN:
+            kind = ProblemKind.CHECK_BROKEN
+        elif verdict.max_points == 0 and verdict.outcome in NOTED and program.kind is Kind.RIGHT:
+            kind, problems = ProblemKind.FLAGGED, found.flagged
+        problems.append(
+            Problem(
+                kind=kind,
+                program=program,
+                exercise=exercise,
+                title=verdict.title,
+                outcome=verdict.outcome,
+                reason=verdict.reason,
+            )
+        )
 
 
-def _expect_points(found: Verification, report: Report, points: Mapping[str, float]) -> None:
+def _point_problems(slug: str, report: Report, points: Mapping[str, float]) -> Iterator[Problem]:
     for name in points.keys() - {exercise.exercise for exercise in report.exercises}:
-        found.problems.append(f"exercise {name}: test_{name}.py holds no check; write one with @check(points=...)")
+        yield Problem(kind=ProblemKind.NO_CHECK, exercise=name)
     for exercise in report.exercises:
-        cell = points.get(exercise.exercise, 0)
-        if cell != exercise.max_score:
-            found.problems.append(
-                f"exercise {exercise.exercise}: its checks are worth {exercise.max_score:g} points, "
-                f"but the cell {exercise.exercise}-checks in source/{found.slug}.py says {cell:g}"
+        cell_points = points.get(exercise.exercise, 0)
+        if cell_points != exercise.max_score:
+            yield Problem(
+                kind=ProblemKind.POINTS_DIFFER,
+                exercise=exercise.exercise,
+                points=exercise.max_score,
+                cell_points=cell_points,
+                slug=slug,
             )
 
 
-def _expect_comparisons(found: Verification, solution: Report) -> set[str]:
+def _uncompared(solution: Report) -> set[str]:
     """The exercises in which nothing is compared with an oracle, so that no decoy could be noticed."""
-    uncompared = {
+    return {
         exercise.exercise
         for exercise in solution.exercises
         if all(verdict.outcome is Outcome.PASSED and verdict.margin is None for verdict in exercise.verdicts)
     }
-    for exercise in sorted(uncompared):
-        found.problems.append(
-            f"exercise {exercise}: no check compares an answer with an oracle, so nothing shows that zeros would be "
-            f"noticed; write in test_{exercise}.py: oracle.compare(student.f(x), x)"
-        )
-    return uncompared
 
 
-def _expect_caught(found: Verification, name: str, report: Report, misconceptions: Collection[str], told: Lost) -> None:
-    """`told`: what the solution lost already."""
-    caught = [
-        found.places[exercise.exercise, verdict.check]
-        for exercise in report.exercises
-        for verdict in exercise.verdicts
-        if verdict.outcome in CAUGHT and verdict.max_points > 0
-    ]
-    found.kills[name] = caught
-    found.named[name] = ", ".join(dict.fromkeys(v.misconception for v in report.verdicts if v.misconception))
-    stopped = _stopped(report)
-    broken = [verdict for verdict in report.verdicts if verdict.outcome is Outcome.BROKEN]
-    if broken and {verdict.reason for verdict in broken} <= {reason for _, _, reason in told}:
-        return
+def _wrong_problems(
+    program: Program, report: Report, misconceptions: Mapping[str, str], lost: Lost
+) -> Iterator[Problem]:
+    """A wrong program is caught, by its misconception if it has one, and gets a hint."""
+    broken = [(exercise, verdict) for exercise, verdict in _checks(report) if verdict.outcome is Outcome.BROKEN]
+    broken_anyway = {exercise for exercise, _, outcome in lost if outcome is Outcome.BROKEN}
+    if broken and {exercise for exercise, _ in broken} <= broken_anyway:
+        return  # by the solution too, which is reported
     if broken:
-        found.problems.append(f"wrong/{name}.py breaks the check {broken[0].title!r}: {broken[0].reason}")
-    elif not caught:
-        found.problems.append(f"wrong/{name}.py gets full marks; no check catches it")
-    elif name in misconceptions and name not in {verdict.misconception for verdict in report.verdicts}:
-        found.problems.append(
-            f"wrong/{name}.py is caught, but its misconception {name} is not recognised: "
-            f"{stopped or _why_unnamed(name, report)}"
-        )
+        verdict = broken[0][1]
+        yield Problem(kind=ProblemKind.BREAKS_CHECK, program=program, title=verdict.title, reason=verdict.reason)
+    elif not any(verdict.outcome in CAUGHT and verdict.max_points > 0 for verdict in report.verdicts):
+        yield Problem(kind=ProblemKind.NOT_CAUGHT, program=program)
+    elif program.name in misconceptions and not _recognised(program, report):
+        yield _why_unrecognised(program, report)
     elif not any(verdict.hint and verdict.outcome is Outcome.FAILED for verdict in report.verdicts):
-        what = stopped or (
-            f"write it as an @oracle.misconception named {name}, or give a hint where the check fails: "
-            "expect(condition, reason, hint)"
-        )
-        found.problems.append(f"wrong/{name}.py is caught, but no hint names its idea: {what}")
+        if stopped := _stopped_cell(report):
+            kind = ProblemKind.NO_HINT_CELL_STOPS
+            yield Problem(kind=kind, program=program, cell=stopped.cell, reason=stopped.error)
+        else:
+            yield Problem(kind=ProblemKind.NO_HINT, program=program)
 
 
-def _stopped(report: Report) -> str:
-    """Which cell of a program, an answer and not an example, did not run to its end; empty if all did."""
-    stops = [cell for cell in report.cells if cell.error and not cell.cell.endswith(CHECKS)]
-    return f"its cell {stops[0].cell} stops: {stops[0].error}" if stops else ""
+def _recognised(program: Program, report: Report) -> bool:
+    return program.name in {verdict.misconception for verdict in report.verdicts}
 
 
-def _why_unnamed(name: str, report: Report) -> str:
-    """What keeps a misconception from being named, check by check where there are several."""
+def _stopped_cell(report: Report) -> CellRun | None:
+    """The first cell of a program, an answer and not an example, that did not run to its end."""
+    return next((cell for cell in report.cells if cell.error and not cell.cell.endswith(CHECKS)), None)
+
+
+def _why_unrecognised(program: Program, report: Report) -> Problem:
+    """What keeps a misconception from being named."""
+    if stopped := _stopped_cell(report):
+        kind = ProblemKind.MISCONCEPTION_CELL_STOPS
+        return Problem(kind=kind, program=program, cell=stopped.cell, reason=stopped.error)
     for verdict in report.verdicts:
-        if name in verdict.undecided:
-            others = " and ".join(other for other in verdict.undecided if other != name)
-            return (
-                f"in {verdict.title!r} {others} gives the same numbers for every input; draw inputs for which they "
-                "differ, make them one idea, or give one of them an oracle of its own"
-            )
+        if program.name in verdict.undecided:
+            others = tuple(other for other in verdict.undecided if other != program.name)
+            kind = ProblemKind.MISCONCEPTION_AMBIGUOUS
+            return Problem(kind=kind, program=program, title=verdict.title, others=others)
     named = {verdict.misconception for verdict in report.verdicts if verdict.misconception}
     if named:
-        return f"what is recognised is {' and '.join(sorted(named))}"
-    return "it gives other numbers than the program does"
+        return Problem(kind=ProblemKind.MISCONCEPTION_OTHER, program=program, others=tuple(sorted(named)))
+    return Problem(kind=ProblemKind.MISCONCEPTION_NUMBERS, program=program)
 
 
-def _expect_recognised(found: Verification, name: str, exercise: str, report: Report) -> None:
-    """No program is written for this misconception: its own answers stand in, so that its hint has been seen once."""
-    where = f"test_{exercise}.py: the misconception {name}"
+def _misconception_problems(program: Program, exercise: str, report: Report) -> Iterator[Problem]:
+    """A misconception without a program is recognised by its own answers, so that its hint is seen once."""
     if all(verdict.outcome is Outcome.PASSED for verdict in report.verdicts):
-        found.problems.append(f"{where} answers right wherever it is asked")
-    elif name not in {verdict.misconception for verdict in report.verdicts}:
-        found.problems.append(f"{where} is not recognised by its own answers")
+        yield Problem(kind=ProblemKind.MISCONCEPTION_RIGHT, program=program, exercise=exercise)
+    elif not _recognised(program, report):
+        yield Problem(kind=ProblemKind.MISCONCEPTION_UNRECOGNISED, program=program, exercise=exercise)
 
 
-def _expect_nothing(found: Verification, report: Report) -> None:
-    """Whoever has written nothing gets nothing."""
-    for exercise in report.exercises:
-        for verdict in exercise.verdicts:
-            if verdict.points > 0:
-                found.problems.append(
-                    f"{exercise.exercise}: {verdict.title}: gives {verdict.points:g} points to the stub, where nothing "
-                    "is written; let the check call the function for a value first"
-                )
+def _stub_problems(report: Report) -> Iterator[Problem]:
+    """Where nothing is written, no check gives points."""
+    for exercise, verdict in _checks(report):
+        if verdict.points > 0:
+            yield Problem(kind=ProblemKind.STUB_EARNS, exercise=exercise, title=verdict.title, points=verdict.points)
 
 
-def _expect_no_decoy(found: Verification, decoy: str, report: Report, uncompared: Collection[str]) -> None:
-    """Every exercise that compares values must notice: a decoy may not keep all of its points."""
+def _decoy_problems(program: Program, report: Report, uncompared: set[str]) -> Iterator[Problem]:
+    """A decoy loses points in every exercise that compares values."""
     for exercise in report.exercises:
         if exercise.score == exercise.max_score and exercise.exercise not in uncompared:
-            found.problems.append(f"exercise {exercise.exercise}: {decoy} in place of every answer gets full marks")
+            yield Problem(kind=ProblemKind.DECOY_PASSES, program=program, exercise=exercise.exercise)

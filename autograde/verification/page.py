@@ -10,6 +10,7 @@ from typing import Any
 from autograde.course import Course
 from autograde.pages.staff_page import staff_page
 from autograde.text import plain
+from autograde.verification.problems import problem_sentences
 from autograde.verification.result import Verification
 
 
@@ -19,7 +20,7 @@ def verification_data(found: Verification) -> dict[str, Any]:
     return {
         "assignment": found.slug,
         "sound": found.sound,
-        "problems": found.problems,
+        "problems": problem_sentences(found.problems),
         "checks": found.checks,
         "right": found.right,
         "wrong": {name: [found.checks[index] for index in caught] for name, caught in found.kills.items()},
@@ -55,7 +56,7 @@ def verification_page(title: str, found: Verification) -> str:
         title=title,
         slug=found.slug,
         sound=found.sound,
-        problems=[plain(problem, 2000) for problem in found.problems],
+        problems=[plain(sentence, 2000) for sentence in problem_sentences(found.problems)],
         right=found.right,
         count_wrong=len(found.kills),
         redundant=len(found.redundant),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 
-from autograde.report import Report
+from autograde.report import ConfinementLevel, Outcome, Report
+from autograde.verification.problems import Problem
+from autograde.verification.programs import Kind, Program
 
 Near = dict[int, tuple[float, str]]
 
@@ -14,7 +17,7 @@ class Verification:
     """What was found about one assignment."""
 
     slug: str
-    problems: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
     """each a reason not to release"""
     checks: list[str] = field(default_factory=list)
     """`exercise: title`, in order"""
@@ -25,12 +28,12 @@ class Verification:
     kills: dict[str, list[int]] = field(default_factory=dict)
     """wrong program -> the checks (by index) that catch it"""
     right: list[str] = field(default_factory=list)
-    flagged: list[str] = field(default_factory=list)
-    """right programs of which a check without points says something, and what"""
+    flagged: list[Problem] = field(default_factory=list)
+    """what checks without points note about right programs, which is no reason not to release"""
     shown: list[str] = field(default_factory=list)
     """lines of a solution that the source shows to students elsewhere, which may be meant"""
-    confinement: str = ""
-    """what held the programs while they ran"""
+    confinement: ConfinementLevel | None = None
+    """what confined the programs while they ran"""
     named: dict[str, str] = field(default_factory=dict)
     """wrong program -> the misconceptions by which feedback names it"""
     nearest_right: Near = field(default_factory=dict)
@@ -58,13 +61,24 @@ class Verification:
                 self.flags |= {len(self.checks)} if verdict.max_points == 0 else set()
                 self.checks.append(f"{exercise.exercise}: {verdict.title}")
 
-    def note_margins(self, report: Report) -> None:
+    def note_caught(self, program: Program, report: Report, caught: Container[Outcome]) -> None:
+        """Which checks caught a wrong program, by one of the outcomes `caught`, and by which misconceptions."""
+        self.kills[program.name] = [
+            self.places[exercise.exercise, verdict.check]
+            for exercise in report.exercises
+            for verdict in exercise.verdicts
+            if verdict.outcome in caught and verdict.max_points > 0
+        ]
+        misconceptions = dict.fromkeys(v.misconception for v in report.verdicts if v.misconception)
+        self.named[program.name] = ", ".join(misconceptions)
+
+    def note_margins(self, program: Program, report: Report) -> None:
         """How much of the tolerance a right program used, or by how much a wrong one was caught."""
-        is_wrong = report.student.startswith(("wrong/", "idea/"))
+        is_wrong = program.kind in (Kind.WRONG, Kind.MISCONCEPTION)
         near, better = (self.nearest_wrong, min) if is_wrong else (self.nearest_right, max)
         for exercise in report.exercises:
             for verdict in exercise.verdicts:
                 if verdict.margin is None or (is_wrong and verdict.margin <= 1):
                     continue
-                index, mine = self.places[exercise.exercise, verdict.check], (verdict.margin, report.student)
+                index, mine = self.places[exercise.exercise, verdict.check], (verdict.margin, program.label)
                 near[index] = better(near.get(index, mine), mine)

@@ -32,7 +32,13 @@ from autograde.report import Report
 from autograde.testing import difference
 from autograde.testing.checks import Check
 from autograde.testing.tolerance import Part
-from autograde.verification.orders import programs, up_to_last_answer
+from autograde.verification.programs import (
+    Kind,
+    Program,
+    submission_of_program,
+    up_to_last_answer,
+    written_programs,
+)
 from tools.bench import ROOT
 
 BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#555555"
@@ -45,7 +51,7 @@ SMALLEST, LARGEST = 1e-4, 1e8
 class Margin:
     """The largest error of one program in one check, as a multiple of what is allowed there."""
 
-    program: str
+    program: Program
     check: str
     ratio: float
 
@@ -101,23 +107,20 @@ def main() -> None:
 def measure(course: Course, slug: str) -> list[Margin]:
     """One Margin for every program and check in which values were compared."""
     drafted = draft(course, slug)
-    orders = [
-        (up_to_last_answer(program), Options(ignore_after=True))
-        for kind in ("right", "wrong")
-        for program in programs(course, slug, drafted, kind)
-    ]
+    programs = [program for kind in (Kind.RIGHT, Kind.WRONG) for program in written_programs(course, slug, kind)]
     ours, theirs = multiprocessing.Pipe()
     observer = Observer()
     margins: list[Margin] = []
 
     def feed(connection: Connection) -> None:
         with contextlib.closing(connection):
-            for order in orders:
-                connection.send(order)
+            for program in programs:
+                submission = up_to_last_answer(submission_of_program(course, slug, program, drafted))
+                connection.send((submission, Options(ignore_after=True)))
                 report = connection.recv()
                 if not isinstance(report, Report):
                     raise SystemExit(report)
-                margins.extend(Margin(report.student, check, value) for check, value in observer.taken().items())
+                margins.extend(Margin(program, check, value) for check, value in observer.taken().items())
 
     with Zygote(modules=notebook_modules(course, slug)) as zygote, observer.watching():
         zygote.wait_until_ready()
@@ -131,8 +134,8 @@ def measure(course: Course, slug: str) -> list[Margin]:
 
 def split(margins: list[Margin]) -> tuple[list[Margin], list[Margin]]:
     """Those of right programs, and those of wrong programs in the checks that their values fail."""
-    right = [margin for margin in margins if margin.program.startswith("right/")]
-    wrong = [margin for margin in margins if margin.program.startswith("wrong/") and margin.ratio > 1]
+    right = [margin for margin in margins if margin.program.kind is Kind.RIGHT]
+    wrong = [margin for margin in margins if margin.program.kind is Kind.WRONG and margin.ratio > 1]
     return right, wrong
 
 
@@ -144,19 +147,19 @@ def summary(slug: str, margins: list[Margin]) -> str:
     lines += [_told(margin) for margin in sorted(wrong, key=lambda margin: margin.ratio)[:5]]
     near = len([margin for margin in wrong if margin.ratio < 100])
     lines.append(f"{slug}: {len(wrong)} times a check caught wrong values, {near} of them by less than 100 times")
-    best: dict[str, float] = {}
+    best: dict[Program, float] = {}
     for margin in wrong:
         best[margin.program] = max(best.get(margin.program, 0.0), margin.ratio)
     if best:
         nearest = min(best, key=best.__getitem__)
         lines.append(
-            f"{slug}: in its clearest check, the least clear of them is {nearest} with {best[nearest]:.3g} times"
+            f"{slug}: in its clearest check, the least clear of them is {nearest.label} with {best[nearest]:.3g} times"
         )
     return "\n".join(lines)
 
 
 def _told(margin: Margin) -> str:
-    return f"    {margin.ratio:.3g} times what is allowed: {margin.program}, {margin.check}"
+    return f"    {margin.ratio:.3g} times what is allowed: {margin.program.label}, {margin.check}"
 
 
 def draw(title: str, margins: list[Margin], path: Path) -> None:

@@ -32,7 +32,7 @@ RAISED = [
     (AssertionError("rows must sum to one\nassert 2 == 1"), Outcome.FAILED, "rows must sum to one"),
     (AssertionError("assert 2 == 1"), Outcome.FAILED, "the property does not hold"),
     (AssertionError(), Outcome.FAILED, "the property does not hold"),
-    (StudentError(["NotImplementedError"], "", [], False), Outcome.FAILED, NOT_WRITTEN),
+    (StudentError(["NotImplementedError"], "", [], False), Outcome.NOT_WRITTEN, NOT_WRITTEN),
     (STUDENT_ERROR, Outcome.CRASHED, "ZeroDivisionError: by zero"),
     (WorkerLostError("ended"), Outcome.CRASHED, "ended"),
     (WorkerLostError("slow", timed_out=True), Outcome.TIMED_OUT, "slow"),

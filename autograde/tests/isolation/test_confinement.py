@@ -17,12 +17,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autograde.cli.console import confinement_text
 from autograde.client.student import Student
 from autograde.course import Confinement, Course
 from autograde.isolation import confinement_probes, scratch_folder
 from autograde.isolation.confinement_probes import (
     ConfinementError,
-    describe,
+    confinement_level,
     find_breaches,
     level_of,
     missing,
@@ -30,7 +31,7 @@ from autograde.isolation.confinement_probes import (
 )
 from autograde.isolation.running_submission import RunningSubmission
 from autograde.isolation.zygote_client import Zygote, ZygoteError, site_dirs
-from autograde.report import NOT_CONFINED
+from autograde.report import ConfinementLevel
 from autograde.tests.conftest import LIMITS, Run
 from autograde.tests.tiny_course import make_course
 from autograde.worker.quota import Quota
@@ -53,7 +54,9 @@ def course(tmp_path: Path) -> Course:
 @pytest.mark.machine("landlock", "seccomp", "permits")
 def test_the_level_is_announced_and_proven(zygote: Zygote, course: Course) -> None:
     assert level_of(zygote.layers) == "B"
-    assert probe_confinement(zygote, course).startswith("level B: process border, limits, Landlock")
+    found = probe_confinement(zygote, course)
+    assert (found.level, found.confined, found.layers[0]) == ("B", True, "landlock")
+    assert confinement_text(found).startswith("level B: process border, limits, Landlock")
     assert ("a file tree of its own" in missing(zygote.layers)) is not zygote.layers["tree"]
 
 
@@ -96,8 +99,9 @@ def test_a_weaker_machine_is_refused_until_the_course_accepts_it(unconfined: Zyg
     ):
         probe_confinement(unconfined, course)
     accepted = replace(course, confinement=Confinement.WEAKER_ACCEPTED)
-    assert probe_confinement(unconfined, accepted).startswith("level G, NOT confined")
-    assert probe_confinement(unconfined, course, untrusted=False).startswith("level G, NOT confined")
+    nothing = ConfinementLevel(level="G", confined=False, layers=[])
+    assert probe_confinement(unconfined, accepted) == nothing
+    assert probe_confinement(unconfined, course, untrusted=False) == nothing
 
 
 LEVELS = {
@@ -109,9 +113,11 @@ LEVELS = {
 
 @pytest.mark.parametrize(("level", "layers"), [(level, layers) for level, found in LEVELS.items() for layers in found])
 def test_the_level_follows_from_the_layers(level: str, layers: dict[str, object]) -> None:
-    text = describe(layers)
+    found = confinement_level(layers)
+    assert (found.level, found.confined) == (level, level in "BC")
+    text = confinement_text(found)
     assert text.startswith(f"level {level}")
-    assert (NOT_CONFINED in text) is (level == "G")
+    assert ("NOT confined" in text) is (level == "G")
     for name in missing(layers):
         assert name in text.partition("; without ")[2]
 

@@ -119,14 +119,16 @@ def test_a_copied_answer_still_runs(release: Path, notebook: Any) -> None:
     notebook.cells.insert(3, second)
     submission = from_notebook(notebook, release, "ada", SLUG)
     assert [source for _, source in submission.cells][2] == second["source"]
-    assert submission.problems == ["Cell 'scale' (cell 4) is a copy: it runs as an ordinary cell."]
+    assert [problem.text for problem in submission.problems] == [
+        "Cell 'scale' (cell 4) is a copy: it runs as an ordinary cell."
+    ]
 
 
 def test_a_deleted_answer_is_not_replaced_by_its_stub(release: Path, notebook: Any) -> None:
     notebook.cells[2] = nbformat.v4.new_code_cell("def scale(x, factor): return x * factor")
     submission = from_notebook(notebook, release, "ada", SLUG)
     assert not any("NotImplementedError" in source for _, source in submission.cells)
-    assert submission.problems == ["Cell 'scale', where an answer belongs, is missing."]
+    assert [problem.text for problem in submission.problems] == ["Cell 'scale', where an answer belongs, is missing."]
 
 
 def test_outputs_attachments_and_kernel_are_dropped(release: Path, notebook: Any) -> None:
@@ -136,7 +138,9 @@ def test_outputs_attachments_and_kernel_are_dropped(release: Path, notebook: Any
     notebook.metadata["widgets"] = "SECRET"
     submission = from_notebook(notebook, release, "ada", SLUG)
     assert "SECRET" not in nbformat.writes(submission.notebook)
-    assert submission.problems == ["Cell 'why' had files pasted into it; they were dropped."]
+    assert [problem.text for problem in submission.problems] == [
+        "Cell 'why' had files pasted into it; they were dropped."
+    ]
 
 
 def test_a_percent_script_is_a_submission(release: Path) -> None:

@@ -9,11 +9,12 @@ import pytest
 from nbgrader.api import Gradebook
 
 from autograde.course import Course
+from autograde.grading.verdicts import NOT_WRITTEN
 from autograde.pages.display import safe_html
 from autograde.pages.feedback import exercise_html, exercise_text, to_mend
 from autograde.pages.inert import inert
 from autograde.records.gradebook import record, write_feedback
-from autograde.report import NOT_WRITTEN, CellRun, ExerciseReport, Outcome, Verdict
+from autograde.report import CellRun, ExerciseReport, Outcome, Problem, ProblemKind, Verdict
 from autograde.tests.tiny_course import SLUG, FakeGrading, a_report, hand_in
 
 HOSTILE = (
@@ -104,7 +105,7 @@ def test_an_answer_that_nobody_has_marked_is_named_so(released: Course, fake_gra
     notebook = nbformat.read(released.paths(SLUG).released_notebook, 4)
     next(cell for cell in notebook.cells if cell.id == "why")["source"] = "Because it is linear: $f(2x) = 2 f(x)$."
     hand_in(released, "ann", notebook)
-    fake_grading.reports["ann"] = a_report(problems=["cell scale: stopped after 30 s"])
+    fake_grading.reports["ann"] = a_report(problems=[stopped("stopped after 30 s")])
     assert record(released, SLUG, ["ann"]) == {}
     page = feedback_of(released, "ann")
     assert "2 points are <strong>not marked yet</strong>" in page
@@ -136,6 +137,10 @@ def test_what_an_answer_prints_hides_nothing_below_it(released: Course, fake_gra
     assert "<pre>all is well</pre>" in page
 
 
+def stopped(error: str) -> Problem:
+    return Problem(kind=ProblemKind.CELL_STOPPED, cell="scale", text=error)
+
+
 def feedback_of(course: Course, student: str) -> str:
     assert write_feedback(course, SLUG) == {}
     return course.paths(SLUG).feedback(student).read_text()
@@ -161,7 +166,7 @@ def test_the_first_check_that_cost_points_is_what_to_mend() -> None:
     waiting = verdict(Outcome.WAITING, title="later", reason="waits for: first")
     assert mend(waiting, noted, first) == {"symbol": "✗", "title": "first", "told": "Try *."}
     assert mend(waiting, noted) is None
-    assert mend(verdict(Outcome.FAILED, reason=NOT_WRITTEN)) == {"symbol": "✗", "title": NOT_WRITTEN, "told": ""}
+    assert mend(verdict(Outcome.NOT_WRITTEN, reason=NOT_WRITTEN)) == {"symbol": "✗", "title": NOT_WRITTEN, "told": ""}
     assert mend(verdict(Outcome.CRASHED, reason="IndexError\nat line 3")) == {
         "symbol": "‼", "title": "a title", "told": "IndexError",
     }  # fmt: skip
@@ -196,7 +201,7 @@ def test_the_policy_forbids_scripts() -> None:
 
 def test_problems_stand_above_the_page_as_text(released: Course, fake_grading: FakeGrading) -> None:
     hand_in(released, "ada")
-    fake_grading.reports = {"ada": a_report(problems=["cell scale: <b>NameError</b>"])}
+    fake_grading.reports = {"ada": a_report(problems=[stopped("<b>NameError</b>")])}
     record(released, SLUG, ["ada"])
     assert write_feedback(released, SLUG) == {}
     page = released.paths(SLUG).feedback("ada").read_text()

@@ -17,13 +17,14 @@ from autograde.pages.page import prose
 from autograde.records.grade_changes import Change
 from autograde.records.gradebook import record, write_feedback
 from autograde.records.gradebook_status import GradebookStatus
-from autograde.report import CellRun, Comparison, ExerciseReport, Outcome, Report, Verdict
+from autograde.report import CellRun, Comparison, ExerciseReport, Outcome, Problem, ProblemKind, Report, Verdict
 from autograde.reports.changes_page import changes_page
 from autograde.reports.class_page import class_page
 from autograde.reports.class_status import ClassStatus, Unfinished
 from autograde.reports.term_report import term_page, week
 from autograde.tests.machine import chromium
 from autograde.tests.tiny_course import SLUG, FakeGrading, hand_in
+from autograde.verification import problems as verification_problems
 from autograde.verification.page import verification_page
 from autograde.verification.result import Verification
 
@@ -40,6 +41,8 @@ WRONG: dict[str, Any] = {
     "comparison": COMPARISON, "answer": "a1", "margin": 4.0,
 }  # fmt: skip
 
+STOPPED = Problem(kind=ProblemKind.CELL_STOPPED, cell="x", text=HOSTILE)
+
 
 def verdict(number: int, outcome: Outcome, **found: Any) -> Verdict:
     points = 1.0 if outcome is Outcome.PASSED else 0.0
@@ -51,7 +54,7 @@ def verdict(number: int, outcome: Outcome, **found: Any) -> Verdict:
 def a_report(student: str, outcome: Outcome, checks: int = 4, **found: Any) -> Report:
     verdicts = [verdict(number, Outcome.PASSED) for number in range(checks - 1)] + [verdict(9, outcome, **found)]
     exercises = [ExerciseReport(exercise="scale", verdicts=verdicts)]
-    return Report(assignment=SLUG, student=student, digest="d", exercises=exercises, problems=[f"cell x: {HOSTILE}"])
+    return Report(assignment=SLUG, student=student, digest="d", exercises=exercises, problems=[STOPPED])
 
 
 CLASS = [
@@ -81,7 +84,12 @@ def the_term() -> str:
 
 def the_verification() -> str:
     found = Verification(
-        SLUG, problems=[HOSTILE], checks=["scale: one", f"scale: {HOSTILE}"], kills={"adds": [0], "idle": []}
+        SLUG,
+        problems=[
+            verification_problems.Problem(kind=verification_problems.ProblemKind.CELL_STOPS, cell="x", reason=HOSTILE)
+        ],
+        checks=["scale: one", f"scale: {HOSTILE}"],
+        kills={"adds": [0], "idle": []},
     )
     found.named, found.nearest_right, found.nearest_wrong = {"adds": "adds"}, {0: (0.3, "right/a")}, {0: (99.0, "adds")}
     return verification_page("Scale", found)

@@ -22,7 +22,7 @@ STUDENTS = [f"s{number}" for number in range(5)]
 class FullMarks:
     """Graders that give full marks, and note what had been read of the class before each report."""
 
-    confinement = "nothing runs"
+    confinement = None
 
     def __init__(self, read: list[str]) -> None:
         self.read = read

@@ -16,7 +16,16 @@ from autograde.grading.digests import Version
 from autograde.pages.display import harmless
 from autograde.records.audit_log import GRADED, WITHHELD, Entry, append
 from autograde.records.gradebook_status import GradebookStatus
-from autograde.report import NOT_WRITTEN, ExerciseReport, Outcome, Report, Verdict, students_by_hint, write_report
+from autograde.report import (
+    ExerciseReport,
+    Outcome,
+    Problem,
+    ProblemKind,
+    Report,
+    Verdict,
+    students_by_hint,
+    write_report,
+)
 from autograde.reports.class_page import breaks_rule, class_page
 from autograde.reports.class_report import class_table, write_class_report
 from autograde.reports.class_status import ClassStatus, Unfinished, read_class_status, unfinished
@@ -129,27 +138,27 @@ def test_why_somebody_is_not_graded_is_said(released: Course) -> None:
 
 
 def test_work_that_is_not_there_breaks_no_rule() -> None:
-    def noted(reason: str, points: float = 2, max_points: float = 0) -> bool:
-        rule = Verdict(check="r", title="", outcome=Outcome.FAILED, points=0, max_points=max_points, reason=reason)
+    def noted(outcome: Outcome, points: float = 2, max_points: float = 0) -> bool:
+        rule = Verdict(check="r", title="", outcome=outcome, points=0, max_points=max_points)
         return breaks_rule(ExerciseReport(exercise="scale", verdicts=[verdict("one", Outcome.PASSED, points), rule]))
 
-    assert noted("uses nn.RMSNorm")
-    assert not noted(NOT_WRITTEN)
-    assert not noted("the notebook defines no `scale`", points=0)
-    assert not noted("the answer is wrong", max_points=1)
+    assert noted(Outcome.FAILED)
+    assert not noted(Outcome.NOT_WRITTEN)
+    assert not noted(Outcome.FAILED, points=0)
+    assert not noted(Outcome.FAILED, max_points=1)
 
 
 def test_a_cell_that_stopped_is_listed_and_a_public_check_is_not() -> None:
     problems = [
-        "cell scale: stopped after 30 s",
-        "cell scale-checks: AssertionError in line 1",
-        "Cell 'x' was missing.",
+        Problem(kind=ProblemKind.CELL_STOPPED, cell="scale", text="stopped after 30 s"),
+        Problem(kind=ProblemKind.EXAMPLE_FAILED, cell="scale-checks", text="AssertionError in line 1"),
+        Problem(kind=ProblemKind.REPAIRED, cell="x", text="Cell 'x' was missing."),
     ]
     page = class_page("Scale", [msgspec.structs.replace(CLASS[0], problems=problems)], ClassStatus(SLUG))
     shown = [
         item.text for item in BeautifulSoup(page, "html.parser").find(id="problems").find_next("ul").find_all("li")
     ]
-    assert shown[1:] == [problems[0], problems[2]]
+    assert shown[1:] == ["cell scale: stopped after 30 s", "Cell 'x' was missing."]
 
 
 def test_links_lead_to_the_course_s_formgrader(tiny_course: Course) -> None:
@@ -160,7 +169,9 @@ def test_links_lead_to_the_course_s_formgrader(tiny_course: Course) -> None:
 
 def test_nothing_that_a_student_wrote_comes_alive() -> None:
     hostile = a_report(f"eve{HOSTILE}\u202e", Outcome.FAILED, Outcome.FAILED, HOSTILE)
-    hostile = msgspec.structs.replace(hostile, problems=[HOSTILE, "\x1b[31m"])
+    hostile = msgspec.structs.replace(
+        hostile, problems=[Problem(kind=ProblemKind.REPAIRED, text=text) for text in (HOSTILE, "\x1b[31m")]
+    )
     text = class_page(HOSTILE, [hostile], ClassStatus(SLUG), Unfinished({HOSTILE: HOSTILE}, [HOSTILE]))
     page = BeautifulSoup(text, "html.parser")
     assert page.find_all(["img", "iframe", "link"]) == []

@@ -14,6 +14,7 @@ from autograde.notebooks.release import release
 from autograde.tests.checked_course import make_checked_course
 from autograde.tests.tiny_course import SLUG, header
 from autograde.verification.page import write_verification
+from autograde.verification.problems import problem_sentences
 from autograde.verification.result import Verification
 from autograde.verification.verify import verify
 
@@ -33,7 +34,7 @@ def test_a_sound_assignment(course: Course) -> None:
     told: list[tuple[int, int]] = []
     found = verify(course, SLUG, jobs=1, on_progress=lambda done, total: told.append((done, total)))
     assert told == [(number, len(told)) for number in range(1, len(told) + 1)]
-    assert found.problems == []
+    assert problem_sentences(found.problems) == []
     assert found.right == ["other"]
     assert found.kills == {"adds": [0, 1], "rows_left_alone": [1]}
     assert found.redundant == []
@@ -50,7 +51,7 @@ def test_a_sound_assignment(course: Course) -> None:
 def test_a_misconception_without_a_program_is_tried_by_its_own_answers(course: Course) -> None:
     (course.root / TESTS / "wrong" / "adds.py").unlink()
     found = verified(course)
-    assert found.problems == []
+    assert problem_sentences(found.problems) == []
     assert list(found.kills) == ["rows_left_alone"]
 
 
@@ -119,7 +120,7 @@ FAULTS: list[tuple[Change, str]] = [
     (_edit(f"{TESTS}/wrong/adds.py", "def scale", "def scaled"), "wrong/adds.py is caught, but its misconception"),
     (
         _edit(f"{TESTS}/test_scale.py", "@oracle.misconception\ndef rows", "def rows"),
-        "rows_left_alone.py is caught, but no hint names its idea: write it as an @oracle.misconception named rows_left",
+        "rows_left_alone.py is caught, but no hint names its misconception: write it as an @oracle.misconception named rows_left",
     ),
     (
         _edit(f"{TESTS}/wrong/adds.py", "return x + factor", "return x + factor)"),
@@ -161,7 +162,7 @@ FAULTS: list[tuple[Change, str]] = [
             "student.scale(x, factor), x, factor",
             "student.scale(x * 0, factor), x * 0, factor",
         ),
-        "exercise scale: zeros in place of every answer gets full marks",
+        "exercise scale: zeros instead of every answer gets full marks",
     ),
     (
         _edit(f"{TESTS}/test_scale.py", "student.scale(x, factor), x", "student.scale(x, factor), y"),
@@ -211,11 +212,11 @@ def test_own_steps(student, x, factor):
         '"""Right."""\n\n# %% scale\ndef scale(x, factor):\n    return x.new_zeros(()).addcmul(factor, x)\n'
     )
     found = verified(course)
-    assert found.flagged == [
+    assert problem_sentences(found.flagged) == [
         "right/other.py is flagged in scale: the product is your own (noted only, no points): failed: "
         "your code calls torch's own `addcmul`"
     ]
-    assert found.problems == ["wrong/flagged_only.py gets full marks; no check catches it"]
+    assert problem_sentences(found.problems) == ["wrong/flagged_only.py gets full marks; no check catches it"]
 
 
 def test_one_broken_check_is_one_problem(course: Course) -> None:
@@ -223,7 +224,7 @@ def test_one_broken_check_is_one_problem(course: Course) -> None:
         course.root
     )
     _edit(f"{TESTS}/test_scale.py", "@check(points=1)", "@check(points=1, after=test_products)")(course.root)
-    (problem,) = verified(course).problems
+    (problem,) = problem_sentences(verified(course).problems)
     assert f"broken: NameError: name 'facto' is not defined (hidden_tests/{SLUG}/test_scale.py:7)" in problem
 
 
@@ -232,7 +233,7 @@ def test_what_is_verified_is_the_source_and_not_an_older_release(course: Course)
     _edit(f"source/{SLUG}.py", "assert scale(2, 3) == 6", "assert scale(2, 3) == 7")(course.root)
     assert any(
         problem.startswith("the instructor's solution stops in the cell scale-")
-        for problem in verified(course).problems
+        for problem in problem_sentences(verified(course).problems)
     )
 
 
@@ -247,4 +248,4 @@ def test_a_line_of_the_solution_that_is_shown_elsewhere_is_noted(course: Course)
 @pytest.mark.parametrize(("change", "said"), FAULTS, ids=[said[:40] for _, said in FAULTS])
 def test_each_fault_is_named(course: Course, change: Change, said: str) -> None:
     change(course.root)
-    assert any(said in problem for problem in verified(course).problems)
+    assert any(said in problem for problem in problem_sentences(verified(course).problems))

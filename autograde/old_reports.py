@@ -1,0 +1,100 @@
+"""Reports as older versions of the engine wrote them, brought to the present layout.
+
+Version 2 had sentences where version 3 has fields: that the stub is untouched, what happened to the file, what confined
+the submission. Version 1 also lacked a verdict's `comparison`, `answer` and `margin`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+NOT_WRITTEN = "not written yet: the cell still raises NotImplementedError"
+STOPPED = re.compile(r"cell ([^:\n]*): (.*)", re.DOTALL)
+PROBLEMS = [
+    (re.compile(r"the notebook"), "notebook stopped"),
+    (re.compile(r".* dropped\.$"), "part dropped"),
+    (re.compile(r"Cell .*, where an answer belongs, is missing\.$"), "answer missing"),
+]
+"""How a sentence begins -> its kind. Any other sentence is of a repair."""
+CELL = re.compile(r"Cell '([\w-]+)'(?! \(cell)")
+"""A copy, "Cell 'x' (cell 4)", has an id of its own, which the sentence does not say."""
+LEVEL = re.compile(r"level ([A-Z])")
+LAYERS = {
+    "Landlock": "landlock",
+    "a file tree of its own": "tree",
+    "filtered system calls": "seccomp",
+    "permits for processes": "permits",
+    "a network of its own": "namespaces",
+}
+
+
+class Verdict(msgspec.Struct):
+    """As much of a verdict as is read here."""
+
+    outcome: str
+    reason: str = ""
+
+
+class Exercise(msgspec.Struct):
+    """As much of an exercise as is read here."""
+
+    verdicts: list[Verdict]
+
+
+class OldReport(msgspec.Struct):
+    """As much of a report as is read here."""
+
+    problems: list[str] = []
+    exercises: list[Exercise] = []
+    environment: dict[str, str] = {}
+
+
+def upgrade(data: bytes) -> dict[str, Any]:
+    """The report of version 1 or 2 that is encoded in `data`, in version 3; msgspec.ValidationError if it is none."""
+    msgspec.json.decode(data, type=OldReport)
+    report = msgspec.json.decode(data, type=dict[str, Any])
+    environment = dict(report.get("environment", {}))
+    confinement = environment.pop("confinement", "")
+    return report | {
+        "schema": 3,
+        "problems": [_problem(sentence) for sentence in report.get("problems", [])],
+        "exercises": [
+            exercise | {"verdicts": [_verdict(verdict) for verdict in exercise["verdicts"]]}
+            for exercise in report.get("exercises", [])
+        ],
+        "environment": environment,
+        "confinement": _confinement(confinement),
+    }
+
+
+def _verdict(verdict: dict[str, Any]) -> dict[str, Any]:
+    untouched = verdict["outcome"] == "failed" and verdict.get("reason") == NOT_WRITTEN
+    return verdict | {"outcome": "not written"} if untouched else verdict
+
+
+def _problem(sentence: str) -> dict[str, str]:
+    if stopped := STOPPED.match(sentence):
+        cell, error = stopped.groups()
+        return {
+            "kind": "public example failed" if cell.endswith("-checks") else "cell stopped",
+            "cell": cell,
+            "text": error,
+        }
+    kind = next((kind for pattern, kind in PROBLEMS if pattern.match(sentence)), "file repaired")
+    named = CELL.match(sentence)
+    return {"kind": kind, "cell": named[1] if named else "", "text": sentence}
+
+
+def _confinement(sentence: str) -> dict[str, Any] | None:
+    found = LEVEL.match(sentence)
+    if not found:
+        return None
+    held = sentence.partition(": ")[2].partition("; without ")[0].split(", ")
+    return {
+        "level": found[1],
+        "confined": "NOT confined" not in sentence,
+        "layers": [LAYERS[name] for name in held if name in LAYERS],
+    }

@@ -1,0 +1,104 @@
+"""What `course verify` finds wrong with an assignment, and the sentences in which authors read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from autograde.report import Outcome
+from autograde.verification.programs import Kind, Program
+
+
+class ProblemKind(Enum):
+    """What is wrong. The value is the sentence; its fields are those of Problem, with `who` for the program."""
+
+    CELL_STOPS = "{who} stops in the cell {cell}: {reason}"
+    CHECK_BROKEN = "{who} finds a check broken, {exercise}: {title}: {outcome.value}: {reason}"
+    POINTS_LOST = "{who} loses points in {exercise}: {title}: {outcome.value}: {reason}"
+    FLAGGED = "{who} is flagged in {exercise}: {title}: {outcome.value}: {reason}"
+    NO_CHECK = "exercise {exercise}: test_{exercise}.py holds no check; write one with @check(points=...)"
+    POINTS_DIFFER = (
+        "exercise {exercise}: its checks are worth {points:g} points, "
+        "but the cell {exercise}-checks in source/{slug}.py says {cell_points:g}"
+    )
+    NOTHING_COMPARED = (
+        "exercise {exercise}: no check compares an answer with an oracle, so nothing shows that zeros would be "
+        "noticed; write in test_{exercise}.py: oracle.compare(student.f(x), x)"
+    )
+    BREAKS_CHECK = "{who} breaks the check {title!r}: {reason}"
+    NOT_CAUGHT = "{who} gets full marks; no check catches it"
+    MISCONCEPTION_CELL_STOPS = (
+        "{who} is caught, but its misconception {program.name} is not recognised: its cell {cell} stops: {reason}"
+    )
+    MISCONCEPTION_AMBIGUOUS = (
+        "{who} is caught, but its misconception {program.name} is not recognised: in {title!r} {others} gives the same "
+        "numbers for every input; draw inputs for which they differ, make them one misconception, or give one of them "
+        "an oracle of its own"
+    )
+    MISCONCEPTION_OTHER = (
+        "{who} is caught, but its misconception {program.name} is not recognised: what is recognised is {others}"
+    )
+    MISCONCEPTION_NUMBERS = (
+        "{who} is caught, but its misconception {program.name} is not recognised: "
+        "it gives other numbers than the program does"
+    )
+    NO_HINT_CELL_STOPS = "{who} is caught, but no hint names its misconception: its cell {cell} stops: {reason}"
+    NO_HINT = (
+        "{who} is caught, but no hint names its misconception: write it as an @oracle.misconception named "
+        "{program.name}, or give a hint where the check fails: expect(condition, reason, hint)"
+    )
+    MISCONCEPTION_RIGHT = "test_{exercise}.py: the misconception {program.name} answers right wherever it is asked"
+    MISCONCEPTION_UNRECOGNISED = (
+        "test_{exercise}.py: the misconception {program.name} is not recognised by its own answers"
+    )
+    STUB_EARNS = (
+        "{exercise}: {title}: gives {points:g} points to the stub, where nothing is written; "
+        "let the check call the function for a value first"
+    )
+    DECOY_PASSES = "exercise {exercise}: {program.name} instead of every answer gets full marks"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One reason not to release. Fields that do not concern its kind are empty."""
+
+    kind: ProblemKind
+    program: Program | None = None
+    exercise: str = ""
+    title: str = ""
+    """the check's"""
+    outcome: Outcome | None = None
+    reason: str = ""
+    """why the check failed or the cell stopped"""
+    cell: str = ""
+    points: float = 0.0
+    cell_points: float = 0.0
+    others: tuple[str, ...] = ()
+    """other misconceptions"""
+    slug: str = ""
+
+
+def problem_sentences(problems: Iterable[Problem]) -> list[str]:
+    """The problems as authors read them, sorted."""
+    return sorted(map(problem_sentence, problems))
+
+
+def problem_sentence(problem: Problem) -> str:
+    """Which program, which check, and what to change."""
+    facts = vars(problem) | {"who": named(problem.program), "others": " and ".join(problem.others)}
+    return problem.kind.value.format(**facts)
+
+
+def named(program: Program | None) -> str:
+    """The program as the subject of a sentence."""
+    match program:
+        case None:
+            return ""
+        case Program(Kind.SOLUTION, _, seed):
+            name = "the instructor's solution"
+        case Program(Kind.WITHOUT_EXPERIMENTS, _, seed):
+            return "the solution, when its cells behind the last answer are not run,"
+        case Program(kind, name, seed):
+            name = f"{kind.value}/{name}.py"
+    return name if seed is None else f"{name}, under the seed {seed},"

@@ -1,0 +1,91 @@
+"""The programs that `course verify` grades: what each is, and how it differs from the instructor's solution."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import Enum
+from pathlib import Path
+
+import nbformat
+
+from autograde.course import Course, CourseError
+from autograde.notebooks.extract import Submission, from_notebook
+from autograde.notebooks.release import assemble, points, read_program
+from autograde.notebooks.repair import nbgrader_of
+
+
+class Kind(Enum):
+    """What a program is, and so what is expected of it."""
+
+    SOLUTION = "solution"
+    WITHOUT_EXPERIMENTS = "without experiments"
+    """the solution, without the cells after its last answer"""
+    RIGHT = "right"
+    WRONG = "wrong"
+    DECOY = "decoy"
+    """the solution with a trivial answer instead of each of its own"""
+    MISCONCEPTION = "misconception"
+    """the solution with the answers of a misconception for which no wrong program is written"""
+    UNTOUCHED = "untouched"
+    """the notebook as students get it"""
+
+
+@dataclass(frozen=True)
+class Program:
+    """One program to grade."""
+
+    kind: Kind
+    name: str = ""
+    """of its file, of the decoy, or of the misconception"""
+    seed: int | None = None
+    """None for the course's own"""
+
+    @property
+    def label(self) -> str:
+        """Unlike that of any other program, and readable: `wrong/adds`, `seed 3/solution`."""
+        parts = ("" if self.seed is None else f"seed {self.seed}", self.kind.value, self.name)
+        return "/".join(part for part in parts if part)
+
+
+SOLUTION = Program(Kind.SOLUTION)
+
+
+def submission_of_program(course: Course, slug: str, program: Program, drafted: Path) -> Submission:
+    """A right or wrong program's answer cells in the notebook of the solution; CourseError if its file is malformed."""
+    path = path_of(course, slug, program)
+    cells = read_program(path)[1]
+    try:
+        notebook = assemble(course, slug, cells)
+    except CourseError as error:
+        raise CourseError(f"{path}: {error}") from None
+    return from_notebook(notebook, drafted, program.label, slug)
+
+
+def untouched_submission(drafted: Path, slug: str) -> Submission:
+    """The notebook as students get it."""
+    notebook = nbformat.read(drafted, as_version=4)
+    return up_to_last_answer(from_notebook(notebook, drafted, Program(Kind.UNTOUCHED).label, slug))
+
+
+def written_programs(course: Course, slug: str, kind: Kind) -> Iterator[Program]:
+    """The right or the wrong programs for which there is a file."""
+    for path in sorted((course.paths(slug).hidden_tests / kind.value).glob("*.py")):
+        yield Program(kind, path.stem)
+
+
+def path_of(course: Course, slug: str, program: Program) -> Path:
+    """The file of a right or wrong program."""
+    return course.paths(slug).hidden_tests / program.kind.value / f"{program.name}.py"
+
+
+def replaced_exercises(course: Course, slug: str, program: Program) -> frozenset[str]:
+    """The exercises whose answer cells a program replaces."""
+    return frozenset(read_program(path_of(course, slug, program))[1]) & points(course, slug).keys()
+
+
+def up_to_last_answer(submission: Submission) -> Submission:
+    """Without the experiments at the end, which cost time and at which no check looks."""
+    answers = {cell.id for cell in submission.notebook.cells if nbgrader_of(cell).get("solution")}
+    last = max((index for index, (cell, _) in enumerate(submission.cells) if cell in answers), default=-1)
+    return replace(submission, cells=submission.cells[: last + 1])
