@@ -6,8 +6,9 @@
 
 `snapshot` grades a class in a temporary copy of the course: the solution, the untouched notebook, every right program,
 some of the wrong programs, and damaged, crashing and endless notebooks; tools/grading_snapshot.py says what it keeps.
-`compare` names what differs; exit status 1 if anything does. The tables below list the fields that were renamed and
-those that may differ; a refactoring adds its own there or in the file that --mapping names.
+`compare` names what differs; exit status 1 if anything does. Reports of an older version are upgraded, as the engine
+does when it reads them. The tables below list the fields that were renamed otherwise and those that may differ; a
+refactoring adds its own there or in the file that --mapping names.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from autograde.old_reports import upgrade
+from autograde.report import SCHEMA
 from tools.grading_snapshot import snapshot
 
 RENAMED: dict[str, str] = {}
@@ -161,7 +164,7 @@ def read_snapshot(folder: Path, names: Names, *, old: bool) -> Findings:
         text = (folder / "run.json").read_text()
         note("class", json.loads(text.replace(json.loads(text)["folder"], "COURSE")), "run")
     for path in sorted(folder.glob("reports/*.json")):
-        note(path.stem, json.loads(path.read_text()))
+        note(path.stem, in_present_layout(path.read_bytes()))
     for path in sorted(folder.glob("*.csv")):
         # Named by their texts: the gradebook returns students without a family name in no fixed order.
         rows = path.read_text().splitlines()
@@ -169,6 +172,12 @@ def read_snapshot(folder: Path, names: Names, *, old: bool) -> Findings:
     pages = [*sorted(folder.glob("feedback/*.html")), *folder.glob("released.ipynb")]
     found[PAGES] = {str(path.relative_to(folder)): path.read_bytes() for path in pages}
     return found
+
+
+def in_present_layout(data: bytes) -> dict[str, Any]:
+    """A report as the engine would read it, with the fields that it does not know."""
+    report: dict[str, Any] = json.loads(data)
+    return report if report["schema"] >= SCHEMA else upgrade(data)
 
 
 def leaves(value: Any, place: str) -> Iterator[tuple[str, Any]]:

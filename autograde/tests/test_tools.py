@@ -258,6 +258,21 @@ def test_compare_gradings_follows_the_mapping(tmp_path: Path, monkeypatch: pytes
     assert compare_gradings.main() == 0
 
 
+def test_compare_gradings_upgrades_old_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A report of an older version equals the same report in the present one, and differs from any other."""
+    from autograde.report import decode_report, encode_report
+    from tools import compare_gradings
+
+    old, new = make_snapshot(tmp_path / "old"), make_snapshot(tmp_path / "new")
+    before = (Path(__file__).parent / "data" / "report-2.json").read_bytes()
+    after = encode_report(decode_report(before))
+    (old / "reports" / "ada.json").write_bytes(before)
+    monkeypatch.setattr(sys, "argv", ["compare_gradings", "compare", str(old.parent), str(new.parent)])
+    for written, status in ((after, 0), (after.replace(b'"not written"', b'"failed"'), 1)):
+        (new / "reports" / "ada.json").write_bytes(written)
+        assert compare_gradings.main() == status
+
+
 def test_grading_snapshot_submits_every_kind_of_program(checked_once: Path, tmp_path: Path) -> None:
     """Right programs, as many wrong ones as asked, and odd submissions; the same at every call."""
     from tools import grading_snapshot

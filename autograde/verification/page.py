@@ -50,7 +50,7 @@ def write_verification(course: Course, found: Verification, folder: Path) -> lis
 def verification_page(title: str, found: Verification) -> str:
     """The page as HTML."""
     caught = {index for kills in found.kills.values() for index in kills}
-    exercises = groupby(check.partition(": ")[0] for check in found.checks)
+    exercises = groupby(exercise for exercise, _ in found.places)
     return staff_page(
         "verify.html.j2",
         title=title,

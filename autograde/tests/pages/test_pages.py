@@ -89,6 +89,7 @@ def the_verification() -> str:
             verification_problems.Problem(kind=verification_problems.ProblemKind.CELL_STOPS, cell="x", reason=HOSTILE)
         ],
         checks=["scale: one", f"scale: {HOSTILE}"],
+        places={("scale", "test_one"): 0, ("scale", "test_two"): 1},
         kills={"adds": [0], "idle": []},
     )
     found.named, found.nearest_right, found.nearest_wrong = {"adds": "adds"}, {0: (0.3, "right/a")}, {0: (99.0, "adds")}
