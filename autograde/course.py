@@ -1,4 +1,4 @@
-"""What a course is: its assignments, its policies, and what it keeps for itself."""
+"""A course, as `course_config.py` declares it, and its assignments bound to it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from autograde.assignment import Assignment
 from autograde.exception_names import public_name
 from autograde.paths import AssignmentPaths
 from autograde.policies import Confinement, Experiments, Late, Limits
@@ -25,6 +27,7 @@ __all__ = [
     "Late",
     "Limits",
     "Reveal",
+    "Work",
     "find_root",
     "load_course",
     "load_or_start_course",
@@ -36,45 +39,7 @@ FORMGRADER = "http://localhost:8888/formgrader"
 
 
 class CourseError(Exception):
-    """A mistake in the course that its instructor can mend; the text says what, where and what to do."""
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """One notebook of the course, as `course_config.py` lists it.
-
-    Example, a notebook that reads a file:
-        # In course_config.py
-        Assignment("counting", title="Counting words", data=("words.txt",))
-
-        # In source/data/words.txt
-        # tea cat tea
-
-        # In the notebook
-        with open("data/words.txt") as file:
-            words = file.read().split()
-
-        def frequency(word):
-            return words.count(word) / len(words)
-
-        # In the hidden test
-        @check(points=1)
-        def test_frequency(student):
-            '''two of three words are tea'''
-            Oracle(lambda: 2 / 3).compare(student.frequency("tea"))
-    """
-
-    slug: str
-    """names its files in every folder: letters, digits and underscores"""
-    title: str
-    due: str | None = None
-    """local time in the course's time zone, as `YYYY-MM-DD HH:MM`"""
-    extensions: Mapping[str, str] = field(default_factory=dict)
-    """student -> their own deadline, in the same form; others keep what nbgrader's gradebook grants them"""
-    data: tuple[str, ...] = ()
-    """files below `source/data/`, by their paths there; the notebook reads them as `data/...`"""
-    limits: Limits | None = None
-    """of time, memory and output, where they differ from the course's"""
+    """A mistake in the course that its instructor can fix; the text says what, where and what to do."""
 
 
 @dataclass(frozen=True)
@@ -117,12 +82,12 @@ class Course:
                 f"{CONFIG_NAME}: no time zone {self.timezone!r}; use a name such as 'Europe/Berlin' or 'UTC'"
             ) from None
         for slug in slugs:
-            self.extensions(slug)
+            self.open(slug).extensions  # noqa: B018  # raises CourseError for a date that cannot be read
         if self.device not in ("auto", "cpu", "cuda"):
             raise CourseError(f"{CONFIG_NAME}: device is {self.device!r}; use 'auto', 'cpu' or 'cuda'")
 
     def _check_types(self) -> None:
-        """A text in the place of an option would be taken for another one: "nothing" is not Reveal.NOTHING."""
+        """A string where an option belongs must not pass for one: "nothing" is not Reveal.NOTHING."""
         options = (("reveal", Reveal), ("confinement", Confinement), ("experiments", Experiments))
         choices = {name: [f"{kind.__name__}.{option.name}" for option in kind] for name, kind in options}
         for name, kind in (*options, ("late", Late), ("limits", Limits)):
@@ -143,7 +108,7 @@ class Course:
 
     @property
     def log(self) -> Path:
-        """Every grading and who made it; see `journal`."""
+        """Every grading and who made it; see `records.audit_log`."""
         return self.root / "gradings.jsonl"
 
     @property
@@ -151,45 +116,77 @@ class Course:
         return self.root / "reports" / f"{TERM}.html"
 
     @property
+    def data(self) -> Path:
+        """The data files of all assignments, which notebooks read as `data/...`."""
+        return self.root / "source" / "data"
+
+    @property
     def stage(self) -> Path:
         """Where notebooks made from `source/` wait for nbgrader."""
         return self.root / "build" / "source"
 
-    def assignment(self, slug: str) -> Assignment:
-        """The assignment named `slug`; an unknown name is a CourseError with the nearest ones."""
+    def open(self, slug: str) -> Work:
+        """The assignment named `slug`, bound to this course; an unknown name is a CourseError with the nearest ones."""
         for assignment in self.assignments:
             if assignment.slug == slug:
-                return assignment
+                return Work(self, assignment)
         near = get_close_matches(slug, self.slugs, n=3)
         hint = f"did you mean {' or '.join(near)}?" if near else f"it lists {', '.join(self.slugs) or 'none'}"
         raise CourseError(f"no assignment {slug!r} in {CONFIG_NAME}; {hint}")
 
-    def paths(self, slug: str) -> AssignmentPaths:
-        return AssignmentPaths(self.root, self.assignment(slug).slug)
 
-    def limits_of(self, slug: str) -> Limits:
-        return self.assignment(slug).limits or self.limits
+@dataclass(frozen=True)
+class Work:
+    """An assignment bound to its course; `Course.open` makes it. What applies to all assignments is in `course`."""
 
-    def due(self, slug: str) -> datetime | None:
+    course: Course
+    assignment: Assignment
+
+    @property
+    def slug(self) -> str:
+        return self.assignment.slug
+
+    @property
+    def title(self) -> str:
+        return self.assignment.title
+
+    @property
+    def limits(self) -> Limits:
+        return self.assignment.limits or self.course.limits
+
+    @cached_property
+    def paths(self) -> AssignmentPaths:
+        return AssignmentPaths(self.course.root, self.slug)
+
+    @cached_property
+    def data(self) -> tuple[Path, ...]:
+        """The files that the notebook reads, where the author keeps them."""
+        return tuple(self.course.data / name for name in self.assignment.data)
+
+    @cached_property
+    def due(self) -> datetime | None:
         """The deadline in UTC, or None."""
-        due = self.assignment(slug).due
-        return None if due is None else self._utc(due, f"due date {due!r} of {slug!r}")
+        due = self.assignment.due
+        return None if due is None else self._utc(due, f"due date {due!r} of {self.slug!r}")
 
-    def extensions(self, slug: str) -> dict[str, timedelta]:
+    @cached_property
+    def extensions(self) -> Mapping[str, timedelta]:
         """Student -> how much later than `due` their work is on time."""
-        due, own = self.due(slug), self.assignment(slug).extensions
+        own, due = self.assignment.extensions, self.due
         if own and due is None:
-            raise CourseError(f"{CONFIG_NAME}: {slug!r} has extensions but no due date; give it one")
-        later = {student: self._utc(text, f"extension of {student!r} for {slug!r}") for student, text in own.items()}
+            raise CourseError(f"{CONFIG_NAME}: {self.slug!r} has extensions but no due date; give it one")
+        later = {who: self._utc(local, f"extension of {who!r} for {self.slug!r}") for who, local in own.items()}
         for student, until in later.items():
             if due and until <= due:
-                raise CourseError(f"{CONFIG_NAME}: the extension of {student!r} for {slug!r} ends before the due date")
+                raise CourseError(
+                    f"{CONFIG_NAME}: the extension of {student!r} for {self.slug!r} ends before the due date"
+                )
         return {student: until - due for student, until in later.items() if due}
 
     def _utc(self, local: str, what: str) -> datetime:
         """Local time as UTC. When clocks go back an hour comes twice, and work is on time to the end of the second."""
         try:
-            written = datetime.strptime(local, "%Y-%m-%d %H:%M").replace(tzinfo=ZoneInfo(self.timezone))
+            written = datetime.strptime(local, "%Y-%m-%d %H:%M").replace(tzinfo=ZoneInfo(self.course.timezone))
         except (TypeError, ValueError) as error:
             raise CourseError(f"{CONFIG_NAME}: {what}: write it as 2027-01-31 23:59") from error
         return max(written.replace(fold=fold).astimezone(UTC) for fold in (0, 1))

@@ -22,7 +22,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from autograde.course import Course, load_course
+from autograde.course import Course, Work, load_course
 from autograde.demo.course_copy import copy_course
 from autograde.demo.simulated_class import submit_class
 from autograde.grading.pool import GraderPool
@@ -64,7 +64,7 @@ def main() -> int:
         for number, (jobs, busy) in enumerate(islice(cycle(SETTINGS), chosen.times), start=1):
             start = time.monotonic()
             with load(busy):
-                runs.append(graded(course, chosen.assignment, jobs))
+                runs.append(graded(course.open(chosen.assignment), jobs))
             changed = differences(runs[0], runs[-1])
             row = (number, jobs, busy, round(time.monotonic() - start), len(runs[-1]), len(changed))
             table.add_row(*map(str, row))
@@ -77,23 +77,23 @@ def make_class(into: Path, slug: str, wrong: int, right: int, cell_s: float) -> 
     course = copy_course(load_course(ROOT), into)
     with (into / "course_config.py").open("a") as config:
         config.write(LIMITS.format(cell_s))
-    release(course, [slug])
-    submit_class(course, slug, wrong)
-    for student in sorted(name for name in students_submitted(course, slug) if name.startswith("right-"))[right:]:
+    release([course.open(slug)])
+    submit_class(course.open(slug), wrong)
+    for student in sorted(name for name in students_submitted(course.open(slug)) if name.startswith("right-"))[right:]:
         shutil.rmtree(into / "submitted" / student)
     return load_course(into)
 
 
-def graded(course: Course, slug: str, jobs: int) -> Reports:
+def graded(work: Work, jobs: int) -> Reports:
     """Each report as it would be written; a submission that cannot be read is its error."""
     found: Reports = {}
     submissions = []
-    for student in students_submitted(course, slug):
+    for student in students_submitted(work):
         try:
-            submissions.append(submission_of(course, slug, student))
+            submissions.append(submission_of(work, student))
         except SubmissionError as error:
             found[student] = str(error).encode()
-    with GraderPool(course, slug, jobs) as pool:
+    with GraderPool(work, jobs) as pool:
         return found | {report.student: encode_report(report) for report in pool.grade(submissions)}
 
 

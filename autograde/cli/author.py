@@ -90,7 +90,7 @@ def release(course: Course, slugs: tuple[str, ...], as_json: bool) -> None:
     from autograde.cli.console import say, say_json
     from autograde.notebooks.release import release as released
 
-    paths = released(course, known_slugs(course, slugs))
+    paths = released(course.open(slug) for slug in known_slugs(course, slugs))
     if as_json:
         say_json([str(path) for path in paths])
     else:

@@ -53,4 +53,4 @@ def _refuse(why: str) -> NoReturn:
 
 def known_slugs(course: Course, slugs: tuple[str, ...]) -> list[str]:
     """The assignments that were named, each once; all if none was."""
-    return list(dict.fromkeys(course.assignment(slug).slug for slug in slugs)) or course.slugs
+    return list(dict.fromkeys(course.open(slug).slug for slug in slugs)) or course.slugs

@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.table import Table
 
 from autograde.cli.console import say, screen
-from autograde.course import CONFIG_NAME, Course, CourseError
+from autograde.course import CONFIG_NAME, Course, CourseError, Work
 from autograde.demo.course_copy import copy_course, course_parts
 from autograde.demo.simulated_class import HALF_DONE, submit, submit_class
 from autograde.notebooks.release import assemble
@@ -36,12 +36,13 @@ def run_demo(original: Course, slugs: Sequence[str], into: Path, wrong: int) -> 
     (into / MARKER).touch()
     course = copy_course(original, into)
     status = run_course(into, "verify", "--page", "verified", *slugs) or run_course(into, "release", *slugs)
-    for slug in slugs if status == 0 else ():
-        submit_class(course, slug, wrong)
-        status = max(status, grade(course, slug), run_course(into, "feedback", slug))
-    status = status or submit_again(course, slugs[0]) or write_exports(course, slugs[0])
+    works = [course.open(slug) for slug in slugs]
+    for work in works if status == 0 else ():
+        submit_class(work, wrong)
+        status = max(status, grade(work), run_course(into, "feedback", work.slug))
+    status = status or submit_again(works[0]) or write_exports(works[0])
     if status == 0:
-        show(course, slugs)
+        show(works)
     return status
 
 
@@ -66,85 +67,86 @@ def run_course(folder: Path, *arguments: str) -> int:
     return subprocess.call([sys.executable, "-P", "-m", "autograde.cli", *arguments], cwd=folder)
 
 
-def grade(course: Course, slug: str) -> int:
+def grade(work: Work) -> int:
     """Grade the class. Status 1 is success: the class contains submissions that cannot be graded."""
-    status = run_course(course.root, "grade", slug)
+    status = run_course(work.course.root, "grade", work.slug)
     return 0 if status == 1 else status
 
 
-def submit_again(course: Course, slug: str) -> int:
+def submit_again(work: Work) -> int:
     """One student submits the solution after the feedback; the review page shows what the new grading changes."""
-    shutil.rmtree(course.paths(slug).submitted(HALF_DONE))
-    submit(course, slug, HALF_DONE, assemble(course, slug, {}))
-    return grade(course, slug) or run_course(course.root, "report")
+    shutil.rmtree(work.paths.submitted(HALF_DONE))
+    submit(work, HALF_DONE, assemble(work, {}))
+    return grade(work) or run_course(work.course.root, "report")
 
 
-def write_exports(course: Course, slug: str) -> int:
+def write_exports(work: Work) -> int:
     """Write what learning platforms and CI read."""
     for platform in ("canvas", "moodle"):
-        if status := run_course(course.root, "export", "--for", platform, "--to", f"grades-{platform}.csv"):
+        if status := run_course(work.course.root, "export", "--for", platform, "--to", f"grades-{platform}.csv"):
             return status
-    notebook = str(course.paths(slug).submitted(HALF_DONE) / f"{slug}.ipynb")
+    notebook = str(work.paths.submitted(HALF_DONE) / f"{work.slug}.ipynb")
     written = ("--gradescope", "results.json", "--junit", "junit.xml")
-    return run_course(course.root, "check", notebook, "--assignment", slug, *written)
+    return run_course(work.course.root, "check", notebook, "--assignment", work.slug, *written)
 
 
-def show(course: Course, slugs: Sequence[str]) -> None:
+def show(works: Sequence[Work]) -> None:
     """Print the class as a table, and each page with its purpose."""
     table = Table(title="The simulated class")
     table.add_column("assignment", no_wrap=True)
     for heading in ("submitted", "full marks", "some", "none", "hint given", "not graded"):
         table.add_column(heading, justify="right")
-    for slug in slugs:
-        table.add_row(slug, *map(str, counts(course, slug)))
+    for work in works:
+        table.add_row(work.slug, *map(str, counts(work)))
     screen.print(table)
-    say(f"\nPages of {slugs[0]}, in {course.root}; those of other assignments are beside them.")
-    for reader, pages in where_to_look(course, slugs[0]).items():
+    root = works[0].course.root
+    say(f"\nPages of {works[0].slug}, in {root}; those of other assignments are beside them.")
+    for reader, pages in where_to_look(works[0]).items():
         say(f"\n{reader}")
         for path, purpose in pages.items():
             say(f"  {path}\n      {purpose}")
-    if (course.root / "nbgrader_config.py").exists():
-        say(f"\nTo mark by hand: cd {course.root} && jupyter lab, then Nbgrader > Formgrader")
+    if (root / "nbgrader_config.py").exists():
+        say(f"\nTo mark by hand: cd {root} && jupyter lab, then Nbgrader > Formgrader")
 
 
-def counts(course: Course, slug: str) -> tuple[int, ...]:
+def counts(work: Work) -> tuple[int, ...]:
     """How many submitted, got full marks, some, none, were given a hint, and could not be graded."""
-    reports, submitted = read_reports(course, slug), len(students_submitted(course, slug))
+    reports, submitted = read_reports(work), len(students_submitted(work))
     full = sum(report.score == report.max_score for report in reports)
     none = sum(report.score == 0 for report in reports)
     hinted = sum(map(has_hint, reports))
     return submitted, full, len(reports) - full - none, none, hinted, submitted - len(reports)
 
 
-def read_reports(course: Course, slug: str) -> list[Report]:
-    return [decode_report(path.read_bytes()) for path in sorted(course.paths(slug).reports.glob("*.json"))]
+def read_reports(work: Work) -> list[Report]:
+    return [decode_report(path.read_bytes()) for path in sorted(work.paths.reports.glob("*.json"))]
 
 
 def has_hint(report: Report) -> bool:
     return any(verdict.hint for verdict in report.verdicts)
 
 
-def where_to_look(course: Course, slug: str) -> dict[str, dict[str, str]]:
+def where_to_look(work: Work) -> dict[str, dict[str, str]]:
     """Reader -> path in the course -> its purpose; of one assignment."""
-    paths, verified = course.paths(slug), course.root / "verified"
-    student = next((report.student for report in read_reports(course, slug) if has_hint(report)), HALF_DONE)
+    paths, verified = work.paths, work.course.root / "verified"
+    student = next((report.student for report in read_reports(work) if has_hint(report)), HALF_DONE)
     found = {
         "For students": {paths.feedback(student): "points, what to fix first, how to see each failure"},
         "For TAs": {
             paths.class_page: "the class: what to do and say next, who passed what, statistics",
-            course.term_page: "the term: who may need help, which assignment was hard",
+            work.course.term_page: "the term: who may need help, which assignment was hard",
             paths.changes_page: "what grading again changed, to review before `course feedback` shows it",
         },
-        "For instructors": {verified / f"{slug}.html": "is it sound: which check catches which wrong program"},
+        "For instructors": {verified / f"{work.slug}.html": "is it sound: which check catches which wrong program"},
         "For programs": {
             paths.report(HALF_DONE): "the record that every page is made from",
-            verified / f"{slug}.json": "the verification",
-            course.log: "who graded what, when and with which version",
-            course.root / "grades-canvas.csv": "grades for Canvas; grades-moodle.csv for Moodle",
-            course.root / "results.json": "one submission for Gradescope; junit.xml for CI",
+            verified / f"{work.slug}.json": "the verification",
+            work.course.log: "who graded what, when and with which version",
+            work.course.root / "grades-canvas.csv": "grades for Canvas; grades-moodle.csv for Moodle",
+            work.course.root / "results.json": "one submission for Gradescope; junit.xml for CI",
         },
     }
     return {
-        reader: {str(path.relative_to(course.root)): purpose for path, purpose in pages.items()}
+        reader: {str(path.relative_to(work.course.root)): purpose for path, purpose in pages.items()}
         for reader, pages in found.items()
     }

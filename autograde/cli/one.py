@@ -29,16 +29,16 @@ def check(course: Course, file: str, slug: str, junit: Path | None, gradescope: 
     """
     from autograde.grading.pool import GraderPool
 
-    course.assignment(slug)
+    work = course.open(slug)
     if not Path(file).exists():
         raise CourseError(f"{file}: no such file")
-    with GraderPool(course, slug, device=course.device) as pool:  # before all else: its processes take longest to start
+    with GraderPool(work, device=course.device) as pool:  # before all else: its processes take longest to start
         from autograde.notebooks.extract import SubmissionError
         from autograde.notebooks.load import submission_for
         from autograde.report import encode_report
 
         try:
-            submission = submission_for(course, slug, file)
+            submission = submission_for(work, file)
         except SubmissionError as error:
             raise CourseError(f"{file}: {error}") from None
         assert pool.confinement  # what is imported below would be in the way until the zygote is ready

@@ -31,7 +31,7 @@ def collect(course: Course, slug: str, archive: Path) -> None:
     from autograde.cli.console import complain, say
     from autograde.lms_import.collect import collect as collected
 
-    done = collected(course, slug, archive)
+    done = collected(course.open(slug), archive)
     for sentence in (*done.notes, *done.refused):
         complain(sentence)
     counts = f"{len(done.new)} new, {len(done.replaced)} replaced, {len(done.unchanged)} unchanged"
@@ -70,18 +70,18 @@ def grade(
     from autograde.records.grade_class import grade_class
     from autograde.reports.changes_page import write_changes
 
-    graders = _graders(address)
+    work, graders = course.open(slug), _graders(address)
     with progress(slug) as on_progress:
         result = grade_class(
-            course, slug, students or None, jobs=jobs, device=device, force=force, on_progress=on_progress,
+            work, students or None, jobs=jobs, device=device, force=force, on_progress=on_progress,
             graders=graders, announced=complain_confinement,
         )  # fmt: skip
     changed = write_changes(course, slug)
     if as_json:
         say_json(class_data(slug, result) | {"changed": [asdict(change) for change in changed]})
     else:
-        say_class(course.assignment(slug).title, result)
-        say_changes(changed, course.paths(slug).changes_page)
+        say_class(work.title, result)
+        say_changes(changed, work.paths.changes_page)
     sys.exit(1 if result.errors else 0)
 
 
@@ -111,8 +111,9 @@ def feedback(course: Course, slug: str) -> None:
     from autograde.reports.changes_page import write_changes
     from autograde.reports.class_report import write_class_report
 
-    errors = write_feedback(course, course.assignment(slug).slug)
-    if course.paths(slug).class_page.exists():
+    work = course.open(slug)
+    errors = write_feedback(work)
+    if work.paths.class_page.exists():
         write_class_report(course, slug)
     else:
         write_changes(course, slug)
@@ -139,10 +140,10 @@ def report(course: Course, slugs: tuple[str, ...], formgrader: str) -> None:
     from autograde.reports.class_report import write_class_report
     from autograde.reports.term_report import write_term_report
 
-    graded = [slug for slug in course.slugs if any(course.paths(slug).reports.glob("*.json"))]
+    graded = [slug for slug in course.slugs if any(course.open(slug).paths.reports.glob("*.json"))]
     for path in [] if slugs else write_term_report(course):  # first, for the others lead there
         say(path)
-    for slug in [course.assignment(slug).slug for slug in slugs] or graded:
+    for slug in [course.open(slug).slug for slug in slugs] or graded:
         for path in write_class_report(course, slug, formgrader):
             say(path)
 

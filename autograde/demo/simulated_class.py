@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 from nbformat.notebooknode import NotebookNode
 
-from autograde.course import Course
+from autograde.course import Work
 from autograde.notebooks.release import assemble, draft, read_program
 from autograde.notebooks.repair import nbgrader_of
 
@@ -21,36 +21,34 @@ LOOP = "\n\nwhile True:\n    pass\n"
 CRASH = "\n\nimport ctypes\nctypes.string_at(0)\n"
 
 
-def submit_class(course: Course, slug: str, wrong: int) -> None:
+def submit_class(work: Work, wrong: int) -> None:
     """Write submitted/<student>/<slug>/ for one student per kind of work, with at most `wrong` wrong programs."""
-    untouched = nbformat.read(draft(course, slug), as_version=4)
-    solution = assemble(course, slug, {})
-    for student, program in chosen_programs(course, slug, wrong).items():
-        submit(course, slug, student, assemble(course, slug, read_program(program)[1]))
-    submit(course, slug, "untouched", untouched)
-    submit(course, slug, HALF_DONE, assemble(course, slug, later_half(answers_of(untouched))))
+    untouched = nbformat.read(draft(work), as_version=4)
+    solution = assemble(work, {})
+    for student, program in chosen_programs(work, wrong).items():
+        submit(work, student, assemble(work, read_program(program)[1]))
+    submit(work, "untouched", untouched)
+    submit(work, HALF_DONE, assemble(work, later_half(answers_of(untouched))))
     for student, replacements in broken_answers(answers_of(solution)):
-        submit(course, slug, student, assemble(course, slug, replacements))
-    submit(course, slug, "late", solution, days_late=2)
-    submit(course, slug, "damaged-metadata", damaged(solution))
-    course.paths(slug).submitted("missing-notebook").mkdir(parents=True)
+        submit(work, student, assemble(work, replacements))
+    submit(work, "late", solution, days_late=2)
+    submit(work, "damaged-metadata", damaged(solution))
+    work.paths.submitted("missing-notebook").mkdir(parents=True)
 
 
-def submit(course: Course, slug: str, student: str, notebook: NotebookNode, days_late: float = ON_TIME_DAYS) -> None:
+def submit(work: Work, student: str, notebook: NotebookNode, days_late: float = ON_TIME_DAYS) -> None:
     """Write one submission, with its time if the assignment has a due date."""
-    folder = course.paths(slug).submitted(student)
+    folder = work.paths.submitted(student)
     folder.mkdir(parents=True)
-    nbformat.write(notebook, folder / f"{slug}.ipynb")
-    due = course.due(slug)
-    if due is not None:
-        time = due + timedelta(days=days_late)
+    nbformat.write(notebook, folder / f"{work.slug}.ipynb")
+    if work.due is not None:
+        time = work.due + timedelta(days=days_late)
         (folder / "timestamp.txt").write_text(time.strftime("%Y-%m-%d %H:%M:%S.%f UTC"))
 
 
-def chosen_programs(course: Course, slug: str, wrong: int) -> dict[str, Path]:
+def chosen_programs(work: Work, wrong: int) -> dict[str, Path]:
     """Student -> program: all of the assignment's right programs and at most `wrong` of its wrong ones."""
-    paths = course.paths(slug)
-    right_programs, wrong_programs = (sorted(folder.glob("*.py")) for folder in (paths.right, paths.wrong))
+    right_programs, wrong_programs = (sorted(folder.glob("*.py")) for folder in (work.paths.right, work.paths.wrong))
     chosen = [*right_programs, *spread(wrong_programs, wrong)]
     return {f"{path.parent.name}-{path.stem.replace('_', '-')}": path for path in chosen}
 

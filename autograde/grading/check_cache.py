@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_map
 
-from autograde.course import Course
+from autograde.course import Course, Work
 from autograde.disk import replacing
 from autograde.grading.digests import checks_digest, digest_of_parts, engine_digest
 from autograde.grading.options import Options
@@ -55,10 +55,10 @@ class Known(msgspec.Struct):
 class CheckCache:
     """The checks and oracles of collected tests, and the file that knows of them."""
 
-    def __init__(self, course: Course, slug: str, items: list[Any], checks: str, device: str) -> None:
+    def __init__(self, work: Work, items: list[Any], checks: str, device: str) -> None:
         """`checks` is the digest of the tests that were collected as `items`."""
-        self.course, self.slug, self.digest = course, slug, checks
-        self.path = course.paths(slug).check_cache / f"{_name(course, checks, device)}.checks"
+        self.work, self.digest = work, checks
+        self.path = work.paths.check_cache / f"{_name(work.course, checks, device)}.checks"
         self.checks: dict[str, Check] = {f"{item.path.stem}.{item.obj.check.name}": item.obj.check for item in items}
         self.oracles = {
             f"{item.path.stem}.{name}": thing
@@ -69,7 +69,7 @@ class CheckCache:
         self.complete = self._read()
         for check in self.checks.values():
             with contextlib.suppress(Exception):  # met again, and told, by the check
-                check.draw(course.seed)
+                check.draw(work.course.seed)
 
     def learn(self, report: Report, options: Options) -> None:
         """Keep what a submission that passed everything has shown to be asked and expected, for the next run.
@@ -80,7 +80,7 @@ class CheckCache:
         if self.complete or not whole or not all(verdict.outcome is Outcome.PASSED for verdict in report.verdicts):
             return
         self.complete = True
-        if not self.path.exists() and checks_digest(self.course, self.slug) == self.digest:
+        if not self.path.exists() and checks_digest(self.work) == self.digest:
             with contextlib.suppress(OSError):
                 self._write()
 
@@ -89,10 +89,10 @@ class CheckCache:
             data = self.path.read_bytes()
         except OSError:
             return False
-        return load_into(data, self.checks, self.oracles, self.course.seed)
+        return load_into(data, self.checks, self.oracles, self.work.course.seed)
 
     def _write(self) -> None:
-        data = encode_known(self.checks, self.oracles, self.course.seed)
+        data = encode_known(self.checks, self.oracles, self.work.course.seed)
         # Several graders may come to this at once, each with a file of its own until it is whole.
         unfinished = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")
         with replacing(self.path, data, unfinished=unfinished):

@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from autograde.course import Course, CourseError, load_course
+from autograde.course import CourseError, Work, load_course
 from autograde.exception_names import public_name
 from autograde.grading.digests import digest_of
 from autograde.grading.pool import GraderError, grade_one
@@ -36,13 +36,13 @@ _one_at_a_time = threading.Lock()
 class DaskPool:
     """The workers of the cluster whose scheduler is at `address`. Close it, or use it as a context."""
 
-    def __init__(self, course: Course, slug: str, jobs: int, device: str, *, address: str) -> None:
+    def __init__(self, work: Work, jobs: int, device: str, *, address: str) -> None:
         """GraderError if nobody answers. `jobs` is the cluster's affair; cuda goes to workers that offer a GPU."""
         try:
             from distributed import Client
         except ModuleNotFoundError:
             raise CourseError("--dask needs Dask; `pip install llm-course-kit[cluster]`") from None
-        self.course, self.slug, self.address = course, slug, address
+        self.work, self.address = work, address
         self.confinement: ConfinementLevel | None = None  # each worker has its own, which its reports name
         try:
             self.client: Any = Client(address, timeout=WORKERS_S)
@@ -73,7 +73,7 @@ class DaskPool:
     def _send(self, submission: Submission, sent: dict[str, Submission]) -> Any:
         future = self.client.submit(
             grade_there,
-            str(self.course.root),
+            str(self.work.course.root),
             submission,
             self.device,
             resources=GPU if self.device == "cuda" else None,
@@ -93,10 +93,10 @@ class DaskPool:
         if error is not None:
             raise GraderError(f"a Dask worker of {self.address} cannot grade: {str(error)[:500]}") from None
         report: Report = future.result()
-        if not report.withheld and report.digest != digest_of(self.course, submission):
+        if not report.withheld and report.digest != digest_of(self.work, submission):
             raise GraderError(
-                f"a Dask worker of {self.address} graded with another version of the engine or of {self.course.root}; "
-                "let all of them see the same files, and start the workers again"
+                f"a Dask worker of {self.address} graded with another version of the engine or of the course "
+                f"{self.work.course.root}; let all of them see the same files, and start the workers again"
             )
         return report
 
@@ -128,4 +128,4 @@ def grade_there(root: str, submission: Submission, device: str) -> Report:
     if multiprocessing.current_process().daemon:
         raise GraderError(NEEDS_CHILDREN)
     with _one_at_a_time:
-        return grade_one(load_course(Path(root)), submission, device)
+        return grade_one(load_course(Path(root)).open(submission.slug), submission, device)

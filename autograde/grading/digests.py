@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from autograde.course import Course
+from autograde.course import Work
 from autograde.notebooks.dependencies import checks_files
 from autograde.notebooks.extract import Submission
 
@@ -30,24 +30,25 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
         return digest_of_parts([self.submission, self.checks, self.policies, self.engine])
 
 
-def version_of(course: Course, submission: Submission, checks: str | None = None) -> Version:
+def version_of(work: Work, submission: Submission, checks: str | None = None) -> Version:
     """What grading `submission` now would be made with; `checks` if its tests were read earlier."""
-    policies = (course.seed, course.reveal, course.limits_of(submission.slug), course.device, course.experiments)
+    course = work.course
+    policies = (course.seed, course.reveal, work.limits, course.device, course.experiments)
     return Version(
         submission=digest_of_parts([submission.sha256, repr(submission.cells), repr(sorted(submission.experiments))]),
-        checks=checks or checks_digest(course, submission.slug),
+        checks=checks or checks_digest(work),
         policies=digest_of_parts([repr(policies)]),
         engine=engine_digest(),
     )
 
 
-def digest_of(course: Course, submission: Submission, checks: str | None = None) -> str:
-    return version_of(course, submission, checks).digest
+def digest_of(work: Work, submission: Submission, checks: str | None = None) -> str:
+    return version_of(work, submission, checks).digest
 
 
-def checks_digest(course: Course, slug: str) -> str:
+def checks_digest(work: Work) -> str:
     """Of the hidden tests and what they import of the reference, as they are on disk."""
-    return _files_digest(checks_files(course, slug), course.root)
+    return _files_digest(checks_files(work), work.course.root)
 
 
 @cache

@@ -9,7 +9,6 @@ import sys
 import tempfile
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
-from pathlib import Path
 from socket import socket
 from typing import Any
 
@@ -18,7 +17,7 @@ import torch
 from _pytest.runner import runtestprotocol
 
 from autograde.client.student import Student
-from autograde.course import Course, CourseError, load_course
+from autograde.course import CourseError, Work
 from autograde.disk import obstacle
 from autograde.grading import pytest_plugin
 from autograde.grading.check_cache import CheckCache
@@ -39,18 +38,18 @@ from autograde.testing.diagnosis import Evidence
 from autograde.testing.oracle import Oracle
 
 
-def grader_main(connections: list[Connection], root: str, slug: str, zygote: socket, device: str) -> None:
+def grader_main(connections: list[Connection], work: Work, zygote: socket, device: str) -> None:
     """Entry of the process: serve submissions from the first connection, in forks from the others, until they close."""
     torch.set_num_threads(1)
     sys.dont_write_bytecode = True
+    root = str(work.course.root)
     sys.path.insert(0, root)
-    course = load_course(Path(root))
-    session = GradingSession(course, slug, zygote, _present(device), connections)
+    session = GradingSession(work, zygote, _present(device), connections)
     plain = ["-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:faulthandler", "-s"]
     plain += ["-c", "/dev/null", "--rootdir", root, "--import-mode=importlib"]
     with tempfile.TemporaryDirectory() as none:
-        folder = course.paths(slug).hidden_tests
-        if not folder.is_dir() and (unchecked := points(course, slug)):
+        folder = work.paths.hidden_tests
+        if not folder.is_dir() and (unchecked := points(work)):
             session.errors.append(f"{folder} does not exist, and {', '.join(unchecked)} have points for checks in it")
         else:  # where people mark every answer there is nothing to collect
             pytest.main([str(folder) if folder.is_dir() else none, *plain], [session, pytest_plugin])
@@ -71,8 +70,7 @@ def _present(device: str) -> str:
 class GradingSession:
     """The pytest plug-in that takes the place of pytest's own loop."""
 
-    course: Course
-    slug: str
+    work: Work
     zygote: socket
     device: str
     connections: list[Connection]
@@ -86,7 +84,7 @@ class GradingSession:
     """digest of the tests that this process has imported, which may have been edited since"""
 
     def pytest_configure(self, config: pytest.Config) -> None:
-        self.checks = checks_digest(self.course, self.slug)
+        self.checks = checks_digest(self.work)
         config.option.tbstyle = "no"  # nobody reads pytest's own account of a failure, and writing it compiles the test
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -99,8 +97,8 @@ class GradingSession:
             return True
         session.config.stash[pytest_plugin.STUDENT] = self.student
         items: list[Any] = [item for item in session.items if hasattr(getattr(item, "obj", None), "check")]
-        # While the zygote starts, and the confinement is proven.
-        cache = CheckCache(self.course, self.slug, items, self.checks, self.device)
+        # While the zygote starts, and the confinement is verified.
+        cache = CheckCache(self.work, items, self.checks, self.device)
         connection = self._connection()
         while True:
             try:
@@ -111,7 +109,7 @@ class GradingSession:
                 connection.send(misconceptions_of(items))
                 continue
             submission, self.options = order
-            seed = self.course.seed if self.options.seed is None else self.options.seed
+            seed = self.work.course.seed if self.options.seed is None else self.options.seed
             session.config.stash[pytest_plugin.SEED] = seed
             session.config.stash[pytest_plugin.EVIDENCE] = Evidence()
             session.config.stash[pytest_plugin.DECOY] = decoy_named(self.options.decoy)
@@ -161,15 +159,15 @@ class GradingSession:
         return self.forks.student()
 
     def grade(self, submission: Submission, items: list[Any]) -> Report:
-        limits = self.course.limits_of(self.slug)
-        with open_submission(self.course, submission, self.zygote, len(items) + SPARE, self.device) as running:
+        limits = self.work.limits
+        with open_submission(self.work, submission, self.zygote, len(items) + SPARE, self.device) as running:
             problems = _problems_of(running)
             with CheckForks(running, limits, self.device) as self.forks:
                 exercises = self._exercises(items)
         return Report(
-            assignment=self.slug,
+            assignment=self.work.slug,
             student=submission.student,
-            digest=digest_of(self.course, submission, self.checks),
+            digest=digest_of(self.work, submission, self.checks),
             problems=[*submission.problems, *problems],
             exercises=exercises,
             cells=running.cells,
@@ -182,7 +180,7 @@ class GradingSession:
             if not self.options.exercises or _exercise(item) in self.options.exercises:
                 done = verdicts.setdefault(_exercise(item), {})
                 done[item.obj.check.name] = self._verdict(item, item.obj.check, done)
-        order = [name for name in points(self.course, self.slug) if name in verdicts]
+        order = [name for name in points(self.work) if name in verdicts]
         return [
             ExerciseReport(exercise=name, verdicts=list(verdicts[name].values()))
             for name in [*order, *sorted(verdicts.keys() - set(order))]
@@ -204,7 +202,7 @@ class GradingSession:
         except WardenLostError as error:
             raised = error
         errors = {run.cell: run.error for run in self.forks.running.cells}
-        return failed(check, raised, self.course.reveal, errors.get(_exercise(item), ""))
+        return failed(check, raised, self.work.course.reveal, errors.get(_exercise(item), ""))
 
 
 def misconceptions_of(items: list[Any]) -> dict[str, str]:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from autograde.course import Course, CourseError
+from autograde.course import Course, CourseError, Work
 from autograde.isolation.preimports import first_uses_of_checks, notebook_modules
 from autograde.isolation.zygote_client import ReadyZygote, WardenLostError, Zygote, ZygoteError
 from autograde.report import ConfinementLevel, Report, broken
@@ -59,26 +59,24 @@ class Graders(Protocol):
     def __exit__(self, *_: object) -> None: ...
 
 
-OpenGraders = Callable[[Course, str, int, str], Graders]
-"""opens graders for a course's assignment: how many processes, and on which device (auto, cpu or cuda)"""
+OpenGraders = Callable[[Work, int, str], Graders]
+"""opens graders for an assignment: how many processes, and on which device (auto, cpu or cuda)"""
 
 
 class GraderPool:
     """Processes that grade submissions of one assignment. Close it, or use it as a context."""
 
-    def __init__(
-        self, course: Course, slug: str, jobs: int = 1, device: str = "cpu", *, untrusted: bool = True
-    ) -> None:
+    def __init__(self, work: Work, jobs: int = 1, device: str = "cpu", *, untrusted: bool = True) -> None:
         """Start what takes time to start, and wait for nothing.
 
         `untrusted`: submissions are by people outside the course, so ConfinementError if nothing can confine them.
         """
-        self.course, self.slug, self.jobs, self.device, self.untrusted = course, slug, jobs, device, untrusted
+        self.work, self.jobs, self.device, self.untrusted = work, jobs, device, untrusted
         self.graders: dict[Connection, Any] = {}
         self.died_in_a_row = 0
-        self.zygote = Zygote(modules=notebook_modules(course, slug))
+        self.zygote = Zygote(modules=notebook_modules(work))
         self.context = multiprocessing.get_context("forkserver")
-        self.context.set_forkserver_preload(list(grader_modules(course, slug)))
+        self.context.set_forkserver_preload(list(grader_modules(work)))
         forkserver.ensure_running()
 
     @cached_property
@@ -91,7 +89,7 @@ class GraderPool:
             raise GraderError(f"{error}; run `course doctor`") from error
         ours, theirs = self.context.Pipe()
         ready = ReadyZygote(self.zygote.control, self.zygote.layers)
-        self._start(_probe, [theirs], ready, self.course, self.untrusted)
+        self._start(_probe, [theirs], ready, self.work.course, self.untrusted)
         with ours:
             try:
                 answer: ConfinementLevel | Exception = ours.recv()
@@ -223,14 +221,14 @@ def _probe(answers: list[Connection], zygote: ReadyZygote, course: Course, untru
 _pools: dict[tuple[Path, str, str, str], GraderPool] = {}
 
 
-def grade_one(course: Course, submission: Submission, device: str | None = None) -> Report:
+def grade_one(work: Work, submission: Submission, device: str | None = None) -> Report:
     """Grade one submission with a grader that is kept for the next one, while the hidden tests stay what they are."""
     from autograde.grading.digests import checks_digest
 
-    device = device or course.device
-    key = (course.root, submission.slug, checks_digest(course, submission.slug), device)
+    device = device or work.course.device
+    key = (work.course.root, work.slug, checks_digest(work), device)
     if key not in _pools:
-        _pools[key] = GraderPool(course, submission.slug, device=device)
+        _pools[key] = GraderPool(work, device=device)
         atexit.register(_pools[key].close)
     try:
         return next(iter(_pools[key].grade([submission])))
@@ -241,9 +239,9 @@ def grade_one(course: Course, submission: Submission, device: str | None = None)
         raise
 
 
-def grader_modules(course: Course, slug: str) -> tuple[str, ...]:
+def grader_modules(work: Work) -> tuple[str, ...]:
     """What the server that graders are forked from imports once."""
-    return *GRADER, *sorted(first_uses_of_checks(course, slug))
+    return *GRADER, *sorted(first_uses_of_checks(work))
 
 
 def default_jobs() -> int:

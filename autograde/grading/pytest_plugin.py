@@ -95,13 +95,13 @@ def _forks(request: pytest.FixtureRequest, _zygote: Any) -> Iterator[CheckForks]
     checks = sum(hasattr(getattr(item, "obj", None), "check") for item in request.session.items)
     device = request.config.getoption("--device")
     try:
-        course = load_course(Path(str(request.path)).parent)
-        submission = submission_for(course, slug, file)
-        probe_confinement(_zygote, course, untrusted=file is not None)
+        work = load_course(Path(str(request.path)).parent).open(slug)
+        submission = submission_for(work, file)
+        probe_confinement(_zygote, work.course, untrusted=file is not None)
     except (CourseError, SubmissionError) as error:
         pytest.exit(str(error), returncode=2)
     with (
-        open_submission(course, submission, _zygote.control, checks + SPARE, device) as running,
+        open_submission(work, submission, _zygote.control, checks + SPARE, device) as running,
         CheckForks(running, running.limits, device) as forks,
     ):
         yield forks

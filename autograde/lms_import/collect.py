@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autograde.course import Course
+from autograde.course import Work
 from autograde.disk import replacing, write_whole
 from autograde.lms_import.archive import Archive, Entry, EntryError
 from autograde.lms_import.layouts import SUFFIXES, Claim, claims_in
@@ -46,28 +46,27 @@ class Collected:
     notes: list[str] = field(default_factory=list)
 
 
-def collect(course: Course, slug: str, path: Path) -> Collected:
+def collect(work: Work, path: Path) -> Collected:
     """Take every submission of `slug` out of the zip at `path`. ArchiveError if it is none."""
-    course.assignment(slug)
     done = Collected()
-    for handed_in in handed_in_through(course, slug, path, done):
+    for handed_in in handed_in_through(work, path, done):
         try:
-            _place(course, slug, handed_in, done)
+            _place(work, handed_in, done)
         except SubmissionError as error:
             done.refused.append(f"{handed_in.student}: {error}")
     return done
 
 
-def handed_in_through(course: Course, slug: str, path: Path, done: Collected) -> Iterator[HandedIn]:
+def handed_in_through(work: Work, path: Path, done: Collected) -> Iterator[HandedIn]:
     """Each student's file, one at a time in memory; what is refused is told to `done`."""
-    limit = course.limits_of(slug).notebook_bytes
+    limit = work.limits.notebook_bytes
     with Archive(path) as archive:
         done.refused += archive.refused
-        claims, strays = claims_in(archive, slug, MAX_METADATA)
+        claims, strays = claims_in(archive, work.slug, MAX_METADATA)
         done.refused += [f"{name!r} lies in no layout of nbgrader, Canvas, Moodle or Gradescope." for name in strays]
-        for student, own in _by_student(claims, Roster.of(course), done):
+        for student, own in _by_student(claims, Roster.of(work.course), done):
             try:
-                chosen = _the_notebook(own, slug)
+                chosen = _the_notebook(own, work.slug)
                 data = archive.read(chosen.entry, limit)
                 timestamp = chosen.timestamp or _timestamp_file(archive, own)
             except EntryError as error:
@@ -117,22 +116,22 @@ def _timestamp_file(archive: Archive, own: list[Claim]) -> str:
     return archive.read(found[0], 100).decode("utf-8", "replace").strip() if found else ""
 
 
-def _place(course: Course, slug: str, handed_in: HandedIn, done: Collected) -> None:
+def _place(work: Work, handed_in: HandedIn, done: Collected) -> None:
     """Write the file whole or not at all; the student's earlier one goes."""
     refuse_name(handed_in.student)
-    folder = course.paths(slug).submitted(handed_in.student)
-    refuse_links(folder, course.root / "submitted")
+    folder = work.paths.submitted(handed_in.student)
+    refuse_links(folder, work.course.root / "submitted")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         raise SubmissionError(f"{folder} cannot be a folder: a file has that name, or its parent's; move it.") from None
-    target = folder / f"{slug}{handed_in.suffix}"
-    others = [folder / f"{slug}{suffix}" for suffix in SUFFIXES if suffix != handed_in.suffix]
+    target = folder / f"{work.slug}{handed_in.suffix}"
+    others = [folder / f"{work.slug}{suffix}" for suffix in SUFFIXES if suffix != handed_in.suffix]
     there = [path for path in (target, *others) if path.exists()]
     if there == [target] and target.read_bytes() == handed_in.data:
         done.unchanged.append(handed_in.student)
     else:
-        with replacing(target, handed_in.data, unfinished=folder / f".{slug}.unfinished"):
+        with replacing(target, handed_in.data, unfinished=folder / f".{work.slug}.unfinished"):
             (folder / "timestamp.txt").unlink(missing_ok=True)
         for other in others:
             other.unlink(missing_ok=True)

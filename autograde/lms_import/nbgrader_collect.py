@@ -19,7 +19,7 @@ class SafeExtractor(ExtractorPlugin):  # type: ignore[misc]
         for archive in sorted(Path(archive_path).glob("*.zip")):
             done = Collected()
             try:
-                for handed_in in handed_in_through(here(), slug, archive, done):
+                for handed_in in handed_in_through(here().open(slug), archive, done):
                     folder = Path(extracted_path) / handed_in.student
                     folder.mkdir(exist_ok=True)
                     (folder / f"{slug}{handed_in.suffix}").write_bytes(handed_in.data)

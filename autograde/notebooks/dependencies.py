@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from autograde.course import Course
+from autograde.course import Work
 
 
-def checks_files(course: Course, slug: str) -> list[Path]:
+def checks_files(work: Work) -> list[Path]:
     """The hidden tests and those parts of the reference that they are built on, in order of their paths."""
     found: set[Path] = set()
-    waiting = list(course.paths(slug).hidden_tests.glob("*.py"))
+    waiting = list(work.paths.hidden_tests.glob("*.py"))
     while waiting:
         file = waiting.pop()
         if file not in found:
             found.add(file)
-            waiting += _imported(file, course.root)
+            waiting += _imported(file, work.course.root)
     return sorted(found)
 
 

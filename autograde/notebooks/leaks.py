@@ -15,7 +15,7 @@ from typing import Any
 
 from nbformat.notebooknode import NotebookNode
 
-from autograde.course import Course
+from autograde.course import Work
 from autograde.notebooks.repair import nbgrader_of
 from autograde.notebooks.source import MARKER, REGIONS, read_source, regions, without_regions
 
@@ -28,15 +28,15 @@ TEST_LINE = re.compile(r"\b(student|oracle)\.")
 COMMON = re.compile(r"\s*(import |from |#|@|super\(\)|def __init__)")
 
 
-def leaks(course: Course, slug: str, released: Path) -> list[str]:
+def leaks(work: Work, released: Path) -> list[str]:
     """What the files in `released` give away, one sentence each; empty if nothing."""
     files = [file for file in sorted(released.rglob("*")) if file.is_file()]
-    return leaks_in(course, slug, {file.relative_to(released).as_posix(): _text(file) for file in files})
+    return leaks_in(work, {file.relative_to(released).as_posix(): _text(file) for file in files})
 
 
-def leaks_in(course: Course, slug: str, texts: dict[str, str]) -> list[str]:
+def leaks_in(work: Work, texts: dict[str, str]) -> list[str]:
     """The same for texts in memory: name -> text."""
-    notebook = read_source(course, slug).notebook
+    notebook = read_source(work).notebook
     public = _public(notebook)
     found = []
     for name, text in texts.items():
@@ -45,16 +45,16 @@ def leaks_in(course: Course, slug: str, texts: dict[str, str]) -> list[str]:
         for line, where in _region_lines(notebook):
             if line in text and line not in public:
                 found.append(f"{name} contains a line of {where}: {line[:60]!r}; delete it there")
-        for line, where in _foreign_lines(course, slug):
+        for line, where in _foreign_lines(work):
             # The author may have shown a line of the reference on purpose, but never a hidden test.
             if line in text and (line not in public or TEST_LINE.search(line)):
                 found.append(f"{name} contains a line of {where}: {line[:60]!r}; delete it there")
     return found
 
 
-def shown(course: Course, slug: str) -> list[str]:
+def shown(work: Work) -> list[str]:
     """Lines of the solution that the source itself shows in another place, a sentence each: meant, or a slip?"""
-    source = read_source(course, slug)
+    source = read_source(work)
     secrets = [(line, where) for line, where in _region_lines(source.notebook) if len(line) >= SHORTEST_SHOWN]
     return [
         f"{source.where(index)} shows students a line of {where}: {line[:60]!r}; delete it unless that is meant"
@@ -83,12 +83,12 @@ def _region_lines(notebook: NotebookNode) -> list[tuple[str, str]]:
     return [(line, where) for line, where in secrets if len(line) >= SHORTEST_SECRET and not COMMON.match(line)]
 
 
-def _foreign_lines(course: Course, slug: str) -> list[tuple[str, str]]:
-    files = sorted(course.paths(slug).hidden_tests.rglob("*.py"))
-    files += sorted((course.root / "reference_impl").rglob("*.py"))
+def _foreign_lines(work: Work) -> list[tuple[str, str]]:
+    files = sorted(work.paths.hidden_tests.rglob("*.py"))
+    files += sorted((work.course.root / "reference_impl").rglob("*.py"))
     secrets = []
     for file in files:
-        where = str(file.relative_to(course.root))
+        where = str(file.relative_to(work.course.root))
         for line in file.read_text(encoding="utf-8").split("\n"):
             if len(line.strip()) >= SHORTEST_FOREIGN and not COMMON.match(line):
                 secrets.append((line.strip(), where))

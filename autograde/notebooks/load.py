@@ -4,32 +4,32 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from autograde.course import Course
+from autograde.course import Work
 from autograde.notebooks.extract import Submission, from_notebook, read_submission
 
 
-def submission_for(course: Course, slug: str, file: str | None = None) -> Submission:
+def submission_for(work: Work, file: str | None = None) -> Submission:
     """`file` as a submission, or the instructor's own solution, to what the source is now."""
     if file is None:
         from autograde.notebooks.release import draft  # brings jupytext, which a notebook does not need
 
-        return solution_of(course, slug, draft(course, slug))
-    released = released_notebook(course, slug)
-    return read_submission(Path(file), released, Path(file).stem, slug, course.limits_of(slug).notebook_bytes)
+        return solution_of(work, draft(work))
+    released = released_notebook(work)
+    return read_submission(Path(file), released, Path(file).stem, work.slug, work.limits.notebook_bytes)
 
 
-def solution_of(course: Course, slug: str, drafted: Path) -> Submission:
+def solution_of(work: Work, drafted: Path) -> Submission:
     """The instructor's own solution, handed in to `drafted`: a release may be older than what the source says now."""
     from autograde.notebooks.release import assemble
 
-    return from_notebook(assemble(course, slug, {}), drafted, "instructor", slug)
+    return from_notebook(assemble(work, {}), drafted, "instructor", work.slug)
 
 
-def released_notebook(course: Course, slug: str) -> Path:
+def released_notebook(work: Work) -> Path:
     """The released notebook, or a draft of it while the assignment has not been released."""
-    released = course.paths(slug).released_notebook
+    released = work.paths.released_notebook
     if not released.exists():
         from autograde.notebooks.release import draft
 
-        return draft(course, slug)
+        return draft(work)
     return released

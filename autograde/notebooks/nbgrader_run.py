@@ -10,7 +10,7 @@ from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
-from autograde.course import Course, CourseError
+from autograde.course import CourseError, Work
 from autograde.notebooks.nbgrader_settings import configure, release_steps
 
 
@@ -33,16 +33,16 @@ def quiet_logger() -> tuple[logging.Logger, Log]:
     return logger, handler
 
 
-def generate_assignment(course: Course, slug: str, folder: str, *, no_database: bool) -> None:
+def generate_assignment(work: Work, folder: str, *, no_database: bool) -> None:
     """nbgrader's generate_assignment from the stage to `folder`/<slug>; CourseError with its words if it fails."""
-    if glob.escape(str(course.root)) != str(course.root):
+    if glob.escape(str(work.course.root)) != str(work.course.root):
         raise CourseError(
-            f"{course.root}: nbgrader takes *, ? and [ in a folder's name for a pattern; rename the folder"
+            f"{work.course.root}: nbgrader takes *, ? and [ in a folder's name for a pattern; rename the folder"
         )
     config = Config()
-    configure(config, course)
+    configure(config, work.course)
     config.CourseDirectory.release_directory = folder
-    config.CourseDirectory.assignment_id = slug
+    config.CourseDirectory.assignment_id = work.slug
     if no_database:
         config.GenerateAssignment.preprocessors = [
             step for step in release_steps() if not step.endswith(("SaveCells", "SetDueDate"))
@@ -55,4 +55,4 @@ def generate_assignment(course: Course, slug: str, folder: str, *, no_database: 
         converter.start()
     except (NbGraderException, SystemExit) as error:
         lines = [line for text in log.lines for line in text.strip().splitlines()[-1:]]
-        raise CourseError(f"{slug}: nbgrader generate_assignment failed: {'; '.join(lines) or error}") from error
+        raise CourseError(f"{work.slug}: nbgrader generate_assignment failed: {'; '.join(lines) or error}") from error

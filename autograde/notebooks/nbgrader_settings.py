@@ -66,7 +66,7 @@ def _configure_grading(c: Config) -> None:
 def _stage_sources(course: Course) -> None:
     for slug in course.slugs:
         try:
-            stage_if_stale(course, slug)
+            stage_if_stale(course.open(slug))
         except CourseError as error:
             # Other assignments, and commands that need no source, must go on working.
             print(f"warning: {error}", file=sys.stderr)

@@ -12,7 +12,7 @@ from pathlib import Path
 import nbformat
 from nbformat.notebooknode import NotebookNode
 
-from autograde.course import Course, CourseError
+from autograde.course import CourseError, Work
 from autograde.disk import replace_folder
 from autograde.notebooks.leaks import leaks
 from autograde.notebooks.repair import nbgrader_of, release_notebook
@@ -22,72 +22,71 @@ from autograde.notebooks.stage import stage, staged
 PROGRAM_CELL = re.compile(r"# %% *(\[markdown\])? *(.*)")
 
 
-def draft(course: Course, slug: str) -> Path:
+def draft(work: Work) -> Path:
     """What students would get, in build/draft/<slug>, checked for leaks; touches neither release/ nor the gradebook."""
-    return _generate(course, slug, "build/draft", no_database=True)
+    return _generate(work, "build/draft", no_database=True)
 
 
-def release(course: Course, slugs: Iterable[str]) -> list[Path]:
+def release(works: Iterable[Work]) -> list[Path]:
     """Release the assignments; returns their notebooks. Nothing in release/ changes for one that has a mistake."""
     notebooks = []
-    for slug in slugs:
-        draft(course, slug)
-        _generate(course, slug, "build/release", no_database=False)
-        made, target = course.root / "build" / "release" / slug, course.paths(slug).release
-        replace_folder(target, made)
-        notebooks.append(course.paths(slug).released_notebook)
+    for work in works:
+        draft(work)
+        made = _generate(work, "build/release", no_database=False).parent
+        replace_folder(work.paths.release, made)
+        notebooks.append(work.paths.released_notebook)
     return notebooks
 
 
-def _generate(course: Course, slug: str, folder: str, *, no_database: bool) -> Path:
+def _generate(work: Work, folder: str, *, no_database: bool) -> Path:
     from autograde.notebooks.nbgrader_run import generate_assignment  # a second to import, and no grader needs it
 
-    stage(course, slug)
-    generate_assignment(course, slug, folder, no_database=no_database)
-    made = course.root / folder / slug
-    found = leaks(course, slug, made)
+    stage(work)
+    generate_assignment(work, folder, no_database=no_database)
+    made = work.course.root / folder / work.slug
+    found = leaks(work, made)
     if found:
         shutil.rmtree(made)
-        raise CourseError(f"{slug} is not released: " + "; ".join(found[:5]))
-    return made / f"{slug}.ipynb"
+        raise CourseError(f"{work.slug} is not released: " + "; ".join(found[:5]))
+    return made / f"{work.slug}.ipynb"
 
 
 _SOURCES: dict[tuple[str, ...], Source] = {}
 
 
-def _source(course: Course, slug: str) -> Source:
+def _source(work: Work) -> Source:
     """`read_source`, once per version of the file and of the list of hidden tests."""
-    paths = course.paths(slug)
+    paths = work.paths
     stamps = [str(path.stat().st_mtime_ns) for path in (paths.source, paths.hidden_tests) if path.exists()]
-    key = (str(course.root), slug, *stamps)
+    key = (str(work.course.root), work.slug, *stamps)
     if key not in _SOURCES:
-        _SOURCES[key] = read_source(course, slug)
+        _SOURCES[key] = read_source(work)
     return _SOURCES[key]
 
 
-def points(course: Course, slug: str) -> dict[str, float]:
+def points(work: Work) -> dict[str, float]:
     """exercise -> points of its `<exercise>-checks` cell, in the order of the source.
 
     From the staged notebook if that is no older: reading the source takes a quarter of a second. While the source has a
     mistake, or is gone, from what was released of it.
     """
-    if made := staged(course, slug):
+    if made := staged(work):
         return graded_exercises(release_notebook(made))
     try:
-        return graded_exercises(_source(course, slug).notebook)
+        return graded_exercises(_source(work).notebook)
     except CourseError:
-        released = course.paths(slug).released_notebook
+        released = work.paths.released_notebook
         if not released.exists():
             raise
         return graded_exercises(release_notebook(released))
 
 
-def assemble(course: Course, slug: str, replacements: Mapping[str, str]) -> NotebookNode:
+def assemble(work: Work, replacements: Mapping[str, str]) -> NotebookNode:
     """The notebook a student would hand in who wrote the instructor's solutions, except for `replacements`.
 
     replacements: grade_id -> source of that answer cell; a name that is no answer cell is a CourseError.
     """
-    source = _source(course, slug)
+    source = _source(work)
     notebook: NotebookNode = nbformat.from_dict(source.notebook)
     answers = {cell.id: cell for cell in notebook.cells if nbgrader_of(cell).get("solution")}
     for name in replacements:

@@ -12,7 +12,7 @@ from typing import Any
 import nbformat
 from nbformat.notebooknode import NotebookNode
 
-from autograde.course import Course, CourseError
+from autograde.course import CourseError, Work
 from autograde.exception_names import public_name
 from autograde.notebooks.repair import nbgrader_of
 
@@ -42,13 +42,13 @@ class Source:
         return f"{self.path}:{self.lines[index]}: cell {grade_id!r}" if grade_id else f"{self.path}:{self.lines[index]}"
 
 
-def read_source(course: Course, slug: str) -> Source:
+def read_source(work: Work) -> Source:
     """Parse and check source/<slug>.py. CourseError with file, line and cell if anything is wrong with it."""
-    path = course.paths(slug).source
+    path = work.paths.source
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise CourseError(f"{path}: no such file; write it, or `course new {slug}`") from None
+        raise CourseError(f"{path}: no such file; write it, or `course new {work.slug}`") from None
     except UnicodeDecodeError as error:
         raise CourseError(f"{path}: not UTF-8 text ({error})") from None
     _check_headers(path, text)
@@ -57,7 +57,7 @@ def read_source(course: Course, slug: str) -> Source:
     source = Source(path, notebook, _cell_lines(text, len(notebook.cells)))
     _check_cells(source)
     _name_cells(notebook)
-    _check_hidden_tests(course, slug, source)
+    _check_hidden_tests(work, source)
     return source
 
 
@@ -220,8 +220,8 @@ def _name_cells(notebook: NotebookNode) -> None:
         cell["id"] = nbgrader_of(cell).get("grade_id") or (place if place not in taken else f"{place}-plain")
 
 
-def _check_hidden_tests(course: Course, slug: str, source: Source) -> None:
-    folder = course.paths(slug).hidden_tests
+def _check_hidden_tests(work: Work, source: Source) -> None:
+    folder = work.paths.hidden_tests
     tested = {path.stem.removeprefix("test_") for path in folder.glob("test_*.py")}
     for index, cell in enumerate(source.notebook.cells):
         metadata = nbgrader_of(cell)

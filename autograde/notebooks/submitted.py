@@ -11,7 +11,7 @@ import os
 import stat
 from pathlib import Path
 
-from autograde.course import Course
+from autograde.course import Work
 from autograde.notebooks.extract import Submission, SubmissionError, read_submission
 
 MAX_FILES = 2000
@@ -19,10 +19,9 @@ MAX_NAME_BYTES = 200
 """of a student's folder: other files are named after it, and no file system takes more than 255"""
 
 
-def students_submitted(course: Course, slug: str) -> list[str]:
+def students_submitted(work: Work) -> list[str]:
     """Everyone with a folder for this assignment in submitted/, even if it holds nothing readable; sorted."""
-    slug = course.assignment(slug).slug
-    return students_in(course.root / "submitted", slug)
+    return students_in(work.course.root / "submitted", work.slug)
 
 
 def students_in(folder: Path, slug: str) -> list[str]:
@@ -32,17 +31,17 @@ def students_in(folder: Path, slug: str) -> list[str]:
     return sorted(p.name for p in folder.iterdir() if not p.name.startswith(".") and (p / slug).is_dir())
 
 
-def submission_of(course: Course, slug: str, student: str) -> Submission:
+def submission_of(work: Work, student: str) -> Submission:
     """What `student` handed in: the notebook, or the .py if there is none. SubmissionError if it cannot be read."""
     refuse_name(student)
-    folder = course.paths(slug).submitted(student)
-    refuse_links(folder, course.root / "submitted")
-    notebook, script = folder / f"{slug}.ipynb", folder / f"{slug}.py"
+    folder = work.paths.submitted(student)
+    refuse_links(folder, work.course.root / "submitted")
+    notebook, script = folder / f"{work.slug}.ipynb", folder / f"{work.slug}.py"
     file = script if script.exists() and not notebook.exists() else notebook
     if not file.exists():
         raise SubmissionError(f"No file {file.name} was handed in{_instead(folder)}.")
-    released = course.paths(slug).released_notebook
-    return read_submission(file, released, student, slug, course.limits_of(slug).notebook_bytes)
+    released = work.paths.released_notebook
+    return read_submission(file, released, student, work.slug, work.limits.notebook_bytes)
 
 
 def refuse_name(student: str) -> None:

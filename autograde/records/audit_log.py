@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from autograde.course import Course
+from autograde.course import Course, Work
 from autograde.grading.digests import Version
 from autograde.report import Report, decode_report, write_report
 
@@ -46,9 +46,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """`after` by exercise"""
 
 
-def keep(course: Course, report: Report, version: Version) -> None:
+def keep(work: Work, report: Report, version: Version) -> None:
     """Log a grading made with `version`, then write its report; a withheld one is only logged, and the old stays."""
-    path = course.paths(report.assignment).report(report.student)
+    path = work.paths.report(report.student)
     old = stored_report(path)
     entry = _entry(
         WITHHELD if report.withheld else GRADED,
@@ -59,35 +59,35 @@ def keep(course: Course, report: Report, version: Version) -> None:
         after=None if report.withheld else report.score,
         points={} if report.withheld else _points(report),
     )
-    append(course, [entry])
+    append(work.course, [entry])
     if not report.withheld:
         write_report(report, path)
 
 
-def shown(course: Course, slug: str, students: Sequence[str]) -> None:
+def shown(work: Work, students: Sequence[str]) -> None:
     """Log that these students' feedback was written from the reports that are there now."""
-    reports = {student: stored_report(course.paths(slug).report(student)) for student in students}
-    new = [_entry(SHOWN, slug, who, after=r.score, points=_points(r)) for who, r in reports.items() if r]
-    append(course, new)
+    reports = {student: stored_report(work.paths.report(student)) for student in students}
+    new = [_entry(SHOWN, work.slug, who, after=r.score, points=_points(r)) for who, r in reports.items() if r]
+    append(work.course, new)
 
 
-def entries(course: Course, slug: str) -> Iterator[Entry]:
+def entries(work: Work) -> Iterator[Entry]:
     """The assignment's entries, oldest first. A line that a kill or a power cut tore is passed over."""
-    if not course.log.exists():
+    if not work.course.log.exists():
         return
-    with course.log.open("rb") as lines:
+    with work.course.log.open("rb") as lines:
         for line in lines:
             try:
                 entry = msgspec.json.decode(line, type=Entry)
             except (msgspec.MsgspecError, UnicodeDecodeError):
                 continue
-            if entry.assignment == slug:
+            if entry.assignment == work.slug:
                 yield entry
 
 
-def withheld(course: Course, slug: str) -> set[str]:
+def withheld(work: Work) -> set[str]:
     """Whose latest grading was withheld: a check of ours is broken, and what stands is older."""
-    latest = {entry.student: entry.event for entry in entries(course, slug) if entry.event != SHOWN}
+    latest = {entry.student: entry.event for entry in entries(work) if entry.event != SHOWN}
     return {student for student, event in latest.items() if event == WITHHELD}
 
 

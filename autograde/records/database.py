@@ -19,7 +19,7 @@ from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
-from autograde.course import Course, CourseError
+from autograde.course import Course, CourseError, Work
 from autograde.disk import database_obstacle
 
 UPGRADE = "back it up, then run `nbgrader db upgrade`"
@@ -27,15 +27,15 @@ LOCKED_S = 5.0
 """how long to wait for another program that writes the file"""
 
 
-def check_gradebook(course: Course, slug: str) -> None:
+def check_gradebook(work: Work) -> None:
     """CourseError unless the gradebook is there, of this nbgrader's schema, free to write, and knows the assignment."""
-    slug = course.assignment(slug).slug
-    need_gradebook(course)
-    version, known = _ask_server(course, slug) if course.db_url else _ask_file(_file(course), slug)
+    need_gradebook(work.course)
+    version, known = _ask_server(work) if work.course.db_url else _ask_file(_file(work.course), work.slug)
     if version != _schema():
-        raise CourseError(f"{gradebook_name(course)}: made by another version of nbgrader; {UPGRADE}")
+        raise CourseError(f"{gradebook_name(work.course)}: made by another version of nbgrader; {UPGRADE}")
     if not known:
-        raise CourseError(f"{gradebook_name(course)}: does not know {slug!r}; run `course release {slug}`")
+        name = gradebook_name(work.course)
+        raise CourseError(f"{name}: does not know {work.slug!r}; run `course release {work.slug}`")
 
 
 def need_gradebook(course: Course) -> None:
@@ -112,13 +112,13 @@ def _ask_file(path: Path, slug: str) -> tuple[str, bool]:
     return version[0] if version else "", known is not None
 
 
-def _ask_server(course: Course, slug: str) -> tuple[str, bool]:
+def _ask_server(work: Work) -> tuple[str, bool]:
     def ask(connection: Any) -> tuple[str, bool]:
         version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-        known = connection.execute(text("SELECT 1 FROM assignment WHERE name = :name"), {"name": slug}).scalar()
+        known = connection.execute(text("SELECT 1 FROM assignment WHERE name = :name"), {"name": work.slug}).scalar()
         return version or "", known is not None
 
-    found: tuple[str, bool] = _asked(course, ask)
+    found: tuple[str, bool] = _asked(work.course, ask)
     return found
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from autograde.course import Course
+from autograde.course import Work
 from autograde.grading.digests import Version
 from autograde.records.audit_log import GRADED, SHOWN, Entry, entries
 
@@ -45,10 +45,10 @@ class _Standing:
             self.now = entry
 
 
-def changes(course: Course, slug: str) -> list[Change]:
+def changes(work: Work) -> list[Change]:
     """By student: what differs from what each was shown last or, if nothing was shown, from their first grading."""
     standings: dict[str, _Standing] = {}
-    for entry in entries(course, slug):
+    for entry in entries(work):
         standings.setdefault(entry.student, _Standing()).add(entry)
     found = (_change(student, standing) for student, standing in sorted(standings.items()))
     return [change for change in found if change]

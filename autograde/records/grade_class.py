@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from autograde.course import Course, CourseError
+from autograde.course import CourseError, Work
 from autograde.disk import NoRoomError, check_room
 from autograde.grading.digests import Version, checks_digest, digest_of, version_of
 from autograde.grading.pool import GraderPool, OnProgress, OpenGraders, default_jobs
@@ -38,8 +38,7 @@ class ClassResult:
 
 
 def grade_class(
-    course: Course,
-    slug: str,
+    work: Work,
     students: Iterable[str] | None = None,
     *,
     jobs: int | None = None,
@@ -53,20 +52,19 @@ def grade_class(
 
     `announced` is told what confines the submissions before the first one runs.
     """
-    course.assignment(slug)
-    submitted = students_submitted(course, slug)
+    submitted = students_submitted(work)
     chosen = list(dict.fromkeys(students)) if students is not None else submitted
     if not chosen:
-        raise CourseError(f"no submissions in {course.root / 'submitted'}/<student>/{slug}/")
+        raise CourseError(f"no submissions in {work.course.root / 'submitted'}/<student>/{work.slug}/")
     if unknown := sorted(set(chosen) - set(submitted)):
-        raise CourseError(f"no submission of {unknown[0]!r} in {course.paths(slug).submitted(unknown[0])}")
-    check_gradebook(course, slug)
-    run = _Run(course, slug)
+        raise CourseError(f"no submission of {unknown[0]!r} in {work.paths.submitted(unknown[0])}")
+    check_gradebook(work)
+    run = _Run(work)
     stale = [student for student in chosen if force or not run.settled(student)]
-    _check_room(course, slug, stale, len(chosen))
+    _check_room(work, stale, len(chosen))
     if stale:
         jobs = min(jobs or default_jobs(), len(stale))
-        with graders(course, slug, jobs, device or course.device) as pool:
+        with graders(work, jobs, device or work.course.device) as pool:
             run.result.confinement = pool.confinement
             if announced:
                 announced(pool.confinement)
@@ -74,28 +72,28 @@ def grade_class(
                 if on_progress:
                     on_progress(number, len(stale))
                 run.store(report)
-    run.result.errors |= record(course, slug, list(run.result.graded))
+    run.result.errors |= record(work, list(run.result.graded))
     return run.result
 
 
 class _Run:
     """One run over a class: what was read of it, with which version, and what came of it."""
 
-    def __init__(self, course: Course, slug: str) -> None:
-        self.course, self.slug = course, slug
-        self.checks = checks_digest(course, slug)
+    def __init__(self, work: Work) -> None:
+        self.work = work
+        self.checks = checks_digest(work)
         self.versions: dict[str, Version] = {}
         self.result = ClassResult()
 
     def settled(self, student: str) -> bool:
         """Is nothing to run: is the report on disk of these very bytes, tests and policies, or is no file there?"""
         try:
-            submission = submission_of(self.course, self.slug, student)
+            submission = submission_of(self.work, student)
         except SubmissionError as error:
             self.result.errors[student] = str(error)
             return True
-        report = stored_report(self.course.paths(self.slug).report(student))
-        if report is None or report.digest != digest_of(self.course, submission, self.checks):
+        report = stored_report(self.work.paths.report(student))
+        if report is None or report.digest != digest_of(self.work, submission, self.checks):
             return False
         self.result.reports[student] = _without_outputs(report)
         return True
@@ -104,27 +102,27 @@ class _Run:
         """Submissions one by one, when a grader is free for them: a large class does not fit into memory."""
         for student in students:
             try:
-                submission = submission_of(self.course, self.slug, student)
+                submission = submission_of(self.work, student)
             except SubmissionError as error:
                 self.result.errors[student] = str(error)
                 continue
-            self.versions[student] = version_of(self.course, submission, self.checks)
+            self.versions[student] = version_of(self.work, submission, self.checks)
             yield submission
 
     def store(self, report: Report) -> None:
         """Log and write a report, and remember it without what its cells put out."""
         self.result.reports[report.student] = _without_outputs(report)
-        keep(self.course, report, self.versions.pop(report.student))
+        keep(self.work, report, self.versions.pop(report.student))
         if report.withheld:
             broken = next(verdict for verdict in report.verdicts if verdict.outcome is Outcome.BROKEN)
             self.result.errors[report.student] = f"a check is broken (our fault): {broken.title}: {broken.reason}"
 
 
-def _check_room(course: Course, slug: str, stale: list[str], count: int) -> None:
+def _check_room(work: Work, stale: list[str], count: int) -> None:
     """CourseError, before anything is written, if what a run writes would not find room."""
-    handed_in = (course.paths(slug).submitted(student) for student in stale)
-    sizes = sum(file.lstat().st_size for folder in handed_in for file in folder.glob(f"{slug}.*"))
-    folders = (course.root, course.paths(slug).reports, course.root / "autograded", course.stage.parent)
+    handed_in = (work.paths.submitted(student) for student in stale)
+    sizes = sum(file.lstat().st_size for folder in handed_in for file in folder.glob(f"{work.slug}.*"))
+    folders = (work.course.root, work.paths.reports, work.course.root / "autograded", work.course.stage.parent)
     try:
         check_room(folders, ROOM_BYTES + count * ROOM_EACH_BYTES + 4 * sizes)
     except NoRoomError as error:

@@ -19,7 +19,7 @@ from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from traitlets.config import Config
 
-from autograde.course import Course, CourseError
+from autograde.course import CourseError, Work
 from autograde.disk import alone, obstacle
 from autograde.exception_names import public_name
 from autograde.notebooks.nbgrader_run import quiet_logger
@@ -30,22 +30,22 @@ from autograde.records.database import check_gradebook, database_errors
 from autograde.records.gradebook_writer import open_gradebook_writer
 
 
-def graded_students(course: Course, slug: str) -> list[str]:
+def graded_students(work: Work) -> list[str]:
     """Everyone whose graded notebook of this assignment is in autograded/; sorted."""
-    folder = course.root / "autograded"
-    return [s for s in students_in(folder, slug) if (course.paths(slug).autograded(s) / f"{slug}.ipynb").exists()]
+    folder = work.course.root / "autograded"
+    return [s for s in students_in(folder, work.slug) if (work.paths.autograded(s) / f"{work.slug}.ipynb").exists()]
 
 
-def record(course: Course, slug: str, students: Iterable[str]) -> dict[str, str]:
+def record(work: Work, students: Iterable[str]) -> dict[str, str]:
     """Write autograded/ and the gradebook from these students' reports: student -> error text of those left out.
 
     A student left out keeps the grade that the gradebook had. Manual marks are never touched. One run at a time
     records an assignment: another that was started in the same folder waits for it here.
     """
-    check_gradebook(course, slug)
+    check_gradebook(work)
     errors: dict[str, str] = {}
-    lock = course.stage.parent / f"recording-{slug}.lock"
-    with alone(lock), database_errors(course), _quiet(), open_gradebook_writer(course, slug) as writer:
+    lock = work.course.stage.parent / f"recording-{work.slug}.lock"
+    with alone(lock), database_errors(work.course), _quiet(), open_gradebook_writer(work) as writer:
         for student in students:
             try:
                 writer.record(student)
@@ -61,17 +61,18 @@ def _told(error: Exception) -> str:
     return why or str(error) or public_name(error)
 
 
-def write_feedback(course: Course, slug: str, students: Iterable[str] | None = None) -> dict[str, str]:
+def write_feedback(work: Work, students: Iterable[str] | None = None) -> dict[str, str]:
     """feedback/<student>/<slug>/<slug>.html for these students (default: all graded): student -> error text."""
-    chosen = graded_students(course, slug) if students is None else list(students)
+    chosen = graded_students(work) if students is None else list(students)
     if not chosen:
         raise CourseError(
-            f"no graded submission of {slug!r} in {course.root / 'autograded'}; run `course grade {slug}`"
+            f"no graded submission of {work.slug!r} in {work.course.root / 'autograded'}; "
+            f"run `course grade {work.slug}`"
         )
-    check_gradebook(course, slug)
-    with database_errors(course):
-        errors = _feedback(course, slug, chosen)
-    shown(course, slug, [student for student in chosen if student not in errors])
+    check_gradebook(work)
+    with database_errors(work.course):
+        errors = _feedback(work, chosen)
+    shown(work, [student for student in chosen if student not in errors])
     return errors
 
 
@@ -105,16 +106,16 @@ class _Feedback(GenerateFeedback):  # type: ignore[misc]
             raise
 
 
-def _feedback(course: Course, slug: str, students: list[str]) -> dict[str, str]:
+def _feedback(work: Work, students: list[str]) -> dict[str, str]:
     config = Config()
-    configure(config, course)
-    config.CourseDirectory.assignment_id = slug
+    configure(config, work.course)
+    config.CourseDirectory.assignment_id = work.slug
     # Traitlets finds settings by class name, and ours is another one.
     config._Feedback = config.GenerateFeedback
     logger, _ = quiet_logger()
     coursedir = CourseDirectory(config=config, log=logger)
     converter = _Feedback(coursedir=coursedir, config=config, log=logger)
-    converter.force, converter.slug, converter.failures, converter.chosen = True, slug, {}, students
+    converter.force, converter.slug, converter.failures, converter.chosen = True, work.slug, {}, students
     try:
         with _quiet(), _kept_engines():
             converter.start()
@@ -122,7 +123,7 @@ def _feedback(course: Course, slug: str, students: list[str]) -> dict[str, str]:
         if isinstance(error.__context__, SQLAlchemyError):
             raise error.__context__ from None
         if not converter.failures:
-            raise CourseError(f"{slug}: nbgrader stopped: {error}") from error
+            raise CourseError(f"{work.slug}: nbgrader stopped: {error}") from error
     return converter.failures
 
 

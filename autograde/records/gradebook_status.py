@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from autograde.course import Course
+from autograde.course import Work
 from autograde.records.database import CourseGradebook, database_errors, has_gradebook
 
 
@@ -19,13 +19,13 @@ class GradebookStatus:
     """its name in formgrader's addresses"""
 
 
-def read_gradebook_statuses(course: Course, slug: str) -> dict[str, GradebookStatus]:
+def read_gradebook_statuses(work: Work) -> dict[str, GradebookStatus]:
     """By student; empty while there is no gradebook."""
-    if not has_gradebook(course):
+    if not has_gradebook(work.course):
         return {}
     found = {}
-    with database_errors(course), CourseGradebook(course) as gradebook:
-        for submission in gradebook.assignment_submissions(slug):
+    with database_errors(work.course), CourseGradebook(work.course) as gradebook:
+        for submission in gradebook.assignment_submissions(work.slug):
             notebooks = list(submission.notebooks)
             found[submission.student.id] = GradebookStatus(
                 late_s=submission.total_seconds_late,

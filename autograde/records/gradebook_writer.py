@@ -36,7 +36,7 @@ from nbgrader.utils import find_all_files, parse_utc
 from sqlalchemy import select
 from sqlalchemy.orm import Session, contains_eager, selectinload
 
-from autograde.course import Course, CourseError
+from autograde.course import CourseError, Work
 from autograde.disk import replacing
 from autograde.notebooks.stage import stage_if_stale
 from autograde.notebooks.submitted import submission_of
@@ -80,17 +80,17 @@ class Looked:
 class GradebookWriter:
     """Records submissions of one assignment. The gradebook must know it, and stay open."""
 
-    def __init__(self, gradebook: Gradebook, course: Course, slug: str) -> None:
+    def __init__(self, gradebook: Gradebook, work: Work) -> None:
         from autograde.grading.digests import checks_digest
 
-        self.gradebook, self.course, self.slug = gradebook, course, slug
-        self.checks = checks_digest(course, slug)
-        self.extensions = course.extensions(slug)
+        self.gradebook, self.work = gradebook, work
+        self.checks = checks_digest(work)
+        self.extensions = work.extensions
         with suppress(CourseError):  # a source that is being edited: what it was released from serves as well
-            stage_if_stale(course, slug)
+            stage_if_stale(work)
         self.ignored = [*CourseDirectory().ignore, "*.ipynb"]
-        hooks.set_due_date(course, slug)
-        self.notebook_id = gradebook.find_notebook(slug, slug).id
+        hooks.set_due_date(work)
+        self.notebook_id = gradebook.find_notebook(work.slug, work.slug).id
         gradebook.db.remove()
         with Session(gradebook.engine) as db:
             cells = {kind: self._cells(db, kind) for kind in (SourceCell, GradeCell, SolutionCell, TaskCell)}
@@ -105,9 +105,9 @@ class GradebookWriter:
 
         The gradebook first, then the notebook: in between a kill leaves the text that was marked, for the next run.
         """
-        submission = submission_of(self.course, self.slug, student)
-        report = hooks.checked_report(self.course, submission, self.checks)
-        handed_in_at = _timestamp(self.course.paths(self.slug).submitted(student) / "timestamp.txt")
+        submission = submission_of(self.work, student)
+        report = hooks.checked_report(self.work, submission, self.checks)
+        handed_in_at = _timestamp(self.work.paths.submitted(student) / "timestamp.txt")
         notebook, place = submission.notebook, self._place(student)
         with Session(self.gradebook.engine) as db:
             submitted = self._submitted(db, student)
@@ -133,11 +133,12 @@ class GradebookWriter:
                 db.commit()
 
     def _place(self, student: str) -> Path:
-        return self.course.paths(self.slug).autograded(student) / f"{self.slug}.ipynb"
+        return self.work.paths.autograded(student) / f"{self.work.slug}.ipynb"
 
     def _apply(self, step: NbGraderPreprocessor, looked: Looked, notebook: NotebookNode) -> None:
         """nbgrader's step on each cell, without its own way to the gradebook."""
-        step.gradebook, step.notebook_id, step.assignment_id, step.student_id = looked, self.slug, self.slug, ""
+        step.gradebook, step.student_id = looked, ""
+        step.notebook_id = step.assignment_id = self.work.slug
         for index, cell in enumerate(notebook.cells):
             notebook.cells[index], _ = step.preprocess_cell(cell, {}, index)
 
@@ -156,7 +157,7 @@ class GradebookWriter:
         found = db.scalars(asked).one_or_none()
         if found is None:
             self.gradebook.update_or_create_student(student)
-            self.gradebook.update_or_create_submission(self.slug, student)
+            self.gradebook.update_or_create_submission(self.work.slug, student)
             self.gradebook.db.remove()
             found = db.scalars(asked).one()
         return found
@@ -174,24 +175,24 @@ class GradebookWriter:
         if seconds <= 0:
             return None
         score = submitted.score
-        penalty = self.course.late.penalty(score, seconds)
+        penalty = self.work.course.late.penalty(score, seconds)
         return min(max(penalty, 0.0), score) if penalty else None
 
     def _others(self, student: str) -> dict[Path, Path]:
         """Where what else was handed in belongs, and over that what the assignment comes with -> the file."""
-        paths = self.course.paths(self.slug)
+        paths = self.work.paths
         return {
             paths.autograded(student) / Path(name).relative_to(folder): Path(name)
-            for folder in (paths.submitted(student), self.course.stage / self.slug)
+            for folder in (paths.submitted(student), self.work.course.stage / self.work.slug)
             for name in find_all_files(str(folder), self.ignored)
         }
 
 
 @contextmanager
-def open_gradebook_writer(course: Course, slug: str) -> Iterator[GradebookWriter]:
+def open_gradebook_writer(work: Work) -> Iterator[GradebookWriter]:
     """A recorder over a gradebook that is opened once."""
-    with CourseGradebook(course) as gradebook:
-        yield GradebookWriter(gradebook, course, slug)
+    with CourseGradebook(work.course) as gradebook:
+        yield GradebookWriter(gradebook, work)
 
 
 def _by_name(cells: list[Any]) -> dict[str, Any]:

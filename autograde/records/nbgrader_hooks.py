@@ -15,7 +15,7 @@ from nbformat.notebooknode import NotebookNode
 from nbgrader.plugins import LateSubmissionPlugin
 from nbgrader.preprocessors import NbGraderPreprocessor
 
-from autograde.course import Course, CourseError
+from autograde.course import CourseError, Work
 from autograde.notebooks.extract import Submission
 from autograde.notebooks.nbgrader_settings import here
 from autograde.notebooks.repair import is_locked
@@ -37,7 +37,7 @@ class UngradedError(Exception):
     """This submission gets no score now; the text says why. nbgrader logs it and goes on with the next student."""
 
 
-def load_or_grade(course: Course, submission: Submission, checks: str | None = None) -> Report:
+def load_or_grade(work: Work, submission: Submission, checks: str | None = None) -> Report:
     """The stored report if it is about exactly this submission, tests and engine, else a fresh one.
 
     `checks` is the tests' digest, if it has been worked out.
@@ -45,32 +45,36 @@ def load_or_grade(course: Course, submission: Submission, checks: str | None = N
     from autograde.grading import digests, pool
     from autograde.records import audit_log
 
-    stored = audit_log.stored_report(course.paths(submission.slug).report(submission.student))
-    version = digests.version_of(course, submission, checks)
+    stored = audit_log.stored_report(work.paths.report(submission.student))
+    version = digests.version_of(work, submission, checks)
     if stored and stored.digest == version.digest:
         return stored
-    report = pool.grade_one(course, submission)
-    audit_log.keep(course, report, version)
+    report = pool.grade_one(work, submission)
+    audit_log.keep(work, report, version)
     return report
+
+
+def _named(resources: Any) -> tuple[Work, str]:
+    """The assignment and the student that nbgrader's converter is at."""
+    names = resources["nbgrader"]
+    return here().open(names["assignment"]), names["student"]
 
 
 class SubmissionExporter(NotebookExporter):
     """Reads submissions through `extract`, so that no damaged file ever reaches nbformat or nbgrader."""
 
     def from_filename(self, filename: str, resources: Any = None, **kwargs: Any) -> Any:
-        course, path = here(), Path(filename)
-        names = resources["nbgrader"]
-        slug, student = names["assignment"], names["student"]
-        if path.parent.resolve() != course.paths(slug).submitted(student).resolve():
+        work, student = _named(resources)
+        if Path(filename).parent.resolve() != work.paths.submitted(student).resolve():
             return super().from_filename(filename, resources=resources, **kwargs)
-        submission = submission_of(course, slug, student)
+        submission = submission_of(work, student)
         exported = self.from_notebook_node(submission.notebook, resources=resources, **kwargs)  # type: ignore[no-untyped-call]
         return exported
 
 
-def checked_report(course: Course, submission: Submission, checks: str | None = None) -> Report:
+def checked_report(work: Work, submission: Submission, checks: str | None = None) -> Report:
     """The submission's report, if a grade may be taken from it; else UngradedError."""
-    report = load_or_grade(course, submission, checks)
+    report = load_or_grade(work, submission, checks)
     if report.withheld:
         broken = next(verdict for verdict in report.verdicts if verdict.outcome is Outcome.BROKEN)
         raise UngradedError(
@@ -84,9 +88,8 @@ class IsolatedGrade(NbGraderPreprocessor):  # type: ignore[misc]
     """In place of nbgrader's Execute: puts scores and outputs from the Report into the notebook."""
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
-        names = resources["nbgrader"]
-        submission = submission_of(here(), names["assignment"], names["student"])
-        fill(nb, checked_report(here(), submission))
+        work, student = _named(resources)
+        fill(nb, checked_report(work, submission_of(work, student)))
         return nb, resources
 
 
@@ -144,37 +147,37 @@ class SetDueDate(NbGraderPreprocessor):  # type: ignore[misc]
     """Keeps the gradebook's due date, and the student's extension if the course grants one, equal to the course's."""
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
-        names = resources["nbgrader"]
-        set_due_date(here(), names["assignment"])
-        set_extension(here(), names["assignment"], names["student"])
+        work, student = _named(resources)
+        set_due_date(work)
+        set_extension(work, student)
         return nb, resources
 
 
 _DUE_WRITTEN: dict[tuple[str, str], Any] = {}
 
 
-def set_due_date(course: Course, slug: str) -> None:
+def set_due_date(work: Work) -> None:
     """Write the due date to the gradebook, once per process and date."""
-    due = course.due(slug)
+    due = work.due
     naive = due.replace(tzinfo=None) if due else None
-    key = (course.gradebook_url, slug)
+    key = (work.course.gradebook_url, work.slug)
     if key in _DUE_WRITTEN and _DUE_WRITTEN[key] == naive:
         return
-    with CourseGradebook(course) as gradebook:
-        assignment = gradebook.find_assignment(slug)
+    with CourseGradebook(work.course) as gradebook:
+        assignment = gradebook.find_assignment(work.slug)
         if assignment.duedate != naive:
             assignment.duedate = naive
             gradebook.db.commit()
     _DUE_WRITTEN[key] = naive
 
 
-def set_extension(course: Course, slug: str, student: str) -> None:
+def set_extension(work: Work, student: str) -> None:
     """Write the extension that the course grants; one that somebody granted in the gradebook alone stays."""
-    granted = course.extensions(slug).get(student)
+    granted = work.extensions.get(student)
     if granted is None:
         return
-    with CourseGradebook(course) as gradebook:
-        submission = gradebook.find_submission(slug, student)
+    with CourseGradebook(work.course) as gradebook:
+        submission = gradebook.find_submission(work.slug, student)
         if submission.extension != granted:
             submission.extension = granted
             gradebook.db.commit()
@@ -186,10 +189,10 @@ class RefuseLeaks(NbGraderPreprocessor):  # type: ignore[misc]
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
         from autograde.notebooks.leaks import leaks_in
 
-        slug = resources["nbgrader"]["assignment"]
-        found = leaks_in(here(), slug, {f"{slug}.ipynb": "\n".join(cell.source for cell in nb.cells)})
+        work, _ = _named(resources)
+        found = leaks_in(work, {f"{work.slug}.ipynb": "\n".join(cell.source for cell in nb.cells)})
         if found:
-            raise CourseError(f"{slug} is not released: " + "; ".join(found[:5]))
+            raise CourseError(f"{work.slug} is not released: " + "; ".join(found[:5]))
         return nb, resources
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from autograde.course import FORMGRADER, Course
+from autograde.course import FORMGRADER, Work
 from autograde.notebooks.extract import SubmissionError
 from autograde.notebooks.submitted import students_in, students_submitted, submission_of
 from autograde.records.audit_log import withheld
@@ -51,37 +51,37 @@ class Unfinished:
     """how many have other points now than they were shown"""
 
 
-def read_class_status(course: Course, slug: str, formgrader: str = "") -> ClassStatus:
+def read_class_status(work: Work, formgrader: str = "") -> ClassStatus:
     """The room as it is now; `formgrader`, if given, goes before the course's."""
     return ClassStatus(
-        slug=slug,
-        gradebook_statuses=read_gradebook_statuses(course, slug),
-        with_feedback=shown_feedback(course, slug),
-        has_term=course.term_page.exists(),
-        formgrader=(formgrader or course.formgrader).rstrip("/"),
+        slug=work.slug,
+        gradebook_statuses=read_gradebook_statuses(work),
+        with_feedback=shown_feedback(work),
+        has_term=work.course.term_page.exists(),
+        formgrader=(formgrader or work.course.formgrader).rstrip("/"),
     )
 
 
-def shown_feedback(course: Course, slug: str) -> frozenset[str]:
+def shown_feedback(work: Work) -> frozenset[str]:
     """For whom there is a page of feedback."""
-    students = students_in(course.root / "feedback", slug)
-    return frozenset(student for student in students if course.paths(slug).feedback(student).exists())
+    students = students_in(work.course.root / "feedback", work.slug)
+    return frozenset(student for student in students if work.paths.feedback(student).exists())
 
 
-def unfinished(course: Course, slug: str, graded: Iterable[str]) -> Unfinished:
+def unfinished(work: Work, graded: Iterable[str]) -> Unfinished:
     """What is unfinished now, when `graded` have reports."""
-    held = withheld(course, slug)
-    missing = sorted(set(students_submitted(course, slug)) - set(graded) - held)
+    held = withheld(work)
+    missing = sorted(set(students_submitted(work)) - set(graded) - held)
     return Unfinished(
-        not_graded={student: _why_not(course, slug, student) for student in missing},
+        not_graded={student: _why_not(work, student) for student in missing},
         withheld=sorted(held),
-        changed=len(changes(course, slug)),
+        changed=len(changes(work)),
     )
 
 
-def _why_not(course: Course, slug: str, student: str) -> str:
+def _why_not(work: Work, student: str) -> str:
     try:
-        submission_of(course, slug, student)
+        submission_of(work, student)
     except SubmissionError as error:
         return str(error)
-    return f"run `course grade {slug}`"
+    return f"run `course grade {work.slug}`"

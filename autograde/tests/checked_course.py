@@ -82,7 +82,7 @@ def checked_once(released_once: Path, tmp_path_factory: pytest.TempPathFactory) 
 
     course = make_checked_course(tmp_path_factory.mktemp("checked"))
     shutil.copy(released_once / "gradebook.db", course.root)
-    release(course, [SLUG])
+    release([course.open(SLUG)])
     return course.root
 
 

@@ -233,7 +233,7 @@ def _cells() -> Reader:
 
 
 def _notebooks(course: Course) -> Reader:
-    released = course.paths(SLUG).released_notebook
+    released = course.open(SLUG).paths.released_notebook
     text = released.read_bytes()
     wild = json.dumps(json.loads(text) | {"metadata": {"widgets": {}, "kernelspec": {"name": "../x"}}}).encode()
     old = json.dumps({"nbformat": 3, "nbformat_minor": 0, "worksheets": [{"cells": []}], "metadata": {}}).encode()
@@ -244,11 +244,11 @@ def _notebooks(course: Course) -> Reader:
 
 
 def _scripts(course: Course) -> Reader:
-    released = course.paths(SLUG).released_notebook
+    released = course.open(SLUG).paths.released_notebook
     return Reader(
         lambda data: submission_from_text(data, released, "ada", SLUG, ".py"),
         (SubmissionError,),
-        [course.paths(SLUG).source.read_bytes()],
+        [course.open(SLUG).paths.source.read_bytes()],
     )
 
 
@@ -266,10 +266,10 @@ def _archives(course: Course, folder: Path) -> Reader:
     def read(data: bytes) -> object:
         path.write_bytes(data)
         done = Collected()
-        for handed_in in handed_in_through(course, SLUG, path, done):
+        for handed_in in handed_in_through(course.open(SLUG), path, done):
             assert "/" not in handed_in.student
             assert not handed_in.student.startswith((".", "-"))
-            assert len(handed_in.data) <= course.limits_of(SLUG).notebook_bytes
+            assert len(handed_in.data) <= course.open(SLUG).limits.notebook_bytes
         assert all(sentence.isprintable() for sentence in done.refused), done.refused
         return done
 

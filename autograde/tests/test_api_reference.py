@@ -67,7 +67,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     answers = [(exercise_of(key), example.parts[NOTEBOOK]) for key, example in EXAMPLES.items()]
     cells = [("imports", "import torch"), *answers]
     submission = Submission("instructor", SLUG, nbformat.v4.new_notebook(), cells, problems=[], sha256="")
-    with GraderPool(course, SLUG) as pool:
+    with GraderPool(course.open(SLUG)) as pool:
         (report,) = pool.grade([submission])
     return report
 

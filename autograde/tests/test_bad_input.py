@@ -54,13 +54,13 @@ def graded(checked_once: Path, tmp_path_factory: pytest.TempPathFactory) -> tupl
     for student, (data, _) in BAD_FILES.items():
         hand_in(course, student, data)
     for student, answer in ANSWERS.items():
-        hand_in(course, student, assemble(course, SLUG, {"scale": answer}))
-    doubled = assemble(course, SLUG, {"scale": ANSWERS["good"]})
+        hand_in(course, student, assemble(course.open(SLUG), {"scale": answer}))
+    doubled = assemble(course.open(SLUG), {"scale": ANSWERS["good"]})
     doubled.cells.append(doubled.cells[2].copy())
     hand_in(course, "doubled", json.dumps(doubled))
     for name in ODD_NAMES:
         hand_in(course, name)
-    source = course.paths(SLUG).source
+    source = course.open(SLUG).paths.source
     source.write_text(source.read_text() + "\n# %%\nbeing_edited = (\n")
     done = course_here(course, "grade", SLUG)
     assert done.returncode == 1
@@ -74,7 +74,7 @@ def test_a_file_that_cannot_be_read_is_named_and_why(graded: tuple[Course, str],
 
 
 def reasons(graded: tuple[Course, str], student: str) -> list[str]:
-    report = json.loads(graded[0].paths(SLUG).report(student).read_bytes())
+    report = json.loads(graded[0].open(SLUG).paths.report(student).read_bytes())
     return [verdict["reason"] for exercise in report["exercises"] for verdict in exercise["verdicts"]]
 
 
@@ -96,21 +96,21 @@ def test_a_function_that_does_not_fit_is_told_in_plain_words(
 def test_everybody_else_was_graded(graded: tuple[Course, str]) -> None:
     assert reasons(graded, "good") == ["", ""]
     course = graded[0]
-    assert {path.stem for path in course.paths(SLUG).reports.glob("*.json")} == {*ANSWERS, "doubled"}
+    assert {path.stem for path in course.open(SLUG).paths.reports.glob("*.json")} == {*ANSWERS, "doubled"}
 
 
 def test_a_folder_that_no_report_can_be_named_after_is_told(graded: tuple[Course, str]) -> None:
     course, _ = graded
     for name, said in ODD_NAMES.items():
         with pytest.raises(SubmissionError, match=said):
-            submission_of(course, SLUG, name)
+            submission_of(course.open(SLUG), name)
     again = course_here(course, "grade", SLUG, "--json")
     assert set(json.loads(again.stdout)["not_graded"]) == {*BAD_FILES, *ODD_NAMES}
     assert course_here(course, "report", SLUG).returncode == 0
 
 
 def test_a_doubled_cell_costs_nothing_and_is_noted(graded: tuple[Course, str]) -> None:
-    report = json.loads(graded[0].paths(SLUG).report("doubled").read_bytes())
+    report = json.loads(graded[0].open(SLUG).paths.report("doubled").read_bytes())
     assert reasons(graded, "doubled") == ["", ""]
     assert any("scale" in problem["text"] for problem in report["problems"])
 
@@ -225,7 +225,7 @@ def test_an_assignment_without_hidden_tests_is_named(tmp_path: Path) -> None:
 
 def test_a_damaged_report_is_named_and_made_anew(checked_once: Path, tmp_path: Path) -> None:
     course = released_copy(checked_once, tmp_path)
-    report = course.paths(SLUG).report("ada")
+    report = course.open(SLUG).paths.report("ada")
     report.parent.mkdir(parents=True)
     report.write_bytes(b'{"schema": 2, "assig')
     for words in (["report", SLUG], ["report"]):
@@ -239,7 +239,7 @@ def test_a_damaged_report_is_named_and_made_anew(checked_once: Path, tmp_path: P
 def test_what_is_no_gradebook_is_named(checked_once: Path, tmp_path: Path, words: list[str]) -> None:
     course = released_copy(checked_once, tmp_path)
     hand_in(course, "ada")
-    write_report(a_report("ada"), course.paths(SLUG).report("ada"))
+    write_report(a_report("ada"), course.open(SLUG).paths.report("ada"))
     with zipfile.ZipFile(course.root / "in.zip", "w") as archive:
         archive.writestr(f"ada_101_1_{SLUG}.ipynb", b"x")
     (course.root / "gradebook.db").write_bytes(b"a spreadsheet, perhaps" * 100)

@@ -37,9 +37,9 @@ def course(checked_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Cour
         .replace("late=", "limits=Limits(check_cpu_s=1, cell_wall_s=1), late=")
     )
     for student, answer in ANSWERS.items():
-        hand_in(made, student, assemble(made, SLUG, {"scale": answer, "why": "Because."}))
-    hand_in(made, "late", assemble(made, SLUG, {}), when="2027-02-01 12:00:00 UTC")
-    crashing = assemble(made, SLUG, {"scale": ANSWERS["ada"], "why": "Because."})
+        hand_in(made, student, assemble(made.open(SLUG), {"scale": answer, "why": "Because."}))
+    hand_in(made, "late", assemble(made.open(SLUG), {}), when="2027-02-01 12:00:00 UTC")
+    crashing = assemble(made.open(SLUG), {"scale": ANSWERS["ada"], "why": "Because."})
     crashing.cells.append(new_code_cell("import ctypes\nctypes.string_at(0)", id="my-own"))
     hand_in(made, "flo", crashing)
     hand_in(made, "untouched")
@@ -97,7 +97,7 @@ def test_a_mark_given_by_hand_survives_regrading(course: Course) -> None:
 
 
 def test_an_answer_that_was_changed_is_looked_at_again(course: Course) -> None:
-    hand_in(course, "ada", assemble(course, SLUG, {"scale": ANSWERS["ada"], "why": "Because I say so."}))
+    hand_in(course, "ada", assemble(course.open(SLUG), {"scale": ANSWERS["ada"], "why": "Because I say so."}))
     course_here(course, "grade", SLUG, "--student", "ada")
     with Gradebook(course.gradebook_url, course.name) as gradebook:
         grade = gradebook.find_grade("why", SLUG, SLUG, "ada")
@@ -120,7 +120,7 @@ def test_feedback_says_what_was_wrong_and_how_to_see_it(course: Course) -> None:
 
 
 def test_check_prints_one_files_verdicts_and_its_report(course: Course) -> None:
-    file = course.paths(SLUG).submitted("bob") / f"{SLUG}.ipynb"
+    file = course.open(SLUG).paths.submitted("bob") / f"{SLUG}.ipynb"
     shown = course_here(course, "check", str(file), "--assignment", SLUG)
     assert (shown.returncode, "You add." in shown.stdout) == (0, True)
     written = ("--junit", "out.xml", "--gradescope", "results.json")

@@ -52,29 +52,29 @@ from autograde.notebooks.release import points
 assert points(load_course(pathlib.Path({str(released.root)!r})), {SLUG!r}) == {{'scale': 4.0}}
 print(*sys.modules)"""
     assert "jupytext" not in loaded_by(code)
-    source = released.paths(SLUG).source
+    source = released.open(SLUG).paths.source
     source.write_text(source.read_text().replace('"points": 4', '"points": 3'))
-    assert points(released, SLUG) == {"scale": 3.0}, "changed since"
+    assert points(released.open(SLUG)) == {"scale": 3.0}, "changed since"
 
 
 def test_a_check_on_the_meta_device_is_made_ready(tiny_course: Course) -> None:
-    with Path(tiny_course.paths(SLUG).hidden_tests / "test_scale.py").open("a") as file:
+    with Path(tiny_course.open(SLUG).paths.hidden_tests / "test_scale.py").open("a") as file:
         file.write("# contract.follows_device\n")
-    assert "torch._dynamo" in notebook_modules(tiny_course, SLUG)
-    assert "torch._dynamo" not in grader_modules(tiny_course, SLUG), "the reference is not asked"
+    assert "torch._dynamo" in notebook_modules(tiny_course.open(SLUG))
+    assert "torch._dynamo" not in grader_modules(tiny_course.open(SLUG)), "the reference is not asked"
 
 
 def test_only_what_the_notebook_or_its_checks_use_is_made_ready(tiny_course: Course) -> None:
-    paths = tiny_course.paths(SLUG)
-    assert notebook_modules(tiny_course, SLUG) == ("math",)
-    assert not set(FIRST_USES.values()) & set(grader_modules(tiny_course, SLUG))
+    paths = tiny_course.open(SLUG).paths
+    assert notebook_modules(tiny_course.open(SLUG)) == ("math",)
+    assert not set(FIRST_USES.values()) & set(grader_modules(tiny_course.open(SLUG)))
     with Path(paths.hidden_tests / "test_scale.py").open("a") as file:
         file.write("# student.gradients\n")
-    assert "torch.fx.experimental.symbolic_shapes" in grader_modules(tiny_course, SLUG)
-    assert "torch.fx.experimental.symbolic_shapes" in notebook_modules(tiny_course, SLUG)
+    assert "torch.fx.experimental.symbolic_shapes" in grader_modules(tiny_course.open(SLUG))
+    assert "torch.fx.experimental.symbolic_shapes" in notebook_modules(tiny_course.open(SLUG))
     with paths.source.open("a") as file:
         file.write("\n# %%\nimport json, torch\noptimizer = torch.optim.SGD\n")
-    assert notebook_modules(tiny_course, SLUG) == (
+    assert notebook_modules(tiny_course.open(SLUG)) == (
         "json",
         "math",
         "torch",
@@ -85,19 +85,19 @@ def test_only_what_the_notebook_or_its_checks_use_is_made_ready(tiny_course: Cou
 
 @pytest.mark.parametrize("cell", ["%matplotlib inline", "x = (", "\0", "# ### BEGIN SOLUTION"])
 def test_while_a_source_is_being_edited_the_released_assignment_can_be_graded(released: Course, cell: str) -> None:
-    source = released.paths(SLUG).source
+    source = released.open(SLUG).paths.source
     source.write_text(f"{source.read_text()}\n# %%\n{cell}\n")
-    notebook_modules(released, SLUG)
-    assert points(released, SLUG) == {"scale": 4.0}
+    notebook_modules(released.open(SLUG))
+    assert points(released.open(SLUG)) == {"scale": 4.0}
 
 
 def test_without_its_source_the_released_assignment_can_be_graded(released: Course) -> None:
-    released.paths(SLUG).source.unlink()
-    assert notebook_modules(released, SLUG) == ()
-    assert points(released, SLUG) == {"scale": 4.0}
-    released.paths(SLUG).released_notebook.unlink()
+    released.open(SLUG).paths.source.unlink()
+    assert notebook_modules(released.open(SLUG)) == ()
+    assert points(released.open(SLUG)) == {"scale": 4.0}
+    released.open(SLUG).paths.released_notebook.unlink()
     with pytest.raises(CourseError, match="no such file"):
-        points(released, SLUG)
+        points(released.open(SLUG))
 
 
 def test_a_module_that_cannot_be_imported_is_the_notebooks_affair(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def released_now(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_release_is_what_the_source_gives(released_now: Path, slug: str) -> None:
     """An edit of source/ is committed together with the release that it makes."""
     advice = f"run `course release {slug}` and commit release/{slug}; never edit it by hand"
-    now, committed = released_now / slug, COURSE.paths(slug).release
+    now, committed = released_now / slug, COURSE.open(slug).paths.release
     assert files_in(now) == files_in(committed), advice
     for name in files_in(now):
         assert (now / name).read_bytes() == (committed / name).read_bytes(), f"release/{slug}/{name} differs: {advice}"
@@ -62,11 +62,11 @@ def test_release_holds_nothing_else() -> None:
 @pytest.mark.parametrize("slug", COURSE.slugs)
 def test_released_notebook_names_no_machine(slug: str) -> None:
     """The format is valid, code was not run, and neither Python's version nor a kernel of the author's is named."""
-    notebook = nbformat.read(COURSE.paths(slug).released_notebook, as_version=nbformat.NO_CONVERT)
+    notebook = nbformat.read(COURSE.open(slug).paths.released_notebook, as_version=nbformat.NO_CONVERT)
     nbformat.validate(notebook)
     assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
     assert notebook.metadata.language_info == {"name": "python"}
     assert notebook.metadata.kernelspec.name == "python3"
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert all(cell.execution_count is None and cell.outputs == [] for cell in code)
-    assert not os.access(COURSE.paths(slug).released_notebook, os.X_OK)
+    assert not os.access(COURSE.open(slug).paths.released_notebook, os.X_OK)

@@ -99,13 +99,13 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
     limits += " confinement=Confinement.WEAKER_ACCEPTED, late="
     config = CONFIG.replace("import Assignment", "import Confinement, Limits, Assignment").replace("late=", limits)
     (made.root / "course_config.py").write_text(config)
-    test = made.paths(SLUG).hidden_tests / "test_scale.py"
+    test = made.open(SLUG).paths.hidden_tests / "test_scale.py"
     test.write_text(test.read_text() + f"\n\nSECRET = {SECRET!r}\n")
-    release(made, [SLUG])
+    release([made.open(SLUG)])
     with closing(sqlite3.connect(made.root / "gradebook.db")) as gradebook, gradebook:
         gradebook.execute("create table secrets (value text)")
         gradebook.execute("insert into secrets values (?)", (SECRET,))
-    folder = made.paths(SLUG).submitted("honest")
+    folder = made.open(SLUG).paths.submitted("honest")
     folder.mkdir(parents=True)
     (folder / "answer.py").write_text(f"{HONEST}  # {SECRET}")
     (folder / f"{SLUG}.ipynb").write_text(SECRET)
@@ -114,10 +114,10 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
     (made.root / ".git" / "config").write_text(SECRET)
     course = load_course(made.root)
     with pool.GraderPool(
-        course, SLUG
+        course.open(SLUG)
     ) as graders:  # what it finds out of the checks is there to be read and changed, too
-        assert [report.score for report in graders.grade([submission_for(course, SLUG)])] == [4.0]
-    assert len(list(course.paths(SLUG).check_cache.iterdir())) == 1
+        assert [report.score for report in graders.grade([submission_for(course.open(SLUG))])] == [4.0]
+    assert len(list(course.open(SLUG).paths.check_cache.iterdir())) == 1
     return course
 
 
@@ -129,7 +129,7 @@ def aftermath(course: Course, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 def notebook(course: Course, answer: str) -> bytes:
-    return json.dumps(assemble(course, SLUG, {"scale": answer})).encode()
+    return json.dumps(assemble(course.open(SLUG), {"scale": answer})).encode()
 
 
 def graded(
@@ -149,8 +149,8 @@ def graded(
             for student, answer in wanted:
                 file = folder / f"{student}.ipynb"
                 file.write_bytes(notebook(course, answer))
-                submissions.append(submission_for(course, SLUG, str(file)))
-        with pool.GraderPool(course, SLUG, jobs=2) as graders:
+                submissions.append(submission_for(course.open(SLUG), str(file)))
+        with pool.GraderPool(course.open(SLUG), jobs=2) as graders:
             reports = {report.student: report for report in graders.grade(submissions)}
             left_running = left_after(10, graders.zygote.process.pid)
             confinement = graders.confinement
@@ -245,11 +245,11 @@ def test_what_people_read_of_them_is_inert(course: Course, aftermath: Aftermath)
     names = [name for name in PROGRAMS if name.startswith(("objects-", "forging-score"))]
     for name in names:
         hand_in(course, name, notebook(course, PROGRAMS[name]).replace(b"COURSE", bytes(course.root)))
-        write_report(aftermath.reports[name], course.paths(SLUG).report(name))
-    assert record(course, SLUG, names) == {}
-    assert write_feedback(course, SLUG) == {}
+        write_report(aftermath.reports[name], course.open(SLUG).paths.report(name))
+    assert record(course.open(SLUG), names) == {}
+    assert write_feedback(course.open(SLUG)) == {}
     for name in names:
-        page = course.paths(SLUG).feedback(name).read_text()
+        page = course.open(SLUG).paths.feedback(name).read_text()
         assert dangers(page) == []
         assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", page)
         assert len(page) < 1 << 20

@@ -47,8 +47,8 @@ def course_there(course: Course, lacks: str, *words: str) -> subprocess.Complete
 @pytest.fixture(scope="module")
 def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
     made = make_checked_course(tmp_path_factory.mktemp("levels"))
-    release(made, [SLUG])
-    hand_in(made, "ada", assemble(made, SLUG, {}))
+    release([made.open(SLUG)])
+    hand_in(made, "ada", assemble(made.open(SLUG), {}))
     return made
 
 
@@ -74,7 +74,7 @@ def test_a_weaker_machine_is_refused_and_then_accepted_with_a_warning(course: Co
     assert refused.returncode == 2
     assert "error: submissions would run at level G: without Landlock (against reading" in refused.stderr
     assert f"confinement=Confinement.WEAKER_ACCEPTED in {course.root / 'course_config.py'}" in refused.stderr
-    assert not course.paths(SLUG).reports.exists()
+    assert not course.open(SLUG).paths.reports.exists()
 
     accepting = CONFIG.replace("import Assignment", "import Confinement, Assignment")
     accepting = accepting.replace("late=", "confinement=Confinement.WEAKER_ACCEPTED, late=")
@@ -82,7 +82,7 @@ def test_a_weaker_machine_is_refused_and_then_accepted_with_a_warning(course: Co
     graded = course_there(course, "landlock,namespaces", "grade", SLUG)
     assert graded.returncode == 0, graded.stderr
     assert graded.stderr.startswith("level G, NOT confined: process border, limits, filtered system calls, permits")
-    report = decode_report(course.paths(SLUG).report("ada").read_bytes())
+    report = decode_report(course.open(SLUG).paths.report("ada").read_bytes())
     assert report.score == 4
     assert report.unconfined
     assert report.confinement == ConfinementLevel(level="G", confined=False, layers=["seccomp", "permits"])
@@ -100,7 +100,7 @@ def test_levels_without_proc_nothing_is_graded(course: Course) -> None:
     graded = course_there(course, "proc", "grade", SLUG, "--force")
     assert graded.returncode == 2
     assert "the processes of a submission cannot be found" in graded.stderr
-    assert not course.paths(SLUG).reports.exists()
+    assert not course.open(SLUG).paths.reports.exists()
 
 
 @pytest.mark.long
@@ -110,4 +110,4 @@ def test_level_c_is_enough_to_grade(course: Course) -> None:
     graded = course_there(course, "landlock", "grade", SLUG, "--force")
     assert graded.returncode == 0, graded.stderr
     assert graded.stderr.startswith("level C: process border, limits, a file tree of its own")
-    assert not decode_report(course.paths(SLUG).report("ada").read_bytes()).unconfined
+    assert not decode_report(course.open(SLUG).paths.report("ada").read_bytes()).unconfined

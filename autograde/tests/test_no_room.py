@@ -89,7 +89,7 @@ def test_a_disk_that_fills_up_in_the_middle(
     resize(disk, used + random.Random(point).randrange(0, 300 << 10))
     said = []
     try:
-        said += grade_class(course, SLUG).errors.values()
+        said += grade_class(course.open(SLUG)).errors.values()
     except CourseError as error:
         said.append(str(error))
     except OSError as error:
@@ -97,7 +97,7 @@ def test_a_disk_that_fills_up_in_the_middle(
     assert all("free some space there, then run the command again" in text for text in said), said
     resize(disk, ROOMY)
     expect_nothing_half_written(root)
-    assert grade_class(course, SLUG).errors == {}
+    assert grade_class(course.open(SLUG)).errors == {}
     assert snapshot(root) == undisturbed[1]
 
 
@@ -161,10 +161,10 @@ def test_a_database_that_is_locked_in_the_middle(
         patch.setattr(recording, "check_gradebook", lambda *_: None)
         patch.setattr(grading_run, "check_gradebook", lambda *_: None)
         with pytest.raises(CourseError, match=r"gradebook.db: locked by another program.*run the command again"):
-            grade_class(course, SLUG)
+            grade_class(course.open(SLUG))
         holder.execute("ROLLBACK")
     expect_nothing_half_written(root)
-    assert grade_class(course, SLUG).errors == {}
+    assert grade_class(course.open(SLUG)).errors == {}
     assert snapshot(root) == undisturbed[1]
 
 

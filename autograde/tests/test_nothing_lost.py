@@ -20,7 +20,7 @@ from nbgrader.api import Gradebook
 from sqlalchemy.orm import Session
 
 from autograde.cli import main
-from autograde.course import Course, load_course
+from autograde.course import Work, load_course
 from autograde.grading import pool
 from autograde.notebooks.extract import Submission
 from autograde.notebooks.release import assemble
@@ -75,9 +75,9 @@ class Recorded:
     confinement = "nothing runs"
 
     def __init__(self, undisturbed: Path) -> None:
-        self.paths = load_course(undisturbed).paths(SLUG)
+        self.paths = load_course(undisturbed).open(SLUG).paths
 
-    def __call__(self, course: Course, slug: str, jobs: int, device: str) -> Recorded:
+    def __call__(self, work: Work, jobs: int, device: str) -> Recorded:
         return self
 
     def grade(self, submissions: Iterable[Submission]) -> Iterator[Report]:
@@ -161,20 +161,20 @@ def test_a_mark_is_remembered_over_a_run_that_was_killed_while_it_recorded(
         raise KeyboardInterrupt
 
     for student, why in {"ada": "Because.", "bob": "Because I say so."}.items():
-        hand_in(course, student, assemble(course, SLUG, {"why": why}))
+        hand_in(course, student, assemble(course.open(SLUG), {"why": why}))
     monkeypatch.chdir(root)
     monkeypatch.setattr(nbgrader_hooks, "load_or_grade", report_there)  # no matter what was handed in since
     for student in ("ada", "bob"):
         with monkeypatch.context() as patch:
             patch.setattr(*((Path, "replace") if committed else (Session, "commit")), killed)
             with pytest.raises(KeyboardInterrupt):
-                record(course, SLUG, [student])
-    assert record(course, SLUG, ["ada", "bob", "cy"]) == {}
+                record(course.open(SLUG), [student])
+    assert record(course.open(SLUG), ["ada", "bob", "cy"]) == {}
     with Gradebook(course.gradebook_url, course.name) as gradebook:
         marks = [gradebook.find_grade("why", SLUG, SLUG, student) for student in ("ada", "bob")]
         assert [(mark.manual_score, mark.needs_manual_grade) for mark in marks] == [(1.5, False), (1.0, True)]
     assert not list(root.rglob("*.tmp"))
 
 
-def report_there(course: Course, submission: Submission, checks: str) -> Report:
-    return decode_report(course.paths(SLUG).report(submission.student).read_bytes())
+def report_there(work: Work, submission: Submission, checks: str) -> Report:
+    return decode_report(work.paths.report(submission.student).read_bytes())

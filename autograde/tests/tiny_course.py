@@ -11,7 +11,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from autograde.course import Assignment, Course, Late
+from autograde.course import Assignment, Course, Late, Work
 from autograde.grading.digests import Version
 from autograde.notebooks.extract import Submission
 from autograde.report import ExerciseReport, Outcome, Report, Verdict
@@ -88,10 +88,10 @@ def a_report(student: str = "ada", points: float = 4.0, **changes: Any) -> Repor
 
 def hand_in(course: Course, student: str, notebook: Any = None, *, name: str = f"{SLUG}.ipynb", when: str = "") -> Path:
     """Write a submission: a notebook, or any bytes or text; by default the release untouched."""
-    folder = course.paths(SLUG).submitted(student)
+    folder = course.open(SLUG).paths.submitted(student)
     folder.mkdir(parents=True, exist_ok=True)
     if notebook is None:
-        notebook = course.paths(SLUG).released_notebook.read_bytes()
+        notebook = course.open(SLUG).paths.released_notebook.read_bytes()
     data = notebook if isinstance(notebook, bytes) else notebook.encode() if isinstance(notebook, str) else None
     (folder / name).write_bytes(nbformat.writes(notebook).encode() if data is None else data)
     if when:
@@ -101,7 +101,7 @@ def hand_in(course: Course, student: str, notebook: Any = None, *, name: str = f
 
 def copied_and_cut(course: Course) -> tuple[Any, Any]:
     """The release with its answer cell twice; and without its checks and with false metadata."""
-    copied, cut = (nbformat.read(course.paths(SLUG).released_notebook, as_version=4) for _ in range(2))
+    copied, cut = (nbformat.read(course.open(SLUG).paths.released_notebook, as_version=4) for _ in range(2))
     copied.cells.insert(3, copy.deepcopy(copied.cells[2]))
     copied.cells[3]["id"] = "copy"
     del cut.cells[3]
@@ -116,18 +116,18 @@ class FakeGrading:
         self.reports: dict[str, Report] = {}
         self.graded: list[str] = []
 
-    def checks_digest(self, course: Course, slug: str) -> str:
+    def checks_digest(self, work: Work) -> str:
         return ""
 
-    def version_of(self, course: Course, submission: Submission, checks: str | None = None) -> Version:
+    def version_of(self, work: Work, submission: Submission, checks: str | None = None) -> Version:
         return Version(submission=submission.sha256, checks="", policies="", engine="")
 
-    def grade_one(self, course: Course, submission: Submission) -> Report:
+    def grade_one(self, work: Work, submission: Submission) -> Report:
         self.graded.append(submission.student)
         report = self.reports.get(submission.student, a_report(submission.student))
         import msgspec
 
-        digest = self.version_of(course, submission).digest
+        digest = self.version_of(work, submission).digest
         return msgspec.structs.replace(report, student=submission.student, digest=digest)
 
 
@@ -143,7 +143,7 @@ def released_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from autograde.notebooks.release import release
 
     course = make_course(tmp_path_factory.mktemp("released"))
-    release(course, [SLUG])
+    release([course.open(SLUG)])
     return course.root
 
 

@@ -29,7 +29,7 @@ from pathlib import Path
 
 from nbclient import NotebookClient
 
-from autograde.course import Course, load_course
+from autograde.course import Course, Work, load_course
 from autograde.demo.course_copy import copy_course
 from autograde.demo.simulated_class import submit
 from autograde.notebooks.release import assemble, read_program, release
@@ -53,10 +53,10 @@ def main() -> None:
         grade = [sys.executable, "-m", "autograde.cli", "grade", slug, "--jobs", str(options.jobs)]
         found = Measured(
             ours=_timed(f"course grade --jobs {options.jobs}", grade, course.root, slug, count, options.jobs),
-            stock=_stock(Path(folder) / "stock", course, slug, count),
-            lower_bound=_lower_bound(course, slug, count),
+            stock=_stock(Path(folder) / "stock", course.open(slug), count),
+            lower_bound=_lower_bound(course.open(slug), count),
             memory=private_memory.peak([*grade, "--force"], course.root),
-            check=_cold_check(course, slug),
+            check=_cold_check(course.open(slug)),
         )
     show(found, slug)
     if options.picture:
@@ -80,39 +80,40 @@ def _options() -> argparse.Namespace:
 
 def _submitted(folder: Path, slug: str, submissions: int, run: bool) -> Course:
     course = copy_course(load_course(ROOT), folder)
-    release(course, [slug])
-    submit_all(course, slug, submissions, run)
-    cpu_account.run(_check(course, slug), course.root)  # as after `course verify`: inputs and tolerances are found out
+    release([course.open(slug)])
+    work = course.open(slug)
+    submit_all(work, submissions, run)
+    cpu_account.run(_check(work), course.root)  # as after `course verify`: the check cache is filled
     return course
 
 
-def _check(course: Course, slug: str) -> list[str]:
+def _check(work: Work) -> list[str]:
     """Check the first file, a right one."""
-    file = course.paths(slug).submitted(FIRST) / f"{slug}.ipynb"
-    return [sys.executable, "-m", "autograde.cli", "check", str(file), "--assignment", slug]
+    file = work.paths.submitted(FIRST) / f"{work.slug}.ipynb"
+    return [sys.executable, "-m", "autograde.cli", "check", str(file), "--assignment", work.slug]
 
 
-def _stock(folder: Path, course: Course, slug: str, submissions: int) -> Timing:
-    """A plain nbgrader course: same source, the submissions of `course`, nbgrader's own settings."""
-    shutil.copytree(course.stage / slug, folder / "source" / slug)
+def _stock(folder: Path, work: Work, submissions: int) -> Timing:
+    """A plain nbgrader course: same source, the same submissions, nbgrader's own settings."""
+    shutil.copytree(work.course.stage / work.slug, folder / "source" / work.slug)
     (folder / "nbgrader_config.py").write_text(STOCK_CONFIG)
     nbgrader = [sys.executable, "-m", "nbgrader"]
-    subprocess.run([*nbgrader, "generate_assignment", slug], cwd=folder, check=True, capture_output=True)
-    shutil.copytree(course.root / "submitted", folder / "submitted")
-    return _timed("nbgrader autograde", [*nbgrader, "autograde", slug], folder, slug, submissions, 1)
+    subprocess.run([*nbgrader, "generate_assignment", work.slug], cwd=folder, check=True, capture_output=True)
+    shutil.copytree(work.course.root / "submitted", folder / "submitted")
+    return _timed("nbgrader autograde", [*nbgrader, "autograde", work.slug], folder, work.slug, submissions, 1)
 
 
-def submit_all(course: Course, slug: str, submissions: int, run: bool = True) -> None:
+def submit_all(work: Work, submissions: int, run: bool = True) -> None:
     """Right and wrong programs in turn, over and over; `run` from top to bottom before, as a student would."""
-    folder = course.paths(slug).hidden_tests
+    folder = work.paths.hidden_tests
     right, wrong = (itertools.cycle(sorted((folder / kind).glob("*.py"))) for kind in ("right", "wrong"))
     for number, path in zip(range(submissions), itertools.cycle((right, wrong)), strict=False):
-        notebook = assemble(course, slug, read_program(next(path))[1])
+        notebook = assemble(work, read_program(next(path))[1])
         if run:
             NotebookClient(
                 notebook, kernel_name="python3", allow_errors=True, timeout=None, extra_arguments=["--log-level=40"]
-            ).execute(cwd=str(course.root / "source"))
-        submit(course, slug, f"student-{number:04}", notebook)
+            ).execute(cwd=str(work.course.root / "source"))
+        submit(work, f"student-{number:04}", notebook)
 
 
 def _timed(name: str, command: list[str], folder: Path, slug: str, submissions: int, few: int) -> Timing:
@@ -130,18 +131,18 @@ def _graded(command: list[str], folder: Path, slug: str, submissions: int) -> Co
     return cost
 
 
-def _lower_bound(course: Course, slug: str, submissions: int) -> dict[str, float]:
-    command = [sys.executable, "-m", "tools.bench.lower_bound", str(course.root), slug]
+def _lower_bound(work: Work, submissions: int) -> dict[str, float]:
+    command = [sys.executable, "-m", "tools.bench.lower_bound", str(work.course.root), work.slug]
     environment = os.environ | {"MPLBACKEND": "agg", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE)
     return {part: seconds / submissions for part, seconds in json.loads(done.stdout).items()}
 
 
-def _cold_check(course: Course, slug: str) -> Cost:
+def _cold_check(work: Work) -> Cost:
     """The middle one, by the clock, of a few."""
     costs = []
     for _ in range(CHECKS):
-        status, output, cost = cpu_account.run(_check(course, slug), course.root)
+        status, output, cost = cpu_account.run(_check(work), work.course.root)
         if status != 0:
             raise SystemExit(f"course check ended with {status}:\n{output[-4000:]}")
         costs.append(cost)

@@ -35,7 +35,7 @@ import torch
 
 from autograde.client.errors import WorkerLostError
 from autograde.client.student import Student
-from autograde.course import Course, load_course
+from autograde.course import Work, load_course
 from autograde.notebooks.submitted import students_submitted, submission_of
 from autograde.testing import oracle
 from autograde.testing.checks import Check
@@ -96,18 +96,18 @@ def main() -> None:
     torch.set_num_threads(1)
     sys.path.insert(0, str(course.root))
     os.chdir(course.root / "source")  # where a notebook finds its data
-    checks = checks_of(course, slug)
+    checks = checks_of(course.open(slug))
     total = {"cells": 0.0, "calls": 0.0, "comparisons": 0.0}
-    for student in students_submitted(course, slug):
-        cells = submission_of(course, slug, student).cells
+    for student in students_submitted(course.open(slug)):
+        cells = submission_of(course.open(slug), student).cells
         for part, seconds in measured(cells, checks, course.seed).items():
             total[part] += seconds
     print(json.dumps(total))
 
 
-def checks_of(course: Course, slug: str) -> list[Check]:
+def checks_of(work: Work) -> list[Check]:
     found = []
-    for path in sorted(course.paths(slug).hidden_tests.glob("test_*.py")):
+    for path in sorted(work.paths.hidden_tests.glob("test_*.py")):
         spec = importlib.util.spec_from_file_location(f"hidden_tests_{path.stem}", path)
         assert spec is not None
         assert spec.loader is not None

@@ -22,7 +22,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 from torch import Tensor
 
-from autograde.course import Course, load_course
+from autograde.course import Work, load_course
 from autograde.grading.grader import grader_main
 from autograde.grading.options import Options
 from autograde.isolation.preimports import notebook_modules
@@ -99,15 +99,15 @@ def main() -> None:
     course = load_course(ROOT)
     options.into.mkdir(parents=True, exist_ok=True)
     for slug in options.slugs or course.slugs:
-        margins = measure(course, slug)
+        margins = measure(course.open(slug))
         print(summary(slug, margins))
-        draw(course.assignment(slug).title, margins, options.into / f"{slug}.svg")
+        draw(course.open(slug).title, margins, options.into / f"{slug}.svg")
 
 
-def measure(course: Course, slug: str) -> list[Margin]:
+def measure(work: Work) -> list[Margin]:
     """One Margin for every program and check in which values were compared."""
-    drafted = draft(course, slug)
-    programs = [program for kind in (Kind.RIGHT, Kind.WRONG) for program in written_programs(course, slug, kind)]
+    drafted = draft(work)
+    programs = [program for kind in (Kind.RIGHT, Kind.WRONG) for program in written_programs(work, kind)]
     ours, theirs = multiprocessing.Pipe()
     observer = Observer()
     margins: list[Margin] = []
@@ -115,18 +115,18 @@ def measure(course: Course, slug: str) -> list[Margin]:
     def feed(connection: Connection) -> None:
         with contextlib.closing(connection):
             for program in programs:
-                submission = up_to_last_answer(submission_of_program(course, slug, program, drafted))
+                submission = up_to_last_answer(submission_of_program(work, program, drafted))
                 connection.send((submission, Options(ignore_after=True)))
                 report = connection.recv()
                 if not isinstance(report, Report):
                     raise SystemExit(report)
                 margins.extend(Margin(program, check, value) for check, value in observer.taken().items())
 
-    with Zygote(modules=notebook_modules(course, slug)) as zygote, observer.watching():
+    with Zygote(modules=notebook_modules(work)) as zygote, observer.watching():
         zygote.wait_until_ready()
         feeder = threading.Thread(target=feed, args=[ours])
         feeder.start()
-        grader_main([theirs], str(course.root), slug, zygote.control, "cpu")
+        grader_main([theirs], work, zygote.control, "cpu")
         theirs.close()
         feeder.join()
     return margins

@@ -36,7 +36,7 @@ from rich.console import Console
 from sqlalchemy import insert
 
 from autograde.cli.new import new_assignment
-from autograde.course import Course, load_course
+from autograde.course import Work, load_course
 from autograde.demo.course_copy import copy_course
 from autograde.notebooks.release import release
 from autograde.notebooks.submitted import students_submitted
@@ -63,11 +63,11 @@ def main() -> None:
             slug = "small"
             new_assignment(course, slug, "A small assignment")
             course = load_course(course.root)
-        release(course, [slug])
+        release([course.open(slug)])
         if options.submissions:
-            _grade_many(course, slug, options.submissions, options.jobs)
+            _grade_many(course.open(slug), options.submissions, options.jobs)
         if options.students:
-            _large_gradebook(course, slug, options.students, options.assignments)
+            _large_gradebook(course.open(slug), options.students, options.assignments)
     console.print(machine(), markup=False)
 
 
@@ -120,35 +120,35 @@ def _told(done: int, wall_s: float, cpu_s: float, memory: Held) -> str:
     )
 
 
-def _grade_many(course: Course, slug: str, submissions: int, jobs: int) -> None:
-    submit_all(course, slug, submissions, run=False)
+def _grade_many(work: Work, submissions: int, jobs: int) -> None:
+    submit_all(work, submissions, run=False)
     with cpu_account.counted():
         watch = Watch()
-        result = grade_class(course, slug, jobs=jobs, on_progress=watch.told)
+        result = grade_class(work, jobs=jobs, on_progress=watch.told)
         whole_s, cpu_s = time.monotonic() - watch.start, cpu_account.so_far()
     full = sum(report.score == report.max_score for report in result.reports.values())
-    console.print(f"{submissions} submissions of {slug}, {jobs} graders: {watch.wall_s[-1]:.0f} s graded, "
+    console.print(f"{submissions} submissions of {work.slug}, {jobs} graders: {watch.wall_s[-1]:.0f} s graded, "
                   f"{whole_s - watch.wall_s[-1]:.0f} s recorded; CPU {watch.cpu_s[-1]:.0f} and "
                   f"{cpu_s - watch.cpu_s[-1]:.0f} s, by a main process of {held(psutil.Process()).main / 1e6:.1f} MB; "
                   f"{full} with full marks")  # fmt: skip
-    _timed("  graded again, nothing changed", lambda: grade_class(course, slug, jobs=jobs))
+    _timed("  graded again, nothing changed", lambda: grade_class(work, jobs=jobs))
 
 
-def _large_gradebook(course: Course, slug: str, students: int, assignments: int) -> None:
-    if not students_submitted(course, slug):
-        submit_all(course, slug, REAL, run=False)
-        grade_class(course, slug)
-    few = students_submitted(course, slug)[:REAL]
-    _timed(f"recording {len(few)} submissions, gradebook of one assignment", lambda: record(course, slug, few))
-    with CourseGradebook(course) as gradebook:
+def _large_gradebook(work: Work, students: int, assignments: int) -> None:
+    if not students_submitted(work):
+        submit_all(work, REAL, run=False)
+        grade_class(work)
+    few = students_submitted(work)[:REAL]
+    _timed(f"recording {len(few)} submissions, gradebook of one assignment", lambda: record(work, few))
+    with CourseGradebook(work.course) as gradebook:
         _timed(
             f"filling in {students} students by {assignments} assignments",
             lambda: _fill(gradebook, students, assignments),
         )
-    _timed(f"recording {len(few)} submissions, gradebook of the term", lambda: record(course, slug, few))
-    with CourseGradebook(course) as gradebook:
+    _timed(f"recording {len(few)} submissions, gradebook of the term", lambda: record(work, few))
+    with CourseGradebook(work.course) as gradebook:
         for name, exporter in EXPORTERS.items():
-            _timed(f"export for {name}", lambda: exporter(to=str(course.root / "out.csv")).export(gradebook))  # noqa: B023
+            _timed(f"export for {name}", lambda: exporter(to=str(work.course.root / "out.csv")).export(gradebook))  # noqa: B023
 
 
 def _fill(gradebook: Gradebook, students: int, assignments: int) -> None:

@@ -113,7 +113,7 @@ def test_outside_a_course_the_folder_is_named(tmp_path: Path, monkeypatch: pytes
 
 def test_release_and_doctor_print_json_for_programs(released: Course, monkeypatch: pytest.MonkeyPatch) -> None:
     assert json.loads(run(released, monkeypatch, "release", "--json").stdout) == [
-        str(released.paths(SLUG).released_notebook)
+        str(released.open(SLUG).paths.released_notebook)
     ]
     found = json.loads(run(released, monkeypatch, "doctor", "--json").stdout)
     assert found["gradebook"] == "there"
@@ -130,7 +130,7 @@ def test_what_is_missing_makes_the_doctor_fail(released: Course, monkeypatch: py
 def test_grades_are_exported(released: Course, fake_grading: FakeGrading, monkeypatch: pytest.MonkeyPatch) -> None:
     hand_in(released, "ada")
     fake_grading.reports = {"ada": a_report(points=2.5)}
-    assert record(released, SLUG, ["ada"]) == {}
+    assert record(released.open(SLUG), ["ada"]) == {}
     assert run(released, monkeypatch, "export", "--to", "marks.csv").exit_code == 0
     header, row = (released.root / "marks.csv").read_text().splitlines()
     marks = dict(zip(header.split(","), row.split(","), strict=True))

@@ -108,7 +108,7 @@ def test_demo_writes_every_page_and_says_where(tmp_path: Path, make: Callable[[P
     assert done.returncode == 0, done.stdout + done.stderr
     made = root / "demo"
     assert [name for name in written(slug) if not (made / name).is_file()] == []
-    for pages in where_to_look(load_course(made), slug).values():
+    for pages in where_to_look(load_course(made).open(slug)).values():
         for page in pages:
             assert (made / page).is_file()
             assert page in done.stdout
@@ -135,10 +135,10 @@ def test_submit_class_submits_only_what_the_assignment_has(tmp_path: Path) -> No
     (tmp_path / "bare").mkdir()
     slug = make_bare_course(tmp_path / "bare")
     course = load_course(tmp_path / "bare")
-    submit_class(course, slug, wrong=8)
+    submit_class(course.open(slug), wrong=8)
     kinds = ["crash", "damaged-metadata", "endless-loop", "half-done", "late", "missing-notebook", "syntax-error"]
-    assert students_submitted(course, slug) == [*kinds, "untouched"]
-    (half_done,) = course.paths(slug).submitted("half-done").iterdir()
+    assert students_submitted(course.open(slug)) == [*kinds, "untouched"]
+    (half_done,) = course.open(slug).paths.submitted("half-done").iterdir()
     assert "NotImplementedError" in half_done.read_text()
     assert {cell.metadata.nbgrader.points for cell in read(course, slug, "damaged-metadata").cells} == {1000}
 
@@ -146,15 +146,15 @@ def test_submit_class_submits_only_what_the_assignment_has(tmp_path: Path) -> No
 def test_submit_class_breaks_no_answer_where_none_is_code(tmp_path: Path) -> None:
     """An assignment may consist of written answers alone."""
     course = make_course(tmp_path)
-    course.paths(SLUG).source.write_text(SOURCE[:PROSE] + SOURCE[WRITTEN_ANSWER:])
-    (course.paths(SLUG).hidden_tests / "test_scale.py").unlink()
-    submit_class(course, SLUG, wrong=8)
+    course.open(SLUG).paths.source.write_text(SOURCE[:PROSE] + SOURCE[WRITTEN_ANSWER:])
+    (course.open(SLUG).paths.hidden_tests / "test_scale.py").unlink()
+    submit_class(course.open(SLUG), wrong=8)
     expected = ["damaged-metadata", "half-done", "late", "missing-notebook", "untouched"]
-    assert students_submitted(course, SLUG) == expected
+    assert students_submitted(course.open(SLUG)) == expected
 
 
 def read(course: Course, slug: str, student: str) -> nbformat.NotebookNode:
-    return nbformat.read(course.paths(slug).submitted(student) / f"{slug}.ipynb", as_version=4)
+    return nbformat.read(course.open(slug).paths.submitted(student) / f"{slug}.ipynb", as_version=4)
 
 
 @pytest.mark.parametrize(

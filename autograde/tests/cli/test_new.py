@@ -35,7 +35,7 @@ def test_a_new_assignment_is_sound_and_can_be_released(course: Course) -> None:
     assert (made.returncode, made.stderr) == (0, "")
     assert "course verify centred" in made.stdout
     assert load_course(course.root).slugs == [SLUG, "centred"]
-    assert load_course(course.root).assignment("centred").title == "Centring"
+    assert load_course(course.root).open("centred").assignment.title == "Centring"
     found = json.loads(course_elsewhere(course, "verify", "centred", "--json").stdout)[0]
     assert (found["sound"], found["problems"], found["redundant"], found["right"]) == (True, [], [], ["sums"])
     assert course_here(load_course(course.root), "release", "centred").returncode == 0

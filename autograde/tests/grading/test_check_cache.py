@@ -43,7 +43,7 @@ def course(checked_once: Path, tmp_path: Path) -> Course:
 
 def change(course: Course, old: str, new: str) -> None:
     """Edit the hidden tests."""
-    file = course.paths(SLUG).hidden_tests / "test_scale.py"
+    file = course.open(SLUG).paths.hidden_tests / "test_scale.py"
     file.write_text(file.read_text().replace(old, new))
 
 
@@ -51,17 +51,17 @@ def graded(course: Course, submissions: list[Submission], jobs: int = 1) -> tupl
     """The reports, and how often the counted check drew."""
     drawn = course.root / "drawn"
     drawn.write_text("")
-    with GraderPool(course, SLUG, jobs) as pool:
+    with GraderPool(course.open(SLUG), jobs) as pool:
         reports = sorted(pool.grade(submissions), key=lambda report: report.student)
     return [encode_report(report) for report in reports], len(drawn.read_text())
 
 
 def submissions(course: Course, kind: str) -> list[Submission]:
-    return list(programs(course, SLUG, released_notebook(course, SLUG), kind))
+    return list(programs(course, SLUG, released_notebook(course.open(SLUG)), kind))
 
 
 def kept(course: Course) -> list[Path]:
-    return sorted(course.paths(SLUG).check_cache.glob("*"))
+    return sorted(course.open(SLUG).paths.check_cache.glob("*"))
 
 
 def test_a_later_run_draws_nothing_and_reports_the_same(course: Course) -> None:
@@ -71,7 +71,7 @@ def test_a_later_run_draws_nothing_and_reports_the_same(course: Course) -> None:
     assert len(kept(course)) == 1
     again, drawn = graded(course, right)
     assert drawn == 0
-    shutil.rmtree(course.paths(SLUG).check_cache)
+    shutil.rmtree(course.open(SLUG).paths.check_cache)
     several, _ = graded(course, right + wrong + right, jobs=2)
     assert set(again) <= set(afresh) == set(several)
     assert graded(course, wrong + right)[0] == afresh
@@ -99,6 +99,6 @@ def test_a_damaged_file_and_a_disk_that_refuses_cost_nobody_a_grade(course: Cour
     (file,) = kept(course)
     file.write_bytes(file.read_bytes()[:-1])
     assert graded(course, right)[0] == afresh
-    shutil.rmtree(course.paths(SLUG).check_cache)
-    course.paths(SLUG).check_cache.write_text("no folder")
+    shutil.rmtree(course.open(SLUG).paths.check_cache)
+    course.open(SLUG).paths.check_cache.write_text("no folder")
     assert graded(course, right)[0] == afresh

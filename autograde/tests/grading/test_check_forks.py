@@ -57,7 +57,7 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GraderPool]:
     root = tmp_path_factory.mktemp("forks")
     make_checked_course(root)
     (root / "hidden_tests" / SLUG / "test_scale.py").write_text(CHECKS)
-    with GraderPool(load_course(root), SLUG) as graders:
+    with GraderPool(load_course(root).open(SLUG)) as graders:
         yield graders
 
 

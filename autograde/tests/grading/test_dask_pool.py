@@ -66,16 +66,16 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
     config = made.root / "course_config.py"
     text = config.read_text().replace("import Assignment", "import Limits, Assignment")
     config.write_text(text.replace("late=", "limits=Limits(check_cpu_s=1, cell_wall_s=3), late="))
-    release(made, [SLUG])
+    release([made.open(SLUG)])
     for name, body in ANSWERS.items():
         for number in range(EACH):
             cell = f"def scale(x, factor):\n    {body}"
-            hand_in(made, f"{name}{number}", assemble(made, SLUG, {"scale": cell, "why": f"Because {number}."}))
+            hand_in(made, f"{name}{number}", assemble(made.open(SLUG), {"scale": cell, "why": f"Because {number}."}))
     return made
 
 
 def reports(course: Course) -> dict[str, bytes]:
-    return {path.stem: path.read_bytes() for path in course.paths(SLUG).reports.glob("*.json")}
+    return {path.stem: path.read_bytes() for path in course.open(SLUG).paths.reports.glob("*.json")}
 
 
 @pytest.mark.filterwarnings("default")  # Dask's own, about its threads and loops
@@ -95,11 +95,11 @@ def test_what_a_cluster_lacks_is_said(
     device: str,
     said: str,
 ) -> None:
-    with DaskPool(course, SLUG, 1, "auto", address=cluster[0]) as pool:
+    with DaskPool(course.open(SLUG), 1, "auto", address=cluster[0]) as pool:
         assert pool.device == "cpu", "no worker offers a GPU"
     monkeypatch.setattr("autograde.grading.dask_pool.WORKERS_S", 3)
     with pytest.raises(GraderError, match=said):
-        DaskPool(course, SLUG, 1, device, address=address or cluster[0])
+        DaskPool(course.open(SLUG), 1, device, address=address or cluster[0])
 
 
 def test_the_same_reports_although_a_worker_is_killed(

@@ -23,10 +23,10 @@ ROOT = Path(__file__).resolve().parents[3]
 )
 def test_the_solution_gets_full_marks_and_a_wrong_idea_is_named(slug: str, exercise: str, wrong: str) -> None:
     course, one = load_course(ROOT), Options(exercises=frozenset({exercise}))
-    program = assemble(course, slug, read_program(course.paths(slug).wrong / f"{wrong}.py")[1])
-    mistaken = from_notebook(program, released_notebook(course, slug), wrong, slug)
-    with GraderPool(course, slug) as pool:
-        submissions = [submission_for(course, slug)] * 2 + [mistaken]
+    program = assemble(course.open(slug), read_program(course.open(slug).paths.wrong / f"{wrong}.py")[1])
+    mistaken = from_notebook(program, released_notebook(course.open(slug)), wrong, slug)
+    with GraderPool(course.open(slug)) as pool:
+        submissions = [submission_for(course.open(slug))] * 2 + [mistaken]
         first, again, failing = pool.run((submission, one) for submission in submissions)
     assert first.score == first.max_score > 0
     assert again == first

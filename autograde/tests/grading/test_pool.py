@@ -34,20 +34,22 @@ pytestmark = pytest.mark.long
 @pytest.fixture
 def course(tmp_path: Path) -> Course:
     made = make_checked_course(tmp_path)
-    (made.paths(SLUG).hidden_tests / "test_scale.py").write_text(FATAL_TEST)
-    release(made, [SLUG])
+    (made.open(SLUG).paths.hidden_tests / "test_scale.py").write_text(FATAL_TEST)
+    release([made.open(SLUG)])
     return made
 
 
 def submissions(course: Course, folder: Path, *answers: str) -> Iterator[Submission]:
     for number, answer in enumerate(answers):
         file = folder / f"{number}.ipynb"
-        file.write_text(json.dumps(assemble(course, SLUG, {"scale": f"def scale(x, factor):\n    return {answer}"})))
-        yield submission_for(course, SLUG, str(file))
+        file.write_text(
+            json.dumps(assemble(course.open(SLUG), {"scale": f"def scale(x, factor):\n    return {answer}"}))
+        )
+        yield submission_for(course.open(SLUG), str(file))
 
 
 def test_another_grader_takes_its_place(course: Course, tmp_path: Path) -> None:
-    with pool.GraderPool(course, SLUG, jobs=1) as graders:
+    with pool.GraderPool(course.open(SLUG), jobs=1) as graders:
         reports = list(graders.grade(submissions(course, tmp_path, "6", "'die'", "6")))
     assert [report.withheld for report in reports] == [False, True, False]
     assert [report.score for report in reports] == [4, 0, 4]
@@ -56,7 +58,10 @@ def test_another_grader_takes_its_place(course: Course, tmp_path: Path) -> None:
 
 def test_graders_that_always_die_end_the_run(course: Course, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "MOST_DEATHS", 1)
-    with pool.GraderPool(course, SLUG, jobs=1) as graders, pytest.raises(pool.GraderError, match="the graders die"):
+    with (
+        pool.GraderPool(course.open(SLUG), jobs=1) as graders,
+        pytest.raises(pool.GraderError, match="the graders die"),
+    ):
         list(graders.grade(submissions(course, tmp_path, *["'die'"] * 3)))
 
 
@@ -67,35 +72,35 @@ def test_a_kept_pool_that_can_no_longer_grade_is_not_kept(
     monkeypatch.setattr(pool, "Zygote", Zygote)
     monkeypatch.setattr(pool, "_pools", {})
     first, second, third = submissions(course, tmp_path, "6", "6", "6")
-    assert pool.grade_one(course, first, "cpu").score == 4
+    assert pool.grade_one(course.open(SLUG), first, "cpu").score == 4
     (kept,) = pool._pools.values()
     kept.zygote.process.kill()
     kept.zygote.process.wait()
     with pytest.raises(pool.GraderError, match="the zygote is gone"):
-        pool.grade_one(course, second, "cpu")
-    assert pool.grade_one(course, third, "cpu").score == 4
+        pool.grade_one(course.open(SLUG), second, "cpu")
+    assert pool.grade_one(course.open(SLUG), third, "cpu").score == 4
     for other in pool._pools.values():
         other.close()
 
 
 def test_points_without_checks_are_our_fault(course: Course) -> None:
-    submission = submission_for(course, SLUG)
-    shutil.rmtree(course.paths(SLUG).hidden_tests)
+    submission = submission_for(course.open(SLUG))
+    shutil.rmtree(course.open(SLUG).paths.hidden_tests)
     with (
-        pool.GraderPool(course, SLUG) as graders,
+        pool.GraderPool(course.open(SLUG)) as graders,
         pytest.raises(pool.GraderError, match="scale have points for checks"),
     ):
         list(graders.grade([submission]))
 
 
 def test_where_people_mark_every_answer_no_checks_are_asked_for(course: Course) -> None:
-    source = course.paths(SLUG).source
+    source = course.open(SLUG).paths.source
     head, _, rest = source.read_text().partition(
         f"# %% nbgrader={header(grade_id='scale-checks', grade=True, points=4)}"
     )
     source.write_text(head + rest[rest.index("# %%") :])
-    shutil.rmtree(course.paths(SLUG).hidden_tests)
-    release(course, [SLUG])
-    with pool.GraderPool(course, SLUG) as graders:
-        (report,) = graders.grade([submission_for(course, SLUG)])
+    shutil.rmtree(course.open(SLUG).paths.hidden_tests)
+    release([course.open(SLUG)])
+    with pool.GraderPool(course.open(SLUG)) as graders:
+        (report,) = graders.grade([submission_for(course.open(SLUG))])
     assert (report.withheld, report.max_score, report.problems) == (False, 0, [])

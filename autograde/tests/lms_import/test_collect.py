@@ -67,7 +67,7 @@ def there(course: Course) -> dict[str, bytes]:
 
 
 def collected(course: Course, files: dict[str, bytes | str], **more: Any) -> Collected:
-    return collect(course, SLUG, packed(course.root, files, **more))
+    return collect(course.open(SLUG), packed(course.root, files, **more))
 
 
 def test_canvas(course: Course) -> None:
@@ -121,7 +121,7 @@ def test_gradescope(course: Course) -> None:
 
 @pytest.mark.parametrize("top", ["", "submitted/", "course/submitted/"])
 def test_nbgraders_folders_and_what_they_hold_is_graded(course: Course, top: str) -> None:
-    notebook = course.paths(SLUG).released_notebook.read_bytes()
+    notebook = course.open(SLUG).paths.released_notebook.read_bytes()
     files = {
         f"{top}ada/{SLUG}/{SLUG}.ipynb": notebook,
         f"{top}ada/{SLUG}/timestamp.txt": "2027-01-30 10:00:00 UTC\n",
@@ -131,13 +131,13 @@ def test_nbgraders_folders_and_what_they_hold_is_graded(course: Course, top: str
     done = collected(course, files)
     assert done.new == ["ada"]
     assert ["other.ipynb" in sentence for sentence in done.refused] == [True]
-    assert submission_of(course, SLUG, "ada").problems == []
+    assert submission_of(course.open(SLUG), "ada").problems == []
     assert there(course)[f"ada/{SLUG}/timestamp.txt"] == b"2027-01-30 10:00:00 UTC"
 
 
 def test_a_second_archive_replaces_what_changed_and_leaves_the_rest(course: Course) -> None:
     collected(course, {f"a_101_1_{SLUG}.ipynb": b"one", f"b_102_2_{SLUG}.ipynb": b"same"})
-    (course.paths(SLUG).submitted("bob") / "timestamp.txt").write_text("2027-01-30 10:00:00 UTC")
+    (course.open(SLUG).paths.submitted("bob") / "timestamp.txt").write_text("2027-01-30 10:00:00 UTC")
     done = collected(course, {f"a_101_3_{SLUG}.py": b"two", f"b_102_2_{SLUG}.ipynb": b"same"})
     assert (done.replaced, done.unchanged) == (["ada"], ["bob"])
     assert set(there(course)) == {f"ada/{SLUG}/{SLUG}.py", f"bob/{SLUG}/{SLUG}.ipynb", f"bob/{SLUG}/timestamp.txt"}
@@ -207,7 +207,7 @@ def test_a_name_that_comes_twice_is_refused(course: Course) -> None:
         archive.writestr(f"ada/{SLUG}/{SLUG}.ipynb", "one")
         with pytest.warns(UserWarning, match="Duplicate name"):
             archive.writestr(f"ada/{SLUG}/{SLUG}.ipynb", "two")
-    assert ["2 times" in sentence for sentence in collect(course, SLUG, path).refused] == [True]
+    assert ["2 times" in sentence for sentence in collect(course.open(SLUG), path).refused] == [True]
     assert there(course) == {}
 
 
@@ -217,18 +217,18 @@ def test_names_in_utf8_without_the_mark_are_read_and_others_refused(course: Cour
         path.write_bytes(path.read_bytes().replace(b"x" * len(raw), raw))
         return path
 
-    assert collect(course, SLUG, unmarked("Žofie".encode())).new == ["Žofie"]
-    assert ["unknown encoding" in s for s in collect(course, SLUG, unmarked(b"Jos\xe9")).refused] == [True]
+    assert collect(course.open(SLUG), unmarked("Žofie".encode())).new == ["Žofie"]
+    assert ["unknown encoding" in s for s in collect(course.open(SLUG), unmarked(b"Jos\xe9")).refused] == [True]
 
 
 def test_a_bomb_is_refused_whatever_size_it_claims(course: Course) -> None:
     small = Course("tiny", course.assignments, limits=Limits(notebook_bytes=1 << 20), root=course.root)
     path = packed(course.root, {f"ada/{SLUG}/{SLUG}.ipynb": b"\0" * (64 << 20), f"bob/{SLUG}/{SLUG}.ipynb": b"ok"})
     assert path.stat().st_size < 1 << 20
-    assert ["more than 1 MB" in sentence for sentence in collect(small, SLUG, path).refused] == [True]
+    assert ["more than 1 MB" in sentence for sentence in collect(small.open(SLUG), path).refused] == [True]
     data = path.read_bytes().replace(struct.pack("<I", 64 << 20), struct.pack("<I", 10))
     path.write_bytes(data)
-    (sentence,) = collect(small, SLUG, path).refused
+    (sentence,) = collect(small.open(SLUG), path).refused
     assert f"ada/{SLUG}" in sentence
     assert list(there(course)) == [f"bob/{SLUG}/{SLUG}.ipynb"]
 
@@ -239,10 +239,10 @@ def test_what_is_encrypted_or_packed_oddly_is_refused(course: Course) -> None:
     at = data.rindex(b"PK\x01\x02")
     data[at + 8] |= 1
     path.write_bytes(data)
-    assert ["encrypted" in sentence for sentence in collect(course, SLUG, path).refused] == [True]
+    assert ["encrypted" in sentence for sentence in collect(course.open(SLUG), path).refused] == [True]
     with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
         archive.writestr(f"ada/{SLUG}/{SLUG}.ipynb", "data")
-    assert ["no learning platform" in sentence for sentence in collect(course, SLUG, path).refused] == [True]
+    assert ["no learning platform" in sentence for sentence in collect(course.open(SLUG), path).refused] == [True]
 
 
 @pytest.mark.parametrize("data", [b"", b"PK", b"not a zip", b"PK\x05\x06" + b"\xff" * 18])
@@ -250,7 +250,7 @@ def test_what_is_no_archive_is_named(course: Course, data: bytes) -> None:
     path = course.root / "in.zip"
     path.write_bytes(data)
     with pytest.raises(ArchiveError, match=r"in\.zip: not a zip archive"):
-        collect(course, SLUG, path)
+        collect(course.open(SLUG), path)
 
 
 @pytest.mark.parametrize(

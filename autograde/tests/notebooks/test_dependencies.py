@@ -30,26 +30,26 @@ def course(tmp_path: Path) -> Course:
         file = tmp_path / "reference_impl" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
-    tests = course.paths(SLUG).hidden_tests / "test_scale.py"
+    tests = course.open(SLUG).paths.hidden_tests / "test_scale.py"
     tests.write_text("import reference_impl.scaling as scaling\n" + tests.read_text())
     return course
 
 
 def test_what_is_imported_through_others_counts_and_what_is_not_does_not(course: Course) -> None:
-    found = {str(path.relative_to(course.root / "reference_impl")) for path in checks_files(course, SLUG)[1:]}
+    found = {str(path.relative_to(course.root / "reference_impl")) for path in checks_files(course.open(SLUG))[1:]}
     assert found == FILES.keys() - {"server.py"}
 
 
 @pytest.mark.parametrize(("name", "counts"), [("inner/deep.py", True), ("shared.py", True), ("server.py", False)])
 def test_an_edit_changes_the_digest_if_the_checks_could_see_it(course: Course, name: str, counts: bool) -> None:
-    before = checks_digest(course, SLUG)
+    before = checks_digest(course.open(SLUG))
     with (course.root / "reference_impl" / name).open("a") as file:
         file.write("# edited\n")
-    assert (checks_digest(course, SLUG) != before) is counts
+    assert (checks_digest(course.open(SLUG)) != before) is counts
 
 
 def test_every_assignment_of_the_course_finds_its_reference() -> None:
     course = load_course(Path(__file__).parents[3])
     for slug in course.slugs:
-        parts = {path.parent.name for path in checks_files(course, slug)}
+        parts = {path.parent.name for path in checks_files(course.open(slug))}
         assert {"reference_impl", slug} <= parts

@@ -38,26 +38,26 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
     make_checked_course(root)
     (root / "source" / f"{SLUG}.py").write_text(SOURCE + EXPERIMENT)
     course = load_course(root)
-    release(course, [SLUG])
+    release([course.open(SLUG)])
     return course
 
 
 @pytest.fixture(scope="module")
 def pool(course: Course) -> Iterator[GraderPool]:
-    with GraderPool(course, SLUG) as graders:
+    with GraderPool(course.open(SLUG)) as graders:
         yield graders
 
 
 def handed_in(course: Course, change: Change = lambda notebook: None) -> Submission:
     """Run from top to bottom by ada, whose first experiment printed her name."""
-    notebook = nbformat.read(course.paths(SLUG).released_notebook, as_version=4)
+    notebook = nbformat.read(course.open(SLUG).paths.released_notebook, as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     for count, cell in enumerate(code, start=1):
         cell["execution_count"] = count
     cell_named(notebook, "scale")["source"] = "def scale(x, factor):\n    return x * factor"
     cell_named(notebook, "experiment")["outputs"] = THEIRS
     change(notebook)
-    return from_notebook(notebook, course.paths(SLUG).released_notebook, "ada", SLUG)
+    return from_notebook(notebook, course.open(SLUG).paths.released_notebook, "ada", SLUG)
 
 
 def cell_named(notebook: Any, name: str) -> Any:
@@ -135,7 +135,7 @@ def test_otherwise_they_run(course: Course, pool: GraderPool, change: Change) ->
 
 def test_a_script_has_no_outputs_so_they_run(course: Course, pool: GraderPool, tmp_path: Path) -> None:
     (tmp_path / "ada.py").write_text((course.root / "source" / f"{SLUG}.py").read_text())
-    report = graded(pool, submission_for(course, SLUG, str(tmp_path / "ada.py")))
+    report = graded(pool, submission_for(course.open(SLUG), str(tmp_path / "ada.py")))
     assert shown(report) == "run by the grader\n"
 
 
@@ -169,9 +169,9 @@ def test_a_course_may_run_them_always(course: Course) -> None:
         )
     )
     try:
-        with GraderPool(always, SLUG) as graders:
+        with GraderPool(always.open(SLUG)) as graders:
             assert shown(graded(graders, handed_in(course))) == "run by the grader\n"
     finally:
         (course.root / "course_config.py").write_text(config)
     submission = handed_in(course)
-    assert version_of(always, submission).policies != version_of(course, submission).policies
+    assert version_of(always.open(SLUG), submission).policies != version_of(course.open(SLUG), submission).policies

@@ -30,7 +30,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A released notebook; made without a gradebook, which is quicker."""
     from autograde.notebooks.release import draft
 
-    return draft(make_course(tmp_path_factory.mktemp("course")), SLUG)
+    return draft(make_course(tmp_path_factory.mktemp("course")).open(SLUG))
 
 
 @pytest.fixture

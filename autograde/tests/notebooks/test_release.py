@@ -18,11 +18,11 @@ from autograde.tests.tiny_course import SLUG, SOURCE, header, make_course
 
 
 def write(course: Course, text: str) -> None:
-    course.paths(SLUG).source.write_text(text)
+    course.open(SLUG).paths.source.write_text(text)
 
 
 def test_a_release_holds_notebook_and_data_and_no_secret(released: Course) -> None:
-    folder = released.paths(SLUG).release
+    folder = released.open(SLUG).paths.release
     files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     assert files == [f"{SLUG}.ipynb", "data/numbers.txt"]
     text = (folder / f"{SLUG}.ipynb").read_text()
@@ -32,9 +32,9 @@ def test_a_release_holds_notebook_and_data_and_no_secret(released: Course) -> No
 
 
 def test_releasing_twice_gives_the_same_bytes(released: Course) -> None:
-    notebook = released.paths(SLUG).released_notebook
+    notebook = released.open(SLUG).paths.released_notebook
     before = notebook.read_bytes()
-    release(released, [SLUG])
+    release([released.open(SLUG)])
     assert notebook.read_bytes() == before
     assert [cell.id for cell in nbformat.read(notebook, 4).cells][-2:] == ["cell-05", "why"]
 
@@ -43,24 +43,24 @@ def test_a_release_that_is_killed_leaves_the_one_before(released: Course, monkey
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    folder = released.paths(SLUG).release
+    folder = released.open(SLUG).paths.release
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     with monkeypatch.context() as patch:
         patch.setattr("autograde.disk.os.replace", killed)
         with pytest.raises(KeyboardInterrupt):
-            release(released, [SLUG])
+            release([released.open(SLUG)])
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
-    release(released, [SLUG])
+    release([released.open(SLUG)])
     assert list((released.root / "build" / "release").iterdir()) == []
 
 
 def test_commands_at_the_same_time_stage_one_after_the_other(tiny_course: Course) -> None:
-    source = tiny_course.paths(SLUG).source
+    source = tiny_course.open(SLUG).paths.source
     with ThreadPoolExecutor(8) as threads:
         for round_ in range(1, 6):
             later = source.stat().st_mtime + round_
             os.utime(source, (later, later))
-            list(threads.map(lambda _: stage_if_stale(tiny_course, SLUG), range(8)))
+            list(threads.map(lambda _: stage_if_stale(tiny_course.open(SLUG)), range(8)))
             assert (tiny_course.stage / SLUG / f"{SLUG}.ipynb").exists()
             assert (tiny_course.stage / SLUG / "data" / "numbers.txt").exists()
 
@@ -70,17 +70,17 @@ def test_a_course_may_lie_below_any_name_that_nbgrader_can_read(tmp_path: Path, 
     course = make_course(tmp_path / name)
     if refused:
         with pytest.raises(CourseError, match="rename the folder"):
-            draft(course, SLUG)
+            draft(course.open(SLUG))
     else:
-        assert draft(course, SLUG).exists()
+        assert draft(course.open(SLUG)).exists()
 
 
 def test_points_come_from_the_source(tiny_course: Course) -> None:
-    assert points(tiny_course, SLUG) == {"scale": 4.0}
+    assert points(tiny_course.open(SLUG)) == {"scale": 4.0}
 
 
 def test_the_source_itself_is_never_staged(tiny_course: Course) -> None:
-    staged = stage(tiny_course, SLUG)
+    staged = stage(tiny_course.open(SLUG))
     assert [path.name for path in staged.parent.rglob("*.py")] == []
 
 
@@ -103,21 +103,21 @@ def test_mistakes_are_named_with_file_line_and_cell(tiny_course: Course, old: st
     assert old in SOURCE
     write(tiny_course, SOURCE.replace(old, new))
     with pytest.raises(CourseError, match=words):
-        stage(tiny_course, SLUG)
+        stage(tiny_course.open(SLUG))
 
 
 def test_a_hidden_test_without_a_cell_is_a_mistake(tiny_course: Course) -> None:
-    (tiny_course.paths(SLUG).hidden_tests / "test_other.py").write_text("")
+    (tiny_course.open(SLUG).paths.hidden_tests / "test_other.py").write_text("")
     with pytest.raises(CourseError, match="no cell 'other-checks'"):
-        stage(tiny_course, SLUG)
+        stage(tiny_course.open(SLUG))
 
 
 def test_missing_data_and_unknown_slugs_are_mistakes(tiny_course: Course) -> None:
     (tiny_course.root / "source" / "data" / "numbers.txt").unlink()
     with pytest.raises(CourseError, match=r"data file 'numbers.txt' is not in"):
-        stage(tiny_course, SLUG)
+        stage(tiny_course.open(SLUG))
     with pytest.raises(CourseError, match="did you mean a01_scale"):
-        stage(tiny_course, "a01_scal")
+        stage(tiny_course.open("a01_scal"))
 
 
 @pytest.mark.parametrize(
@@ -126,34 +126,34 @@ def test_missing_data_and_unknown_slugs_are_mistakes(tiny_course: Course) -> Non
 def test_a_leak_stops_the_release(tiny_course: Course, secret: str) -> None:
     (tiny_course.root / "source" / "data" / "numbers.txt").write_text(f"1\n{secret}\n")
     with pytest.raises(CourseError, match=r"not released: data/numbers.txt contains a line of"):
-        release(tiny_course, [SLUG])
-    assert not tiny_course.paths(SLUG).release.exists()
+        release([tiny_course.open(SLUG)])
+    assert not tiny_course.open(SLUG).paths.release.exists()
 
 
 def test_a_hidden_test_shown_in_the_source_is_a_leak(tiny_course: Course) -> None:
     shown = SOURCE.replace("assert scale(2, 3) == 6", "assert student.scale(1234.5, 6.789) == 1234.5 * 6.789")
     write(tiny_course, shown)
     with pytest.raises(CourseError, match="not released"):
-        draft(tiny_course, SLUG)
+        draft(tiny_course.open(SLUG))
 
 
 def test_a_failed_release_leaves_the_old_one(released: Course) -> None:
-    before = released.paths(SLUG).released_notebook.read_bytes()
+    before = released.open(SLUG).paths.released_notebook.read_bytes()
     write(released, SOURCE.replace("    ### END SOLUTION\n", ""))
     with pytest.raises(CourseError):
-        release(released, [SLUG])
-    assert released.paths(SLUG).released_notebook.read_bytes() == before
+        release([released.open(SLUG)])
+    assert released.open(SLUG).paths.released_notebook.read_bytes() == before
 
 
 def test_assembled_programs_are_clean_submissions(released: Course) -> None:
-    right = assemble(released, SLUG, {})
+    right = assemble(released.open(SLUG), {})
     assert "product_of_both" in right.cells[2].source
     assert "SOLUTION" not in right.cells[2].source
-    wrong = assemble(released, SLUG, {"scale": "def scale(x, factor): return x"})
-    submission = from_notebook(wrong, released.paths(SLUG).released_notebook, "wrong", SLUG)
+    wrong = assemble(released.open(SLUG), {"scale": "def scale(x, factor): return x"})
+    submission = from_notebook(wrong, released.open(SLUG).paths.released_notebook, "wrong", SLUG)
     assert ("scale", "def scale(x, factor): return x") in submission.cells
     with pytest.raises(CourseError, match="no answer cell 'scal'; did you mean scale"):
-        assemble(released, SLUG, {"scal": ""})
+        assemble(released.open(SLUG), {"scal": ""})
 
 
 def test_programs_are_read_by_cell(tmp_path: Path) -> None:
@@ -171,4 +171,4 @@ def test_a_task_needs_points(tiny_course: Course) -> None:
     task = f"\n# %% [markdown] nbgrader={header(grade_id='task', task=True)}\n# Draw it.\n"
     write(tiny_course, SOURCE + task)
     with pytest.raises(CourseError, match="cell 'task': a graded cell needs points"):
-        stage(tiny_course, SLUG)
+        stage(tiny_course.open(SLUG))

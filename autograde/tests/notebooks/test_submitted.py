@@ -19,16 +19,16 @@ Damage = Callable[[Course, Path], object]
 
 
 def linked_file(course: Course, folder: Path) -> None:
-    (folder / "extra.py").symlink_to(course.paths(SLUG).hidden_tests / "test_scale.py")
+    (folder / "extra.py").symlink_to(course.open(SLUG).paths.hidden_tests / "test_scale.py")
 
 
 def linked_deep_file(course: Course, folder: Path) -> None:
     (folder / "data").mkdir()
-    (folder / "data" / "extra.py").symlink_to(course.paths(SLUG).hidden_tests / "test_scale.py")
+    (folder / "data" / "extra.py").symlink_to(course.open(SLUG).paths.hidden_tests / "test_scale.py")
 
 
 def linked_subfolder(course: Course, folder: Path) -> None:
-    (folder / "tests").symlink_to(course.paths(SLUG).hidden_tests)
+    (folder / "tests").symlink_to(course.open(SLUG).paths.hidden_tests)
 
 
 def dangling_link(course: Course, folder: Path) -> None:
@@ -37,20 +37,20 @@ def dangling_link(course: Course, folder: Path) -> None:
 
 def linked_notebook(course: Course, folder: Path) -> None:
     (folder / f"{SLUG}.ipynb").unlink()
-    (folder / f"{SLUG}.ipynb").symlink_to(course.paths(SLUG).submitted("ann") / f"{SLUG}.ipynb")
+    (folder / f"{SLUG}.ipynb").symlink_to(course.open(SLUG).paths.submitted("ann") / f"{SLUG}.ipynb")
 
 
 def linked_assignment(course: Course, folder: Path) -> None:
     (folder / f"{SLUG}.ipynb").unlink()
     folder.rmdir()
-    folder.symlink_to(course.paths(SLUG).submitted("ann"))
+    folder.symlink_to(course.open(SLUG).paths.submitted("ann"))
 
 
 def linked_student(course: Course, folder: Path) -> None:
     linked_assignment(course, folder)
     folder.unlink()
     folder.parent.rmdir()
-    folder.parent.symlink_to(course.paths(SLUG).submitted("ann").parent)
+    folder.parent.symlink_to(course.open(SLUG).paths.submitted("ann").parent)
 
 
 def pipe(course: Course, folder: Path) -> None:
@@ -68,10 +68,10 @@ def test_a_link_is_refused_and_nothing_of_it_is_kept(
 ) -> None:
     hand_in(released, "ann")
     damage(released, hand_in(released, "bob").parent)
-    errors = record(released, SLUG, ["ann", "bob"])
+    errors = record(released.open(SLUG), ["ann", "bob"])
     assert set(errors) == {"bob"}
     assert "hand in" in errors["bob"]
-    assert not released.paths(SLUG).autograded("bob").exists()
+    assert not released.open(SLUG).paths.autograded("bob").exists()
     assert str(released.root) not in errors["bob"]
 
 
@@ -91,7 +91,7 @@ def test_a_flood_of_files_is_refused(released: Course) -> None:
     for number in range(MAX_FILES + 1):
         (folder / f"{number}.txt").touch()
     with pytest.raises(SubmissionError, match="files were handed in"):
-        submission_of(released, SLUG, "bob")
+        submission_of(released.open(SLUG), "bob")
 
 
 def test_grades_are_recorded_without_the_environments_programs_on_the_path(
@@ -102,7 +102,7 @@ def test_grades_are_recorded_without_the_environments_programs_on_the_path(
     from autograde.records import database
 
     database._schema.cache_clear()
-    assert record(released, SLUG, ["ann"]) == {}
+    assert record(released.open(SLUG), ["ann"]) == {}
 
 
 def test_a_file_of_another_name_is_named(released: Course) -> None:
@@ -111,4 +111,4 @@ def test_a_file_of_another_name_is_named(released: Course) -> None:
     with pytest.raises(
         SubmissionError, match=rf"No file {SLUG}\.ipynb was handed in; in its place: 'Scale \(1\)\.ipynb'\."
     ):
-        submission_of(released, SLUG, "bob")
+        submission_of(released.open(SLUG), "bob")

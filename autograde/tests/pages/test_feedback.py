@@ -75,7 +75,7 @@ def test_all_text_is_escaped_and_survives_the_sanitizer() -> None:
 
 
 def test_feedback_pages_are_inert(released: Course, fake_grading: FakeGrading) -> None:
-    notebook = nbformat.read(released.paths(SLUG).released_notebook, 4)
+    notebook = nbformat.read(released.open(SLUG).paths.released_notebook, 4)
     notebook.cells[-1]["source"] = HOSTILE + "\n\n[go](javascript:alert(7)) ![x](http://evil/x.png)"
     notebook.cells.append(nbformat.v4.new_markdown_cell(HOSTILE))
     notebook.cells.append(nbformat.v4.new_raw_cell(HOSTILE))
@@ -84,12 +84,12 @@ def test_feedback_pages_are_inert(released: Course, fake_grading: FakeGrading) -
     outputs.append({"output_type": "stream", "name": "stdout", "text": HOSTILE})
     report = a_report(points=2.0, cells=[CellRun(cell="scale", outputs=outputs)])
     fake_grading.reports["ann"] = report
-    assert record(released, SLUG, ["ann"]) == {}
-    graded = nbformat.read(released.paths(SLUG).autograded("ann") / f"{SLUG}.ipynb", 4)
+    assert record(released.open(SLUG), ["ann"]) == {}
+    graded = nbformat.read(released.open(SLUG).paths.autograded("ann") / f"{SLUG}.ipynb", 4)
     # Formgrader renders these as they are.
     assert all(dangers(cell.source) == [] for cell in graded.cells if cell.cell_type != "code")
-    assert write_feedback(released, SLUG) == {}
-    page = released.paths(SLUG).feedback("ann").read_text()
+    assert write_feedback(released.open(SLUG)) == {}
+    page = released.open(SLUG).paths.feedback("ann").read_text()
     assert dangers(page) == []
     assert "Content-Security-Policy" in page
     assert "2 of 4 points" in page
@@ -102,11 +102,11 @@ def test_feedback_pages_are_inert(released: Course, fake_grading: FakeGrading) -
 
 
 def test_an_answer_that_nobody_has_marked_is_named_so(released: Course, fake_grading: FakeGrading) -> None:
-    notebook = nbformat.read(released.paths(SLUG).released_notebook, 4)
+    notebook = nbformat.read(released.open(SLUG).paths.released_notebook, 4)
     next(cell for cell in notebook.cells if cell.id == "why")["source"] = "Because it is linear: $f(2x) = 2 f(x)$."
     hand_in(released, "ann", notebook)
     fake_grading.reports["ann"] = a_report(problems=[stopped("stopped after 30 s")])
-    assert record(released, SLUG, ["ann"]) == {}
+    assert record(released.open(SLUG), ["ann"]) == {}
     page = feedback_of(released, "ann")
     assert "2 points are <strong>not marked yet</strong>" in page
     assert "cell scale: stopped after 30 s" in page
@@ -129,7 +129,7 @@ def test_what_an_answer_prints_hides_nothing_below_it(released: Course, fake_gra
     printed = "".join(f"step {number}\n" for number in range(1000))
     outputs = [{"output_type": "stream", "name": "stdout", "text": text} for text in (printed, "all is well\n")]
     fake_grading.reports["ann"] = a_report(points=2.0, cells=[CellRun(cell="scale", outputs=outputs)])
-    assert record(released, SLUG, ["ann"]) == {}
+    assert record(released.open(SLUG), ["ann"]) == {}
     page = feedback_of(released, "ann")
     shown, folded = page.split("<details><summary>and 960 more lines</summary>")
     assert "step 39</pre>" in shown
@@ -142,8 +142,8 @@ def stopped(error: str) -> Problem:
 
 
 def feedback_of(course: Course, student: str) -> str:
-    assert write_feedback(course, SLUG) == {}
-    return course.paths(SLUG).feedback(student).read_text()
+    assert write_feedback(course.open(SLUG)) == {}
+    return course.open(SLUG).paths.feedback(student).read_text()
 
 
 def test_what_is_true_of_many_checks_is_told_once() -> None:
@@ -176,7 +176,7 @@ def test_the_first_check_that_cost_points_is_what_to_mend() -> None:
 def test_the_page_begins_with_what_to_mend(released: Course, fake_grading: FakeGrading) -> None:
     hand_in(released, "ann")
     fake_grading.reports["ann"] = a_report(points=1.0)
-    assert record(released, SLUG, ["ann"]) == {}
+    assert record(released.open(SLUG), ["ann"]) == {}
     page = feedback_of(released, "ann")
     assert ">scale</a>: ✗ any number is scaled</li>" in page
     assert page.index("What to mend first") < page.index("<main>")
@@ -202,9 +202,9 @@ def test_the_policy_forbids_scripts() -> None:
 def test_problems_stand_above_the_page_as_text(released: Course, fake_grading: FakeGrading) -> None:
     hand_in(released, "ada")
     fake_grading.reports = {"ada": a_report(problems=[stopped("<b>NameError</b>")])}
-    record(released, SLUG, ["ada"])
-    assert write_feedback(released, SLUG) == {}
-    page = released.paths(SLUG).feedback("ada").read_text()
+    record(released.open(SLUG), ["ada"])
+    assert write_feedback(released.open(SLUG)) == {}
+    page = released.open(SLUG).paths.feedback("ada").read_text()
     assert "<li>cell scale: &lt;b&gt;NameError&lt;/b&gt;</li>" in page
     assert ">scale</a>" in page
     assert "Test cell" not in page

@@ -47,14 +47,14 @@ def test_every_formula_of_the_course_is_drawn(source: Path) -> None:
 
 
 def test_a_student_s_formula_is_text_and_their_mathml_is_gone(released: Course, fake_grading: FakeGrading) -> None:
-    notebook = nbformat.read(released.paths(SLUG).released_notebook, 4)
+    notebook = nbformat.read(released.open(SLUG).paths.released_notebook, 4)
     theirs = r"Because $\sqrt{2}$. <math><mi>y</mi></math>"
     next(cell for cell in notebook.cells if cell.id == "why")["source"] = theirs
     notebook.cells.append(nbformat.v4.new_markdown_cell(theirs))
     hand_in(released, "ann", notebook)
-    assert record(released, SLUG, ["ann"]) == {}
-    assert write_feedback(released, SLUG) == {}
-    page = released.paths(SLUG).feedback("ann").read_text()
+    assert record(released.open(SLUG), ["ann"]) == {}
+    assert write_feedback(released.open(SLUG)) == {}
+    page = released.open(SLUG).paths.feedback("ann").read_text()
     assert page.count(r'<code class="tex">\sqrt{2}</code>') == 2
     assert "<math" not in page
 

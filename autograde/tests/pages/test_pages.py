@@ -176,7 +176,7 @@ def test_a_page_for_staff_is_sound(browser: Any, page_of: Callable[[str], Path],
 
 
 def test_a_student_s_page_is_sound_and_small(browser: Any, released: Course, fake_grading: FakeGrading) -> None:
-    notebook = nbformat.read(released.paths(SLUG).released_notebook, 4)
+    notebook = nbformat.read(released.open(SLUG).paths.released_notebook, 4)
     notebook.cells[-1]["source"] = f"$\\sqrt{{2}}$ <math><mi>x</mi></math> {HOSTILE}"
     hand_in(released, "ann", notebook)
     many = [verdict(number, Outcome.FAILED, **WRONG | {"hint": f"hint {number}"}) for number in range(5)]
@@ -189,9 +189,9 @@ def test_a_student_s_page_is_sound_and_small(browser: Any, released: Course, fak
         assignment=SLUG, student="ann", digest="d", cells=[CellRun(cell="scale", outputs=printed)],
         exercises=[ExerciseReport(exercise="scale", verdicts=points)],
     )  # fmt: skip
-    assert record(released, SLUG, ["ann"]) == {}
-    assert write_feedback(released, SLUG) == {}
-    path = released.paths(SLUG).feedback("ann")
+    assert record(released.open(SLUG), ["ann"]) == {}
+    assert write_feedback(released.open(SLUG)) == {}
+    path = released.open(SLUG).paths.feedback("ann")
     assert path.stat().st_size < 300_000
     text = path.read_text()
     assert 'alt="Heat map: part [1, 0:3, 0:3] of the result' in text

@@ -35,12 +35,12 @@ def course_due(due: str, timezone: str = BERLIN, **extensions: str) -> Course:
     ],
 )
 def test_a_local_deadline_is_one_moment(due: str, timezone: str, utc: str) -> None:
-    assert course_due(due, timezone).due(SLUG) == datetime.fromisoformat(utc).replace(tzinfo=UTC)
+    assert course_due(due, timezone).open(SLUG).due == datetime.fromisoformat(utc).replace(tzinfo=UTC)
 
 
 def test_an_extension_over_the_change_of_clocks_ends_at_its_local_time() -> None:
     course = course_due("2027-03-27 23:59", ada="2027-03-28 23:59")
-    assert course.extensions(SLUG) == {"ada": timedelta(hours=23)}
+    assert course.open(SLUG).extensions == {"ada": timedelta(hours=23)}
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_dates_extensions_and_penalties_reach_the_gradebook(dated: Course) -> No
     for student in ("ada", "bob"):
         hand_in(dated, student, when="2027-02-01 00:59:00 CET" if student == "ada" else "2027-01-31 23:59:00 UTC")
     hand_in(dated, "cy", when="2027-01-31 22:59:00 UTC")
-    assert record(dated, SLUG, ["ada", "bob", "cy"]) == {}
+    assert record(dated.open(SLUG), ["ada", "bob", "cy"]) == {}
     assert standing(dated, "ada") == (datetime(2027, 2, 2, 22, 59), 0, 0)
     assert standing(dated, "bob") == (datetime(2027, 1, 31, 22, 59), 3600, pytest.approx(0.4))
     assert standing(dated, "cy") == (datetime(2027, 1, 31, 22, 59), 0, 0)
@@ -108,18 +108,18 @@ def test_dates_extensions_and_penalties_reach_the_gradebook(dated: Course) -> No
 
 def test_an_extension_of_the_gradebook_alone_counts_and_stays(dated: Course) -> None:
     hand_in(dated, "bob", when="2027-01-31 23:59:00 UTC")
-    assert record(dated, SLUG, ["bob"]) == {}
+    assert record(dated.open(SLUG), ["bob"]) == {}
     with Gradebook(dated.gradebook_url, dated.name) as gradebook:
         gradebook.grant_extension(SLUG, "bob", hours=2)
-    assert record(dated, SLUG, ["bob"]) == {}
+    assert record(dated.open(SLUG), ["bob"]) == {}
     assert standing(dated, "bob") == (datetime(2027, 2, 1, 0, 59), 0, 0)
 
 
 def test_a_deadline_that_was_moved_is_moved_in_the_gradebook(dated: Course, tmp_path: Path) -> None:
     hand_in(dated, "bob", when="2027-01-31 23:59:00 UTC")
-    assert record(dated, SLUG, ["bob"]) == {}
+    assert record(dated.open(SLUG), ["bob"]) == {}
     moved = replace(dated, assignments=[replace(dated.assignments[0], due="2027-02-01 01:00", extensions={})])
     config = dated.root / "course_config.py"
     config.write_text(config.read_text().replace("2027-01-31 23:59", "2027-02-01 01:00"))
-    assert record(moved, SLUG, ["bob"]) == {}
+    assert record(moved.open(SLUG), ["bob"]) == {}
     assert standing(moved, "bob") == (datetime(2027, 2, 1, 0, 0), 0, 0)

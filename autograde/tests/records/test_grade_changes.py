@@ -44,12 +44,12 @@ def graded_state(course: Course, student: str) -> tuple[float, float | None, tim
 def regraded(checked_once: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Course, Done]:
     """A class graded by a check that is too strict, marked, shown; then the check was mended and all graded again."""
     course = released_copy(checked_once, tmp_path_factory.mktemp("regraded"))
-    tests = course.paths(SLUG).hidden_tests / "test_scale.py"
+    tests = course.open(SLUG).paths.hidden_tests / "test_scale.py"
     mended = tests.read_text()
     tests.write_text(mended.replace("oracle.compare(student.scale(x, factor), x, factor)", "assert False", 1))
     for student, answer in (("ada", RIGHT), ("bob", ADDS), ("late", RIGHT)):
         when = "2027-02-02 12:00:00 UTC" if student == "late" else ""
-        hand_in(course, student, assemble(course, SLUG, {"scale": answer, "why": "Because."}), when=when)
+        hand_in(course, student, assemble(course.open(SLUG), {"scale": answer, "why": "Because."}), when=when)
     assert course_here(course, "grade", SLUG).returncode == 0
     with Gradebook(course.gradebook_url, course.name) as gradebook:
         for student in ("ada", "late"):
@@ -68,17 +68,17 @@ def regraded(checked_once: Path, tmp_path_factory: pytest.TempPathFactory) -> tu
 
 def test_the_change_is_shown_for_review(regraded: tuple[Course, Done]) -> None:
     course, again = regraded
-    found = {change.student: change for change in changes(course, SLUG)}
+    found = {change.student: change for change in changes(course.open(SLUG))}
     assert {who: (change.before, change.after) for who, change in found.items()} == {"ada": (1, 4), "late": (1, 4)}
     assert found["ada"].because == ("checks",)
-    with course.paths(SLUG).changes.open() as file:
+    with course.open(SLUG).paths.changes.open() as file:
         rows = list(csv.DictReader(file))
     assert [(row["student"], row["before"], row["after"], row["change"]) for row in rows] == [
         ("ada", "1.0", "4.0", "3.0"),
         ("late", "1.0", "4.0", "3.0"),
     ]
     assert rows[0]["exercises"] == "scale 1 → 4"
-    page = BeautifulSoup(course.paths(SLUG).changes_page.read_text(), "html.parser")
+    page = BeautifulSoup(course.open(SLUG).paths.changes_page.read_text(), "html.parser")
     assert "2 students: 2 gain, 0 lose points" in page.text
     groups, students = page.find_all("table")
     assert [cell.text for cell in groups.tbody.find_all("td")] == ["2", "scale", "1 → 4", "ada, late"]
@@ -106,7 +106,7 @@ def test_the_log_says_who_graded_what_with_which_version(
     regraded: tuple[Course, Done],
 ) -> None:
     course, _ = regraded
-    log = list(entries(course, SLUG))
+    log = list(entries(course.open(SLUG)))
     assert [entry.event for entry in log] == [GRADED] * 3 + [SHOWN] * 3 + [GRADED] * 3
     first, last = (next(e for e in part if e.student == "ada") for part in (log, log[6:]))
     assert (first.before, first.after, last.before, last.after) == (None, 1.0, 1.0, 4.0)
@@ -127,11 +127,13 @@ def test_what_has_not_changed_is_not_run_and_feedback_ends_the_review(
     assert course.log.stat().st_size == size
     assert course_here(course, "report", SLUG).returncode == 0
     to_review = f'<a href="{SLUG}-changes.html">2 students would see other points than before</a>'
-    assert to_review in course.paths(SLUG).class_page.read_text()
+    assert to_review in course.open(SLUG).paths.class_page.read_text()
     assert course_here(course, "feedback", SLUG).returncode == 0
-    assert not course.paths(SLUG).changes.exists()
-    assert not course.paths(SLUG).changes_page.exists()
-    assert f"{SLUG}-changes.html" not in course.paths(SLUG).class_page.read_text(), "it is written again with the rest"
+    assert not course.open(SLUG).paths.changes.exists()
+    assert not course.open(SLUG).paths.changes_page.exists()
+    assert f"{SLUG}-changes.html" not in course.open(SLUG).paths.class_page.read_text(), (
+        "it is written again with the rest"
+    )
     assert course_here(course, "grade", SLUG).stdout.count("changed") == 0
 
 
@@ -151,9 +153,9 @@ def entry(event: str, student: str, after: float, submission: str = "s", checks:
 
 def test_new_work_is_no_regrading_until_the_old_was_shown(tiny_course: Course) -> None:
     append(tiny_course, [entry(GRADED, "ada", 1), entry(GRADED, "ada", 3, submission="better")])
-    assert changes(tiny_course, SLUG) == []
+    assert changes(tiny_course.open(SLUG)) == []
     append(tiny_course, [entry(SHOWN, "ada", 3), entry(GRADED, "ada", 4, submission="best")])
-    (change,) = changes(tiny_course, SLUG)
+    (change,) = changes(tiny_course.open(SLUG))
     assert (change.before, change.after, change.because) == (3, 4, ("submission",))
 
 
@@ -165,7 +167,7 @@ def test_changes_add_up_over_regradings_and_cancel_out(tiny_course: Course) -> N
     assert (change.before, change.after, exercises_text(change)) == (1, 2, "scale 1 → 2")
     append(tiny_course, [entry(GRADED, "ada", 1, checks="f")])
     assert write_changes(tiny_course, SLUG) == []
-    assert not tiny_course.paths(SLUG).changes.exists()
+    assert not tiny_course.open(SLUG).paths.changes.exists()
 
 
 def test_who_loses_points_is_named_first() -> None:
@@ -187,7 +189,7 @@ def test_a_line_that_a_power_cut_tore_costs_only_itself(tiny_course: Course) -> 
     for cut in range(1, len(whole)):
         tiny_course.log.write_bytes(whole + whole[:cut])
         append(tiny_course, [entry(GRADED, "bob", 2)])
-        found = [each.student for each in entries(tiny_course, SLUG)]
+        found = [each.student for each in entries(tiny_course.open(SLUG))]
         # Only the newline was missing: then the line is whole, and ada is there twice.
         assert found == (["ada", "ada", "bob"] if cut == len(whole) - 1 else ["ada", "bob"])
 
@@ -222,7 +224,7 @@ def test_writers_that_are_killed_tear_no_line_but_their_last(tmp_path: Path) -> 
     assert len(lines) > 20
     course = Course("tiny", [], root=tmp_path)
     append(course, [entry(GRADED, "carol", 1.0)])
-    found = [each.student for each in entries(course, SLUG)]
+    found = [each.student for each in entries(course.open(SLUG))]
     assert set(found) == {"a" * 300, "b" * 300, "carol"}
     assert found[-1] == "carol"
     assert len(lines) - len(writers) <= len(found) - 1 <= len(lines)
@@ -233,15 +235,15 @@ def test_what_stock_commands_grade_is_logged_and_a_withheld_report_replaces_none
 ) -> None:
     hand_in(released, "ada")
     fake_grading.reports["ada"] = a_report(points=2.0)
-    assert record(released, SLUG, ["ada"]) == {}
-    path = released.paths(SLUG).report("ada")
+    assert record(released.open(SLUG), ["ada"]) == {}
+    path = released.open(SLUG).paths.report("ada")
     before = path.read_bytes()
-    hand_in(released, "ada", released.paths(SLUG).released_notebook.read_bytes() + b"\n")
+    hand_in(released, "ada", released.open(SLUG).paths.released_notebook.read_bytes() + b"\n")
     fake_grading.reports["ada"] = broken("ada")
-    assert "our fault" in record(released, SLUG, ["ada"])["ada"]
+    assert "our fault" in record(released.open(SLUG), ["ada"])["ada"]
     assert path.read_bytes() == before
-    assert [(entry.event, entry.before, entry.after) for entry in entries(released, SLUG)] == [
+    assert [(entry.event, entry.before, entry.after) for entry in entries(released.open(SLUG))] == [
         (GRADED, None, 2.0),
         (WITHHELD, 2.0, None),
     ]
-    assert changes(released, SLUG) == []
+    assert changes(released.open(SLUG)) == []

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import pytest
 
 from autograde.cli.console import class_data, say_class
-from autograde.course import Course
+from autograde.course import Course, Work
 from autograde.grading.digests import digest_of
 from autograde.notebooks.extract import Submission
 from autograde.notebooks.submitted import submission_of
@@ -28,8 +28,8 @@ class FullMarks:
         self.read = read
         self.read_before_each: list[int] = []
 
-    def __call__(self, course: Course, slug: str, jobs: int, device: str) -> FullMarks:
-        self.course = course
+    def __call__(self, work: Work, jobs: int, device: str) -> FullMarks:
+        self.work = work
         self.read.clear()
         return self
 
@@ -37,7 +37,7 @@ class FullMarks:
         for submission in submissions:
             self.read_before_each.append(len(self.read))
             cells = [CellRun(cell="scale", outputs=[{"output_type": "stream", "text": "x" * 10_000}])]
-            yield a_report(submission.student, digest=digest_of(self.course, submission), cells=cells)
+            yield a_report(submission.student, digest=digest_of(self.work, submission), cells=cells)
 
     def __enter__(self) -> FullMarks:
         return self
@@ -50,9 +50,9 @@ def graders(released: Course, monkeypatch: pytest.MonkeyPatch) -> FullMarks:
     """The class has handed in."""
     read: list[str] = []
 
-    def noted(course: Course, slug: str, student: str) -> Submission:
+    def noted(work: Work, student: str) -> Submission:
         read.append(student)
-        return submission_of(course, slug, student)
+        return submission_of(work, student)
 
     monkeypatch.chdir(released.root)
     monkeypatch.setattr("autograde.records.grade_class.submission_of", noted)
@@ -62,11 +62,11 @@ def graders(released: Course, monkeypatch: pytest.MonkeyPatch) -> FullMarks:
 
 
 def test_a_class_is_neither_read_nor_kept_all_at_once(released: Course, graders: FullMarks) -> None:
-    result = grade_class(released, SLUG, graders=graders)
+    result = grade_class(released.open(SLUG), graders=graders)
     assert graders.read_before_each == [1, 2, 3, 4, 5]
     assert result.errors == {}
     assert all(report.cells == [] for report in result.reports.values())
-    stored = stored_report(released.paths(SLUG).report("s0"))
+    stored = stored_report(released.open(SLUG).paths.report("s0"))
     assert stored
     assert stored.cells
 
@@ -83,14 +83,14 @@ def test_who_gets_no_grade_is_not_counted_among_the_graded(capsys: pytest.Captur
 
 
 def test_who_is_named_twice_is_graded_once(released: Course, graders: FullMarks) -> None:
-    assert grade_class(released, SLUG, ["s1", "s1"], graders=graders).reports.keys() == {"s1"}
+    assert grade_class(released.open(SLUG), ["s1", "s1"], graders=graders).reports.keys() == {"s1"}
     assert graders.read_before_each == [1]
 
 
 def test_what_has_not_changed_is_not_run(released: Course, graders: FullMarks) -> None:
-    grade_class(released, SLUG, graders=graders)
-    hand_in(released, "s3", released.paths(SLUG).released_notebook.read_bytes() + b"\n")
-    again = grade_class(released, SLUG, graders=graders)
+    grade_class(released.open(SLUG), graders=graders)
+    hand_in(released, "s3", released.open(SLUG).paths.released_notebook.read_bytes() + b"\n")
+    again = grade_class(released.open(SLUG), graders=graders)
     assert again.reports.keys() == set(STUDENTS)
     assert len(graders.read_before_each) == len(STUDENTS) + 1
 
@@ -98,8 +98,8 @@ def test_what_has_not_changed_is_not_run(released: Course, graders: FullMarks) -
 def test_a_file_that_goes_while_the_class_is_graded_is_one_students_error(released: Course, graders: FullMarks) -> None:
     def told(done: int, total: int) -> None:
         assert total == len(STUDENTS)
-        (released.paths(SLUG).submitted("s4") / f"{SLUG}.ipynb").unlink(missing_ok=True)
+        (released.open(SLUG).paths.submitted("s4") / f"{SLUG}.ipynb").unlink(missing_ok=True)
 
-    result = grade_class(released, SLUG, graders=graders, on_progress=told)
+    result = grade_class(released.open(SLUG), graders=graders, on_progress=told)
     assert result.errors == {"s4": f"No file {SLUG}.ipynb was handed in."}
     assert result.reports.keys() == set(STUDENTS) - {"s4"}

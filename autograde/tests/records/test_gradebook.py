@@ -49,13 +49,13 @@ def test_scores_come_from_reports_and_bad_submissions_stop_nobody(released: Cour
     hand_in(released, "cyd", b'{"cells": [')
     hand_in(released, "dan")
     hand_in(released, "eve", '# %% nbgrader={"grade_id": "scale"}\nscale = 1\n', name=f"{SLUG}.py")
-    released.paths(SLUG).submitted("fay").mkdir(parents=True)
+    released.open(SLUG).paths.submitted("fay").mkdir(parents=True)
     fake_grading.reports = {
         "ann": a_report(points=2.5), "bob": a_report(points=0.0), "dan": broken("dan"), "eve": a_report(points=1.5),
     }  # fmt: skip
-    students = students_submitted(released, SLUG)
+    students = students_submitted(released.open(SLUG))
     assert students == ["ann", "bob", "cyd", "dan", "eve", "fay"]
-    errors = record(released, SLUG, students)
+    errors = record(released.open(SLUG), students)
     assert set(errors) == {"cyd", "dan", "fay"}
     assert "our fault" in errors["dan"]
     assert scores(released) == {"ann": 2.5, "bob": 0.0, "eve": 1.5}
@@ -66,17 +66,17 @@ def test_regrading_keeps_manual_marks_and_a_withheld_report_changes_nothing(
 ) -> None:
     hand_in(released, "ann")
     fake_grading.reports["ann"] = a_report(points=1.0)
-    assert record(released, SLUG, ["ann"]) == {}
+    assert record(released.open(SLUG), ["ann"]) == {}
     with Gradebook(released.gradebook_url, released.name) as gradebook:
         grade = gradebook.find_grade("why", SLUG, SLUG, "ann")
         grade.manual_score = 1.25
         gradebook.db.commit()
-    released.paths(SLUG).report("ann").unlink()
+    released.open(SLUG).paths.report("ann").unlink()
     fake_grading.reports["ann"] = a_report(points=3.0)
-    assert record(released, SLUG, ["ann"]) == {}
-    released.paths(SLUG).report("ann").unlink()
+    assert record(released.open(SLUG), ["ann"]) == {}
+    released.open(SLUG).paths.report("ann").unlink()
     fake_grading.reports["ann"] = broken("ann")
-    assert "ann" in record(released, SLUG, ["ann"])
+    assert "ann" in record(released.open(SLUG), ["ann"])
     assert scores(released) == {"ann": 3.0}
     with Gradebook(released.gradebook_url, released.name) as gradebook:
         assert gradebook.find_grade("why", SLUG, SLUG, "ann").manual_score == 1.25
@@ -85,14 +85,14 @@ def test_regrading_keeps_manual_marks_and_a_withheld_report_changes_nothing(
 
 def test_a_report_that_fits_is_not_made_again(released: Course, fake_grading: FakeGrading) -> None:
     hand_in(released, "ann")
-    record(released, SLUG, ["ann"])
-    record(released, SLUG, ["ann"])
+    record(released.open(SLUG), ["ann"])
+    record(released.open(SLUG), ["ann"])
     assert fake_grading.graded == ["ann"]
 
 
 def test_late_work_loses_what_the_course_says(released: Course, fake_grading: FakeGrading) -> None:
     hand_in(released, "ann", when="2027-02-01 12:00:00.0 UTC")
-    record(released, SLUG, ["ann"])
+    record(released.open(SLUG), ["ann"])
     with Gradebook(released.gradebook_url, released.name) as gradebook:
         assert gradebook.find_submission(SLUG, "ann").late_submission_penalty == pytest.approx(0.4)
 
@@ -100,7 +100,7 @@ def test_late_work_loses_what_the_course_says(released: Course, fake_grading: Fa
 def test_a_report_without_the_exercise_scores_nothing(released: Course, fake_grading: FakeGrading) -> None:
     hand_in(released, "ann")
     fake_grading.reports["ann"] = a_report(exercises=[])
-    assert "no checks of exercise 'scale'" in record(released, SLUG, ["ann"])["ann"]
+    assert "no checks of exercise 'scale'" in record(released.open(SLUG), ["ann"])["ann"]
     assert scores(released).get("ann") is None
 
 
@@ -113,8 +113,8 @@ def test_the_notebook_shows_report_and_harmless_outputs(released: Course, fake_g
         {"output_type": "bomb"}, {"output_type": "display_data", "data": {"application/javascript": "x"}},
     ]  # fmt: skip
     fake_grading.reports["ann"] = a_report(points=2.0, cells=[CellRun(cell="scale", outputs=hostile)])
-    assert record(released, SLUG, ["ann"]) == {}
-    notebook = nbformat.read(released.paths(SLUG).autograded("ann") / f"{SLUG}.ipynb", 4)
+    assert record(released.open(SLUG), ["ann"]) == {}
+    notebook = nbformat.read(released.open(SLUG).paths.autograded("ann") / f"{SLUG}.ipynb", 4)
     nbformat.validate(notebook)
     shown, red, left_out = notebook.cells[2].outputs
     assert shown.data == {"text/html": "<b>hi</b>"}
@@ -134,7 +134,7 @@ def test_a_locked_gradebook_changes_nothing(
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("BEGIN EXCLUSIVE")
         with pytest.raises(CourseError, match="locked by another program"):
-            record(released, SLUG, ["ann"])
+            record(released.open(SLUG), ["ann"])
     assert scores(released) == {}
 
 
@@ -152,26 +152,26 @@ def test_a_gradebook_that_does_not_fit_is_refused(
     with closing(sqlite3.connect(released.root / "gradebook.db")) as connection, connection:
         connection.execute(change)
     with pytest.raises(CourseError, match=words):
-        record(released, SLUG, ["ann"])
+        record(released.open(SLUG), ["ann"])
     assert not (released.root / "autograded").exists()
 
 
 def test_no_gradebook_and_no_database_are_named(tiny_course: Course, tmp_path: Path) -> None:
     with pytest.raises(CourseError, match="no gradebook yet"):
-        record(tiny_course, SLUG, ["ann"])
+        record(tiny_course.open(SLUG), ["ann"])
     (tmp_path / "gradebook.db").write_text("not a database at all, just text")
     with pytest.raises(CourseError, match="not a gradebook"):
-        record(tiny_course, SLUG, ["ann"])
+        record(tiny_course.open(SLUG), ["ann"])
 
 
 def test_an_untouched_written_answer_scores_zero_and_another_waits_for_a_person(
     released: Course, fake_grading: FakeGrading
 ) -> None:
-    answered = nbformat.read(released.paths(SLUG).released_notebook, 4)
+    answered = nbformat.read(released.open(SLUG).paths.released_notebook, 4)
     answered.cells[-1]["source"] = "Because it is linear."
     hand_in(released, "ann", answered)
     hand_in(released, "bob")
-    assert record(released, SLUG, ["ann", "bob"]) == {}
+    assert record(released.open(SLUG), ["ann", "bob"]) == {}
     with Gradebook(released.gradebook_url, released.name) as gradebook:
         assert gradebook.find_grade("why", SLUG, SLUG, "ann").needs_manual_grade
         assert gradebook.find_grade("why", SLUG, SLUG, "bob").auto_score == 0
@@ -180,7 +180,7 @@ def test_an_untouched_written_answer_scores_zero_and_another_waits_for_a_person(
 
 def test_a_bad_timestamp_is_named(released: Course, fake_grading: FakeGrading) -> None:
     hand_in(released, "ann", when="yesterday")
-    assert "timestamp.txt: not a time" in record(released, SLUG, ["ann"])["ann"]
+    assert "timestamp.txt: not a time" in record(released.open(SLUG), ["ann"])["ann"]
 
 
 def open_descriptors(course: Course) -> list[str]:
@@ -191,9 +191,9 @@ def open_descriptors(course: Course) -> list[str]:
 
 def use_gradebook(course: Course) -> dict[str, Callable[[], object]]:
     return {
-        "release": lambda: release(course, [SLUG]),
-        "record": lambda: record(course, SLUG, ["ann", "bob"]),
-        "feedback": lambda: write_feedback(course, SLUG),
+        "release": lambda: release([course.open(SLUG)]),
+        "record": lambda: record(course.open(SLUG), ["ann", "bob"]),
+        "feedback": lambda: write_feedback(course.open(SLUG)),
         "standings": lambda: read_gradebook_statuses(course, SLUG),
         "export": lambda: export_grades(course, "nbgrader", str(course.root / "grades.csv")),
         "roster": lambda: Roster.of(course),

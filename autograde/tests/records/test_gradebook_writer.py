@@ -54,11 +54,11 @@ def stock(course: Course) -> None:
 
 
 def ours(course: Course) -> None:
-    record(course, SLUG, sorted(path.name for path in (course.root / "submitted").iterdir()))
+    record(course.open(SLUG), sorted(path.name for path in (course.root / "submitted").iterdir()))
 
 
 def answered(course: Course, why: str, **more: str) -> Any:
-    notebook = nbformat.read(course.paths(SLUG).released_notebook, 4)
+    notebook = nbformat.read(course.open(SLUG).paths.released_notebook, 4)
     notebook.cells[-1]["source"] = why
     notebook.cells[-2]["source"] = more.get("notes", "Mine.")
     return notebook
@@ -83,7 +83,7 @@ def damaged(release: Any, draw: random.Random) -> bytes:
 
 def hand_in_everything(course: Course, grading: FakeGrading) -> None:
     """Untouched, damaged, late, odd and unreadable work, and what may lie beside it."""
-    release = nbformat.read(course.paths(SLUG).released_notebook, 4)
+    release = nbformat.read(course.open(SLUG).paths.released_notebook, 4)
     copied, cut = copied_and_cut(course)
     hand_in(course, "untouched", when=ON_TIME)
     hand_in(course, "copied", copied, when=LATE)
@@ -114,11 +114,11 @@ def touch_up(course: Course) -> None:
         gradebook.find_comment("why", SLUG, SLUG, "answered").manual_comment = "Well said."
         gradebook.db.commit()
         gradebook.grant_extension(SLUG, "answered", hours=30)
-    others = course.paths(SLUG).submitted("others")
+    others = course.open(SLUG).paths.submitted("others")
     shutil.rmtree(others / "mine")
     (others / "mine").write_text("now a file")
     hand_in(course, "answered", answered(course, ""), when=LATE)
-    (course.paths(SLUG).submitted("copied") / "timestamp.txt").unlink()
+    (course.open(SLUG).paths.submitted("copied") / "timestamp.txt").unlink()
 
 
 def left(course: Course) -> dict[str, Any]:
@@ -190,11 +190,11 @@ def test_the_gradebook_is_asked_little_and_told_only_what_is_new(released: Cours
     students = ["ann", "bob", "cyd", "dee"]
     for student in students:
         hand_in(released, student, answered(released, "Linear."), when=ON_TIME)
-    assert record(released, SLUG, students) == {}
+    assert record(released.open(SLUG), students) == {}
     with overheard() as of_one:
-        record(released, SLUG, students[:1])
+        record(released.open(SLUG), students[:1])
     with overheard() as of_all:
-        record(released, SLUG, students)
+        record(released.open(SLUG), students)
     assert not [text for text in of_all if text.startswith(("INSERT", "UPDATE", "DELETE"))]
     assert (len(of_all) - len(of_one)) / 3 <= 4, "the entry, its grades, its comments, a commit"
 
@@ -204,9 +204,9 @@ def test_nothing_is_recorded_of_a_notebook_that_cannot_be_written(
 ) -> None:
     hand_in(released, "ann")
     fake_grading.reports["ann"] = a_report(points=1.0)
-    assert record(released, SLUG, ["ann"]) == {}
+    assert record(released.open(SLUG), ["ann"]) == {}
     before = left(released)
-    released.paths(SLUG).report("ann").unlink()
+    released.open(SLUG).paths.report("ann").unlink()
     fake_grading.reports["ann"] = a_report(points=3.0)
 
     write = Path.write_bytes
@@ -218,7 +218,7 @@ def test_nothing_is_recorded_of_a_notebook_that_cannot_be_written(
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", full)
-        assert "free some space" in record(released, SLUG, ["ann"])["ann"]
+        assert "free some space" in record(released.open(SLUG), ["ann"])["ann"]
     assert left(released) == before
-    assert record(released, SLUG, ["ann"]) == {}
+    assert record(released.open(SLUG), ["ann"]) == {}
     assert left(released)["ann"][2][0][1] == 3.0

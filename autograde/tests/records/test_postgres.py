@@ -67,8 +67,8 @@ def server() -> Iterator[str]:
 def course(server: str, tmp_path_factory: pytest.TempPathFactory) -> Course:
     """Two assignments, released into the server's gradebook; four students handed in both."""
     made = make_checked_course(tmp_path_factory.mktemp("postgres"))
-    shutil.copy(made.paths(SLUG).source, made.root / "source" / f"{OTHER}.py")
-    shutil.copytree(made.paths(SLUG).hidden_tests, made.root / "hidden_tests" / OTHER)
+    shutil.copy(made.open(SLUG).paths.source, made.root / "source" / f"{OTHER}.py")
+    shutil.copytree(made.open(SLUG).paths.hidden_tests, made.root / "hidden_tests" / OTHER)
     config = made.root / "course_config.py"
     second = (
         f'        Assignment({OTHER!r}, title="Scale again", due="2027-02-07 23:59"),\n    ],\n    db_url={server!r},\n'
@@ -76,13 +76,13 @@ def course(server: str, tmp_path_factory: pytest.TempPathFactory) -> Course:
     config.write_text(config.read_text().replace("    ],\n", second))
     made = load_course(made.root)
     with pytest.raises(CourseError, match="no gradebook yet"):
-        check_gradebook(made, SLUG)
-    release(made, [SLUG, OTHER])
+        check_gradebook(made.open(SLUG))
+    release([made.open(SLUG), made.open(OTHER)])
     for slug in (SLUG, OTHER):
         for student in ("ada", "bob", "cy", "dee"):
             answers = {"why": "Because."} | ({"scale": ADDS} if student in ("bob", "dee") else {})
-            notebook = assemble(made, slug, answers)
-            folder = made.paths(slug).submitted(student)
+            notebook = assemble(made.open(slug), answers)
+            folder = made.open(slug).paths.submitted(student)
             folder.mkdir(parents=True)
             (folder / f"{slug}.ipynb").write_bytes(hand_in(made, "spare", notebook).read_bytes())
     shutil.rmtree(made.root / "submitted" / "spare")
@@ -138,9 +138,9 @@ def test_mistakes_are_one_sentence_without_the_password(course: Course) -> None:
         ("nonsense", "no database address"),
     ):
         with pytest.raises(CourseError, match=said) as raised:
-            check_gradebook(replace(course, db_url=url), SLUG)
+            check_gradebook(replace(course, db_url=url).open(SLUG))
         assert "s3cret" not in str(raised.value)
         assert "\n" not in str(raised.value)
     assert "s3cret" not in gradebook_name(course)
     with pytest.raises(CourseError, match="does not know"):
-        check_gradebook(replace(course, assignments=[replace(course.assignments[0], slug="new_one")]), "new_one")
+        check_gradebook(replace(course, assignments=[replace(course.assignments[0], slug="new_one")]).open("new_one"))

@@ -125,16 +125,16 @@ def test_the_page_begins_with_what_is_to_be_done() -> None:
 
 def test_why_somebody_is_not_graded_is_said(released: Course) -> None:
     hand_in(released, "ada")
-    released.paths(SLUG).submitted("gone").mkdir(parents=True)
-    found = unfinished(released, SLUG, graded=["bob"])
+    released.open(SLUG).paths.submitted("gone").mkdir(parents=True)
+    found = unfinished(released.open(SLUG), graded=["bob"])
     assert found.not_graded == {"ada": f"run `course grade {SLUG}`", "gone": f"No file {SLUG}.ipynb was handed in."}
     version = Version(submission="s", checks="c", policies="p", engine="e")
     facts = {"when": "", "who": "ta", "assignment": SLUG, "student": "ada", "version": version}
     append(released, [Entry(event=GRADED, after=1.0, **facts), Entry(event=WITHHELD, **facts)])
-    found = unfinished(released, SLUG, graded=["bob"])
+    found = unfinished(released.open(SLUG), graded=["bob"])
     assert (list(found.not_graded), found.withheld) == (["gone"], ["ada"])
     append(released, [Entry(event=GRADED, after=2.0, **facts)])
-    assert unfinished(released, SLUG, graded=["ada"]).withheld == []
+    assert unfinished(released.open(SLUG), graded=["ada"]).withheld == []
 
 
 def test_work_that_is_not_there_breaks_no_rule() -> None:
@@ -163,8 +163,8 @@ def test_a_cell_that_stopped_is_listed_and_a_public_check_is_not() -> None:
 
 def test_links_lead_to_the_course_s_formgrader(tiny_course: Course) -> None:
     course = dataclasses.replace(tiny_course, formgrader="https://hub.example.org/formgrader/")
-    assert read_class_status(course, SLUG).formgrader == "https://hub.example.org/formgrader"
-    assert read_class_status(course, SLUG, "http://elsewhere").formgrader == "http://elsewhere"
+    assert read_class_status(course.open(SLUG)).formgrader == "https://hub.example.org/formgrader"
+    assert read_class_status(course.open(SLUG), "http://elsewhere").formgrader == "http://elsewhere"
 
 
 def test_nothing_that_a_student_wrote_comes_alive() -> None:
@@ -193,7 +193,7 @@ def test_it_is_written_beside_the_reports(tiny_course: Course) -> None:
     with pytest.raises(CourseError, match="run `course grade"):
         write_class_report(tiny_course, SLUG)
     for report in CLASS:
-        write_report(report, tiny_course.paths(SLUG).report(report.student))
+        write_report(report, tiny_course.open(SLUG).paths.report(report.student))
     page, *tables = write_class_report(tiny_course, SLUG)
     assert page.name == f"{SLUG}.html"
     assert [table.name for table in tables] == [f"{SLUG}.csv", f"{SLUG}-checks.csv", f"{SLUG}-ideas.csv"]

@@ -38,7 +38,7 @@ def marked(released: Course, fake_grading: FakeGrading, monkeypatch: pytest.Monk
     hand_in(released, "ada")
     hand_in(released, "102", when="2027-02-01 12:00:00 UTC")
     fake_grading.reports = {"ada": a_report(points=2.5), "102": a_report("102")}
-    assert record(released, SLUG, ["ada", "102"]) == {}
+    assert record(released.open(SLUG), ["ada", "102"]) == {}
     return released
 
 

@@ -56,7 +56,7 @@ def test_a_misconception_without_a_program_is_tried_by_its_own_answers(course: C
 
 
 def test_without_wrong_programs_no_check_is_called_redundant(course: Course) -> None:
-    shutil.rmtree(course.paths(SLUG).wrong)
+    shutil.rmtree(course.open(SLUG).paths.wrong)
     found = verified(course)
     assert (found.kills, found.redundant) == ({}, [])
 
@@ -204,7 +204,7 @@ def test_own_steps(student, x, factor):
     \"\"\"the product is your own (noted only, no points)\"\"\"
     contract.written_by_hand(student.scale, x, factor, without=["aten::addcmul"], rule="Multiply.")
 """
-    tests = course.paths(SLUG).hidden_tests
+    tests = course.open(SLUG).paths.hidden_tests
     (tests / "test_scale.py").write_text((tests / "test_scale.py").read_text() + flag)
     ready_made = "x.new_zeros(()).addcmul(factor, x) if isinstance(x, torch.Tensor) else x * factor"
     _edit(f"{TESTS}/right/other.py", "return factor * x", f"import torch; return {ready_made}")(course.root)
@@ -229,7 +229,7 @@ def test_one_broken_check_is_one_problem(course: Course) -> None:
 
 
 def test_what_is_verified_is_the_source_and_not_an_older_release(course: Course) -> None:
-    release(course, [SLUG])
+    release([course.open(SLUG)])
     _edit(f"source/{SLUG}.py", "assert scale(2, 3) == 6", "assert scale(2, 3) == 7")(course.root)
     assert any(
         problem.startswith("the instructor's solution stops in the cell scale-")
