@@ -50,6 +50,10 @@ class AssignmentPaths:
         """The check cache: as secret as the checks, and made again when it is missing."""
         return self.root / "build" / "prepared" / self.slug
 
+    def recorded(self, student: str) -> Path:
+        """Digest of what the gradebook last took over; made again when it is missing."""
+        return self.root / "build" / "recorded" / self.slug / f"{student}.sha256"
+
     @property
     def changes(self) -> Path:
         """What a regrading changed, as a table for programs; the page to review it lies beside it."""

@@ -74,7 +74,7 @@ def grade(
     with progress(slug) as on_progress:
         result = grade_class(
             work, students or None, jobs=jobs, device=device, force=force, on_progress=on_progress,
-            graders=graders, announced=complain_confinement,
+            graders=graders, on_confinement=complain_confinement,
         )  # fmt: skip
     changed = write_changes(course, slug)
     if as_json:

@@ -93,7 +93,7 @@ class DaskPool:
         if error is not None:
             raise GraderError(f"a Dask worker of {self.address} cannot grade: {str(error)[:500]}") from None
         report: Report = future.result()
-        if not report.withheld and report.digest != digest_of(self.work, submission):
+        if not report.withheld and report.digest != digest_of(self.work, submission.fingerprint):
             raise GraderError(
                 f"a Dask worker of {self.address} graded with another version of the engine or of the course "
                 f"{self.work.course.root}; let all of them see the same files, and start the workers again"

@@ -5,21 +5,27 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
 
 from autograde.course import Work
 from autograde.notebooks.dependencies import checks_files
-from autograde.notebooks.extract import Submission
+from autograde.notebooks.extract import Fingerprint
 
 ENGINE = Path(__file__).parents[1]
+READERS = ("jupytext", "nbformat")
+"""packages that decide what a submitted file says"""
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that a report depends on, as digests. Equal versions give equal reports."""
 
     submission: str
+    """the submitted file"""
+    release: str = ""
+    """the released notebook against which the submission was repaired; empty in entries older than this field"""
     checks: str
     """the hidden tests and what they import of the reference"""
     policies: str
@@ -27,23 +33,24 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def digest(self) -> str:
-        return digest_of_parts([self.submission, self.checks, self.policies, self.engine])
+        return digest_of_parts([self.submission, self.release, self.checks, self.policies, self.engine])
 
 
-def version_of(work: Work, submission: Submission, checks: str | None = None) -> Version:
-    """What grading `submission` now would be made with; `checks` if its tests were read earlier."""
+def version_of(work: Work, fingerprint: Fingerprint, checks: str | None = None) -> Version:
+    """What a grading now would be made with; `checks` if the tests were read earlier."""
     course = work.course
     policies = (course.seed, course.reveal, work.limits, course.device, course.experiments)
     return Version(
-        submission=digest_of_parts([submission.sha256, repr(submission.cells), repr(sorted(submission.experiments))]),
+        submission=digest_of_parts([fingerprint.suffix, fingerprint.file]),
+        release=fingerprint.release,
         checks=checks or checks_digest(work),
         policies=digest_of_parts([repr(policies)]),
         engine=engine_digest(),
     )
 
 
-def digest_of(work: Work, submission: Submission, checks: str | None = None) -> str:
-    return version_of(work, submission, checks).digest
+def digest_of(work: Work, fingerprint: Fingerprint, checks: str | None = None) -> str:
+    return version_of(work, fingerprint, checks).digest
 
 
 def checks_digest(work: Work) -> str:
@@ -53,9 +60,9 @@ def checks_digest(work: Work) -> str:
 
 @cache
 def engine_digest() -> str:
-    """Of the engine, once: what a process runs is what it imported."""
+    """Of the engine and of what reads notebooks for it, once: what a process runs is what it imported."""
     files = (file for file in ENGINE.rglob("*.py") if "tests" not in file.relative_to(ENGINE).parts)
-    return _files_digest(files, ENGINE)
+    return digest_of_parts([_files_digest(files, ENGINE), *(f"{name} {version(name)}" for name in READERS)])
 
 
 def _files_digest(files: Iterable[Path], root: Path) -> str:

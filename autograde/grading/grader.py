@@ -167,7 +167,7 @@ class GradingSession:
         return Report(
             assignment=self.work.slug,
             student=submission.student,
-            digest=digest_of(self.work, submission, self.checks),
+            digest=digest_of(self.work, submission.fingerprint, self.checks),
             problems=[*submission.problems, *problems],
             exercises=exercises,
             cells=running.cells,

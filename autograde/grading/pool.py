@@ -111,7 +111,7 @@ class GraderPool:
     def _start_graders(self, count: int) -> Connection:
         """Start one process, of which the other graders are forks; the last connection to it."""
         pipes = [self.context.Pipe() for _ in range(count)]
-        arguments = (str(self.course.root), self.slug, self.zygote.control, self.device)
+        arguments = (self.work, self.zygote.control, self.device)
         process = self._start(_grader, [theirs for _, theirs in pipes], *arguments)
         self.graders |= {ours: process for ours, _ in pipes}
         return pipes[-1][0]

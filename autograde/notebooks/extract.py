@@ -22,11 +22,19 @@ from nbformat.notebooknode import NotebookNode
 
 from autograde.exception_names import public_name
 from autograde.notebooks.experiment_cells import experiments_run
-from autograde.notebooks.repair import RawCell, release_notebook, repaired
+from autograde.notebooks.repair import RawCell, read_release, repaired
 from autograde.report import Problem
 from autograde.text import replace_lone_surrogates
 
-__all__ = ["Submission", "SubmissionError", "from_notebook", "read_submission", "submission_from_text"]
+__all__ = [
+    "Fingerprint",
+    "Submission",
+    "SubmissionError",
+    "from_notebook",
+    "read_bytes",
+    "read_submission",
+    "submission_from_text",
+]
 
 MAX_CELLS = 2000
 # Jupytext would believe this block's language and kernel; a submission has no say in either.
@@ -35,6 +43,18 @@ YAML_HEADER = re.compile(r"\A# ---\n(?:#.*\n)*?# ---\n")
 
 class SubmissionError(Exception):
     """A submission that cannot be read; the text is a sentence for its author and the TA."""
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What a submission was made from. It is known before anything is parsed; equal ones give equal submissions."""
+
+    file: str
+    """SHA-256 of the submitted bytes"""
+    suffix: str
+    """by which the bytes are read as a notebook or as a script"""
+    release: str
+    """SHA-256 of the released notebook against which the submission is repaired"""
 
 
 @dataclass(frozen=True)
@@ -49,15 +69,14 @@ class Submission:
     """(cell id, source) of the code cells to run, in order"""
     problems: list[Problem]
     """what was repaired"""
-    sha256: str
-    """of the bytes handed in"""
+    fingerprint: Fingerprint
     experiments: dict[str, list[Any]] = field(default_factory=dict)
     """id -> outputs, as handed in and hostile, of the last cells, if they need not run again; see `experiments`"""
 
 
 def read_submission(path: Path, released_notebook: Path, student: str, slug: str, max_bytes: int) -> Submission:
     """Read `path` (.ipynb, or .py in jupytext's percent format). SubmissionError if that cannot be done."""
-    return submission_from_text(_read_bytes(path, max_bytes), released_notebook, student, slug, path.suffix)
+    return submission_from_text(read_bytes(path, max_bytes), released_notebook, student, slug, path.suffix)
 
 
 def submission_from_text(
@@ -68,10 +87,11 @@ def submission_from_text(
     cells = _percent_cells(_decoded(data)) if suffix == ".py" else _notebook_cells(_parsed(_decoded(data)))
     if len(cells) > MAX_CELLS:
         raise SubmissionError(f"The notebook has {len(cells)} cells; at most {MAX_CELLS} can be graded.")
-    fixed = repaired(cells, release_notebook(released_notebook))
+    release = read_release(released_notebook)
+    fixed = repaired(cells, release.notebook)
     run = [(c.id, c.source) for c in fixed.notebook.cells if c.cell_type == "code" and c.id not in fixed.not_run]
-    sha256 = hashlib.sha256(data).hexdigest()
-    return Submission(student, slug, fixed.notebook, run, fixed.problems, sha256, experiments_run(fixed))
+    fingerprint = Fingerprint(hashlib.sha256(data).hexdigest(), suffix, release.sha256)
+    return Submission(student, slug, fixed.notebook, run, fixed.problems, fingerprint, experiments_run(fixed))
 
 
 def from_notebook(notebook: NotebookNode, released_notebook: Path, student: str, slug: str) -> Submission:
@@ -79,7 +99,7 @@ def from_notebook(notebook: NotebookNode, released_notebook: Path, student: str,
     return submission_from_text(json.dumps(notebook, sort_keys=True), released_notebook, student, slug)
 
 
-def _read_bytes(path: Path, max_bytes: int) -> bytes:
+def read_bytes(path: Path, max_bytes: int) -> bytes:
     """The file's bytes, never through a link, never more than `max_bytes`, never from a pipe or a device."""
     try:
         # Non-blocking, or opening a named pipe would hang the grader.

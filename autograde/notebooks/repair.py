@@ -7,12 +7,13 @@ Not covered: the order of cells, which stays the student's: it is what "Run All"
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import nbformat
 from nbformat.notebooknode import NotebookNode
@@ -61,21 +62,34 @@ class Repaired:
             self.problems.append(Problem(kind=ProblemKind.REPAIRED, text=more))
 
 
-def release_notebook(path: Path) -> NotebookNode:
-    """The released notebook at `path`; CourseError if it is not there. Not to be changed: it is shared."""
+class Release(NamedTuple):
+    """A released notebook, and the digest of the very bytes that it was read from."""
+
+    notebook: NotebookNode
+    sha256: str
+
+
+def read_release(path: Path) -> Release:
+    """The release at `path`; CourseError if it is not there. Its notebook is shared: do not change it."""
     try:
-        return _read(path, path.stat().st_mtime_ns)
+        status = path.stat()
+        return _read(path, (status.st_mtime_ns, status.st_size, status.st_ino))
     except FileNotFoundError:
         raise CourseError(f"{path}: not released yet; run `course release {path.stem}`") from None
 
 
+def release_notebook(path: Path) -> NotebookNode:
+    return read_release(path).notebook
+
+
 @lru_cache(maxsize=64)
-def _read(path: Path, modified_ns: int) -> NotebookNode:
+def _read(path: Path, version: tuple[int, int, int]) -> Release:
+    data = path.read_bytes()
     try:
-        notebook: NotebookNode = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
+        notebook: NotebookNode = nbformat.reads(data.decode(), as_version=4)
     except (ValueError, nbformat.ValidationError) as error:
         raise CourseError(f"{path}: not a notebook ({error}); run `course release {path.stem}`") from error
-    return notebook
+    return Release(notebook, hashlib.sha256(data).hexdigest())
 
 
 def nbgrader_of(cell: NotebookNode) -> dict[str, Any]:

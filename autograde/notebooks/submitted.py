@@ -7,12 +7,14 @@ account on the grader's disk could make.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from pathlib import Path
 
 from autograde.course import Work
-from autograde.notebooks.extract import Submission, SubmissionError, read_submission
+from autograde.notebooks.extract import Fingerprint, Submission, SubmissionError, read_bytes, submission_from_text
+from autograde.notebooks.repair import read_release
 
 MAX_FILES = 2000
 MAX_NAME_BYTES = 200
@@ -32,7 +34,19 @@ def students_in(folder: Path, slug: str) -> list[str]:
 
 
 def submission_of(work: Work, student: str) -> Submission:
-    """What `student` handed in: the notebook, or the .py if there is none. SubmissionError if it cannot be read."""
+    """What `student` submitted: the notebook, or the .py if there is none. SubmissionError if it cannot be read."""
+    data, suffix = _read_file(work, student)
+    return submission_from_text(data, work.paths.released_notebook, student, work.slug, suffix)
+
+
+def fingerprint_of(work: Work, student: str) -> Fingerprint:
+    """The fingerprint of what `submission_of` would read now, without parsing it; SubmissionError without a file."""
+    data, suffix = _read_file(work, student)
+    return Fingerprint(hashlib.sha256(data).hexdigest(), suffix, read_release(work.paths.released_notebook).sha256)
+
+
+def _read_file(work: Work, student: str) -> tuple[bytes, str]:
+    """The submitted bytes, and the file's suffix."""
     refuse_name(student)
     folder = work.paths.submitted(student)
     refuse_links(folder, work.course.root / "submitted")
@@ -40,8 +54,7 @@ def submission_of(work: Work, student: str) -> Submission:
     file = script if script.exists() and not notebook.exists() else notebook
     if not file.exists():
         raise SubmissionError(f"No file {file.name} was handed in{_instead(folder)}.")
-    released = work.paths.released_notebook
-    return read_submission(file, released, student, work.slug, work.limits.notebook_bytes)
+    return read_bytes(file, work.limits.notebook_bytes), file.suffix
 
 
 def refuse_name(student: str) -> None:

@@ -23,7 +23,7 @@ class Change:
     exercises: dict[str, tuple[float, float]]
     """the exercises that differ: points before and now"""
     because: tuple[str, ...]
-    """what differs between the two gradings: submission, checks, policies, engine"""
+    """what differs between the two gradings: submission, release, checks, policies, engine"""
 
 
 @dataclass
@@ -77,5 +77,7 @@ def _change(student: str, standing: _Standing) -> Change | None:
 def _differing(then: Version | None, now: Version | None) -> tuple[str, ...]:
     if then is None or now is None:
         return ()
-    parts = ("submission", "checks", "policies", "engine")
+    parts = ["submission", "checks", "policies", "engine"]
+    if then.release and now.release:
+        parts.insert(1, "release")
     return tuple(part for part in parts if getattr(then, part) != getattr(now, part))

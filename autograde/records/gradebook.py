@@ -6,7 +6,8 @@ import functools
 import logging
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -27,7 +28,7 @@ from autograde.notebooks.nbgrader_settings import configure
 from autograde.notebooks.submitted import students_in
 from autograde.records.audit_log import shown
 from autograde.records.database import check_gradebook, database_errors
-from autograde.records.gradebook_writer import open_gradebook_writer
+from autograde.records.gradebook_writer import GradebookWriter, Graded, open_gradebook_writer
 
 
 def graded_students(work: Work) -> list[str]:
@@ -36,27 +37,51 @@ def graded_students(work: Work) -> list[str]:
     return [s for s in students_in(folder, work.slug) if (work.paths.autograded(s) / f"{work.slug}.ipynb").exists()]
 
 
+@dataclass
+class Recorder:
+    """A gradebook that is open for recording, one student at a time: other runs over the assignment take turns."""
+
+    work: Work
+    writer: GradebookWriter
+    errors: dict[str, str] = field(default_factory=dict)
+    """student -> why their report was not recorded"""
+
+    def record(self, student: str, graded: Graded | None = None) -> None:
+        """Write autograded/ and the gradebook. CourseError if the gradebook can take nobody's grades now."""
+        with _alone(self.work), database_errors(self.work.course), _quiet():
+            try:
+                self.writer.record(student, graded)
+            except OperationalError:
+                raise
+            except Exception as error:
+                self.errors[student] = _reason(error)
+
+
+@contextmanager
+def open_recorder(work: Work) -> Iterator[Recorder]:
+    with ExitStack() as stack:
+        with _alone(work), database_errors(work.course), _quiet():
+            writer = stack.enter_context(open_gradebook_writer(work))
+        yield Recorder(work, writer)
+
+
 def record(work: Work, students: Iterable[str]) -> dict[str, str]:
     """Write autograded/ and the gradebook from these students' reports: student -> error text of those left out.
 
-    A student left out keeps the grade that the gradebook had. Manual marks are never touched. One run at a time
-    records an assignment: another that was started in the same folder waits for it here.
+    A student left out keeps the grade that the gradebook had. Manual marks are never touched.
     """
     check_gradebook(work)
-    errors: dict[str, str] = {}
-    lock = work.course.stage.parent / f"recording-{work.slug}.lock"
-    with alone(lock), database_errors(work.course), _quiet(), open_gradebook_writer(work) as writer:
+    with open_recorder(work) as recorder:
         for student in students:
-            try:
-                writer.record(student)
-            except OperationalError:  # the database's fault, and so in everybody's way
-                raise
-            except Exception as error:
-                errors[student] = _told(error)
-    return errors
+            recorder.record(student)
+    return recorder.errors
 
 
-def _told(error: Exception) -> str:
+def _alone(work: Work) -> AbstractContextManager[None]:
+    return alone(work.course.stage.parent / f"recording-{work.slug}.lock")
+
+
+def _reason(error: Exception) -> str:
     why = obstacle(error) if isinstance(error, OSError) else None
     return why or str(error) or public_name(error)
 
@@ -102,7 +127,7 @@ class _Feedback(GenerateFeedback):  # type: ignore[misc]
         try:
             step(*arguments)
         except Exception as error:
-            self.failures[self.current] = _told(error)
+            self.failures[self.current] = _reason(error)
             raise
 
 

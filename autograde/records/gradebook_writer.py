@@ -7,11 +7,8 @@ notebook again and again. Who has which points nbgrader decides here as there, i
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,132 +16,164 @@ from typing import Any
 import nbformat
 from nbformat.notebooknode import NotebookNode
 from nbgrader.api import (
-    Comment,
     Grade,
     Gradebook,
     GradeCell,
-    MissingEntry,
     SolutionCell,
     SourceCell,
     SubmittedAssignment,
     SubmittedNotebook,
     TaskCell,
 )
-from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import NbGraderPreprocessor, OverwriteCells, SaveAutoGrades
-from nbgrader.utils import find_all_files, parse_utc
-from sqlalchemy import select
+from nbgrader.utils import parse_utc
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, contains_eager, selectinload
 
 from autograde.course import CourseError, Work
-from autograde.disk import replacing
+from autograde.disk import replacing, write_whole
+from autograde.grading.digests import checks_digest, digest_of_parts, version_of
+from autograde.notebooks.extract import Submission, SubmissionError
 from autograde.notebooks.stage import stage_if_stale
-from autograde.notebooks.submitted import submission_of
+from autograde.notebooks.submitted import fingerprint_of, submission_of
 from autograde.records import nbgrader_hooks as hooks
 from autograde.records.database import CourseGradebook
+from autograde.records.gradebook_lookup import Lookup, by_name
 from autograde.records.manual_marks import keep_marked, marked_answers
+from autograde.records.other_files import READ_ONLY, copy_files, other_files, remove_all_but
+from autograde.report import Report, decode_report, encode_report
 
-READ_ONLY = 0o444
-"""nbgrader's permissions of what it has graded: a change made there by hand would be lost"""
-
-
-@dataclass
-class Looked:
-    """A gradebook to nbgrader's steps: answers about one submission from one look, and leaves the commit to others."""
-
-    source: Mapping[str, SourceCell]
-    graded: Mapping[str, GradeCell | TaskCell]
-    grades: Mapping[str, Grade] = field(default_factory=dict)
-    comments: Mapping[str, Comment] = field(default_factory=dict)
-
-    def find_source_cell(self, name: str, *_: str) -> SourceCell:
-        return _known(self.source, name)
-
-    def find_graded_cell(self, name: str, *_: str) -> GradeCell | TaskCell:
-        return _known(self.graded, name)
-
-    def find_grade(self, name: str, *_: str) -> Grade:
-        return _known(self.grades, name)
-
-    def find_comment(self, name: str, *_: str) -> Comment:
-        return _known(self.comments, name)
-
-    @property
-    def db(self) -> Looked:
-        return self
-
-    def commit(self) -> None:
-        """Not yet: the whole submission is committed at once."""
+Graded = tuple[Submission, Report]
+"""a submission, and the report that was made of this very object"""
 
 
 class GradebookWriter:
     """Records submissions of one assignment. The gradebook must know it, and stay open."""
 
     def __init__(self, gradebook: Gradebook, work: Work) -> None:
-        from autograde.grading.digests import checks_digest
-
         self.gradebook, self.work = gradebook, work
         self.checks = checks_digest(work)
         self.extensions = work.extensions
         with suppress(CourseError):  # a source that is being edited: what it was released from serves as well
             stage_if_stale(work)
-        self.ignored = [*CourseDirectory().ignore, "*.ipynb"]
         hooks.set_due_date(work)
         self.notebook_id = gradebook.find_notebook(work.slug, work.slug).id
         gradebook.db.remove()
         with Session(gradebook.engine) as db:
             cells = {kind: self._cells(db, kind) for kind in (SourceCell, GradeCell, SolutionCell, TaskCell)}
-        self.looked = Looked(_by_name(cells[SourceCell]), _by_name(cells[GradeCell] + cells[TaskCell]))
+        self.released = Lookup(by_name(cells[SourceCell]), by_name(cells[GradeCell] + cells[TaskCell]))
         self.names = {cell.id: cell.name for of in cells.values() for cell in of}
+        self.cells_digest = digest_of_parts(sorted(_values(cell) for of in cells.values() for cell in of))
 
     def _cells(self, db: Session, kind: Any) -> list[Any]:
         return list(db.scalars(select(kind).where(kind.notebook_id == self.notebook_id)))
 
-    def record(self, student: str) -> None:
+    def record(self, student: str, graded: Graded | None = None) -> None:
         """Write what the student's report says. Whatever it raises, the grade that the gradebook had stays.
 
-        The gradebook first, then the notebook: in between a kill leaves the text that was marked, for the next run.
+        `graded` is the work that this run has graded, with its report. Without it, what is on disk counts, and is only
+        parsed if the gradebook does not have it yet.
         """
-        submission = submission_of(self.work, student)
-        report = hooks.checked_report(self.work, submission, self.checks)
-        handed_in_at = _timestamp(self.work.paths.submitted(student) / "timestamp.txt")
+        if graded is None and self._refresh(student):
+            return
+        submission, report = graded or self._read(student)
+        submitted_at = _timestamp(self.work.paths.submitted(student) / "timestamp.txt")
         notebook, place = submission.notebook, self._place(student)
+        recorded = self.work.paths.recorded(student)
         with Session(self.gradebook.engine) as db:
             submitted = self._submitted(db, student)
-            looked = Looked(
-                self.looked.source,
-                self.looked.graded,
-                {self.names[grade.cell_id]: grade for grade in submitted.grades},
-                {self.names[comment.cell_id]: comment for comment in submitted.comments},
-            )
-            marked = marked_answers(looked.grades, place)
-            self._apply(OverwriteCells(), looked, notebook)
-            hooks.fill(notebook, report)
-            self._apply(SaveAutoGrades(), looked, notebook)
-            self._apply(hooks.NeutralizeMarkup(), looked, notebook)
-            keep_marked(looked.grades, marked, notebook)
-            self._set_dates(submitted.assignment, handed_in_at)
-            others = self._others(student)
-            _remove_all_but({*others, place}, place.parent)
-            _copy(others)
-            db.flush()  # before the penalty, which is a share of the score
-            submitted.late_submission_penalty = self._penalty(submitted)
-            with replacing(place, _written(notebook), READ_ONLY, place.parent.with_suffix(".tmp")):
+            self._fill(submitted, notebook, report, place)
+            recorded.unlink(missing_ok=True)  # until everything is written
+            self._update(db, submitted, submitted_at)
+            text, entry = _written(notebook), self._entry_digest(submitted)
+            # The gradebook first: in between a kill leaves the text that was marked, for the next run.
+            with replacing(place, text, READ_ONLY, place.parent.with_suffix(".tmp")):
                 db.commit()
+        with suppress(OSError):  # it costs the next run some milliseconds, and no grade
+            write_whole(recorded, digest_of_parts([self._files_digest(report, text.encode()), entry]))
+
+    def _read(self, student: str) -> Graded:
+        submission = submission_of(self.work, student)
+        return submission, hooks.checked_report(self.work, submission, self.checks)
+
+    def _refresh(self, student: str) -> bool:
+        """Update dates, penalty and other files alone; False if the grades or the notebook have to be written too."""
+        try:
+            expected = self.work.paths.recorded(student).read_text()
+            report = decode_report(self.work.paths.report(student).read_bytes())
+            notebook = self._place(student).read_bytes()
+            now = version_of(self.work, fingerprint_of(self.work, student), self.checks)
+        except (FileNotFoundError, ValueError, SubmissionError):
+            return False
+        submitted_at = _timestamp(self.work.paths.submitted(student) / "timestamp.txt")
+        with Session(self.gradebook.engine) as db:
+            submitted = db.scalars(self._query(student)).one_or_none()
+            if report.digest != now.digest or submitted is None:
+                return False
+            if digest_of_parts([self._files_digest(report, notebook), self._entry_digest(submitted)]) != expected:
+                return False
+            self._update(db, submitted, submitted_at)
+            db.commit()
+        return True
+
+    def _files_digest(self, report: Report, notebook: bytes) -> str:
+        return digest_of_parts([encode_report(report), notebook, self.cells_digest])
+
+    def _entry_digest(self, submitted: SubmittedNotebook) -> str:
+        """Digest of what recording decides in the student's entry; what a person may change there is left out."""
+        grades = [
+            (self.names[grade.cell_id], grade.auto_score, _request_is_settled(grade)) for grade in submitted.grades
+        ]
+        comments = [(self.names[comment.cell_id], comment.auto_comment) for comment in submitted.comments]
+        return digest_of_parts([submitted.id, repr(sorted(grades)), repr(sorted(comments))])
+
+    def _fill(self, submitted: SubmittedNotebook, notebook: NotebookNode, report: Report, place: Path) -> None:
+        """Put the report into the notebook, and what nbgrader makes of it into the entry."""
+        lookup = Lookup(
+            self.released.source,
+            self.released.graded,
+            {self.names[grade.cell_id]: grade for grade in submitted.grades},
+            {self.names[comment.cell_id]: comment for comment in submitted.comments},
+        )
+        marked = marked_answers(lookup.grades, place)
+        self._apply(OverwriteCells(), lookup, notebook)
+        hooks.fill(notebook, report)
+        self._apply(SaveAutoGrades(), lookup, notebook)
+        self._apply(hooks.NeutralizeMarkup(), lookup, notebook)
+        keep_marked(lookup.grades, marked, notebook)
+
+    def _update(self, db: Session, submitted: SubmittedNotebook, submitted_at: datetime | None) -> None:
+        """Dates, the penalty, and the files beside the notebook; not committed."""
+        student = submitted.assignment.student_id
+        self._set_dates(submitted.assignment, submitted_at)
+        place, others = self._place(student), other_files(self.work, student)
+        remove_all_but({*others, place}, place.parent)
+        copy_files(others)
+        db.flush()  # before the penalty, which is a share of the score
+        submitted.late_submission_penalty = self._penalty(submitted)
 
     def _place(self, student: str) -> Path:
         return self.work.paths.autograded(student) / f"{self.work.slug}.ipynb"
 
-    def _apply(self, step: NbGraderPreprocessor, looked: Looked, notebook: NotebookNode) -> None:
+    def _apply(self, step: NbGraderPreprocessor, lookup: Lookup, notebook: NotebookNode) -> None:
         """nbgrader's step on each cell, without its own way to the gradebook."""
-        step.gradebook, step.student_id = looked, ""
+        step.gradebook, step.student_id = lookup, ""
         step.notebook_id = step.assignment_id = self.work.slug
         for index, cell in enumerate(notebook.cells):
             notebook.cells[index], _ = step.preprocess_cell(cell, {}, index)
 
     def _submitted(self, db: Session, student: str) -> SubmittedNotebook:
         """The student's entry with all that hangs on it; made if there is none."""
-        asked = (
+        found = db.scalars(self._query(student)).one_or_none()
+        if found is None:
+            self.gradebook.update_or_create_student(student)
+            self.gradebook.update_or_create_submission(self.work.slug, student)
+            self.gradebook.db.remove()
+            found = db.scalars(self._query(student)).one()
+        return found
+
+    def _query(self, student: str) -> Select[tuple[SubmittedNotebook]]:
+        return (
             select(SubmittedNotebook)
             .join(SubmittedNotebook.assignment)
             .where(SubmittedNotebook.notebook_id == self.notebook_id, SubmittedAssignment.student_id == student)
@@ -154,18 +183,11 @@ class GradebookWriter:
                 selectinload(SubmittedNotebook.comments),
             )
         )
-        found = db.scalars(asked).one_or_none()
-        if found is None:
-            self.gradebook.update_or_create_student(student)
-            self.gradebook.update_or_create_submission(self.work.slug, student)
-            self.gradebook.db.remove()
-            found = db.scalars(asked).one()
-        return found
 
-    def _set_dates(self, submitted: SubmittedAssignment, handed_in_at: datetime | None) -> None:
-        """An extension that somebody granted in the gradebook alone stays, and so does an earlier run's time."""
-        if handed_in_at is not None:
-            submitted.timestamp = handed_in_at
+    def _set_dates(self, submitted: SubmittedAssignment, submitted_at: datetime | None) -> None:
+        """An extension that was granted in the gradebook alone stays, and so does an earlier run's time."""
+        if submitted_at is not None:
+            submitted.timestamp = submitted_at
         if (granted := self.extensions.get(submitted.student_id)) is not None:
             submitted.extension = granted
 
@@ -178,15 +200,6 @@ class GradebookWriter:
         penalty = self.work.course.late.penalty(score, seconds)
         return min(max(penalty, 0.0), score) if penalty else None
 
-    def _others(self, student: str) -> dict[Path, Path]:
-        """Where what else was handed in belongs, and over that what the assignment comes with -> the file."""
-        paths = self.work.paths
-        return {
-            paths.autograded(student) / Path(name).relative_to(folder): Path(name)
-            for folder in (paths.submitted(student), self.work.course.stage / self.work.slug)
-            for name in find_all_files(str(folder), self.ignored)
-        }
-
 
 @contextmanager
 def open_gradebook_writer(work: Work) -> Iterator[GradebookWriter]:
@@ -195,18 +208,18 @@ def open_gradebook_writer(work: Work) -> Iterator[GradebookWriter]:
         yield GradebookWriter(gradebook, work)
 
 
-def _by_name(cells: list[Any]) -> dict[str, Any]:
-    return {cell.name: cell for cell in cells}
+def _values(cell: Any) -> str:
+    """Everything that the gradebook says of a released cell."""
+    return repr(sorted((key, value) for key, value in vars(cell).items() if not key.startswith("_")))
 
 
-def _known(found: Mapping[str, Any], name: str) -> Any:
-    if name not in found:
-        raise MissingEntry(f"the gradebook knows no cell {name!r}; run `course release`")
-    return found[name]
+def _request_is_settled(grade: Grade) -> bool:
+    """Whether recording again would leave `needs_manual_grade` as it is; next to a person's mark it always does."""
+    return grade.manual_score is not None or grade.needs_manual_grade == (grade.auto_score is None)
 
 
 def _timestamp(path: Path) -> datetime | None:
-    """When the work was handed in, UTC; None if nobody noted it. UngradedError if that cannot be read."""
+    """When the work was submitted, UTC; None if that was not noted. UngradedError if that cannot be read."""
     try:
         noted = path.read_text(encoding="utf-8").strip()
         when: datetime | None = parse_utc(noted) if noted else None
@@ -222,23 +235,3 @@ def _written(notebook: NotebookNode) -> str:
     nbformat.validate(notebook, relax_add_props=True)
     text: str = nbformat.v4.writes(notebook)
     return text + "\n"
-
-
-def _copy(files: Mapping[Path, Path]) -> None:
-    for place, file in files.items():
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.unlink(missing_ok=True)
-        shutil.copyfile(file, place)
-        place.chmod(READ_ONLY)
-
-
-def _remove_all_but(wanted: Collection[Path], folder: Path) -> None:
-    for place, folders, files in os.walk(folder, topdown=False):
-        for file in (Path(place, name) for name in files):
-            if file not in wanted:
-                file.unlink()
-        for within in (Path(place, name) for name in folders):
-            if within.is_symlink():
-                within.unlink()
-            elif not any(within.iterdir()):
-                within.rmdir()

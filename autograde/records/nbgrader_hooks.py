@@ -46,7 +46,7 @@ def load_or_grade(work: Work, submission: Submission, checks: str | None = None)
     from autograde.records import audit_log
 
     stored = audit_log.stored_report(work.paths.report(submission.student))
-    version = digests.version_of(work, submission, checks)
+    version = digests.version_of(work, submission.fingerprint, checks)
     if stored and stored.digest == version.digest:
         return stored
     report = pool.grade_one(work, submission)

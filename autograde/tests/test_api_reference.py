@@ -13,7 +13,7 @@ import pytest
 from autograde import course as course_module
 from autograde.course import Assignment, Course, load_course
 from autograde.grading.pool import GraderPool
-from autograde.notebooks.extract import Submission
+from autograde.notebooks.extract import Fingerprint, Submission
 from autograde.report import ExerciseReport, Outcome, Report
 from autograde.tests.tiny_course import header
 from tools import write_api_reference
@@ -66,7 +66,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     course = write_examples(tmp_path_factory.mktemp("reference"))
     answers = [(exercise_of(key), example.parts[NOTEBOOK]) for key, example in EXAMPLES.items()]
     cells = [("imports", "import torch"), *answers]
-    submission = Submission("instructor", SLUG, nbformat.v4.new_notebook(), cells, problems=[], sha256="")
+    submission = Submission("instructor", SLUG, nbformat.v4.new_notebook(), cells, problems=[], fingerprint=Fingerprint("", ".ipynb", ""))
     with GraderPool(course.open(SLUG)) as pool:
         (report,) = pool.grade([submission])
     return report

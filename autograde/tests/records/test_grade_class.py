@@ -30,14 +30,13 @@ class FullMarks:
 
     def __call__(self, work: Work, jobs: int, device: str) -> FullMarks:
         self.work = work
-        self.read.clear()
         return self
 
     def grade(self, submissions: Iterable[Submission]) -> Iterator[Report]:
         for submission in submissions:
             self.read_before_each.append(len(self.read))
             cells = [CellRun(cell="scale", outputs=[{"output_type": "stream", "text": "x" * 10_000}])]
-            yield a_report(submission.student, digest=digest_of(self.work, submission), cells=cells)
+            yield a_report(submission.student, digest=digest_of(self.work, submission.fingerprint), cells=cells)
 
     def __enter__(self) -> FullMarks:
         return self
