@@ -6,7 +6,7 @@ import socket
 
 import msgspec
 
-from autograde.course import Course, Experiments
+from autograde.course import Experiments, Work
 from autograde.isolation.running_submission import RunningSubmission, parse_cell_run
 from autograde.notebooks.extract import Submission
 from autograde.report import CellRun
@@ -17,19 +17,18 @@ MAX_LEFT_OUT = 2
 
 
 def open_submission(
-    course: Course, submission: Submission, zygote: socket.socket, checks: int, device: str
+    work: Work, submission: Submission, zygote: socket.socket, checks: int, device: str
 ) -> RunningSubmission:
     """Run the notebook in a worker that can then answer up to `checks` checks.
 
     A cell that ends the notebook's process is left out of a second run, so that it costs its own exercise alone.
     """
-    data = tuple(course.root / "source" / "data" / name for name in course.assignment(submission.slug).data)
-    limits, left_out = course.limits_of(submission.slug), _submitted_experiments(course, submission)
+    left_out = _submitted_experiments(work, submission)
     most_left_out = len(left_out) + MAX_LEFT_OUT
     while True:
         cells = [cell for cell in submission.cells if cell[0] not in left_out]
         running = RunningSubmission(
-            zygote, cells, limits=limits, checks=checks, data=data, device=device, seed=course.seed
+            zygote, cells, limits=work.limits, checks=checks, data=work.data, device=device, seed=work.course.seed
         )
         if running.fatal_cell and len(left_out) < most_left_out:
             running.close()
@@ -42,9 +41,9 @@ def open_submission(
             return running
 
 
-def _submitted_experiments(course: Course, submission: Submission) -> dict[str, CellRun]:
+def _submitted_experiments(work: Work, submission: Submission) -> dict[str, CellRun]:
     """The submitted outputs of experiments that need not run; none if they are malformed or too large."""
-    if course.experiments is Experiments.RUN_AGAIN:
+    if work.course.experiments is Experiments.RUN_AGAIN:
         return {}
     try:
         runs = [
@@ -53,7 +52,7 @@ def _submitted_experiments(course: Course, submission: Submission) -> dict[str, 
         ]
     except WireError:
         return {}
-    if sum(map(len, map(msgspec.json.encode, runs))) > course.limits_of(submission.slug).output_bytes:
+    if sum(map(len, map(msgspec.json.encode, runs))) > work.limits.output_bytes:
         return {}
     return {run.cell: run for run in runs}
 

@@ -9,7 +9,7 @@ import ast
 import re
 from collections.abc import Mapping
 
-from autograde.course import Course
+from autograde.course import Work
 
 FIRST_USES = {
     r"optim": "torch._dynamo",
@@ -21,22 +21,22 @@ ASKED = {r"follows_device": "torch._dynamo"}
 """the same for words in checks alone: `follows_device` calls the submission on the meta device"""
 
 
-def notebook_modules(course: Course, slug: str) -> tuple[str, ...]:
+def notebook_modules(work: Work) -> tuple[str, ...]:
     """For the zygote: modules that the notebook imports, and those that it or a check makes torch import.
 
     A source that is being edited or missing only makes their first use slower.
     """
-    source = course.paths(slug).source
+    source = work.paths.source
     text, checks = (
         source.read_text(encoding="utf-8", errors="replace") if source.exists() else "",
-        _source_of_checks(course, slug),
+        _source_of_checks(work),
     )
     return tuple(sorted(_imports_of(text) | _first_uses(text + checks, FIRST_USES) | _first_uses(checks, ASKED)))
 
 
-def first_uses_of_checks(course: Course, slug: str) -> set[str]:
+def first_uses_of_checks(work: Work) -> set[str]:
     """For the graders' server: modules that the checks make torch import in the process that runs them."""
-    return _first_uses(_source_of_checks(course, slug), FIRST_USES)
+    return _first_uses(_source_of_checks(work), FIRST_USES)
 
 
 def _imports_of(text: str) -> set[str]:
@@ -54,10 +54,9 @@ def _imports_of(text: str) -> set[str]:
     return words
 
 
-def _source_of_checks(course: Course, slug: str) -> str:
+def _source_of_checks(work: Work) -> str:
     return "".join(
-        path.read_text(encoding="utf-8", errors="replace")
-        for path in sorted(course.paths(slug).hidden_tests.glob("test_*.py"))
+        path.read_text(encoding="utf-8", errors="replace") for path in sorted(work.paths.hidden_tests.glob("test_*.py"))
     )
 
 
