@@ -64,9 +64,9 @@ def verify(
 
     found = []
     for slug in known_slugs(course, slugs):
+        work, jobs = course.open(slug), jobs or default_jobs()
         with progress(slug) as on_progress:
-            jobs = jobs or default_jobs()
-            found.append(verified(course, slug, jobs, seeds=seeds, every_check=every_check, on_progress=on_progress))
+            found.append(verified(work, jobs, seeds=seeds, every_check=every_check, on_progress=on_progress))
         written = write_verification(course, found[-1], folder) if folder else []
         if not as_json:
             say_verification(found[-1])

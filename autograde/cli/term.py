@@ -76,7 +76,7 @@ def grade(
             work, students or None, jobs=jobs, device=device, force=force, on_progress=on_progress,
             graders=graders, on_confinement=complain_confinement,
         )  # fmt: skip
-    changed = write_changes(course, slug)
+    changed = write_changes(work)
     if as_json:
         say_json(class_data(slug, result) | {"changed": [asdict(change) for change in changed]})
     else:
@@ -114,9 +114,9 @@ def feedback(course: Course, slug: str) -> None:
     work = course.open(slug)
     errors = write_feedback(work)
     if work.paths.class_page.exists():
-        write_class_report(course, slug)
+        write_class_report(work)
     else:
-        write_changes(course, slug)
+        write_changes(work)
     for student, error in errors.items():
         complain(f"{student}: no feedback: {error}")
     say(f"feedback is in {course.root / 'feedback'}")
@@ -144,7 +144,7 @@ def report(course: Course, slugs: tuple[str, ...], formgrader: str) -> None:
     for path in [] if slugs else write_term_report(course):  # first, for the others lead there
         say(path)
     for slug in [course.open(slug).slug for slug in slugs] or graded:
-        for path in write_class_report(course, slug, formgrader):
+        for path in write_class_report(course.open(slug), formgrader):
             say(path)
 
 

@@ -56,12 +56,11 @@ class InertHTMLExporter(HTMLExporter):
 
         # Past HTMLExporter, which would render nbgrader's own template.
         nb, resources = Exporter.from_notebook_node(self, nb, resources, **kwargs)
-        course, names = here(), resources["nbgrader"]
-        slug = names["assignment"]
-        file = course.paths(slug).report(names["student"])
+        names = resources["nbgrader"]
+        work = here().open(names["assignment"])
+        file = work.paths.report(names["student"])
         report = decode_report(file.read_bytes()) if file.exists() else None
-        title = course.assignment(slug).title
-        return inert(page.render(nb, names, title, report), title), resources
+        return inert(page.render(nb, names, work.title, report), work.title), resources
 
 
 def inert(body: str, title: str) -> str:

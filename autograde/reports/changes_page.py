@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from autograde.course import Course
+from autograde.course import Work
 from autograde.disk import write_whole
 from autograde.pages.feedback import counted, points_text
 from autograde.pages.staff_page import csv_text, staff_page
@@ -18,6 +18,7 @@ from autograde.text import plain
 
 PARTS = {
     "submission": "the work handed in",
+    "release": "the released notebook",
     "checks": "the checks",
     "policies": "the course's policies",
     "engine": "the grader's version",
@@ -25,16 +26,16 @@ PARTS = {
 """what two gradings may differ in, in words"""
 
 
-def write_changes(course: Course, slug: str, formgrader: str = "") -> list[Change]:
+def write_changes(work: Work, formgrader: str = "") -> list[Change]:
     """Write reports/<slug>-changes.html and .csv for review; without any change there are no such files."""
-    found, paths = changes(course, slug), course.paths(slug)
+    found, paths = changes(work), work.paths
     if not found:
         for path in (paths.changes_page, paths.changes):
             path.unlink(missing_ok=True)
         return found
     reports = {change.student: stored_report(paths.report(change.student)) for change in found}
-    status = read_class_status(course, slug, formgrader)
-    title = course.assignment(slug).title
+    status = read_class_status(work, formgrader)
+    title = work.title
     write_whole(paths.changes_page, changes_page(title, found, reports, status, paths.class_page.exists()))
     write_whole(paths.changes, changes_table(found))
     return found

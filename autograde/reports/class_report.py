@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from autograde.course import Course, CourseError
+from autograde.course import CourseError, Work
 from autograde.disk import write_whole
 from autograde.pages.staff_page import csv_text
 from autograde.report import Outcome, Report, decode_report, students_by_hint
@@ -18,35 +18,35 @@ from autograde.reports.class_status import read_class_status, unfinished
 from autograde.reports.item_statistics import items
 
 
-def write_class_report(course: Course, slug: str, formgrader: str = "") -> list[Path]:
+def write_class_report(work: Work, formgrader: str = "") -> list[Path]:
     """reports/<slug>.html and its tables as CSV, from what has been graded."""
-    assignment = course.assignment(slug)
-    reports = read_reports(course, slug)
+    slug, reports = work.slug, read_reports(work)
     if not reports:
-        raise CourseError(f"no reports in {course.paths(slug).reports}; run `course grade {slug}`")
+        raise CourseError(f"no reports in {work.paths.reports}; run `course grade {slug}`")
     graded = [report.student for report in reports]
-    status, left = read_class_status(course, slug, formgrader), unfinished(course, slug, graded)
+    status, left = read_class_status(work, formgrader), unfinished(work, graded)
     texts = {
-        f"{slug}.html": class_page(assignment.title, reports, status, left),
+        f"{slug}.html": class_page(work.title, reports, status, left),
         f"{slug}.csv": class_table(reports),
         f"{slug}-checks.csv": checks_table(reports),
         f"{slug}-ideas.csv": misconceptions_table(reports),
     }
-    paths = [course.root / "reports" / name for name in texts]
+    paths = [work.course.root / "reports" / name for name in texts]
     for path, text in zip(paths, texts.values(), strict=True):
         write_whole(path, text)
-    write_changes(course, slug, formgrader)  # the page leads there
+    write_changes(work, formgrader)  # the page leads there
     return paths
 
 
-def read_reports(course: Course, slug: str) -> list[Report]:
+def read_reports(work: Work) -> list[Report]:
     """The reports of an assignment, by student; CourseError if one is damaged."""
     reports = []
-    for path in sorted(course.paths(slug).reports.glob("*.json")):
+    for path in sorted(work.paths.reports.glob("*.json")):
         try:
             reports.append(decode_report(path.read_bytes()))
         except ValueError as error:
-            raise CourseError(f"{path}: no report ({error}); run `course grade {slug}`, which makes it anew") from error
+            remedy = f"run `course grade {work.slug}`, which makes it anew"
+            raise CourseError(f"{path}: no report ({error}); {remedy}") from error
     return reports
 
 

@@ -54,9 +54,10 @@ def write_term_report(course: Course) -> list[Path]:
     """reports/term.html and term.csv, over every assignment that has reports."""
     weeks = []
     for assignment in course.assignments:
-        if reports := read_reports(course, assignment.slug):
-            status = ClassStatus(assignment.slug, with_feedback=shown_feedback(course, assignment.slug))
-            weeks.append(week(assignment.title, reports, status))
+        work = course.open(assignment.slug)
+        if reports := read_reports(work):
+            status = ClassStatus(work.slug, with_feedback=shown_feedback(work))
+            weeks.append(week(work.title, reports, status))
     if not weeks:
         raise CourseError(f"no reports in {course.root / 'reports'}; run `course grade`")
     page, table = course.term_page, course.term_page.with_suffix(".csv")

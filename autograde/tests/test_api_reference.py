@@ -66,7 +66,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     course = write_examples(tmp_path_factory.mktemp("reference"))
     answers = [(exercise_of(key), example.parts[NOTEBOOK]) for key, example in EXAMPLES.items()]
     cells = [("imports", "import torch"), *answers]
-    submission = Submission("instructor", SLUG, nbformat.v4.new_notebook(), cells, problems=[], fingerprint=Fingerprint("", ".ipynb", ""))
+    submission = Submission(
+        "instructor", SLUG, nbformat.v4.new_notebook(), cells, problems=[], fingerprint=Fingerprint("", ".ipynb", "")
+    )
     with GraderPool(course.open(SLUG)) as pool:
         (report,) = pool.grade([submission])
     return report

@@ -86,7 +86,7 @@ def test_a_weaker_machine_is_refused_and_then_accepted_with_a_warning(course: Co
     assert report.score == 4
     assert report.unconfined
     assert report.confinement == ConfinementLevel(level="G", confined=False, layers=["seccomp", "permits"])
-    page, *_ = write_class_report(load_course(course.root), SLUG)
+    page, *_ = write_class_report(load_course(course.root).open(SLUG))
     assert "Warning:</strong> 1 submissions ran where nothing could hold them" in page.read_text()
 
 

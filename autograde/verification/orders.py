@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from autograde.course import Course
+from autograde.course import Work
 from autograde.grading.options import Options
 from autograde.notebooks.extract import Submission
 from autograde.testing.decoys import DECOYS
@@ -34,37 +34,35 @@ class ProgramOrder:
     options: Options = BY_THE_COURSE
 
 
-def right_orders(course: Course, slug: str, solution: Submission, drafted: Path, seeds: int) -> Iterator[ProgramOrder]:
+def right_orders(work: Work, solution: Submission, drafted: Path, seeds: int) -> Iterator[ProgramOrder]:
     right = {SOLUTION: replace(solution, student=SOLUTION.label)}
-    for program in written_programs(course, slug, Kind.RIGHT):
-        right[program] = submission_of_program(course, slug, program, drafted)
+    for program in written_programs(work, Kind.RIGHT):
+        right[program] = submission_of_program(work, program, drafted)
     # Submitted with its experiments run, it is graded without them: no check may need what they define.
     yield _instead_of(solution, Program(Kind.WITHOUT_EXPERIMENTS))
     for program, submission in right.items():
         yield ProgramOrder(program, submission)
-    for seed in range(course.seed + 1, course.seed + seeds):
+    for seed in range(work.course.seed + 1, work.course.seed + seeds):
         for program, submission in right.items():
             yield _instead_of(submission, replace(program, seed=seed), Options(seed=seed))
 
 
-def wrong_orders(course: Course, slug: str, drafted: Path, every_check: bool) -> Iterator[ProgramOrder]:
-    for program in written_programs(course, slug, Kind.WRONG):
-        exercises = frozenset() if every_check else replaced_exercises(course, slug, program)
-        submission = submission_of_program(course, slug, program, drafted)
+def wrong_orders(work: Work, drafted: Path, every_check: bool) -> Iterator[ProgramOrder]:
+    for program in written_programs(work, Kind.WRONG):
+        exercises = frozenset() if every_check else replaced_exercises(work, program)
+        submission = submission_of_program(work, program, drafted)
         yield _instead_of(submission, program, Options(ignore_after=True, exercises=exercises))
 
 
-def untouched_order(drafted: Path, slug: str) -> ProgramOrder:
-    return ProgramOrder(Program(Kind.UNTOUCHED), untouched_submission(drafted, slug), Options(ignore_after=True))
+def untouched_order(work: Work, drafted: Path) -> ProgramOrder:
+    return ProgramOrder(Program(Kind.UNTOUCHED), untouched_submission(work, drafted), Options(ignore_after=True))
 
 
-def decoy_orders(
-    course: Course, slug: str, solution: Submission, misconceptions: Mapping[str, str]
-) -> Iterator[ProgramOrder]:
+def decoy_orders(work: Work, solution: Submission, misconceptions: Mapping[str, str]) -> Iterator[ProgramOrder]:
     """The solution with other answers instead of its own: decoys, and those of misconceptions without a program."""
     for name in DECOYS:
         yield _instead_of(solution, Program(Kind.DECOY, name), Options(ignore_after=True, decoy=name))
-    written = {program.name for program in written_programs(course, slug, Kind.WRONG)}
+    written = {program.name for program in written_programs(work, Kind.WRONG)}
     for name in sorted(misconceptions.keys() - written):
         options = Options(ignore_after=True, exercises=frozenset({misconceptions[name]}), decoy=name)
         yield _instead_of(solution, Program(Kind.MISCONCEPTION, name), options)

@@ -42,7 +42,7 @@ def write_verification(course: Course, found: Verification, folder: Path) -> lis
     """<folder>/<slug>.html and .json."""
     folder.mkdir(parents=True, exist_ok=True)
     page, data = (folder / f"{found.slug}.{kind}" for kind in ("html", "json"))
-    page.write_text(verification_page(course.assignment(found.slug).title, found), encoding="utf-8")
+    page.write_text(verification_page(course.open(found.slug).title, found), encoding="utf-8")
     data.write_text(json.dumps(verification_data(found), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return [page, data]
 

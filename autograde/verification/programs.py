@@ -9,7 +9,7 @@ from pathlib import Path
 
 import nbformat
 
-from autograde.course import Course, CourseError
+from autograde.course import CourseError, Work
 from autograde.notebooks.extract import Submission, from_notebook
 from autograde.notebooks.release import assemble, points, read_program
 from autograde.notebooks.repair import nbgrader_of
@@ -51,37 +51,37 @@ class Program:
 SOLUTION = Program(Kind.SOLUTION)
 
 
-def submission_of_program(course: Course, slug: str, program: Program, drafted: Path) -> Submission:
+def submission_of_program(work: Work, program: Program, drafted: Path) -> Submission:
     """A right or wrong program's answer cells in the notebook of the solution; CourseError if its file is malformed."""
-    path = path_of(course, slug, program)
+    path = path_of(work, program)
     cells = read_program(path)[1]
     try:
-        notebook = assemble(course, slug, cells)
+        notebook = assemble(work, cells)
     except CourseError as error:
         raise CourseError(f"{path}: {error}") from None
-    return from_notebook(notebook, drafted, program.label, slug)
+    return from_notebook(notebook, drafted, program.label, work.slug)
 
 
-def untouched_submission(drafted: Path, slug: str) -> Submission:
+def untouched_submission(work: Work, drafted: Path) -> Submission:
     """The notebook as students get it."""
     notebook = nbformat.read(drafted, as_version=4)
-    return up_to_last_answer(from_notebook(notebook, drafted, Program(Kind.UNTOUCHED).label, slug))
+    return up_to_last_answer(from_notebook(notebook, drafted, Program(Kind.UNTOUCHED).label, work.slug))
 
 
-def written_programs(course: Course, slug: str, kind: Kind) -> Iterator[Program]:
+def written_programs(work: Work, kind: Kind) -> Iterator[Program]:
     """The right or the wrong programs for which there is a file."""
-    for path in sorted((course.paths(slug).hidden_tests / kind.value).glob("*.py")):
+    for path in sorted((work.paths.hidden_tests / kind.value).glob("*.py")):
         yield Program(kind, path.stem)
 
 
-def path_of(course: Course, slug: str, program: Program) -> Path:
+def path_of(work: Work, program: Program) -> Path:
     """The file of a right or wrong program."""
-    return course.paths(slug).hidden_tests / program.kind.value / f"{program.name}.py"
+    return work.paths.hidden_tests / program.kind.value / f"{program.name}.py"
 
 
-def replaced_exercises(course: Course, slug: str, program: Program) -> frozenset[str]:
+def replaced_exercises(work: Work, program: Program) -> frozenset[str]:
     """The exercises whose answer cells a program replaces."""
-    return frozenset(read_program(path_of(course, slug, program))[1]) & points(course, slug).keys()
+    return frozenset(read_program(path_of(work, program))[1]) & points(work).keys()
 
 
 def up_to_last_answer(submission: Submission) -> Submission:

@@ -6,7 +6,7 @@ no decoy passes, stubs get no points, the points add up and nothing leaks.
 
 from __future__ import annotations
 
-from autograde.course import Course
+from autograde.course import Work
 from autograde.grading.pool import GraderPool, OnProgress
 from autograde.notebooks.leaks import shown
 from autograde.notebooks.load import solution_of
@@ -17,8 +17,7 @@ from autograde.verification.result import Verification
 
 
 def verify(
-    course: Course,
-    slug: str,
+    work: Work,
     jobs: int,
     device: str = "cpu",
     *,
@@ -32,15 +31,15 @@ def verify(
     program meets the checks of the exercises in which it differs; `every_check` makes it meet all. A misconception
     without a wrong program of its name is tried by its own answers.
     """
-    drafted = draft(course, slug)  # raises CourseError for a leak or a malformed source
-    solution, found = solution_of(course, slug, drafted), Verification(slug, shown=shown(course, slug))
-    with GraderPool(course, slug, jobs, device, untrusted=False) as pool:
+    drafted = draft(work)  # raises CourseError for a leak or a malformed source
+    solution, found = solution_of(work, drafted), Verification(work.slug, shown=shown(work))
+    with GraderPool(work, jobs, device, untrusted=False) as pool:
         found.confinement, misconceptions = pool.confinement, pool.misconceptions()
         orders = [
-            *right_orders(course, slug, solution, drafted, seeds),
-            *wrong_orders(course, slug, drafted, every_check),
-            untouched_order(drafted, slug),
-            *decoy_orders(course, slug, solution, misconceptions),
+            *right_orders(work, solution, drafted, seeds),
+            *wrong_orders(work, drafted, every_check),
+            untouched_order(work, drafted),
+            *decoy_orders(work, solution, misconceptions),
         ]
         programs = {order.submission.student: order.program for order in orders}
         reports = {}
@@ -48,5 +47,5 @@ def verify(
             reports[programs[report.student]] = report
             if on_progress:
                 on_progress(len(reports), len(orders))
-    judge(found, reports, points(course, slug), misconceptions)
+    judge(found, reports, points(work), misconceptions)
     return found

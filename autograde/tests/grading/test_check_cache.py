@@ -14,7 +14,7 @@ from autograde.notebooks.load import released_notebook
 from autograde.report import encode_report
 from autograde.tests.checked_course import released_copy
 from autograde.tests.tiny_course import SLUG
-from autograde.verification.orders import programs
+from autograde.verification.programs import Kind, submission_of_program, written_programs
 
 COUNTED = """
 
@@ -56,8 +56,10 @@ def graded(course: Course, submissions: list[Submission], jobs: int = 1) -> tupl
     return [encode_report(report) for report in reports], len(drawn.read_text())
 
 
-def submissions(course: Course, kind: str) -> list[Submission]:
-    return list(programs(course, SLUG, released_notebook(course.open(SLUG)), kind))
+def submissions(course: Course, kind: Kind) -> list[Submission]:
+    work = course.open(SLUG)
+    drafted = released_notebook(work)
+    return [submission_of_program(work, program, drafted) for program in written_programs(work, kind)]
 
 
 def kept(course: Course) -> list[Path]:
@@ -65,7 +67,7 @@ def kept(course: Course) -> list[Path]:
 
 
 def test_a_later_run_draws_nothing_and_reports_the_same(course: Course) -> None:
-    right, wrong = submissions(course, "right"), submissions(course, "wrong")
+    right, wrong = submissions(course, Kind.RIGHT), submissions(course, Kind.WRONG)
     afresh, drawn = graded(course, wrong + right)
     assert drawn > 0
     assert len(kept(course)) == 1
@@ -78,7 +80,7 @@ def test_a_later_run_draws_nothing_and_reports_the_same(course: Course) -> None:
 
 
 def test_changed_tests_are_prepared_anew(course: Course) -> None:
-    right = submissions(course, "right")
+    right = submissions(course, Kind.RIGHT)
     graded(course, right)
     before = kept(course)
     before[0].with_suffix(".killed.tmp").write_text("half of a fi")
@@ -89,12 +91,12 @@ def test_changed_tests_are_prepared_anew(course: Course) -> None:
 
 
 def test_a_wrong_submission_shows_too_little_to_keep(course: Course) -> None:
-    graded(course, submissions(course, "wrong"))
+    graded(course, submissions(course, Kind.WRONG))
     assert not kept(course)
 
 
 def test_a_damaged_file_and_a_disk_that_refuses_cost_nobody_a_grade(course: Course) -> None:
-    right = submissions(course, "right")
+    right = submissions(course, Kind.RIGHT)
     afresh, _ = graded(course, right)
     (file,) = kept(course)
     file.write_bytes(file.read_bytes()[:-1])

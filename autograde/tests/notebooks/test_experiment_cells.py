@@ -174,4 +174,7 @@ def test_a_course_may_run_them_always(course: Course) -> None:
     finally:
         (course.root / "course_config.py").write_text(config)
     submission = handed_in(course)
-    assert version_of(always.open(SLUG), submission.fingerprint).policies != version_of(course.open(SLUG), submission.fingerprint).policies
+    assert (
+        version_of(always.open(SLUG), submission.fingerprint).policies
+        != version_of(course.open(SLUG), submission.fingerprint).policies
+    )

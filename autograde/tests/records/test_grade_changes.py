@@ -163,10 +163,10 @@ def test_changes_add_up_over_regradings_and_cancel_out(tiny_course: Course) -> N
     append(
         tiny_course, [entry(GRADED, "ada", 1), entry(GRADED, "ada", 3, checks="d"), entry(GRADED, "ada", 2, checks="e")]
     )
-    (change,) = write_changes(tiny_course, SLUG)
+    (change,) = write_changes(tiny_course.open(SLUG))
     assert (change.before, change.after, exercises_text(change)) == (1, 2, "scale 1 → 2")
     append(tiny_course, [entry(GRADED, "ada", 1, checks="f")])
-    assert write_changes(tiny_course, SLUG) == []
+    assert write_changes(tiny_course.open(SLUG)) == []
     assert not tiny_course.open(SLUG).paths.changes.exists()
 
 

@@ -194,7 +194,7 @@ def use_gradebook(course: Course) -> dict[str, Callable[[], object]]:
         "release": lambda: release([course.open(SLUG)]),
         "record": lambda: record(course.open(SLUG), ["ann", "bob"]),
         "feedback": lambda: write_feedback(course.open(SLUG)),
-        "standings": lambda: read_gradebook_statuses(course, SLUG),
+        "standings": lambda: read_gradebook_statuses(course.open(SLUG)),
         "export": lambda: export_grades(course, "nbgrader", str(course.root / "grades.csv")),
         "roster": lambda: Roster.of(course),
     }

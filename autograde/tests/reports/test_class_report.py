@@ -191,10 +191,10 @@ def test_the_table_can_be_read_back_and_holds_no_formula() -> None:
 
 def test_it_is_written_beside_the_reports(tiny_course: Course) -> None:
     with pytest.raises(CourseError, match="run `course grade"):
-        write_class_report(tiny_course, SLUG)
+        write_class_report(tiny_course.open(SLUG))
     for report in CLASS:
         write_report(report, tiny_course.open(SLUG).paths.report(report.student))
-    page, *tables = write_class_report(tiny_course, SLUG)
+    page, *tables = write_class_report(tiny_course.open(SLUG))
     assert page.name == f"{SLUG}.html"
     assert [table.name for table in tables] == [f"{SLUG}.csv", f"{SLUG}-checks.csv", f"{SLUG}-ideas.csv"]
     assert list(csv.reader(tables[2].read_text().splitlines())) == [

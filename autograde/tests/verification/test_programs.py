@@ -25,7 +25,7 @@ def course(tmp_path: Path) -> Course:
 
 def append(course: Course, text: str) -> None:
     """To the hidden tests of `scale`."""
-    with (course.paths(SLUG).hidden_tests / "test_scale.py").open("a") as file:
+    with (course.open(SLUG).paths.hidden_tests / "test_scale.py").open("a") as file:
         file.write(text)
 
 
@@ -41,7 +41,7 @@ HIDDEN_FROM_A_READER = {
 def test_verify_finds_misconceptions_however_they_are_written(course: Course, text: str) -> None:
     """The oracles are asked, not the test's text."""
     append(course, text.format('"""A hint."""'))
-    assert problem_sentences(verify(course, SLUG, jobs=1).problems) == [
+    assert problem_sentences(verify(course.open(SLUG), jobs=1).problems) == [
         "test_scale.py: the misconception is_right answers right wherever it is asked"
     ]
 
@@ -50,7 +50,7 @@ def test_verify_reports_tests_that_cannot_be_collected(course: Course) -> None:
     """Before any program is graded."""
     append(course, "\n\nimport no_such_module\n")
     with pytest.raises(CourseError, match="no_such_module"):
-        verify(course, SLUG, jobs=1)
+        verify(course.open(SLUG), jobs=1)
 
 
 def test_verify_names_the_seed_of_a_program(course: Course) -> None:

@@ -27,12 +27,12 @@ def course(tmp_path: Path) -> Course:
 
 
 def verified(course: Course) -> Verification:
-    return verify(course, SLUG, jobs=1)
+    return verify(course.open(SLUG), jobs=1)
 
 
 def test_a_sound_assignment(course: Course) -> None:
     told: list[tuple[int, int]] = []
-    found = verify(course, SLUG, jobs=1, on_progress=lambda done, total: told.append((done, total)))
+    found = verify(course.open(SLUG), jobs=1, on_progress=lambda done, total: told.append((done, total)))
     assert told == [(number, len(told)) for number in range(1, len(told) + 1)]
     assert problem_sentences(found.problems) == []
     assert found.right == ["other"]
