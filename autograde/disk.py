@@ -1,4 +1,4 @@
-"""Writes files and folders whole or not at all, and says in a sentence what stands in the way of writing."""
+"""Writes files and folders atomically, and explains in one sentence why something cannot be written."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ DATABASE_ADVICE = {
 
 
 class NoRoomError(Exception):
-    """A place cannot be written to; the text says which, why, and what to do."""
+    """A file or folder cannot be written; the text says which, why, and what to do."""
 
 
 def write_whole(path: Path, data: bytes | str) -> None:
-    """Write so that whoever reads sees the old file or the new one, never half of one; nothing is left on failure."""
+    """Write atomically: a reader sees the old file or the new one. Nothing is left on failure."""
     with replacing(path, data):
         pass
 
 
 @contextmanager
 def replacing(path: Path, data: bytes | str, mode: int | None = None, unfinished: Path | None = None) -> Iterator[None]:
-    """`write_whole` around something that must succeed first: what is written takes its place after that.
+    """Write a file that replaces `path` once the body of the `with` statement has succeeded.
 
-    `unfinished`, on the same disk, is where it waits, if a name beside `path` could be somebody else's.
+    Until then it is at `unfinished`, on the same disk: by default next to `path`, where the name must not be taken.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = unfinished or path.with_name(f"{path.name}.tmp")
@@ -63,7 +63,7 @@ def replacing(path: Path, data: bytes | str, mode: int | None = None, unfinished
 
 
 def replace_folder(target: Path, made: Path) -> None:
-    """Put the folder `made`, on the same disk, in the place of `target`. A kill leaves no half of either."""
+    """Replace `target` by the folder `made`, on the same disk. A kill leaves no partial folder."""
     before = made.with_name(f"{made.name}.before")
     shutil.rmtree(before, ignore_errors=True)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -75,7 +75,7 @@ def replace_folder(target: Path, made: Path) -> None:
 
 @contextmanager
 def alone(lock: Path) -> Iterator[None]:
-    """Wait until no other process is inside with the same lock file."""
+    """Hold an exclusive lock on the file `lock`, once no other process holds it."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
@@ -83,7 +83,7 @@ def alone(lock: Path) -> Iterator[None]:
 
 
 def check_room(folders: Iterable[Path], needed_bytes: int) -> None:
-    """NoRoomError unless a file can be made in each folder (the nearest that exists) and so much space is free."""
+    """NoRoomError unless each folder (or its nearest existing parent) is writable and has so much free space."""
     for folder in folders:
         there = next(place for place in (folder, *folder.parents) if place.exists())
         try:
@@ -99,7 +99,7 @@ def check_room(folders: Iterable[Path], needed_bytes: int) -> None:
 
 
 def obstacle(error: OSError) -> str | None:
-    """What to tell a person whose disk or machine refused something; None if the error looks like our own mistake."""
+    """Explain an error of the disk or machine to a person; None if it looks like a mistake of the engine."""
     if error.errno == errno.ENOENT and "temporary directory" in str(error.strerror):
         return f"{error.strerror}: none can be written; free some space in one, {AGAIN}"
     if error.errno not in ADVICE:
@@ -108,7 +108,7 @@ def obstacle(error: OSError) -> str | None:
 
 
 def database_obstacle(name: str, error: BaseException) -> str | None:
-    """The same for a database, whose errors are texts; None if its words say nothing of locks, space or rights."""
+    """Explain an error of a database; None if its text is not about locks, space or rights."""
     said = str(error)
     for word, advice in DATABASE_ADVICE.items():
         if word in said and isinstance(getattr(error, "orig", error), sqlite3.Error):

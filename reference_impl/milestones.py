@@ -57,7 +57,7 @@ def table(milestones: Sequence[Milestone]) -> Table:
 
 
 def write(path: Path, milestones: Sequence[Milestone]) -> None:
-    """As JSON, in one motion: the file is there whole or not at all."""
+    """Write the milestones as JSON, atomically."""
     unfinished = path.with_suffix(".unfinished")
     unfinished.write_text(json.dumps([asdict(one) | {"met": one.met} for one in milestones], indent=1) + "\n")
     os.replace(unfinished, path)

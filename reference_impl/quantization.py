@@ -77,7 +77,7 @@ class Int8Linear(nn.Module):
 
 
 def quantize_linear_layers(model: nn.Module, keep: Collection[str] = ()) -> nn.Module:
-    """Put an `Int8Linear` in the place of every linear layer of `model`, which is changed and returned.
+    """Replace every linear layer of `model` by an `Int8Linear`; the model is changed and returned.
 
     Left as they are: layers whose name ends in one of `keep`, and those that share their weight with an embedding.
     """

@@ -40,7 +40,7 @@ class Pair(NamedTuple):
 
 
 class RewardModel(nn.Module):
-    """A copy of a language model, with a scalar head in the place of its vocabulary."""
+    """A copy of a language model, with a scalar head instead of its vocabulary."""
 
     def __init__(self, body: LanguageModel) -> None:
         super().__init__()

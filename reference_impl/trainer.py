@@ -128,7 +128,7 @@ class Trainer:
         return total, norm
 
     def save(self) -> None:
-        """Writes the whole state of the run to `folder`, in one motion: a crash leaves the last checkpoint whole."""
+        """Write the whole state of the run to `folder`, atomically: a crash leaves the last checkpoint intact."""
         if self.folder is None:
             raise ValueError("this trainer has no folder to write a checkpoint to")
         self.folder.mkdir(parents=True, exist_ok=True)

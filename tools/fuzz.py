@@ -1,7 +1,7 @@
 """Feeds mutated inputs to the readers of hostile bytes, as many as wanted: `autograde/tests/test_fuzz.py` at length.
 
     python tools/fuzz.py --inputs 100000
-    python tools/fuzz.py --inputs 1 --seed 4711 notebooks        (one input again, for whoever mends what it found)
+    python tools/fuzz.py --inputs 1 --seed 4711 notebooks        (one input again, to fix what it found)
 
 Stops at the first input that a reader does not withstand (an error but its own refusals, too much memory, more than
 five seconds of computing, a hang), with exit status 1; the last note of the traceback names the seed.

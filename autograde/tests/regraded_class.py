@@ -1,4 +1,4 @@
-"""A class that was graded, marked and has handed in again, and what grading it once more leaves."""
+"""A class that was graded, marked and has submitted again, and what grading it once more leaves."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Snapshot = dict[str, object]
 
 @pytest.fixture(scope="session")
 def resubmitted(checked_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A class that was graded, had an answer marked by hand, and has handed in again since."""
+    """A class that was graded, had an answer marked by hand, and has submitted again since."""
     skip_without("confinement")
     course = released_copy(checked_once, tmp_path_factory.mktemp("resubmitted"))
     for student in ("ada", "bob", "cy"):

@@ -1,4 +1,4 @@
-"""A small class through the real commands: released, handed in, graded, regraded, marked, read."""
+"""A small class through the real commands: released, submitted, graded, regraded, marked, read."""
 
 from __future__ import annotations
 

@@ -163,7 +163,7 @@ def test_a_mark_is_remembered_over_a_run_that_was_killed_while_it_recorded(
     for student, why in {"ada": "Because.", "bob": "Because I say so."}.items():
         hand_in(course, student, assemble(course.open(SLUG), {"why": why}))
     monkeypatch.chdir(root)
-    monkeypatch.setattr(nbgrader_hooks, "load_or_grade", report_there)  # no matter what was handed in since
+    monkeypatch.setattr(nbgrader_hooks, "load_or_grade", report_there)  # no matter what was submitted since
     for student in ("ada", "bob"):
         with monkeypatch.context() as patch:
             patch.setattr(*((Path, "replace") if committed else (Session, "commit")), killed)

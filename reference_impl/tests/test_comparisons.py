@@ -19,7 +19,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Parameters outside the embeddings in the place of losses."""
+    """Parameters outside the embeddings instead of losses."""
 
     def count(changes: dict[str, object], sizes: Comparison, *_: object) -> float:
         config = Config.gpt2(vocab_size=8, context_length=8, **sizes.model | changes)

@@ -10,9 +10,9 @@ For each submission in COURSE/submitted, in this one process and on one thread:
 - `comparisons`: the recorded answers are compared with the recorded expected values and tolerances again.
 
 Not in it: IPython, pytest, Hypothesis, encoding, pipes, forks, limits; what the oracle computes; the search for the
-wrong idea behind an answer; importing torch. Functions of the grader that a submission calls answer from the record.
+misconception behind an answer; importing torch. Callbacks answer from the record.
 
-Never for work of strangers: nothing confines it here.
+Never for untrusted submissions: nothing confines them here.
 """
 
 from __future__ import annotations
