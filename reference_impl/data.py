@@ -1,4 +1,4 @@
-"""From text to batches: documents, sliding windows with targets shifted by one, and an order that can be resumed."""
+"""From text to batches: documents, windows with targets shifted by one, and a shuffled order that can be resumed."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ Batch = TypeVar("Batch")
 
 
 def documents(path: Path = TEXT) -> list[str]:
-    """The documents of a file, which three line breaks or more keep apart: for `TEXT` its twelve chapters."""
+    """The documents of a file, separated by three or more line breaks: the twelve chapters of `TEXT`."""
     return [part for part in path.read_text(encoding="utf-8").split("\n\n\n") if part.strip()]
 
 
 class Windows(Sequence[tuple[Tensor, Tensor]]):
-    """Pairs (input, target), each (length,): `target[t]` is the token behind `input[t]` in the same document.
+    """Pairs (input, target), each (length,): `target[t]` is the token after `input[t]` in the same document.
 
-    In each document windows start at 0, stride, 2·stride, …, while all length + 1 tokens lie within it; what is left at
-    the end fills no window. So no window reaches into the next document, and a document of `length` tokens has none.
+    In each document windows start at 0, stride, 2·stride, …, as long as length + 1 tokens are left; the rest is
+    dropped. No window spans two documents, and a document of `length` tokens has none. Raises ValueError if `length` or
+    `stride` is not positive.
     """
 
     def __init__(self, documents: Sequence[Sequence[int]], length: int, stride: int | None = None) -> None:
@@ -55,9 +56,10 @@ class Windows(Sequence[tuple[Tensor, Tensor]]):
 
 
 class Batches(Iterator[Batch], Generic[Example, Batch]):
-    """An endless run over `examples`, in a new order each time round, which depends on nothing but the seed.
+    """An endless iterator over `examples`, shuffled again in each round (epoch) with an order that only `seed` decides.
 
-    Every example once in a round; what is left at its end and fills no batch is skipped in that round.
+    A round yields every example at most once; a last batch that would be incomplete is skipped. Raises ValueError if
+    `batch_size` is not from 1 to the number of examples.
     """
 
     def __init__(
@@ -74,33 +76,33 @@ class Batches(Iterator[Batch], Generic[Example, Batch]):
         self.examples, self.batch_size, self.collate = examples, batch_size, collate
         self.seed, self.shuffle = seed, shuffle
         self.round, self.index = 0, 0
-        self._order = self._draw()
+        self._order = self._shuffle()
 
     def __next__(self) -> Batch:
         if self.index + self.batch_size > len(self.examples):
             self.round, self.index = self.round + 1, 0
-            self._order = self._draw()
-        chosen = self._order[self.index : self.index + self.batch_size]
+            self._order = self._shuffle()
+        indices = self._order[self.index : self.index + self.batch_size]
         self.index += self.batch_size
-        return self.collate([self.examples[number] for number in chosen])
+        return self.collate([self.examples[index] for index in indices])
 
     def one_round(self) -> Iterator[Batch]:
-        """All examples in order, once, the last batch perhaps smaller: for validation. Moves nothing."""
+        """All examples once, in order, for validation; the last batch may be smaller. Does not advance the iterator."""
         for start in range(0, len(self.examples), self.batch_size):
             yield self.collate(list(self.examples[start : start + self.batch_size]))
 
     def state_dict(self) -> dict[str, int]:
-        """Where the run stands; the same examples and seed go on from it with the same batches."""
+        """The position in the data; an iterator over the same examples continues from it with the same batches."""
         return {"round": self.round, "index": self.index, "seed": self.seed}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         self.round, self.index, self.seed = state["round"], state["index"], state["seed"]
-        self._order = self._draw()
+        self._order = self._shuffle()
 
-    def _draw(self) -> list[int]:
+    def _shuffle(self) -> list[int]:
         if not self.shuffle:
             return list(range(len(self.examples)))
-        # One generator for each round, so that a round can be drawn without drawing those before it.
+        # One generator per round, so that resuming needs no earlier rounds.
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.round)
         return torch.randperm(len(self.examples), generator=generator).tolist()
 
@@ -114,7 +116,7 @@ def language_model_batches(
     stride: int | None = None,
     seed: int = 0,
 ) -> Batches[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """Batches of (inputs, targets), each (batch, length), from texts that stay apart."""
+    """Batches of (inputs, targets), each (batch, length); no window spans two of the texts."""
     windows = Windows([tokenizer.encode(text) for text in texts], length, stride)
     return Batches(windows, batch_size, _stack, seed=seed)
 

@@ -1,7 +1,7 @@
-"""AdamW, the learning rate's course over training, and clipping: each written out beside torch's fast form.
+"""AdamW, the learning-rate schedule and gradient clipping, written out beside torch's fast forms.
 
 AdamW after Loshchilov and Hutter (2019), algorithm 2, with the decay before the step, as torch.optim.AdamW; clipping by
-the norm of all gradients together after Pascanu et al. (2013); warmup and cosine after Loshchilov and Hutter (2017) and
+the global norm of all gradients after Pascanu et al. (2013); warmup and cosine after Loshchilov and Hutter (2017) and
 Radford et al. (2018).
 """
 
@@ -20,28 +20,28 @@ def warmup_cosine(step: int, peak: float, warmup: int, total: int, floor: float 
     """The learning rate of step `step`, counted from 0.
 
     peak · (step + 1) / warmup before step `warmup`, so the first is not 0; `peak` at step `warmup`; half a cosine down
-    to `floor` at step `total`; `floor` from there on.
+    to `floor` at step `total`; `floor` after that.
     """
     if step < warmup:
         return peak * (step + 1) / warmup
-    done = min(1.0, (step - warmup) / max(1, total - warmup))
-    return floor + (peak - floor) * 0.5 * (1 + math.cos(math.pi * done))
+    progress = min(1.0, (step - warmup) / max(1, total - warmup))
+    return floor + (peak - floor) * 0.5 * (1 + math.cos(math.pi * progress))
 
 
 def adamw(
     model: nn.Module, learning_rate: float, weight_decay: float = 0.1, betas: tuple[float, float] = (0.9, 0.95)
 ) -> torch.optim.AdamW:
-    """torch's fused AdamW over what is trained; matrices decay, biases and norms do not (as in nanoGPT)."""
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    """torch's fused AdamW over the trainable parameters; matrices decay, biases and norms do not (as in nanoGPT)."""
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     groups = [
-        {"params": [parameter for parameter in trained if parameter.dim() >= 2], "weight_decay": weight_decay},
-        {"params": [parameter for parameter in trained if parameter.dim() < 2], "weight_decay": 0.0},
+        {"params": [parameter for parameter in trainable if parameter.dim() >= 2], "weight_decay": weight_decay},
+        {"params": [parameter for parameter in trainable if parameter.dim() < 2], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW([group for group in groups if group["params"]], lr=learning_rate, betas=betas, fused=True)
 
 
 class ReadableAdamW:
-    """The same update, one line for each line of the paper."""
+    """The same update, one line per line of the paper's algorithm 2."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class ReadableAdamW:
 
 @torch.no_grad()
 def readable_clip(parameters: Iterable[Tensor], largest_norm: float) -> Tensor:
-    """Scales all gradients by one factor so that their joint norm is at most `largest_norm`; returns the norm before.
+    """Scales all gradients by one factor so that their global norm is at most `largest_norm`; returns the norm before.
 
     nn.utils.clip_grad_norm_ is its fast form.
     """

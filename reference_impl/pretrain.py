@@ -1,9 +1,9 @@
-"""Pretraining: from a text to a language model that continues it, with the measures that say how well.
+"""Pretraining: from a text to a language model that continues it, with metrics of its quality.
 
     model, tokenizer, metrics = pretrain(PRESETS["tiny"].pretraining, "cpu", Path("run/pretrain"))
 
-Every sixth document is held out. The weights kept are those with the lowest loss on them: on a text of a hundred
-kilobytes a model soon learns by heart, and the held-out loss says when.
+Every sixth document is held out. The final weights are those with the lowest held-out loss, because a model soon
+memorises a text of a hundred kilobytes.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from reference_impl.trainer import Recipe, Trainer
 __all__ = ["SPECIAL", "Pretraining", "pretrain", "share_of_known_words", "snippet", "split"]
 
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|pad|>")
-"""what the stages after this one need: no model has to grow for them"""
+"""special tokens of the later stages, so that no vocabulary has to be extended for them"""
 HELD_OUT_EVERY = 6
 SNIPPETS = 4
-"""how many the share of known words is measured on"""
+"""the number of samples for the share of known words"""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Pretraining:
     vocab_size: int
     model: dict[str, Any]
     window: int
-    """tokens that a training example is long"""
+    """length of a training example in tokens"""
     stride: int
     batch_size: int
     recipe: Recipe
@@ -53,11 +53,11 @@ class Pretraining:
 def pretrain(
     sizes: Pretraining, device: torch.device | str, folder: Path, *, text: Path = TEXT, seed: int = 0
 ) -> tuple[LanguageModel, BPE, dict[str, Any]]:
-    """Trains a tokenizer and a model on `text`, or takes up the run in `folder`; leaves both there (saved.load_model).
+    """Trains a tokenizer and a model on `text`, or resumes the run in `folder`; saves both there (saved.load_model).
 
     The metrics: vocab_size, parameters, tokens, seconds; loss_of_guessing (ln vocab_size), loss (of training, at the
     end), validation_at_start, validation (the lowest), bits_per_byte (of that); snippet, known_words. Losses are nats
-    per token. Draws from torch's global generator, which `seed` sets.
+    per token. Seeds torch's global generator with `seed`.
     """
     started = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
@@ -68,7 +68,7 @@ def pretrain(
     batches = language_model_batches(
         trained_on, tokenizer, sizes.window, sizes.batch_size, stride=sizes.stride, seed=seed
     )
-    best = _Best(folder / "best.pt", language_model_batches(held_out, tokenizer, sizes.window, batch_size=4))
+    best = _BestWeights(folder / "best.pt", language_model_batches(held_out, tokenizer, sizes.window, batch_size=4))
     trainer = Trainer(
         model,
         language_model_loss,
@@ -103,10 +103,10 @@ def pretrain(
     return model, tokenizer, metrics
 
 
-class _Best:
-    """Validation that keeps the weights with the lowest loss on held-out batches.
+class _BestWeights:
+    """Validation that saves the weights with the lowest loss on held-out batches.
 
-    They are on disk before the checkpoint that knows of them, so a run that is stopped in between finds them again.
+    They are saved before the checkpoint whose history includes them, so an interrupted run always finds them.
     """
 
     def __init__(self, path: Path, batches: Batches[Any, tuple[Tensor, Tensor]]) -> None:
@@ -129,22 +129,22 @@ class _Best:
 
 
 def split(documents: list[str]) -> tuple[list[str], list[str]]:
-    """(trained on, held out): every sixth document is held out; of fewer than six, the last."""
+    """(trained on, held out): every sixth document is held out; with fewer than six, the last."""
     held_out = documents[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY] or documents[-1:]
     return [document for document in documents if document not in held_out], held_out
 
 
 def snippet(model: LanguageModel, tokenizer: BPE, prompt: str = "Alice", length: int = 120, seed: int = 0) -> str:
-    """What the model writes after `prompt`: `length` tokens, drawn at temperature 0.7 from the 50 likeliest."""
+    """`prompt` and `length` sampled tokens, at temperature 0.7 with top-k 50."""
     device = model.unembed.weight.device
     generator = torch.Generator(device).manual_seed(seed)
     ids = torch.tensor([tokenizer.encode(prompt)], device=device)
-    text = generate(model, ids, length, temperature=0.7, top_k=50, generator=generator)
-    return tokenizer.decode(text[0].tolist())
+    sequence = generate(model, ids, length, temperature=0.7, top_k=50, generator=generator)
+    return tokenizer.decode(sequence[0].tolist())
 
 
 def share_of_known_words(written: str, text: str) -> float:
-    """Which share of the words of `written` are words of `text`: near 1 once a model spells."""
+    """The share of words of `written` that occur in `text`: near 1 once a model can spell."""
     words = re.findall(r"[a-z]+", written.lower())
     known = set(re.findall(r"[a-z]+", text.lower()))
     return sum(word in known for word in words) / max(1, len(words))

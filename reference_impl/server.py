@@ -1,14 +1,14 @@
-"""A small server: one model behind HTTP, which streams its answers.
+"""A small HTTP server for one model, with streaming.
 
     GET  /health     → {"status": "ok", "parameters": …}
     POST /generate   {"question": "Repeat: moon", "max_new_tokens": 20, "temperature": 0.0, "stream": true}
 
 The answer is {"text": …, "tokens": …, "finished": …}; with "stream", server-sent events: {"text": …} for each piece as
-it is decoded, then the whole as above. A request that is wrong gets status 400 and {"error": what, where and why}.
+it is decoded, then the complete answer as above. An invalid request gets status 400 and {"error": what, where, why}.
 
-Whoever can reach the port is not trusted: bodies, texts, answers and waiting requests are bounded; only JSON is taken,
-and only for a loopback name, so that no web page can talk to it through a browser; there is no file to read and nothing
-to write. It has no accounts and no encryption, so it listens on loopback unless told otherwise.
+Clients are not trusted: bodies, questions, answers and waiting requests are bounded; only JSON is accepted, and only
+for a loopback host name, so that no web page can use the server through a browser; it reads and writes no files. It has
+no accounts and no encryption, so it listens on loopback by default.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from reference_impl.sampling import generate_stream
 
 __all__ = ["Question", "Server", "stream_answer"]
 
-LARGEST_BODY = 64 * 1024  # bytes
-LONGEST_WAIT = 8  # requests that may wait for the model; the next one is told to come back
+MAX_BODY_BYTES = 64 * 1024
+MAX_WAITING_REQUESTS = 8  # further requests get status 503
 IDLE_TIMEOUT_S = 30.0
 LOOPBACK_NAMES = {"127.0.0.1", "localhost", "[::1]"}
 
 
 class Question(msgspec.Struct, forbid_unknown_fields=True):
-    """What a request may ask for."""
+    """The body of a request."""
 
     question: Annotated[str, msgspec.Meta(min_length=1, max_length=8_000)]
     max_new_tokens: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 64
@@ -52,39 +52,39 @@ class Question(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class TooLongError(ValueError):
-    """The question leaves no room for the answer."""
+    """The question leaves no space for the answer."""
 
 
 class Answer(msgspec.Struct):
-    """The whole answer; `finished` is False where it was cut at `max_new_tokens`."""
+    """The complete answer; `finished` is False if it was cut at `max_new_tokens`."""
 
     text: str
     tokens: int
     finished: bool
 
 
-def stream_answer(model: LanguageModel, tokenizer: ChatTokenizer, asked: Question) -> Iterator[str | Answer]:
-    """The answer's text, piece by piece, and at last the whole. Raises TooLongError at the first.
+def stream_answer(model: LanguageModel, tokenizer: ChatTokenizer, question: Question) -> Iterator[str | Answer]:
+    """Yields the answer's text in pieces, then the complete answer. Raises TooLongError before the first piece.
 
-    A piece never ends within a character, though a token may: what cannot be decoded yet waits for the next.
+    A piece never ends inside a character, though a token may: incomplete bytes wait for the next token.
     """
-    prompt = tokenizer.prompt(asked.question)
-    room = model.config.context_length - asked.max_new_tokens
-    if len(prompt) > room:
+    prompt = tokenizer.prompt(question.question)
+    available = model.config.context_length - question.max_new_tokens
+    if len(prompt) > available:
         raise TooLongError(
-            f"question: {len(prompt)} tokens are too many: with max_new_tokens={asked.max_new_tokens} there is room "
-            f"for {max(0, room)}"
+            f"question: {len(prompt)} tokens are too many: with max_new_tokens={question.max_new_tokens} there is "
+            f"space for {max(0, available)}"
         )
     device = model.unembed.weight.device
     ids, sent, finished = [], "", False
     tokens = generate_stream(
         model,
         torch.tensor([prompt], device=device),
-        asked.max_new_tokens,
-        temperature=asked.temperature,
-        top_p=asked.top_p,
+        question.max_new_tokens,
+        temperature=question.temperature,
+        top_p=question.top_p,
         stop=tokenizer.end,
-        generator=torch.Generator(device).manual_seed(asked.seed),
+        generator=torch.Generator(device).manual_seed(question.seed),
     )
     for token in tokens:
         finished = token.item() == tokenizer.end
@@ -107,13 +107,13 @@ class _Handler(RequestHandler):
         if self.server.loopback and self.request.host_name not in {*LOOPBACK_NAMES, "::1"}:
             self.refuse(403, f"this server answers to {', '.join(sorted(LOOPBACK_NAMES))} only")
 
-    def refuse(self, status: int, why: str) -> NoReturn:
+    def refuse(self, status: int, message: str) -> NoReturn:
         self.set_status(status)
-        self.finish({"error": why})
+        self.finish({"error": message})
         raise Finish
 
     def write_error(self, status_code: int, **details: Any) -> None:
-        self.finish({"error": self._reason})  # the server's own mistakes are logged, not shown
+        self.finish({"error": self._reason})  # internal errors are logged, not shown to clients
 
 
 class _Health(_Handler):
@@ -123,22 +123,22 @@ class _Health(_Handler):
 
 class _Generate(_Handler):
     async def post(self) -> None:
-        asked = self._asked()
-        if self.server.waiting >= LONGEST_WAIT:
+        question = self._parse_question()
+        if self.server.waiting >= MAX_WAITING_REQUESTS:
             self.set_header("Retry-After", "5")
             self.refuse(503, "too many requests are waiting: try again in a few seconds")
         self.server.waiting += 1
         try:
-            async with aclosing(self.server.pieces(asked)) as pieces:
-                await (self._stream(pieces) if asked.stream else self._whole(pieces))
+            async with aclosing(self.server.pieces(question)) as pieces:
+                await (self._send_stream(pieces) if question.stream else self._send_whole(pieces))
         except TooLongError as error:
             self.refuse(400, str(error))
         except (StreamClosedError, TimeoutError):
-            self.request.connection.close()  # the client has left or does not read, and no more is generated for it
+            self.request.connection.close()  # the client has disconnected or does not read: stop generating
         finally:
             self.server.waiting -= 1
 
-    def _asked(self) -> Question:
+    def _parse_question(self) -> Question:
         kind = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if kind != "application/json":
             self.refuse(415, "send the request as Content-Type: application/json")
@@ -147,12 +147,12 @@ class _Generate(_Handler):
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
             self.refuse(400, str(error))
 
-    async def _whole(self, pieces: AsyncIterator[str | Answer]) -> None:
+    async def _send_whole(self, pieces: AsyncIterator[str | Answer]) -> None:
         async for piece in pieces:
             if isinstance(piece, Answer):
                 self.finish(msgspec.to_builtins(piece))
 
-    async def _stream(self, pieces: AsyncIterator[str | Answer]) -> None:
+    async def _send_stream(self, pieces: AsyncIterator[str | Answer]) -> None:
         self.set_header("Content-Type", "text/event-stream")
         self.set_header("Cache-Control", "no-store")
         async for piece in pieces:
@@ -163,7 +163,7 @@ class _Generate(_Handler):
 
 
 class Server:
-    """A model on a port of its own thread, as long as the `with` block lasts; port 0 takes a free one.
+    """Serves a model from a thread of its own while the `with` block runs; port 0 takes a free port.
 
     with Server(model, tokenizer) as server:
         print(server.url)
@@ -176,14 +176,14 @@ class Server:
         self._sockets = bind_sockets(port, host)
         address = self._sockets[0].getsockname()
         self.url = f"http://{f'[{address[0]}]' if ':' in address[0] else address[0]}:{address[1]}"
-        # One thread: the model answers one request at a time, and the others wait their turn.
+        # One thread: the model answers one request at a time, and the others wait.
         self._model_thread = ThreadPoolExecutor(1)
         self._ready, self._stop = threading.Event(), asyncio.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
 
-    async def pieces(self, asked: Question) -> AsyncIterator[str | Answer]:
-        """`stream_answer`, with each token computed in the thread of the model."""
-        answer = stream_answer(self.model, self.tokenizer, asked)
+    async def pieces(self, question: Question) -> AsyncIterator[str | Answer]:
+        """`stream_answer`, with each piece computed in the model's thread."""
+        answer = stream_answer(self.model, self.tokenizer, question)
         loop = asyncio.get_running_loop()
         try:
             while (piece := await loop.run_in_executor(self._model_thread, next, answer, None)) is not None:
@@ -196,8 +196,8 @@ class Server:
         routes = [(r"/health", _Health, {"server": self}), (r"/generate", _Generate, {"server": self})]
         http = HTTPServer(
             Application(routes, log_function=lambda handler: None),
-            max_body_size=LARGEST_BODY,
-            max_buffer_size=2 * LARGEST_BODY,
+            max_body_size=MAX_BODY_BYTES,
+            max_buffer_size=2 * MAX_BODY_BYTES,
             idle_connection_timeout=IDLE_TIMEOUT_S,
             body_timeout=IDLE_TIMEOUT_S,
         )
@@ -208,7 +208,7 @@ class Server:
         await http.close_all_connections()
 
     def wait(self) -> None:
-        """Until the server is stopped, which Ctrl-C does."""
+        """Blocks until the server stops, for example on Ctrl-C."""
         self._thread.join()
 
     def __enter__(self) -> Server:

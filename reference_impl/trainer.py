@@ -2,12 +2,12 @@
 
     batches = language_model_batches(texts, tokenizer, length=64, batch_size=32)
     trainer = Trainer(model, language_model_loss, batches, Recipe(steps=500, learning_rate=1e-3), folder=Path("run"))
-    trainer.resume()                 # goes on where an interrupted run was last saved
+    trainer.resume()                 # continues an interrupted run from its last checkpoint
     history = trainer.run()
 
-A resumed run is the same run: the checkpoint holds weights, optimizer, step, place in the data and random state. On a
-CPU the results agree bit for bit; on a GPU as far as its kernels add in one order (torch.use_deterministic_algorithms).
-`model.compile()` before training makes it faster on a GPU, and changes nothing here.
+A resumed run gives the same results: the checkpoint holds weights, optimizer, step, position in the data and random
+state. On a CPU they agree bit for bit; on a GPU only with deterministic kernels (torch.use_deterministic_algorithms).
+`model.compile()` before training makes it faster on a GPU.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ CHECKPOINT = "checkpoint.pt"
 
 @dataclass(frozen=True)
 class Recipe:
-    """How long, how fast and how carefully. Intervals are counted in steps; a step is one update of the weights."""
+    """The hyperparameters of a run. Intervals are in steps; a step is one update of the weights."""
 
     steps: int
     learning_rate: float
@@ -42,9 +42,9 @@ class Recipe:
     weight_decay: float = 0.1
     betas: tuple[float, float] = (0.9, 0.95)
     clip: float = 1.0
-    """the largest joint norm of all gradients"""
+    """the largest global norm of all gradients"""
     accumulate: int = 1
-    """how many batches make one step: as one batch of all of them, where each counts as many targets"""
+    """batches per step: equivalent to one larger batch if every batch has the same number of targets"""
     bf16: bool = False
     """autocast: matrix products in bfloat16, weights and sums in float32"""
     log_every: int = 10
@@ -53,7 +53,7 @@ class Recipe:
 
 
 class ResumableBatches(Protocol):
-    """An endless iterator that can say where it is: `data.Batches` is one."""
+    """An endless iterator that can save and restore its position, such as `data.Batches`."""
 
     def __next__(self) -> Any: ...
 
@@ -63,10 +63,10 @@ class ResumableBatches(Protocol):
 
 
 class Trainer:
-    """Trains the parameters of `model` that require a gradient, on the device where they are.
+    """Trains the parameters of `model` that require a gradient, on their device.
 
-    loss: (model, batch) -> (), called in training mode. validate: model -> a figure to log.
-    folder: for checkpoints and curves; None: neither is written.
+    loss: (model, batch) -> (), called in training mode. validate: model -> a number to log.
+    folder: for checkpoints and curves; None: neither is written. Raises ValueError if nothing is trainable.
     """
 
     def __init__(
@@ -88,35 +88,38 @@ class Trainer:
         self.device = self.trained[0].device
         self.optimizer = adamw(model, recipe.learning_rate, recipe.weight_decay, recipe.betas)
         self.step = 0
-        """how many updates have been made"""
+        """the number of updates so far"""
         self.history: list[dict[str, float]] = []
-        """step, loss, learning_rate, gradient_norm, and validation where it was measured"""
+        """step, loss, learning_rate, gradient_norm, and validation at the steps where it was measured"""
 
     def run(self) -> list[dict[str, float]]:
-        """Trains until `recipe.steps` updates have been made in all; returns the history."""
+        """Trains until `recipe.steps` updates in total; returns the history.
+
+        Raises FloatingPointError for a loss or gradient that is not finite.
+        """
         was_training = self.model.training
         self.model.train()
-        with bar(self.description, self.recipe.steps) as show, curves(self.folder, self.step + 1) as write:
+        with bar(self.description, self.recipe.steps) as advance, curves(self.folder, self.step + 1) as write:
             note = ""
             while self.step < self.recipe.steps:
                 learning_rate = self._set_learning_rate()
                 loss, norm = self.train_step()
                 if self._is_due(self.recipe.log_every) or self._is_due(self.recipe.validate_every):
-                    figures = self._figures(loss, learning_rate, norm)
-                    self.history.append({"step": self.step} | figures)
-                    write(self.step, figures)
-                    note = f"loss {figures['loss']:.3f}"
-                show(self.step, note)
+                    metrics = self._step_metrics(loss, learning_rate, norm)
+                    self.history.append({"step": self.step} | metrics)
+                    write(self.step, metrics)
+                    note = f"loss {metrics['loss']:.3f}"
+                advance(self.step, note)
                 if self.folder is not None and self._is_due(self.recipe.checkpoint_every):
                     self.save()
         self.model.train(was_training)
         return self.history
 
     def train_step(self) -> tuple[Tensor, Tensor]:
-        """One update at the optimizer's learning rate; returns its loss and the gradients' norm before clipping."""
+        """One update at the optimizer's learning rate; returns its loss and the gradient norm before clipping."""
         total = torch.zeros((), device=self.device)
         for _ in range(self.recipe.accumulate):
-            batch = _moved(next(self.batches), self.device)
+            batch = _to_device(next(self.batches), self.device)
             with self._precision():
                 loss = self.loss(self.model, batch) / self.recipe.accumulate
             loss.backward()
@@ -128,7 +131,10 @@ class Trainer:
         return total, norm
 
     def save(self) -> None:
-        """Write the whole state of the run to `folder`, atomically: a crash leaves the last checkpoint intact."""
+        """Writes a checkpoint to `folder` atomically: a crash leaves the last one complete.
+
+        Raises ValueError without a folder.
+        """
         if self.folder is None:
             raise ValueError("this trainer has no folder to write a checkpoint to")
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -147,18 +153,18 @@ class Trainer:
         os.replace(unfinished, self.folder / CHECKPOINT)
 
     def resume(self) -> bool:
-        """Takes up the run that `folder` holds, and says whether there was one.
+        """Restores the checkpoint in `folder`; returns whether there was one.
 
-        Raises ValueError if that run had another recipe: it would be neither the old run nor a new one.
+        Raises ValueError if its recipe differs, because the result would match neither recipe.
         """
         if self.folder is None or not (self.folder / CHECKPOINT).exists():
             return False
         state = torch.load(self.folder / CHECKPOINT, map_location="cpu", weights_only=True)
-        here, there = asdict(self.recipe), state["recipe"]
-        changed = {name: (there.get(name), here[name]) for name in here if there.get(name) != here[name]}
+        ours, saved = asdict(self.recipe), state["recipe"]
+        changed = {name: (saved.get(name), ours[name]) for name in ours if saved.get(name) != ours[name]}
         if changed:
             raise ValueError(
-                f"{self.folder / CHECKPOINT} belongs to another recipe, (there, here): {changed}; choose another folder"
+                f"{self.folder / CHECKPOINT} belongs to another recipe, (saved, ours): {changed}; choose another folder"
             )
         self.step, self.history = state["step"], state["history"]
         self.model.load_state_dict(state["model"])
@@ -184,25 +190,25 @@ class Trainer:
     def _is_due(self, every: int | None) -> bool:
         return every is not None and (self.step % every == 0 or self.step == self.recipe.steps)
 
-    def _figures(self, loss: Tensor, learning_rate: float, norm: Tensor) -> dict[str, float]:
-        """What is known of the step that was made, with validation where it is due."""
-        figures = {"loss": loss.item(), "learning_rate": learning_rate, "gradient_norm": norm.item()}
-        if not all(map(math.isfinite, figures.values())):
+    def _step_metrics(self, loss: Tensor, learning_rate: float, norm: Tensor) -> dict[str, float]:
+        """The metrics of the last step, with validation where it is due."""
+        metrics = {"loss": loss.item(), "learning_rate": learning_rate, "gradient_norm": norm.item()}
+        if not all(map(math.isfinite, metrics.values())):
             raise FloatingPointError(
-                f"{self.description}: loss {figures['loss']} and gradient norm {figures['gradient_norm']} at step "
+                f"{self.description}: loss {metrics['loss']} and gradient norm {metrics['gradient_norm']} at step "
                 f"{self.step}; try a smaller learning rate or a longer warmup"
             )
         if self.validate is not None and self._is_due(self.recipe.validate_every):
-            figures["validation"] = self.validate(self.model)
-        return figures
+            metrics["validation"] = self.validate(self.model)
+        return metrics
 
 
-def _moved(batch: Any, device: torch.device) -> Any:
+def _to_device(batch: Any, device: torch.device) -> Any:
     """`batch` with every tensor in it on `device`, through lists, tuples and dicts."""
     if isinstance(batch, Tensor):
         return batch.to(device, non_blocking=True)
     if isinstance(batch, dict):
-        return {name: _moved(part, device) for name, part in batch.items()}
+        return {name: _to_device(part, device) for name, part in batch.items()}
     if isinstance(batch, list | tuple):
-        return type(batch)(_moved(part, device) for part in batch)
+        return type(batch)(_to_device(part, device) for part in batch)
     return batch

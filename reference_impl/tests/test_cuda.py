@@ -1,4 +1,4 @@
-"""A GPU gives the same logits and the same text, and training there is taken up again. Skipped where there is none."""
+"""A GPU gives the same logits and tokens as the CPU, and training on it can be resumed. Skipped without a GPU."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ CONFIGS = [
 
 
 @pytest.mark.parametrize("config", CONFIGS)
-def test_are_logits_and_decoding_the_cpus(config: Config) -> None:
+def test_cuda_logits_and_decoding_match_cpu(config: Config) -> None:
     torch.manual_seed(0)
-    here, ids = LanguageModel(config).double().eval(), torch.randint(256, (2, 20))
-    there = LanguageModel(config).double().cuda().eval()
-    there.load_state_dict(here.state_dict())
-    torch.testing.assert_close(there(ids.cuda()).cpu(), here(ids))
-    written = generate(there, ids[:, :5].cuda(), 20, temperature=0)
-    assert torch.equal(written.cpu(), greedy(here, ids[:, :5], 20))
+    on_cpu, ids = LanguageModel(config).double().eval(), torch.randint(256, (2, 20))
+    on_gpu = LanguageModel(config).double().cuda().eval()
+    on_gpu.load_state_dict(on_cpu.state_dict())
+    torch.testing.assert_close(on_gpu(ids.cuda()).cpu(), on_cpu(ids))
+    tokens = generate(on_gpu, ids[:, :5].cuda(), 20, temperature=0)
+    assert torch.equal(tokens.cpu(), greedy(on_cpu, ids[:, :5], 20))
 
 
-def trainer(folder: Path | None) -> Trainer:
+def make_trainer(folder: Path | None) -> Trainer:
     torch.manual_seed(1)
     model = LanguageModel(Config.modern(**SMALL, dropout=0.1)).cuda()
     batches = language_model_batches(["abcdefgh" * 40], ByteTokenizer(), 16, 4, stride=3)
@@ -47,14 +47,14 @@ def trainer(folder: Path | None) -> Trainer:
     return Trainer(model, language_model_loss, batches, recipe, folder=folder)
 
 
-def test_is_a_run_taken_up_again(tmp_path: Path) -> None:
-    """The state is the same bit for bit; what follows is as far as the GPU's kernels add in one order."""
-    losses = [row["loss"] for row in trainer(None).run()]
-    first = trainer(tmp_path)
+def test_cuda_trainer_resumes_from_checkpoint(tmp_path: Path) -> None:
+    """The restored state is bit for bit the same; later losses may differ, as GPU kernels vary in summation order."""
+    losses = [row["loss"] for row in make_trainer(None).run()]
+    first = make_trainer(tmp_path)
     first.loss = lambda model, batch: language_model_loss(model, batch) if first.step < 5 else 1 / 0
     with pytest.raises(ZeroDivisionError):
         first.run()
-    second = trainer(tmp_path)
+    second = make_trainer(tmp_path)
     torch.randn(3, device="cuda")
     assert second.resume()
     assert second.step == 4

@@ -1,4 +1,4 @@
-"""What a run writes for those who look at it: curves that a resumed run continues, or nothing."""
+"""Progress bar and TensorBoard curves, also of a resumed run."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ import pytest
 from reference_impl.logs import bar, curves
 
 
-def test_are_curves_left_out_without_a_folder_or_without_tensorboard(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_curves_writes_nothing_without_folder_or_tensorboard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with curves(None) as write:
         write(1, {"loss": 2.0})
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
@@ -22,19 +20,19 @@ def test_are_curves_left_out_without_a_folder_or_without_tensorboard(
 
 
 @pytest.mark.needs("tensorboard")
-def test_does_a_resumed_run_have_one_curve(tmp_path: Path) -> None:
-    """The first run wrote steps 1 to 4 and was stopped; its last checkpoint was that of step 2."""
+def test_curves_hides_steps_after_the_resumed_one(tmp_path: Path) -> None:
+    """The first run wrote steps 1 to 4 and was stopped; its last checkpoint was written at step 2."""
     from tensorboard.backend.event_processing import event_accumulator as events
 
     for first, last, loss in ((1, 4, 5.0), (3, 5, 7.0)):
         with curves(tmp_path, first) as write:
             for step in range(first, last + 1):
                 write(step, {"loss": loss})
-    found = events.EventAccumulator(str(tmp_path)).Reload().Scalars("loss")
-    assert [(event.step, event.value) for event in found] == [(1, 5), (2, 5), (3, 7), (4, 7), (5, 7)]
+    scalars = events.EventAccumulator(str(tmp_path)).Reload().Scalars("loss")
+    assert [(event.step, event.value) for event in scalars] == [(1, 5), (2, 5), (3, 7), (4, 7), (5, 7)]
 
 
-def test_does_the_bar_say_nothing_to_a_file(capsys: pytest.CaptureFixture[str]) -> None:
-    with bar("training", 10) as show:
-        show(3, "loss 2.000")
+def test_bar_writes_nothing_to_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    with bar("training", 10) as advance:
+        advance(3, "loss 2.000")
     assert capsys.readouterr() == ("", "")

@@ -1,4 +1,4 @@
-"""The losses against torch's, and their value at the start."""
+"""Compares the losses with torch's and with their value for a uniform prediction."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reference_impl.losses import language_model_loss, mean_loss, readable_cross
 from reference_impl.model import Config, LanguageModel
 
 
-def test_is_cross_entropy_torchs() -> None:
+def test_readable_cross_entropy_matches_torch() -> None:
     logits = torch.randn(3, 4, 7, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 50
     targets = torch.randint(7, (3, 4), generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(
@@ -21,23 +21,25 @@ def test_is_cross_entropy_torchs() -> None:
     assert torch.autograd.gradcheck(lambda x: readable_cross_entropy(x, targets), logits.requires_grad_())
 
 
-def test_is_guessing_worth_ln_v_also_in_half_precision() -> None:
+def test_readable_cross_entropy_of_uniform_logits_is_log_vocab() -> None:
+    """In half precision as well."""
     logits, targets = torch.zeros(2, 3, 50257, dtype=torch.bfloat16), torch.zeros(2, 3, dtype=torch.int64)
     assert readable_cross_entropy(logits, targets).item() == pytest.approx(math.log(50257), abs=1e-5)  # 10.82
 
 
-def test_does_validation_leave_out_dropout_and_the_experts_share() -> None:
+def test_mean_loss_excludes_dropout_and_auxiliary_loss() -> None:
+    """Validation runs in evaluation mode; only the training loss includes the experts' auxiliary loss."""
     config = Config.modern(
         vocab_size=11, context_length=8, d_model=8, n_layers=1, n_heads=2, n_experts=2, d_ff=4, dropout=0.5
     )
     torch.manual_seed(0)
     model = LanguageModel(config)
     inputs, targets = torch.randint(11, (2, 2, 6))
-    found = mean_loss(model, language_model_loss, [(inputs, targets), (inputs[:1], targets[:1])])
+    got = mean_loss(model, language_model_loss, [(inputs, targets), (inputs[:1], targets[:1])])
     assert model.training
     model.eval()
     expected = [readable_cross_entropy(model(inputs[row, None]), targets[row, None]).item() for row in (0, 0, 1)]
-    assert found == pytest.approx(sum(expected) / 3)
+    assert got == pytest.approx(sum(expected) / 3)
     model.train()
     torch.manual_seed(1)
     in_training = language_model_loss(model, (inputs, targets))

@@ -1,4 +1,4 @@
-"""AdamW and clipping against torch's own, the schedule against transformers' and against what it says."""
+"""Compares AdamW and clipping with torch's, and the schedule with transformers' and with its definition."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ def parameters(seed: int = 0) -> list[nn.Parameter]:
     return [nn.Parameter(torch.randn(*shape, generator=generator, dtype=torch.float64)) for shape in ((3, 4), (5,))]
 
 
-def give_gradients(leaves: list[nn.Parameter], step: int) -> None:
+def set_gradients(leaves: list[nn.Parameter], step: int) -> None:
     generator = torch.Generator().manual_seed(step)
     for leaf in leaves:
         leaf.grad = torch.randn(leaf.shape, generator=generator, dtype=torch.float64)
 
 
 @pytest.mark.parametrize("fused", [True, False])
-def test_is_the_readable_adamw_torchs(fused: bool) -> None:
+def test_readable_adamw_matches_torch(fused: bool) -> None:
     ours, theirs = parameters(), parameters()
     readable = ReadableAdamW(ours, lr=0.1, weight_decay=0.2)
-    fast = torch.optim.AdamW(theirs, lr=0.1, betas=(0.9, 0.95), weight_decay=0.2, fused=fused)
+    reference = torch.optim.AdamW(theirs, lr=0.1, betas=(0.9, 0.95), weight_decay=0.2, fused=fused)
     for step in range(5):
         for leaves in (ours, theirs):
-            give_gradients(leaves, step)
+            set_gradients(leaves, step)
         readable.step()
-        fast.step()
+        reference.step()
     torch.testing.assert_close(ours, theirs)
     readable.zero_grad()
     assert ours[0].grad is None
 
 
-def test_do_only_matrices_decay() -> None:
+def test_adamw_decays_matrices_only() -> None:
     model = nn.Sequential(nn.Linear(3, 2), nn.LayerNorm(2), nn.Linear(2, 1))
     model[2].requires_grad_(False)
     groups = adamw(model, 0.1, weight_decay=0.3).param_groups
@@ -45,17 +45,17 @@ def test_do_only_matrices_decay() -> None:
 
 
 @pytest.mark.parametrize("largest", [0.5, 100.0])
-def test_is_clipping_torchs(largest: float) -> None:
+def test_readable_clip_matches_torch(largest: float) -> None:
     ours, theirs = parameters(), parameters()
-    give_gradients(ours, 0)
-    give_gradients(theirs, 0)
+    set_gradients(ours, 0)
+    set_gradients(theirs, 0)
     norm = readable_clip((leaf for leaf in ours), largest)
     torch.testing.assert_close(norm, nn.utils.clip_grad_norm_(theirs, largest))
     torch.testing.assert_close([leaf.grad for leaf in ours], [leaf.grad for leaf in theirs])
 
 
 @given(st.integers(0, 300), st.integers(0, 50), st.integers(51, 200))
-def test_does_the_rate_rise_to_the_peak_and_fall_to_the_floor(step: int, warmup: int, total: int) -> None:
+def test_warmup_cosine_rises_to_the_peak_and_falls_to_the_floor(step: int, warmup: int, total: int) -> None:
     rate = warmup_cosine(step, 1.0, warmup, total, floor=0.1)
     if step < warmup:
         assert rate == pytest.approx((step + 1) / warmup)
@@ -69,7 +69,7 @@ def test_does_the_rate_rise_to_the_peak_and_fall_to_the_floor(step: int, warmup:
 
 
 @pytest.mark.needs("transformers")
-def test_is_the_cosine_transformers() -> None:
+def test_warmup_cosine_matches_transformers() -> None:
     import transformers
 
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
@@ -81,12 +81,12 @@ def test_is_the_cosine_transformers() -> None:
         schedule.step()
     ours = [warmup_cosine(step, 1.0, 5, 20) for step in range(20)]
     assert ours[5:] == pytest.approx(theirs[5:])
-    assert ours[:5] == pytest.approx(theirs[1:6])  # theirs begins at 0, a step without effect
+    assert ours[:5] == pytest.approx(theirs[1:6])  # theirs starts at 0, a step without effect
 
 
-def test_is_a_gradient_that_is_missing_left_alone() -> None:
+def test_readable_adamw_skips_parameters_without_gradient() -> None:
     leaves = parameters()
-    give_gradients(leaves[:1], 0)
+    set_gradients(leaves[:1], 0)
     before = leaves[1].detach().clone()
     ReadableAdamW(leaves, lr=0.1).step()
     readable_clip(leaves, 1.0)

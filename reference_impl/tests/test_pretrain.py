@@ -1,4 +1,4 @@
-"""Pretraining as a whole, on the smallest preset: it learns, is taken up again, and leaves what it says."""
+"""Pretraining end to end on the smallest preset: the loss falls, an interrupted run resumes, the model is saved."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any, Any, dict[
     return folder, *pretrain(SMOKE, "cpu", folder)
 
 
-def test_does_the_loss_fall_from_that_of_guessing(run: tuple[Path, Any, Any, dict[str, Any]]) -> None:
+def test_pretrain_lowers_the_loss(run: tuple[Path, Any, Any, dict[str, Any]]) -> None:
     metrics = run[3]
     assert metrics["loss_of_guessing"] == pytest.approx(math.log(SMOKE.vocab_size))
     assert metrics["validation_at_start"] == pytest.approx(metrics["loss_of_guessing"], abs=0.05)
@@ -34,60 +34,60 @@ def test_does_the_loss_fall_from_that_of_guessing(run: tuple[Path, Any, Any, dic
     assert metrics["snippet"].startswith("Alice")
 
 
-def test_is_what_was_saved_what_was_returned(run: tuple[Path, Any, Any, dict[str, Any]]) -> None:
+def test_pretrain_saves_the_returned_model(run: tuple[Path, Any, Any, dict[str, Any]]) -> None:
     folder, model, tokenizer, _ = run
-    loaded, its_tokenizer = load_model(folder)
+    loaded, loaded_tokenizer = load_model(folder)
     ids = torch.tensor([tokenizer.encode("Alice was beginning")])
-    assert its_tokenizer.encode("Alice was beginning") == ids[0].tolist()
+    assert loaded_tokenizer.encode("Alice was beginning") == ids[0].tolist()
     assert torch.equal(loaded(ids), model(ids))
     assert [tokenizer.special[token] for token in SPECIAL] == list(
         range(tokenizer.vocab_size - 4, tokenizer.vocab_size)
     )
 
 
-def test_does_an_interrupted_run_end_as_the_other(
+def test_pretrain_resumes_to_the_same_result(
     run: tuple[Path, Any, Any, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Stopped behind the best validation so far, whose weights the checkpoint does not hold."""
-    plain_step = Trainer.train_step
+    """The run stops after the best validation so far, whose weights are not in the checkpoint."""
+    train_step = Trainer.train_step
 
-    def interrupted(trainer: Trainer) -> Any:
+    def step_or_interrupt(trainer: Trainer) -> Any:
         if trainer.step == 45:
             raise KeyboardInterrupt
-        return plain_step(trainer)
+        return train_step(trainer)
 
-    monkeypatch.setattr(Trainer, "train_step", interrupted)
+    monkeypatch.setattr(Trainer, "train_step", step_or_interrupt)
     with pytest.raises(KeyboardInterrupt):
         pretrain(SMOKE, "cpu", tmp_path)
     monkeypatch.undo()
     model, _, metrics = pretrain(SMOKE, "cpu", tmp_path)
     torch.testing.assert_close(model.state_dict(), run[1].state_dict(), rtol=0, atol=0)
-    same = run[3].keys() - {"seconds"}
-    assert {name: metrics[name] for name in same} == {name: run[3][name] for name in same}
+    reproducible = run[3].keys() - {"seconds"}
+    assert {name: metrics[name] for name in reproducible} == {name: run[3][name] for name in reproducible}
 
 
-def test_are_every_sixth_document_and_never_the_same_held_out() -> None:
+def test_split_holds_out_every_sixth_document() -> None:
     trained_on, held_out = split(documents())
     assert [chapter.splitlines()[0] for chapter in held_out] == ["CHAPTER VI", "CHAPTER XII"]
     assert len(trained_on) == 10
     assert split(["a", "b"]) == (["a"], ["b"])
 
 
-def test_is_the_gpu_preset_of_the_size_that_it_is_meant_to_be() -> None:
+def test_gpu_preset_has_10_to_50_million_parameters() -> None:
     sizes = PRESETS["gpu"].pretraining
     with torch.device("meta"):
         model = LanguageModel(Config.modern(vocab_size=sizes.vocab_size, **sizes.model))
     assert 10e6 < parameter_count(model) < 50e6
 
 
-def test_are_words_counted_without_case_and_marks() -> None:
+def test_share_of_known_words_ignores_case_and_punctuation() -> None:
     assert share_of_known_words("The CAT, xyzzy!", "the cat sat") == pytest.approx(2 / 3)
     assert share_of_known_words("...", "the") == 0
 
 
 @pytest.mark.long
-def test_does_the_tiny_preset_write_words_before_it_is_done(tmp_path: Path) -> None:
-    """A quarter of its steps: what is wrong with sizes, rates or the text shows by then."""
+def test_pretrain_tiny_preset_writes_words(tmp_path: Path) -> None:
+    """A quarter of the steps is enough to show wrong sizes, learning rates or text."""
     sizes = PRESETS["tiny"].pretraining
     short = replace(sizes, recipe=replace(sizes.recipe, steps=150, warmup=40))
     _, _, metrics = pretrain(short, "cpu", tmp_path)

@@ -1,4 +1,4 @@
-"""The server over real connections to loopback: answers, streams, and requests that are wrong, huge or half."""
+"""The server over real loopback connections: answers, streams, and invalid, huge or truncated requests."""
 
 import http.client
 import json
@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from reference_impl.chat import respond
-from reference_impl.server import LARGEST_BODY, Answer, Question, Server, stream_answer
+from reference_impl.server import MAX_BODY_BYTES, Answer, Question, Server, stream_answer
 from reference_impl.tests.tiny import byte_chat, tiny_model
 
 
@@ -36,7 +36,7 @@ def ask(
         connection.close()
 
 
-def test_the_answer_is_the_models(server: Server) -> None:
+def test_server_answer_matches_the_model(server: Server) -> None:
     status, body = ask(server, {"question": "Hi", "max_new_tokens": 12})
     chat = byte_chat()
     (expected,) = respond(server.model, chat, [chat.prompt("Hi")], 12)
@@ -46,17 +46,17 @@ def test_the_answer_is_the_models(server: Server) -> None:
 
 
 @pytest.mark.parametrize("temperature", [0.0, 2.0])
-def test_the_pieces_of_a_stream_are_the_answer(server: Server, temperature: float) -> None:
-    asked = {"question": "Hi", "max_new_tokens": 40, "temperature": temperature, "seed": 7}
-    status, body = ask(server, asked | {"stream": True})
+def test_server_stream_pieces_join_to_the_answer(server: Server, temperature: float) -> None:
+    request = {"question": "Hi", "max_new_tokens": 40, "temperature": temperature, "seed": 7}
+    status, body = ask(server, request | {"stream": True})
     events = [json.loads(line.removeprefix("data: ")) for line in body.decode().split("\n\n") if line]
     assert status == 200
     assert len(events) > 2
     assert "".join(event["text"] for event in events[:-1]) == events[-1]["text"]
-    assert events[-1] == json.loads(ask(server, asked)[1])
+    assert events[-1] == json.loads(ask(server, request)[1])
 
 
-def test_health(server: Server) -> None:
+def test_server_health_and_unknown_paths(server: Server) -> None:
     status, body = ask(server, None, path="/health")
     assert status == 200
     assert json.loads(body)["status"] == "ok"
@@ -65,7 +65,7 @@ def test_health(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "why"),
+    ("body", "status", "message"),
     [
         (b"{", 400, "truncated"),
         (b"\xff\xfe", 400, "malformed"),
@@ -81,38 +81,38 @@ def test_health(server: Server) -> None:
         ({"question": "x", "model": "/etc/passwd"}, 400, "unknown field `model`"),
     ],
 )
-def test_what_is_wrong_is_said(server: Server, body: object, status: int, why: str) -> None:
+def test_server_names_what_is_wrong_with_a_request(server: Server, body: object, status: int, message: str) -> None:
     got, text = ask(server, body)
     assert got == status
-    assert why in json.loads(text)["error"]
+    assert message in json.loads(text)["error"]
 
 
-def test_markers_in_a_question_are_only_text(server: Server) -> None:
+def test_server_encodes_markers_in_questions_as_text(server: Server) -> None:
     chat = byte_chat()
     assert chat.prompt("<|im_end|>").count(chat.end) == chat.prompt("?").count(chat.end)
     assert ask(server, {"question": "<|im_end|>\n", "max_new_tokens": 1})[0] == 200
 
 
-def test_a_web_page_cannot_ask_through_a_browser(server: Server) -> None:
-    """A page of another site can send plain text without being asked, and can point a name of its own at loopback."""
+def test_server_rejects_requests_from_web_pages(server: Server) -> None:
+    """Any page can send text/plain without a preflight, and DNS rebinding can point its own host name at loopback."""
     assert ask(server, {"question": "x"}, {"Content-Type": "text/plain"})[0] == 415
     status, body = ask(server, {"question": "x"}, {"Host": "evil.example"})
     assert status == 403
     assert "localhost" in json.loads(body)["error"]
 
 
-def test_a_huge_body_is_refused_unread(server: Server) -> None:
+def test_server_rejects_a_huge_body_unread(server: Server) -> None:
     host, port = server.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=20) as connection:
         connection.sendall(
-            f"POST /generate HTTP/1.1\r\nHost: localhost\r\nContent-Length: {LARGEST_BODY + 1}\r\n\r\n".encode()
+            f"POST /generate HTTP/1.1\r\nHost: localhost\r\nContent-Length: {MAX_BODY_BYTES + 1}\r\n\r\n".encode()
         )
         answer = connection.recv(1000)
     assert answer == b"" or answer.startswith(b"HTTP/1.1 400")
     assert ask(server, None, path="/health")[0] == 200
 
 
-def test_a_client_that_leaves_in_the_middle_harms_nobody(server: Server) -> None:
+def test_server_survives_a_disconnecting_client(server: Server) -> None:
     host, port = server.url.removeprefix("http://").split(":")
     body = json.dumps({"question": "x", "max_new_tokens": 60, "temperature": 5, "stream": True}).encode()
     for sent in (len(body), len(body) // 2):
@@ -124,14 +124,14 @@ def test_a_client_that_leaves_in_the_middle_harms_nobody(server: Server) -> None
     assert ask(server, {"question": "Hi", "max_new_tokens": 3})[0] == 200
 
 
-def test_too_many_waiting_requests_are_sent_away(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reference_impl.server.LONGEST_WAIT", 0)
+def test_server_limits_waiting_requests(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reference_impl.server.MAX_WAITING_REQUESTS", 0)
     status, body = ask(server, {"question": "Hi"})
     assert status == 503
     assert "try again" in json.loads(body)["error"]
 
 
-def test_it_listens_on_loopback_and_stops() -> None:
+def test_server_listens_on_loopback_and_stops() -> None:
     with Server(tiny_model(), byte_chat()) as running:
         assert running.url.startswith("http://127.0.0.1:")
         assert ask(running, None, path="/health")[0] == 200
@@ -139,17 +139,17 @@ def test_it_listens_on_loopback_and_stops() -> None:
         ask(running, None, path="/health")
 
 
-def test_characters_of_several_tokens_arrive_whole(server: Server) -> None:
+def test_stream_answer_sends_whole_characters(server: Server) -> None:
     model, chat = tiny_model(), byte_chat()
     text = list("grün 猫".encode())
     script = iter([*text, chat.end])
 
-    def says(self: object, x: torch.Tensor) -> torch.Tensor:
+    def unembed(self: object, x: torch.Tensor) -> torch.Tensor:
         logits = torch.zeros(len(x), 259)
         logits[:, next(script)] = 1.0
         return logits
 
-    model.unembed.forward = says.__get__(model.unembed)
+    model.unembed.forward = unembed.__get__(model.unembed)
     *pieces, answer = stream_answer(model, chat, Question("?"))
     assert pieces == ["g", "r", "ü", "n", " ", "猫"]
     assert answer == Answer("grün 猫", len(text), True)

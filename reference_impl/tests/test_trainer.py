@@ -1,4 +1,4 @@
-"""The loop: a resumed run is the same run, accumulation is the larger batch, and nothing is lost in silence."""
+"""The training loop: resuming, gradient accumulation, clipping, logging, and errors that must not pass silently."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def text_batches(batch_size: int = 4, seed: int = 1) -> Batches[Any, Any]:
     )
 
 
-def trainer(folder: Path | None = None, config: Config = CONFIG, **changes: Any) -> Trainer:
+def make_trainer(folder: Path | None = None, config: Config = CONFIG, **changes: Any) -> Trainer:
     torch.manual_seed(7)
     batches = text_batches()
     return Trainer(
@@ -35,55 +35,55 @@ def trainer(folder: Path | None = None, config: Config = CONFIG, **changes: Any)
     )  # fmt: skip
 
 
-def weights(of: Trainer) -> dict[str, Tensor]:
-    return {name: tensor.clone() for name, tensor in of.model.state_dict().items()}
+def copy_weights(trainer: Trainer) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
 
 
 @pytest.mark.parametrize("bf16", [False, True])
-def test_is_a_resumed_run_the_same_run_bit_for_bit(tmp_path: Path, bf16: bool) -> None:
-    whole = trainer(bf16=bf16)
+def test_trainer_resumed_run_is_bit_identical(tmp_path: Path, bf16: bool) -> None:
+    whole = make_trainer(bf16=bf16)
     whole.run()
-    interrupted = trainer(tmp_path, bf16=bf16)
-    while interrupted.step < 7:  # the last checkpoint is that of step 5
+    interrupted = make_trainer(tmp_path, bf16=bf16)
+    while interrupted.step < 7:  # the last checkpoint is written at step 5
         interrupted._set_learning_rate()
         interrupted.train_step()
         if interrupted.step == 5:
             interrupted.save()
     torch.manual_seed(99)
-    resumed = trainer(tmp_path, bf16=bf16)
+    resumed = make_trainer(tmp_path, bf16=bf16)
     torch.manual_seed(98)
     torch.randn(5)
     assert resumed.resume()
     assert resumed.step == 5
     resumed.run()
-    torch.testing.assert_close(weights(resumed), weights(whole), rtol=0, atol=0)
+    torch.testing.assert_close(copy_weights(resumed), copy_weights(whole), rtol=0, atol=0)
     assert [row for row in whole.history if row["step"] > 5] == resumed.history
 
 
 @pytest.fixture
 def resumed(tmp_path: Path) -> Trainer:
-    """A run whose loss raises at step 9, taken up again by another trainer from step 5, writing curves to tmp_path."""
-    first = trainer(tmp_path)
+    """A run whose loss raises at step 9, resumed by another trainer from step 5, with curves in tmp_path."""
+    first = make_trainer(tmp_path)
     calls = iter(range(100))
 
-    def fails(model: LanguageModel, batch: Any) -> Tensor:
+    def fail_at_step_9(model: LanguageModel, batch: Any) -> Tensor:
         if next(calls) == 8:
             raise KeyboardInterrupt
         return language_model_loss(model, batch)
 
-    first.loss = fails
+    first.loss = fail_at_step_9
     with pytest.raises(KeyboardInterrupt):
         first.run()
-    second = trainer(tmp_path)
+    second = make_trainer(tmp_path)
     assert second.resume()
     second.run()
     return second
 
 
 def test_trainer_resumes_a_run_killed_by_an_error(resumed: Trainer) -> None:
-    whole = trainer()
+    whole = make_trainer()
     whole.run()
-    torch.testing.assert_close(weights(resumed), weights(whole), rtol=0, atol=0)
+    torch.testing.assert_close(copy_weights(resumed), copy_weights(whole), rtol=0, atol=0)
     assert resumed.history == whole.history
 
 
@@ -95,46 +95,47 @@ def test_trainer_writes_each_step_of_a_resumed_run_once(resumed: Trainer, tmp_pa
     assert [event.step for event in curve] == [row["step"] for row in resumed.history]
 
 
-def test_is_there_nothing_to_resume_in_an_empty_folder(tmp_path: Path) -> None:
-    assert not trainer(tmp_path).resume()
-    assert not trainer(None).resume()
+def test_trainer_resume_without_checkpoint_is_false(tmp_path: Path) -> None:
+    assert not make_trainer(tmp_path).resume()
+    assert not make_trainer(None).resume()
     with pytest.raises(ValueError, match="no folder"):
-        trainer(None).save()
+        make_trainer(None).save()
 
 
-def test_is_a_checkpoint_of_another_recipe_refused(tmp_path: Path) -> None:
-    trainer(tmp_path).save()
+def test_trainer_resume_rejects_another_recipe(tmp_path: Path) -> None:
+    make_trainer(tmp_path).save()
     with pytest.raises(ValueError, match=r"'learning_rate': \(0.01, 0.5\)"):
-        trainer(tmp_path, learning_rate=0.5).resume()
+        make_trainer(tmp_path, learning_rate=0.5).resume()
 
 
-def test_does_a_crash_while_saving_leave_the_last_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = trainer(tmp_path)
+def test_trainer_save_is_atomic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A crash during the write leaves the last checkpoint complete."""
+    run = make_trainer(tmp_path)
     run.save()
 
-    def half_written(state: Any, path: Path) -> None:
+    def write_half(state: Any, path: Path) -> None:
         path.write_bytes(b"half")
         raise OSError("disk full")
 
-    monkeypatch.setattr(torch, "save", half_written)
+    monkeypatch.setattr(torch, "save", write_half)
     with pytest.raises(OSError, match="disk full"):
         run.save()
-    assert trainer(tmp_path).resume()
+    assert make_trainer(tmp_path).resume()
 
 
-def test_is_accumulation_the_larger_batch() -> None:
-    quiet = replace(CONFIG, dropout=0.0)
-    small, large = trainer(None, quiet, accumulate=3), trainer(None, quiet)
+def test_trainer_accumulation_matches_a_larger_batch() -> None:
+    no_dropout = replace(CONFIG, dropout=0.0)
+    small, large = make_trainer(None, no_dropout, accumulate=3), make_trainer(None, no_dropout)
     for run in (small, large):
         run.model.double()
     small.batches, large.batches = text_batches(4), text_batches(12)
     (small_loss, small_norm), (large_loss, large_norm) = small.train_step(), large.train_step()
     torch.testing.assert_close(small_loss, large_loss, check_dtype=False)
     torch.testing.assert_close(small_norm, large_norm)
-    torch.testing.assert_close(weights(small), weights(large))
+    torch.testing.assert_close(copy_weights(small), copy_weights(large))
 
 
-def test_are_gradients_clipped_and_frozen_weights_left_alone() -> None:
+def test_trainer_clips_gradients_and_skips_frozen_weights() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
     model[0].requires_grad_(False)
@@ -153,8 +154,8 @@ def test_are_gradients_clipped_and_frozen_weights_left_alone() -> None:
         Trainer(model.requires_grad_(False), run.loss, batches, run.recipe)
 
 
-def test_does_bf16_run_the_products_in_it_and_keep_the_weights_wide() -> None:
-    run = trainer(bf16=True)
+def test_trainer_bf16_keeps_weights_in_float32() -> None:
+    run = make_trainer(bf16=True)
     seen: list[torch.dtype] = []
     run.model.unembed.register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
     run.train_step()
@@ -162,21 +163,21 @@ def test_does_bf16_run_the_products_in_it_and_keep_the_weights_wide() -> None:
     assert {parameter.dtype for parameter in run.model.parameters()} == {torch.float32}
 
 
-def test_is_a_loss_that_is_no_number_an_error() -> None:
-    run = trainer(log_every=1)
+def test_trainer_raises_on_nan_loss() -> None:
+    run = make_trainer(log_every=1)
     run.loss = lambda model, batch: language_model_loss(model, batch) * float("nan")
     with pytest.raises(FloatingPointError, match="at step 1; try a smaller learning rate"):
         run.run()
 
 
-def test_are_validation_and_logging_due_apart() -> None:
-    history = trainer(steps=13, log_every=3, validate_every=4).run()
+def test_trainer_validates_and_logs_independently() -> None:
+    history = make_trainer(steps=13, log_every=3, validate_every=4).run()
     assert [row["step"] for row in history] == [3, 4, 6, 8, 9, 12, 13]
     assert [row["step"] for row in history if "validation" in row] == [4, 8, 12, 13]
 
 
-def test_does_training_learn_and_say_so() -> None:
-    run = trainer(steps=40)
+def test_trainer_lowers_the_loss_and_records_it() -> None:
+    run = make_trainer(steps=40)
     history = run.run()
     assert history[-1]["loss"] < history[0]["loss"]
     assert [row["step"] for row in history if "validation" in row] == list(range(4, 41, 4))
