@@ -1,9 +1,9 @@
-"""Text classification: a linear head on the last real token of a language model, trained alone or with the whole.
+"""Text classification: a linear head on the last real token of a language model, trained alone or with the model.
 
-The last token is the only one that has seen the whole text (Radford et al., GPT, 2018, section 3.2). Conventions: texts
-are padded on the right, and `attention_mask` is 1 on real tokens; the loss is the mean cross-entropy over the texts, in
-float32 at least; a class that is never predicted has precision 0, one that never occurs has recall 0, as scikit-learn
-has it with `zero_division=0`.
+Only the last token attends to the whole sequence (Radford et al., GPT, 2018, section 3.2). Conventions: sequences are
+padded on the right, and `attention_mask` is 1 at real tokens; the loss is the mean cross-entropy over the sequences, in
+float32 at least; a class that is never predicted has precision 0, one that never occurs has recall 0, as in
+scikit-learn with `zero_division=0`.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from reference_impl.dtypes import upcast
 from reference_impl.reward import last_token
 
 __all__ = ["Classifier", "classification_loss", "confusion_matrix", "metrics"]
 
 
 class Body(Protocol):
-    """What a head asks of a language model: (batch, seq) token ids -> (batch, seq, d_model)."""
+    """The interface that the head needs from a model: (batch, seq) token ids -> (batch, seq, d_model)."""
 
     def hidden(self, ids: Tensor) -> Tensor: ...
 
@@ -28,7 +29,7 @@ class Body(Protocol):
 class Classifier(nn.Module):
     """A language model without its output layer, and a head: (batch, seq) token ids -> (batch, n_classes).
 
-    `frozen`: only the head learns, and the body stays in evaluation mode (no dropout) while it does.
+    `frozen`: only the head is trained, and the body stays in evaluation mode (no dropout).
     """
 
     def __init__(self, body: nn.Module, d_model: int, n_classes: int, frozen: bool = False) -> None:
@@ -50,24 +51,24 @@ class Classifier(nn.Module):
 def classification_loss(classifier: nn.Module, batch: dict[str, Tensor]) -> Tensor:
     """batch: `input_ids`, `attention_mask` (batch, seq) and `classes` (batch,) -> (): mean cross-entropy."""
     logits = classifier(batch["input_ids"], batch["attention_mask"])
-    return F.cross_entropy(logits.to(torch.promote_types(logits.dtype, torch.float32)), batch["classes"])
+    return F.cross_entropy(upcast(logits), batch["classes"])
 
 
 def confusion_matrix(predicted: Tensor, actual: Tensor, n_classes: int) -> Tensor:
-    """(texts,), (texts,) -> (n_classes, n_classes) counts: row = actual class, column = predicted class."""
+    """(batch,), (batch,) -> (n_classes, n_classes) counts: row = actual class, column = predicted class."""
     cells = actual * n_classes + predicted
     return torch.bincount(cells, minlength=n_classes**2).view(n_classes, n_classes)
 
 
 def metrics(predicted: Tensor, actual: Tensor, n_classes: int) -> dict[str, float]:
-    """(texts,), (texts,) -> accuracy, and precision, recall and F1, each averaged over the classes alike (macro)."""
+    """(batch,), (batch,) -> accuracy, and precision, recall and F1, as the unweighted mean over classes (macro)."""
     counts = confusion_matrix(predicted, actual, n_classes).double()
-    right = counts.diagonal()
-    precision = right / counts.sum(dim=0).clamp_min(1)
-    recall = right / counts.sum(dim=1).clamp_min(1)
-    f1 = 2 * right / (counts.sum(dim=0) + counts.sum(dim=1)).clamp_min(1)
+    correct = counts.diagonal()
+    precision = correct / counts.sum(dim=0).clamp_min(1)
+    recall = correct / counts.sum(dim=1).clamp_min(1)
+    f1 = 2 * correct / (counts.sum(dim=0) + counts.sum(dim=1)).clamp_min(1)
     return {
-        "accuracy": (right.sum() / counts.sum()).item(),
+        "accuracy": (correct.sum() / counts.sum()).item(),
         "precision": precision.mean().item(),
         "recall": recall.mean().item(),
         "f1": f1.mean().item(),

@@ -1,8 +1,8 @@
-"""Instructions whose answers can be scored: small tasks on lists of words, written by code.
+"""Synthetic instructions with verifiable answers: small tasks on lists of words.
 
-In the manner of Self-Instruct (Wang et al., 2023) with rules for a teacher: an answer is right or it is not, so that
-supervised finetuning, a reward model and alignment all have a measure that nobody can argue with. Training and
-validation never share a list of words, in any task.
+In the manner of Self-Instruct (Wang et al., 2023), with rules instead of a teacher model: an answer is right or wrong,
+which gives supervised finetuning, reward modelling and alignment an objective metric. Training and validation never
+share a list of words, in any task.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class Instruction(NamedTuple):
 
     @property
     def messages(self) -> list[dict[str, str]]:
-        """The conversation in which it is answered."""
+        """The question and its answer as a conversation."""
         return [{"role": "user", "content": self.question}, {"role": "assistant", "content": self.answer}]
 
 
 class Task(NamedTuple):
-    """What is asked, of which things, and how the answer follows from them."""
+    """The request, the words or digits it is about, and the rule that gives the answer."""
 
     request: str
     things: Sequence[str]
@@ -56,57 +56,59 @@ TASKS = {
 def instructions(
     count: int, *, validation: bool = False, tasks: Collection[str] = tuple(TASKS), longest: int = 3, seed: int = 0
 ) -> list[Instruction]:
-    """`count` different instructions on lists of up to `longest` things; a fifth of all lists is for validation only.
+    """`count` different instructions on lists of up to `longest` things; a fifth of all lists is only for validation.
 
-    Raises ValueError for an unknown task, and where there are not so many.
+    Raises ValueError for an unknown task, and if there are fewer than `count`.
     """
     if unknown := set(tasks) - set(TASKS):
         raise ValueError(f"there is no task {', '.join(sorted(unknown))}; there are {', '.join(TASKS)}")
     draw = random.Random(f"{seed} {validation}")
-    found: dict[str, Instruction] = {}
+    distinct: dict[str, Instruction] = {}
     for _ in range(50 * count):
         task = draw.choice(sorted(tasks))
         things = draw.sample(TASKS[task].things, draw.randint(1, longest))
         if _for_validation(things) == validation:
             question = f"{TASKS[task].request} {' '.join(things)}"
-            found[question] = Instruction(task, question, TASKS[task].answer(things))
-        if len(found) == count:
-            return list(found.values())
-    raise ValueError(f"{len(found)} different instructions were found, {count} were asked for: allow longer lists")
+            distinct[question] = Instruction(task, question, TASKS[task].answer(things))
+        if len(distinct) == count:
+            return list(distinct.values())
+    raise ValueError(
+        f"only {len(distinct)} different instructions were found, {count} were requested: allow longer lists"
+    )
 
 
 def score(response: str, answer: str) -> float:
-    """1 for the answer; else half the share of its words that stand at their place, out of the longer one's."""
+    """1 for the exact answer; else half the share of words at the right position, relative to the longer text."""
     if response.strip() == answer:
         return 1.0
-    given, wanted = response.split(), answer.split()
-    right = sum(one == other for one, other in zip(given, wanted, strict=False))
-    return 0.5 * right / max(len(given), len(wanted))
+    got, expected = response.split(), answer.split()
+    right = sum(word == other for word, other in zip(got, expected, strict=False))
+    return 0.5 * right / max(len(got), len(expected))
 
 
-def accuracy(responses: Sequence[str], asked: Sequence[Instruction]) -> dict[str, float]:
-    """The share of right responses: of all, under "all", and of each task that was asked."""
-    right = [(one.task, score(response, one.answer) == 1) for response, one in zip(responses, asked, strict=True)]
+def accuracy(responses: Sequence[str], questions: Sequence[Instruction]) -> dict[str, float]:
+    """The share of correct responses: over all questions, as "all", and for each task that occurs."""
+    right = [(one.task, score(response, one.answer) == 1) for response, one in zip(responses, questions, strict=True)]
     tasks = sorted({task for task, _ in right})
     shares = {name: [hit for task, hit in right if name in ("all", task)] for name in ["all", *tasks]}
     return {name: sum(hits) / len(hits) for name, hits in shares.items()}
 
 
 def wrong_answer(instruction: Instruction, draw: random.Random) -> str:
-    """An answer of the kind that was asked for, with one mistake in it: a wrong word, one too few or one too many.
+    """The answer with one mistake: a word replaced, removed or added.
 
-    All three, or else what is learned from the mistakes is only that a longer answer is better, or a shorter one.
+    All three kinds occur, because otherwise a reward model would learn only to prefer longer or shorter answers.
     """
     words = instruction.answer.split()
-    place = draw.randrange(len(words))
+    index = draw.randrange(len(words))
     if words[0].isdigit():
         others: Sequence[str] = [str(number) for number in range(28)]
     else:
         others = [word.upper() for word in WORDS] if words[0].isupper() else WORDS
-    before, behind = words[:place], words[place + 1 :]
-    other = draw.choice([other for other in others if other != words[place]])
-    replaced, longer = [*before, other, *behind], [*before, words[place], other, *behind]
-    shorter = [*before, *behind] or replaced
+    before, after = words[:index], words[index + 1 :]
+    other = draw.choice([other for other in others if other != words[index]])
+    replaced, longer = [*before, other, *after], [*before, words[index], other, *after]
+    shorter = [*before, *after] or replaced
     return " ".join(draw.choice([replaced, shorter, longer]))
 
 

@@ -1,6 +1,6 @@
-"""Who speaks, a character or the narrator? Passages of a story with that for a label, read off its quotation marks.
+"""Passages of a story, labelled as speech or narration by its quotation marks.
 
-A real task for a classifier that needs no hand: the marks say the class, and are taken out of the passage.
+A classification task that needs no manual labels: the marks give the class and are removed from the passage.
 """
 
 from __future__ import annotations
@@ -12,30 +12,30 @@ from typing import NamedTuple
 __all__ = ["Passage", "passages"]
 
 SPEECH = re.compile(r"`([^`]*?)'(?![a-z])")
-"""`as the shipped text has it'; an apostrophe within a word ends nothing"""
+"""`speech', as quoted in the shipped text; an apostrophe inside a word does not end it"""
 MARKS = re.compile(r"[`\"]|(?<![A-Za-z])'|'(?![a-z])")
 SHORTEST = 20  # characters
 
 
 class Passage(NamedTuple):
-    """Some words of a story without quotation marks, and whether a character says them."""
+    """Words of a story without quotation marks, and whether a character speaks them."""
 
     text: str
     spoken: bool
 
 
 def passages(documents: Sequence[str]) -> list[Passage]:
-    """What is said and what is told between, in the order of the text; each piece within one paragraph.
+    """Speech and narration in the order of the text; a passage never spans two paragraphs.
 
-    Marks and blanks at the ends are left out, since they would tell where a quotation stood, and so are pieces of fewer
-    than twenty characters.
+    Punctuation and blanks at the ends are removed, because they would reveal where a quotation was; passages of fewer
+    than twenty characters are dropped.
     """
-    found = []
+    result = []
     for document in documents:
         for paragraph in document.split("\n\n"):
-            # `split` on a pattern with one group: what lies between the quotations, and the quotations, in turn.
-            for place, piece in enumerate(SPEECH.split(paragraph)):
+            # `split` on a pattern with one group alternates between the text around quotations and the quotations.
+            for index, piece in enumerate(SPEECH.split(paragraph)):
                 text = " ".join(MARKS.sub("", piece).split()).strip(" ,;:.!?()-")
                 if len(text) >= SHORTEST:
-                    found.append(Passage(text, spoken=place % 2 == 1))
-    return found
+                    result.append(Passage(text, spoken=index % 2 == 1))
+    return result

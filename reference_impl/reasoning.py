@@ -1,9 +1,9 @@
-"""Reasoning at test time: chains of thought, a vote among them, calls of tools, and how well a format is kept.
+"""Reasoning at test time: chains of thought, a vote among them, tool calls, and format compliance.
 
 Chains of thought in DeepSeek-R1's tags (2025, table 1), after Wei et al. (2022); the vote after Wang et al.,
-self-consistency (2023), where a tie gives no answer; calls of tools as JSON between the tags of Hermes and Qwen, after
-Schick et al., Toolformer (2023). What a model writes is hostile input: nothing is evaluated as code, sizes are bounded,
-a call can reach only the functions that it was given, and whatever goes wrong becomes a text that the model reads.
+self-consistency (2023), where a tie gives no answer; tool calls as JSON between the tags of Hermes and Qwen, after
+Schick et al., Toolformer (2023). Model output is untrusted input: nothing is evaluated as code, sizes are bounded,
+a call can reach only the given functions, and every error becomes a message that the model reads.
 """
 
 from __future__ import annotations
@@ -21,38 +21,38 @@ __all__ = [
     "parse_tool_call", "self_consistency_vote", "tool_examples",
 ]  # fmt: skip
 
-LONGEST_TEXT = 20_000  # characters of a model's answer that are looked at
+LONGEST_TEXT = 20_000  # characters of a model's answer that are parsed
 LONGEST_CALL = 2_000  # characters of one call
 LARGEST_NUMBER = 10**12
 Tool = Callable[..., int]
 
 
 class Reasoning(NamedTuple):
-    """What the model thought, and what it answered."""
+    """A chain of thought and its answer."""
 
     thought: str
     answer: str
 
 
 class ToolCall(msgspec.Struct, forbid_unknown_fields=True):
-    """A function's name and its arguments by name."""
+    """The name of a tool and its arguments by name."""
 
     name: str
     arguments: dict[str, int]
 
 
 def parse_reasoning(text: str) -> Reasoning | None:
-    """The thought and the answer in `<think>…</think><answer>…</answer>`; None where the text is not exactly that.
+    """The thought and the answer in `<think>…</think><answer>…</answer>`; None for any other text.
 
-    Blank space around the parts does not count; each tag occurs once.
+    White space around the parts is ignored; each tag must occur once.
     """
     tags = ("<think>", "</think>", "<answer>", "</answer>")
     if len(text) > LONGEST_TEXT or any(text.count(tag) != 1 for tag in tags):
         return None
     pieces, rest = [], text
     for tag in tags:
-        piece, found, rest = rest.partition(tag)
-        if not found:
+        piece, separator, rest = rest.partition(tag)
+        if not separator:
             return None
         pieces.append(piece)
     before, thought, between, answer = pieces
@@ -60,7 +60,7 @@ def parse_reasoning(text: str) -> Reasoning | None:
 
 
 def self_consistency_vote(answers: Sequence[str | None]) -> str | None:
-    """The commonest of the sampled answers; None if there is none, or if two are equally common. None never counts."""
+    """The most common of the sampled answers, ignoring None; None if there is no answer, or a tie."""
     ranked = Counter(answer for answer in answers if answer is not None).most_common(2)
     if not ranked or (len(ranked) == 2 and ranked[0][1] == ranked[1][1]):
         return None
@@ -70,13 +70,13 @@ def self_consistency_vote(answers: Sequence[str | None]) -> str | None:
 def parse_tool_call(text: str) -> ToolCall | None:
     """The first call in `<tool_call>{"name": …, "arguments": {…}}</tool_call>`, or None if there is none.
 
-    Raises ValueError, with what is wrong, where the tags are there and their content is not a call.
+    Raises ValueError, which says what is wrong, if the content of the tags is not a call.
     """
-    _, opened, rest = text[:LONGEST_TEXT].partition("<tool_call>")
-    if not opened:
+    _, opening, rest = text[:LONGEST_TEXT].partition("<tool_call>")
+    if not opening:
         return None
-    content, closed, _ = rest.partition("</tool_call>")
-    if not closed:
+    content, closing, _ = rest.partition("</tool_call>")
+    if not closing:
         raise ValueError("<tool_call> without </tool_call>")
     if len(content) > LONGEST_CALL:
         raise ValueError(f"a call may have {LONGEST_CALL} characters, this one has {len(content)}")
@@ -87,12 +87,12 @@ def parse_tool_call(text: str) -> ToolCall | None:
 
 
 def execute(call: ToolCall, tools: Mapping[str, Tool]) -> int:
-    """What the called tool returns. Raises ValueError for an unknown tool, wrong arguments or numbers out of bounds."""
+    """Runs the called tool. Raises ValueError for an unknown tool, wrong arguments or numbers out of bounds."""
     if call.name not in tools:
         raise ValueError(f"there is no tool {call.name[:40]!r}; there are {', '.join(sorted(tools))}")
-    wanted = set(inspect.signature(tools[call.name]).parameters)
-    if set(call.arguments) != wanted:
-        raise ValueError(f"{call.name} needs the arguments {', '.join(sorted(wanted))}")
+    parameters = set(inspect.signature(tools[call.name]).parameters)
+    if set(call.arguments) != parameters:
+        raise ValueError(f"{call.name} needs the arguments {', '.join(sorted(parameters))}")
     if any(abs(number) > LARGEST_NUMBER for number in call.arguments.values()):
         raise ValueError(f"numbers may be at most {LARGEST_NUMBER} in size")
     try:
@@ -107,7 +107,7 @@ TOOLS: dict[str, Tool] = {
     "multiply": lambda a, b: a * b,
     "divide": lambda a, b: a // b,
 }
-"""Whole-number arithmetic, each with the arguments a and b."""
+"""Integer arithmetic, each with the arguments a and b."""
 
 
 def answer_with_tools(
@@ -118,8 +118,8 @@ def answer_with_tools(
 ) -> list[dict[str, str]]:
     """The conversation that answers `question`: `respond` maps the messages so far to the assistant's next text.
 
-    Each call of a tool is carried out, and its result, or what was wrong with it, comes back as a message of the role
-    "tool". It ends at the first text without a call, or after `max_calls` of them.
+    Each tool call is executed, and its result or error is appended as a message with the role "tool". The conversation
+    ends at the first text without a call, or when `max_calls` is exceeded.
     """
     messages = [{"role": "user", "content": question}]
     for _ in range(max_calls + 1):
@@ -137,7 +137,7 @@ def answer_with_tools(
 
 
 def tool_examples(count: int, seed: int = 0, largest: int = 99) -> list[list[dict[str, str]]]:
-    """`count` synthetic conversations in which a tool is called and its result reported, to finetune on."""
+    """`count` synthetic conversations in which a tool is called and its result reported, for finetuning."""
     words = {"add": "plus", "subtract": "minus", "multiply": "times"}
     draw = random.Random(seed)
     conversations = []
@@ -151,25 +151,28 @@ def tool_examples(count: int, seed: int = 0, largest: int = 99) -> list[list[dic
 
 
 def compliance(texts: Sequence[str], tools: Mapping[str, Tool] = TOOLS) -> dict[str, float]:
-    """Shares of `texts`: a well-formed chain of thought; a well-formed call; a call that a tool carries out."""
+    """Shares of `texts`: a well-formed chain of thought; a well-formed call; an executable call.
+
+    Raises ValueError without texts.
+    """
     if not texts:
         raise ValueError("no texts to judge")
-    calls = [_call_or_none(text) for text in texts]
+    calls = [_parse_call_or_none(text) for text in texts]
     return {
         "reasoning": sum(parse_reasoning(text) is not None for text in texts) / len(texts),
         "well_formed_call": sum(call is not None for call in calls) / len(texts),
-        "executable_call": sum(call is not None and _runs(call, tools) for call in calls) / len(texts),
+        "executable_call": sum(call is not None and _is_executable(call, tools) for call in calls) / len(texts),
     }
 
 
-def _call_or_none(text: str) -> ToolCall | None:
+def _parse_call_or_none(text: str) -> ToolCall | None:
     try:
         return parse_tool_call(text)
     except ValueError:
         return None
 
 
-def _runs(call: ToolCall, tools: Mapping[str, Tool]) -> bool:
+def _is_executable(call: ToolCall, tools: Mapping[str, Tool]) -> bool:
     try:
         execute(call, tools)
     except ValueError:

@@ -1,7 +1,7 @@
 """Supervised finetuning: chat template, tokenised example, batch, masked loss, curriculum and evaluation.
 
 Conventions: ChatML without stripping; every assistant turn is a target, with its end marker but without its header;
-labels stand at the position of their own token, so the loss does the shift; the loss is the mean over all target tokens
+labels are at the position of their own token, so the loss does the shift; the loss is the mean over all target tokens
 of the batch, computed in float32 at least, and 0 if there is none. Instruction tuning after Ouyang et al. (2022).
 """
 
@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
+
+from reference_impl.dtypes import upcast
 
 __all__ = [
     "END", "IGNORE", "PAD", "START", "VOCAB",
@@ -28,7 +30,7 @@ Example = tuple[Sequence[int], Sequence[int]]
 
 
 def encode(text: str) -> list[int]:
-    """The UTF-8 bytes of `text`; each marker is one id of its own."""
+    """The UTF-8 bytes of `text`; each marker is a single id."""
     ids: list[int] = []
     for part in re.split(r"(<\|im_start\|>|<\|im_end\|>)", text):
         ids += [MARKERS[part]] if part in MARKERS else list(part.encode())
@@ -36,7 +38,7 @@ def encode(text: str) -> list[int]:
 
 
 def chat_template(messages: Sequence[Mapping[str, str]], add_generation_prompt: bool = False) -> str:
-    """ChatML (OpenAI, 2023): each message between markers, its role on the first line; contents as they are."""
+    """ChatML (OpenAI, 2023): each message between markers, its role on the first line, contents unchanged."""
     text = "".join(f"<|im_start|>{message['role']}\n{message['content']}<|im_end|>\n" for message in messages)
     return text + "<|im_start|>assistant\n" if add_generation_prompt else text
 
@@ -44,17 +46,17 @@ def chat_template(messages: Sequence[Mapping[str, str]], add_generation_prompt: 
 def tokenise_example(
     messages: Sequence[Mapping[str, str]], encode: Callable[[str], list[int]] = encode
 ) -> tuple[list[int], list[int]]:
-    """(ids, labels) of equal length; a label is the id itself in what the assistant writes, else -100.
+    """(ids, labels) of equal length; a label is the id itself in assistant turns, else -100.
 
-    `encode` maps a text with markers to its ids.
+    `encode` maps text with markers to ids.
     """
     ids: list[int] = []
     labels: list[int] = []
     for message in messages:
         header, body = encode(f"<|im_start|>{message['role']}\n"), encode(f"{message['content']}<|im_end|>")
         ids += header + body + encode("\n")
-        wanted = body if message["role"] == "assistant" else [IGNORE] * len(body)
-        labels += [IGNORE] * len(header) + wanted + [IGNORE]
+        targets = body if message["role"] == "assistant" else [IGNORE] * len(body)
+        labels += [IGNORE] * len(header) + targets + [IGNORE]
     return ids, labels
 
 
@@ -64,24 +66,24 @@ def collate(examples: Sequence[Example], pad_id: int = PAD) -> dict[str, Tensor]
     shape = (len(examples), longest)
     input_ids, labels = torch.full(shape, pad_id), torch.full(shape, IGNORE)
     attention_mask = torch.zeros(shape, dtype=torch.int64)
-    for row, (ids, wanted) in enumerate(examples):
+    for row, (ids, targets) in enumerate(examples):
         input_ids[row, : len(ids)] = torch.tensor(ids)
-        labels[row, : len(ids)] = torch.tensor(wanted)
+        labels[row, : len(ids)] = torch.tensor(targets)
         attention_mask[row, : len(ids)] = 1
     return {"input_ids": input_ids, "labels": labels, "attention_mask": attention_mask}
 
 
 def sft_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """(batch, seq, vocab) and (batch, seq) → scalar: mean of −log p(labels[:, t + 1] | logits[:, t]) over the targets.
+    """(batch, seq, vocab) and (batch, seq) -> (): mean of −log p(labels[:, t + 1] | logits[:, t]) over the targets.
 
-    Half precision is computed, and returned, in float32. Without a target the loss is 0, and so is its gradient.
+    Half precision is computed and returned in float32. Without a target the loss and its gradient are 0.
     """
-    wide = logits[:, :-1].to(torch.promote_types(logits.dtype, torch.float32))
+    wide = upcast(logits[:, :-1])  # (batch, seq - 1, vocab)
     targets = labels[:, 1:]
     is_target = targets != IGNORE
-    chosen = wide.gather(-1, targets.clamp_min(0).unsqueeze(-1)).squeeze(-1)
-    surprise = (wide.logsumexp(dim=-1) - chosen)[is_target]
-    return surprise.sum() / is_target.sum().clamp_min(1)
+    chosen = wide.gather(-1, targets.clamp_min(0).unsqueeze(-1)).squeeze(-1)  # (batch, seq - 1)
+    losses = (wide.logsumexp(dim=-1) - chosen)[is_target]
+    return losses.sum() / is_target.sum().clamp_min(1)
 
 
 def curriculum_stages(examples: Sequence[Example], n_stages: int) -> list[list[int]]:
@@ -95,7 +97,10 @@ def curriculum_stages(examples: Sequence[Example], n_stages: int) -> list[list[i
 
 
 def evaluate(responses: Sequence[str], golds: Sequence[str]) -> dict[str, float]:
-    """Mean exact match and mean word F1 (Rajpurkar et al., 2016), in lower case, without punctuation; articles stay."""
+    """Mean exact match and mean word F1 (Rajpurkar et al., 2016), in lower case, without punctuation; articles stay.
+
+    Raises ValueError unless there are as many responses as gold answers.
+    """
     if len(responses) != len(golds):
         raise ValueError(f"as many responses as gold answers are needed, got {len(responses)} and {len(golds)}")
     pairs = [(_words(response), _words(gold)) for response, gold in zip(responses, golds, strict=True)]

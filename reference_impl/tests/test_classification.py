@@ -1,4 +1,4 @@
-"""A head on the last real token: padding is not seen, freezing freezes, metrics by their definitions."""
+"""A head on the last real token: padding is ignored, a frozen body stays, metrics follow their definitions."""
 
 import math
 
@@ -12,7 +12,7 @@ from reference_impl.classification import Classifier, classification_loss, confu
 
 
 class Body(nn.Module):
-    """Sums of embeddings up to each token: a causal model that can be trained in a blink."""
+    """Sums of embeddings up to each token: a causal model that trains in milliseconds."""
 
     def __init__(self, vocab: int = 6, d_model: int = 5) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class Body(nn.Module):
 
 
 def batch() -> dict[str, Tensor]:
-    """Is there a 5 in the text?"""
+    """Sequences padded on the right; the class is 1 where token 5 occurs."""
     generator = torch.Generator().manual_seed(0)
     lengths = torch.randint(1, 8, (64, 1), generator=generator)
     mask = torch.arange(7) < lengths
@@ -32,7 +32,7 @@ def batch() -> dict[str, Tensor]:
     return {"input_ids": ids, "attention_mask": mask.long(), "classes": ((ids == 5) & mask).any(dim=1).long()}
 
 
-def trained(frozen: bool, steps: int = 150) -> tuple[Classifier, float]:
+def train_classifier(frozen: bool, steps: int = 150) -> tuple[Classifier, float]:
     torch.manual_seed(0)
     classifier, data = Classifier(Body(), 5, 2, frozen), batch()
     optimizer = torch.optim.Adam([p for p in classifier.parameters() if p.requires_grad], lr=0.05)
@@ -45,7 +45,7 @@ def trained(frozen: bool, steps: int = 150) -> tuple[Classifier, float]:
     return classifier, metrics(predicted, data["classes"], 2)["accuracy"]
 
 
-def test_padding_changes_nothing() -> None:
+def test_classifier_ignores_padding() -> None:
     torch.manual_seed(0)
     classifier = Classifier(Body(), 5, 3).double().eval()
     ids, mask = torch.tensor([[1, 2, 3, 0, 0]]), torch.tensor([[1, 1, 1, 0, 0]])
@@ -54,20 +54,21 @@ def test_padding_changes_nothing() -> None:
     assert not torch.allclose(classifier(ids, torch.ones_like(mask)), short)
 
 
-def test_the_loss_is_ln_of_the_number_of_classes_before_training() -> None:
+def test_classification_loss_of_uniform_prediction_is_log_n_classes() -> None:
     classifier, data = Classifier(Body(), 5, 7), batch()
     nn.init.zeros_(classifier.head.weight)
     nn.init.zeros_(classifier.head.bias)
     assert math.isclose(classification_loss(classifier, data).item(), math.log(7), rel_tol=1e-6)
 
 
-def test_a_frozen_body_stays_as_it_is_and_the_whole_model_learns_more() -> None:
+def test_classifier_frozen_trains_the_head_only() -> None:
+    """The frozen body keeps its weights and stays in evaluation mode; training it as well gives a higher accuracy."""
     torch.manual_seed(0)
     before = Body().embedding.weight
-    frozen, accuracy = trained(frozen=True)
+    frozen, accuracy = train_classifier(frozen=True)
     assert torch.equal(frozen.body.embedding.weight, before)
     assert not frozen.train().body.dropout.training
-    whole, better = trained(frozen=False)
+    whole, better = train_classifier(frozen=False)
     assert whole.train().body.dropout.training
     assert better > accuracy
     assert better > 0.95
@@ -75,7 +76,7 @@ def test_a_frozen_body_stays_as_it_is_and_the_whole_model_learns_more() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=40))
 @settings(max_examples=50, deadline=None)
-def test_metrics_by_their_definitions(pairs: list[tuple[int, int]]) -> None:
+def test_classification_metrics_follow_their_definitions(pairs: list[tuple[int, int]]) -> None:
     predicted, actual = (torch.tensor(column) for column in zip(*pairs, strict=True))
     got = metrics(predicted, actual, 4)
     f1 = []
@@ -89,7 +90,7 @@ def test_metrics_by_their_definitions(pairs: list[tuple[int, int]]) -> None:
 
 
 @pytest.mark.needs("sklearn")
-def test_metrics_are_scikit_learns() -> None:
+def test_classification_metrics_match_scikit_learn() -> None:
     from sklearn import metrics as sklearn
 
     generator = torch.Generator().manual_seed(0)

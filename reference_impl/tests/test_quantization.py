@@ -1,4 +1,4 @@
-"""Quantization against torch's own, and the bounds that rounding promises."""
+"""Compares quantization with torch's and with the error bounds of rounding."""
 
 import math
 
@@ -34,18 +34,18 @@ def tensors(draw: st.DrawFn) -> Tensor:
 
 @given(tensors(), AXES)
 @settings(max_examples=60, deadline=None)
-def test_no_number_moves_by_more_than_half_a_step(x: Tensor, axis: int | None) -> None:
+def test_quantize_error_is_at_most_half_a_step(x: Tensor, axis: int | None) -> None:
     codes, scale = absmax_quantize(x, axis)
     assert codes.dtype == torch.int8
     assert ((dequantize(codes, scale) - x).abs() <= scale * 0.5001).all()
     codes, scale, zero_point = zero_point_quantize(x, axis)
-    # The zero point is rounded as well, so an end of the range may lie half a step outside.
+    # The zero point is rounded as well, so an end of the range may be half a step outside.
     assert ((dequantize(codes, scale, zero_point) - x).abs() <= scale * 1.001).all()
 
 
 @given(tensors(), AXES)
 @settings(max_examples=60, deadline=None)
-def test_zero_and_the_largest_are_exact(x: Tensor, axis: int | None) -> None:
+def test_quantize_keeps_zero_and_the_largest_exact(x: Tensor, axis: int | None) -> None:
     x[0, 0] = 0.0
     codes, scale = absmax_quantize(x, axis)
     assert codes[0, 0] == 0
@@ -57,21 +57,21 @@ def test_zero_and_the_largest_are_exact(x: Tensor, axis: int | None) -> None:
 @given(tensors())
 @example(torch.tensor([[0.19974695146083832, 2.670301675796509]]))  # 9.4999992 steps: torch rounds up
 @settings(max_examples=40, deadline=None)
-def test_codes_are_torchs(x: Tensor) -> None:
+def test_quantize_matches_torch_fake_quantize(x: Tensor) -> None:
     codes, scale = absmax_quantize(x)
     theirs = torch.fake_quantize_per_tensor_affine(x, scale, torch.tensor(0, dtype=torch.int32), -127, 127)
-    assert_rounded_alike(dequantize(codes, scale), theirs, x, scale)
+    assert_equal_up_to_ties(dequantize(codes, scale), theirs, x, scale)
     codes, scale, zero_point = zero_point_quantize(x)
     theirs = torch.fake_quantize_per_tensor_affine(x, scale, zero_point, -128, 127)
-    assert_rounded_alike(dequantize(codes, scale, zero_point), theirs, x, scale)
+    assert_equal_up_to_ties(dequantize(codes, scale, zero_point), theirs, x, scale)
     codes, scale = absmax_quantize(x, axis=0)
-    nothing = torch.zeros(len(x), dtype=torch.int32)
-    theirs = torch.fake_quantize_per_channel_affine(x, scale[:, 0], nothing, 0, -127, 127)
-    assert_rounded_alike(dequantize(codes, scale), theirs, x, scale)
+    zero_points = torch.zeros(len(x), dtype=torch.int32)
+    theirs = torch.fake_quantize_per_channel_affine(x, scale[:, 0], zero_points, 0, -127, 127)
+    assert_equal_up_to_ties(dequantize(codes, scale), theirs, x, scale)
 
 
-def assert_rounded_alike(ours: Tensor, theirs: Tensor, x: Tensor, scale: Tensor) -> None:
-    """The same steps, but for numbers between two of them: torch multiplies by 1/scale, which rounds otherwise."""
+def assert_equal_up_to_ties(ours: Tensor, theirs: Tensor, x: Tensor, scale: Tensor) -> None:
+    """Equal, except halfway between two steps: torch multiplies by 1/scale, which may round the other way."""
     steps = x / scale
     tied = (steps - steps.floor() - 0.5).abs() < SELF_ULPS * torch.finfo(x.dtype).eps
     torch.testing.assert_close(torch.where(tied, theirs, ours), theirs)
@@ -80,7 +80,7 @@ def assert_rounded_alike(ours: Tensor, theirs: Tensor, x: Tensor, scale: Tensor)
 
 @given(tensors())
 @settings(max_examples=40, deadline=None)
-def test_scale_and_zero_point_are_those_of_torchs_observer(x: Tensor) -> None:
+def test_zero_point_quantize_matches_torch_observer(x: Tensor) -> None:
     observer = MinMaxObserver(dtype=torch.qint8, qscheme=torch.per_tensor_affine)
     observer(x)
     scale, zero_point = observer.calculate_qparams()
@@ -89,20 +89,20 @@ def test_scale_and_zero_point_are_those_of_torchs_observer(x: Tensor) -> None:
     assert our_zero_point == zero_point[0]
 
 
-def test_one_scale_for_each_row_is_finer_than_one_for_all() -> None:
+def test_absmax_quantize_per_row_is_more_accurate() -> None:
     x = torch.randn(8, 32, generator=torch.Generator().manual_seed(0)) * 10.0 ** torch.arange(-4, 4)[:, None]
     errors = [(dequantize(*absmax_quantize(x, axis)) - x).norm(dim=1) / x.norm(dim=1) for axis in (None, 0)]
     assert (errors[1] < 0.01).all()
-    assert errors[0].max() == 1  # the smallest row is rounded away
+    assert errors[0].max() == 1  # the smallest row is rounded to zero
 
 
-def test_zeros_stay_zeros() -> None:
+def test_quantize_keeps_a_zero_tensor() -> None:
     for codes, *rest in (absmax_quantize(torch.zeros(2, 3)), zero_point_quantize(torch.zeros(2, 3), axis=0)):
         assert torch.equal(dequantize(codes, *rest), torch.zeros(2, 3))
 
 
 @pytest.mark.parametrize("bias", [True, False])
-def test_the_layer_is_the_one_with_the_rounded_weight(bias: bool) -> None:
+def test_int8_linear_matches_a_linear_layer_with_rounded_weight(bias: bool) -> None:
     torch.manual_seed(0)
     linear = nn.Linear(12, 7, bias=bias).double()
     x = torch.randn(2, 5, 12).double()
@@ -110,12 +110,12 @@ def test_the_layer_is_the_one_with_the_rounded_weight(bias: bool) -> None:
     rounded = dequantize(quantised.codes, quantised.scale)
     torch.testing.assert_close(quantised(x), nn.functional.linear(x, rounded, linear.bias))
     assert list(quantised.parameters()) == []
-    again = Int8Linear(nn.Linear(12, 7, bias=bias).double())
-    again.load_state_dict(quantised.state_dict())
-    assert torch.equal(again(x), quantised(x))
+    other = Int8Linear(nn.Linear(12, 7, bias=bias).double())
+    other.load_state_dict(quantised.state_dict())
+    assert torch.equal(other(x), quantised(x))
 
 
-def test_multiplication_in_whole_numbers_is_that_of_the_rounded_matrices() -> None:
+def test_int8_matmul_matches_dequantised_matrices() -> None:
     generator = torch.Generator().manual_seed(0)
     x, weight = torch.randn(6, 40, generator=generator).double(), torch.randn(9, 40, generator=generator).double()
     codes, scale = absmax_quantize(weight, axis=0)
@@ -125,7 +125,7 @@ def test_multiplication_in_whole_numbers_is_that_of_the_rounded_matrices() -> No
     assert (int8_matmul(x, codes, scale) - x @ weight.T).abs().max() < 0.02 * (x @ weight.T).abs().max()
 
 
-def test_a_model_keeps_its_embedding_and_what_is_tied_to_it() -> None:
+def test_quantize_linear_layers_skips_tied_weights() -> None:
     class Tied(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -140,8 +140,8 @@ def test_a_model_keeps_its_embedding_and_what_is_tied_to_it() -> None:
     assert model_bytes(model) == 40 * 4 + (16 + 4 * 4 + 4 * 4) + (16 + 4) * 4
 
 
-def test_memory_arithmetic() -> None:
+def test_weight_and_training_bytes_match_known_models() -> None:
     assert weight_bytes(7_000_000_000, 16) == 14e9
-    assert weight_bytes(64, 8, group_size=32, scale_bits=16) == 64 + 4  # gguf's Q8_0: 34 bytes for each 32
+    assert weight_bytes(64, 8, group_size=32, scale_bits=16) == 64 + 4  # gguf's Q8_0: 34 bytes per 32 weights
     assert training_bytes(0, 7_000_000_000) == 112e9
     assert math.isclose(training_bytes(7_000_000_000, 4_000_000, frozen_bits=4), 3.5e9 + 64e6)

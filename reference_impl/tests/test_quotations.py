@@ -1,4 +1,4 @@
-"""A passage is said or told, whole, and no mark is left that would give it away."""
+"""A passage is speech or narration, and contains no quotation mark that would reveal which."""
 
 import re
 
@@ -12,7 +12,7 @@ STORY = """CHAPTER I
 `Oh!' she said. Then, after a long while, `Now I'm opening out like the largest telescope!'"""
 
 
-def test_what_is_said_and_what_is_told_in_their_order() -> None:
+def test_passages_separates_speech_and_narration_in_order() -> None:
     text = "`I shall never get to sleep,' said the tired Dormouse, `while you don't stop talking.'"
     assert passages([text]) == [
         Passage("I shall never get to sleep", True),
@@ -21,15 +21,15 @@ def test_what_is_said_and_what_is_told_in_their_order() -> None:
     ]
 
 
-def test_short_pieces_and_marks_are_left_out() -> None:
-    found = passages([STORY])
-    assert Passage("Curiouser and curiouser, isn't it", True) in found
-    assert Passage("Now I'm opening out like the largest telescope", True) in found
-    assert not [passage for passage in found if re.search(r"[`\"]|^'|'$", passage.text)]
-    assert all(len(passage.text) >= 20 for passage in found)
+def test_passages_drops_short_pieces_and_quotation_marks() -> None:
+    got = passages([STORY])
+    assert Passage("Curiouser and curiouser, isn't it", True) in got
+    assert Passage("Now I'm opening out like the largest telescope", True) in got
+    assert not [passage for passage in got if re.search(r"[`\"]|^'|'$", passage.text)]
+    assert all(len(passage.text) >= 20 for passage in got)
 
 
-def test_the_shipped_text_has_many_of_both() -> None:
+def test_passages_of_the_shipped_text_are_balanced() -> None:
     found = passages(documents())
     assert 700 < sum(passage.spoken for passage in found) < 800 < len(found)
     assert 700 < sum(not passage.spoken for passage in found) < 800

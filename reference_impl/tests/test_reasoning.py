@@ -1,4 +1,4 @@
-"""Chains of thought and calls of tools: what is well formed is read back, everything else is refused by name."""
+"""Chains of thought and tool calls: well-formed text is parsed, anything else raises an error that names the cause."""
 
 import json
 
@@ -25,13 +25,13 @@ PIECES = ["<think>", "</think>", "<answer>", "</answer>", "a", " ", "\n"]
 
 @given(plain, plain)
 @settings(max_examples=50)
-def test_a_well_formed_chain_is_read_back(thought: str, answer: str) -> None:
+def test_parse_reasoning_reads_thought_and_answer(thought: str, answer: str) -> None:
     assert parse_reasoning(f" <think>{thought}</think>\n<answer> {answer}</answer> ") == Reasoning(thought, answer)
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=9))
 @settings(max_examples=300)
-def test_only_the_four_tags_in_order_are_well_formed(pieces: list[str]) -> None:
+def test_parse_reasoning_accepts_only_the_four_tags_in_order(pieces: list[str]) -> None:
     tags = [piece for piece in pieces if len(piece) > 1]
     outside = "".join(pieces[: pieces.index("<think>")]) if "<think>" in pieces else "a"
     if tags == PIECES[:4]:
@@ -42,13 +42,13 @@ def test_only_the_four_tags_in_order_are_well_formed(pieces: list[str]) -> None:
         assert parse_reasoning("".join(pieces)) is None
 
 
-def test_a_chain_without_end_is_refused_quickly() -> None:
+def test_parse_reasoning_rejects_a_huge_text_quickly() -> None:
     assert parse_reasoning("<think>" * 10**6) is None
 
 
 @given(st.lists(st.sampled_from(["4", "5", "6", None]), max_size=9))
 @settings(max_examples=100)
-def test_the_vote_is_won_by_more_votes_than_any_other(answers: list[str | None]) -> None:
+def test_self_consistency_vote_needs_a_plurality(answers: list[str | None]) -> None:
     winner = self_consistency_vote(answers)
     counts = sorted((answers.count(answer), answer) for answer in {*answers} - {None})
     if winner is None:
@@ -57,8 +57,8 @@ def test_the_vote_is_won_by_more_votes_than_any_other(answers: list[str | None])
         assert all(answers.count(winner) > count for count, answer in counts if answer != winner)
 
 
-def test_voting_beats_a_single_answer() -> None:
-    """A model that is right with probability 0.5 and wrong in four ways is right nearly always when 25 vote."""
+def test_self_consistency_vote_beats_a_single_answer() -> None:
+    """A model that is right with probability 0.5 and wrong in four ways is right nearly always when 25 answers vote."""
     import random
 
     draw = random.Random(0)
@@ -68,7 +68,7 @@ def test_voting_beats_a_single_answer() -> None:
 
 @given(st.sampled_from(sorted(TOOLS)), st.integers(-(10**12), 10**12), st.integers(-(10**12), 10**12))
 @settings(max_examples=60)
-def test_a_call_is_read_back_and_carried_out(name: str, a: int, b: int) -> None:
+def test_execute_runs_a_parsed_call(name: str, a: int, b: int) -> None:
     text = f"Let me see. <tool_call>{json.dumps({'name': name, 'arguments': {'a': a, 'b': b}})}</tool_call>"
     call = parse_tool_call(text)
     assert call == ToolCall(name, {"a": a, "b": b})
@@ -81,7 +81,7 @@ def test_a_call_is_read_back_and_carried_out(name: str, a: int, b: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "wrong"),
+    ("content", "message"),
     [
         ("", "truncated"),
         ("add(1, 2)", "malformed"),
@@ -97,23 +97,24 @@ def test_a_call_is_read_back_and_carried_out(name: str, a: int, b: int) -> None:
         ("9" * 3000, "2000 characters"),
     ],
 )
-def test_what_is_no_call_is_refused_by_name(content: str, wrong: str) -> None:
-    def carried_out(text: str) -> int:
+def test_parse_tool_call_and_execute_name_what_is_wrong(content: str, message: str) -> None:
+    def parse_and_execute(text: str) -> int:
         call = parse_tool_call(text)
         assert call is not None
         return execute(call, TOOLS)
 
-    with pytest.raises(ValueError, match=wrong):
-        carried_out(f"<tool_call>{content}</tool_call>")
+    with pytest.raises(ValueError, match=message):
+        parse_and_execute(f"<tool_call>{content}</tool_call>")
 
 
-def test_a_text_without_a_call_has_none_and_an_open_one_is_refused() -> None:
+def test_parse_tool_call_without_tags_is_none() -> None:
+    """An opening tag without a closing one is an error."""
     assert parse_tool_call("The answer is 4.") is None
     with pytest.raises(ValueError, match="without </tool_call>"):
         parse_tool_call('<tool_call>{"name"')
 
 
-def test_a_conversation_with_a_mistake_goes_on_and_ends() -> None:
+def test_answer_with_tools_reports_errors_and_stops() -> None:
     script = iter(
         [
             '<tool_call>{"name": "sum", "arguments": {"a": 2, "b": 3}}</tool_call>',
@@ -131,7 +132,7 @@ def test_a_conversation_with_a_mistake_goes_on_and_ends() -> None:
     assert sum(message["role"] == "tool" for message in forever) == 3
 
 
-def test_synthetic_conversations_are_right_and_comply() -> None:
+def test_tool_examples_are_correct_and_compliant() -> None:
     conversations = tool_examples(20, seed=1)
     assert conversations == tool_examples(20, seed=1)
     for question, call, result, answer in conversations:
