@@ -1,8 +1,8 @@
 """Direct preference optimisation: sequence log-probabilities, the loss, implicit rewards and a training step.
 
 After Rafailov et al. (2023), equation 7; label smoothing is conservative DPO (Mitchell, 2023), TRL's "sigmoid" loss
-with `label_smoothing`. Conventions: `sequence_logprobs` does the shift itself and sums over kept tokens, not dividing
-by their number; log-probabilities are at least float32; the reference model's numbers are constants.
+with `label_smoothing`. Conventions: `sequence_logprobs` does the shift itself and sums over unmasked tokens without
+dividing by their number; log-probabilities are at least float32; the reference model's numbers are constants.
 """
 
 from __future__ import annotations
@@ -11,21 +11,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from reference_impl.dtypes import upcast
+
 __all__ = ["dpo_loss", "dpo_step", "implicit_rewards", "preference_accuracy", "sequence_logprobs"]
 
 
 def sequence_logprobs(logits: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
-    """logits: (batch, seq, vocab), labels, mask: (batch, seq) -> (batch,), the sum of log p(label) over kept labels.
+    """logits: (batch, seq, vocab), labels, mask: (batch, seq) -> (batch,), sum of log p(label) over unmasked labels.
 
-    `logits[:, t]` predicts `labels[:, t + 1]`; the first label is never predicted. Where `mask` is False, a label
-    may be any number.
+    `logits[:, t]` predicts `labels[:, t + 1]`; the first label is never predicted. A label whose `mask` is False may be
+    any number.
     """
-    wide = logits[:, :-1].to(torch.promote_types(logits.dtype, torch.float32))
-    kept = mask[:, 1:]
-    targets = labels[:, 1:].masked_fill(~kept, 0)
-    per_token = wide.log_softmax(dim=-1).gather(-1, targets.unsqueeze(-1)).squeeze(-1)
-    # Filled and not multiplied: an impossible token has the log-probability -inf, and 0 · -inf is nan.
-    return per_token.masked_fill(~kept, 0.0).sum(dim=-1)
+    wide = upcast(logits[:, :-1])  # (batch, seq - 1, vocab)
+    unmasked = mask[:, 1:]
+    targets = labels[:, 1:].masked_fill(~unmasked, 0)
+    per_token = wide.log_softmax(dim=-1).gather(-1, targets.unsqueeze(-1)).squeeze(-1)  # (batch, seq - 1)
+    # Filled instead of multiplied: an impossible token has the log-probability -inf, and 0 · -inf is nan.
+    return per_token.masked_fill(~unmasked, 0.0).sum(dim=-1)
 
 
 def dpo_loss(
@@ -39,7 +41,7 @@ def dpo_loss(
     """Four sequence log-probabilities, each (batch,) -> (), the mean over pairs.
 
     With h = (policy_chosen − reference_chosen) − (policy_rejected − reference_rejected) and ε = label_smoothing:
-    −(1 − ε) log σ(β h) − ε log σ(−β h).
+    −(1 − ε) log σ(β h) − ε log σ(−β h). Raises ValueError if the four shapes differ.
     """
     shapes = [tuple(part.shape) for part in (policy_chosen, policy_rejected, reference_chosen, reference_rejected)]
     if len(set(shapes)) > 1:
@@ -50,7 +52,7 @@ def dpo_loss(
 
 
 def implicit_rewards(policy_logprobs: Tensor, reference_logprobs: Tensor, beta: float = 0.1) -> Tensor:
-    """(batch,), (batch,) -> (batch,): β (log π − log π_ref), whose optimum the policy is. No gradient."""
+    """(batch,), (batch,) -> (batch,): β (log π − log π_ref), for which the policy is optimal. No gradient."""
     return beta * (policy_logprobs - reference_logprobs).detach()
 
 
@@ -68,13 +70,13 @@ def dpo_step(
 ) -> float:
     """One update of `policy`; returns the loss before it. `batch`: chosen, chosen_mask, rejected, rejected_mask.
 
-    A model maps tokens (batch, seq) to logits (batch, seq, vocab). `reference` is only read and may be
+    A model maps tokens (batch, seq) to logits (batch, seq, vocab). `reference` is not changed and may be
     `policy` itself.
     """
-    policy_logprobs = [_logprobs(policy, batch, side) for side in ("chosen", "rejected")]
+    policy_chosen, policy_rejected = (_logprobs(policy, batch, side) for side in ("chosen", "rejected"))
     with torch.no_grad():
-        reference_logprobs = [_logprobs(reference, batch, side) for side in ("chosen", "rejected")]
-    loss = dpo_loss(*policy_logprobs, *reference_logprobs, beta=beta)
+        reference_chosen, reference_rejected = (_logprobs(reference, batch, side) for side in ("chosen", "rejected"))
+    loss = dpo_loss(policy_chosen, policy_rejected, reference_chosen, reference_rejected, beta)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()

@@ -1,7 +1,7 @@
-"""What PPO has beside GRPO: rewards with a KL penalty, generalised advantage estimation, a clipped value loss.
+"""The parts of PPO that GRPO does without: KL-penalised rewards, generalised advantage estimation, value loss.
 
 Advantages after Schulman et al. (2016), equation 16; the penalty after Ziegler et al. (2019), equation 2; the value
-loss as in OpenAI's baselines. Conventions: the value behind the last token is 0; advantages are not whitened (TRL and
+loss as in OpenAI's baselines. Conventions: the value after the last token is 0; advantages are not whitened (TRL and
 verl do); the value loss has the factor ½; rewards, advantages and returns are data: no gradient flows through them.
 """
 
@@ -16,8 +16,8 @@ __all__ = ["gae", "penalised_rewards", "value_loss"]
 def penalised_rewards(
     scores: Tensor, logprobs: Tensor, reference_logprobs: Tensor, mask: Tensor, beta: float = 0.05
 ) -> Tensor:
-    """scores: (batch,), the rest: (batch, seq) -> (batch, seq): −beta (log π − log π_ref) for every kept token, and the
-    score of the response on its last kept token; 0 elsewhere."""
+    """scores: (batch,), the rest: (batch, seq) -> (batch, seq): −beta (log π − log π_ref) at every unmasked token, plus
+    the score of the response at its last unmasked token; 0 elsewhere."""
     penalty = -beta * (logprobs - reference_logprobs).detach()
     positions = torch.arange(mask.shape[-1], device=mask.device)
     last = positions.where(mask, -1).amax(dim=-1, keepdim=True)

@@ -74,8 +74,8 @@ class RecordingChannel(Channel):
             self.record.answers.append(value)
         return value
 
-    def _first(self, size: int, deadline: float | None) -> bytes:
-        self.whole = super()._first(size, deadline)  # first its header, then the frame
+    def _read_first(self, size: int, deadline: float | None) -> bytes:
+        self.whole = super()._read_first(size, deadline)  # first its header, then the frame
         return self.whole
 
 
@@ -188,7 +188,7 @@ def keep_objects(server: RpcServer, value: Any) -> None:
         for item in value.values():
             keep_objects(server, item)
     elif not (value is None or isinstance(value, DATA)):
-        server.keep(value)
+        server.store_object(value)
 
 
 if __name__ == "__main__":
