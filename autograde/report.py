@@ -37,7 +37,7 @@ class Outcome(Enum):
     WAITING = "waiting"
     """an earlier check must pass first"""
     BROKEN = "broken"
-    """our fault: the report is withheld, nobody loses points"""
+    """our fault: the report is withheld, and no student loses points"""
 
 
 class Reveal(Enum):
@@ -75,7 +75,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConfinementLevel(msgspec.Struct, frozen=True, kw_only=True):
-    """What held a submission besides the process border and the limits, as probes have shown."""
+    """What confined a submission besides the process border and the limits, as probes have shown."""
 
     level: str
     """its letter, as in docs/threat-model.md"""
@@ -105,7 +105,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """One check of one submission. All text is plain: whoever shows it escapes it."""
+    """One check of one submission. All text is plain, and escaped where it is shown."""
 
     check: str
     """the test's name, unique within its exercise"""
@@ -158,7 +158,7 @@ class CellRun(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
     """one line, empty if the cell ran to its end"""
     ran: bool = True
-    """False: not run again; the outputs are those that were handed in"""
+    """False: not run again; the outputs are those that were submitted"""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):

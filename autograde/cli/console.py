@@ -56,7 +56,7 @@ def complain_confinement(confinement: ConfinementLevel | None) -> None:
 
 @contextmanager
 def progress(what: str) -> Iterator[OnProgress]:
-    """A bar on standard error with the number done and the time left, for somebody who watches; else nothing."""
+    """A bar on standard error with the number done and the time left, if a person watches; else nothing."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=complaints, transient=True, disable=not complaints.is_terminal) as bars:
         bar = bars.add_task(what, total=None)
@@ -64,7 +64,7 @@ def progress(what: str) -> Iterator[OnProgress]:
 
 
 def say_json(value: Any) -> None:
-    """JSON; half a character, as in the name of a folder that is not UTF-8, stands there escaped."""
+    """JSON; a lone surrogate, as in the name of a folder that is not UTF-8, is escaped."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     click.echo(text.encode("utf-8", "backslashreplace").decode())
 

@@ -1,4 +1,4 @@
-"""Turns what a check raised into a verdict. Whoever is at fault, the text says so."""
+"""Turns what a check raised into a verdict that says whose fault it is."""
 
 from __future__ import annotations
 

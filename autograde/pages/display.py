@@ -103,7 +103,7 @@ def only_safe_urls(tag: str, attribute: str, value: str) -> str | None:
 
 
 def coded(text: str) -> Markup:
-    """Text as HTML in which what stands between backticks is code; everything is escaped first."""
+    """Text as HTML with code where the text has backticks; everything is escaped first."""
     return Markup(re.sub(r"`([^`\n]+)`", r"<code>\1</code>", str(escape(text))))
 
 

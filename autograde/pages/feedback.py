@@ -26,7 +26,7 @@ NOTES = {
     Outcome.TIMED_OUT: "It did not finish in the time allowed. Look for a loop that does not end, or for one over "
     "single numbers where torch could take the whole tensor.",
 }
-TO_MEND = (Outcome.FAILED, Outcome.NOT_WRITTEN, Outcome.CRASHED, Outcome.TIMED_OUT)
+COST_POINTS = (Outcome.FAILED, Outcome.NOT_WRITTEN, Outcome.CRASHED, Outcome.TIMED_OUT)
 TEXTS = ("reason", "hint", "replay", "traceback")
 MAX_PICTURES = 2
 """in one exercise: what goes wrong once often goes wrong alike, and a page must stay small"""
@@ -39,11 +39,11 @@ def exercise_html(exercise: ExerciseReport) -> str:
 
     Of a check that is broken nothing is shown but that it is: its words would be of our own code.
     """
-    shown = [_shown(verdict) for verdict in exercise.verdicts]
+    shown = [_describe(verdict) for verdict in exercise.verdicts]
     for one, verdict in zip(shown, exercise.verdicts, strict=True):
         if verdict.outcome is Outcome.BROKEN:
             one |= dict.fromkeys(TEXTS, "")
-    told = _told_once(shown)
+    told = _merge_same(shown)
     for same in [same for same in told if same[0]["comparison"]][:MAX_PICTURES]:
         same[0]["picture"] = picture(same[0]["comparison"])
         same[0]["numbers"] = numbers_text(same[0]["comparison"])
@@ -62,7 +62,7 @@ def exercise_text(exercise: ExerciseReport) -> str:
     """The same as plain text, for terminals and for editors that show no HTML."""
     lines = [f"{exercise.exercise}: {points_text(exercise.score)} of {points_text(exercise.max_score)} points"]
     for verdict in exercise.verdicts:
-        shown = _shown(verdict)
+        shown = _describe(verdict)
         lines.append(f"{shown['symbol']} {shown['word']:<9} {shown['title']} ({shown['points']}/{shown['max_points']})")
         hint = f"Hint: {shown['hint']}" if shown["hint"] else ""
         for text in (shown["note"], shown["reason"], hint, shown["replay"], shown["traceback"]):
@@ -81,7 +81,7 @@ def numbers_text(comparison: Comparison) -> str:
     return "\n".join(" ".join(f"{number:>{width}}" for number in row) for row in rows)
 
 
-def _shown(verdict: Verdict) -> dict[str, Any]:
+def _describe(verdict: Verdict) -> dict[str, Any]:
     """A verdict in words; every value is plain text without control characters."""
     symbol, word = WORDS[verdict.outcome]
     note = NOTES.get(verdict.outcome, "")
@@ -104,10 +104,10 @@ def _shown(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _told_once(shown: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    """Verdicts that have something to tell; those with the very same words together, in the order of the first.
+def _merge_same(shown: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Verdicts with a reason, hint or note, grouped by equal words, in the order of the first of each group.
 
-    What a check waits for stands in the table.
+    What a check waits for is in the table.
     """
     same: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for verdict in shown:
@@ -118,16 +118,16 @@ def _told_once(shown: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     return list(same.values())
 
 
-def counted(exercise: ExerciseReport) -> str:
+def count_outcomes(exercise: ExerciseReport) -> str:
     """`✓ 3 passed, ✗ 1 failed`; no line breaks within a count."""
     found = Counter(WORDS[verdict.outcome] for verdict in exercise.verdicts)
     in_order = [words for words in dict.fromkeys(WORDS.values()) if found[words]]
     return ", ".join(f"{symbol}\u00a0{found[symbol, word]}\u00a0{word}" for symbol, word in in_order)
 
 
-def to_mend(exercise: ExerciseReport) -> dict[str, str] | None:
+def find_first_to_fix(exercise: ExerciseReport) -> dict[str, str] | None:
     """The first check that cost points and what is known of it, in a line; None if there is none."""
-    lost = (v for v in exercise.verdicts if v.outcome in TO_MEND and v.points < v.max_points)
+    lost = (v for v in exercise.verdicts if v.outcome in COST_POINTS and v.points < v.max_points)
     verdict = next(lost, None)
     if verdict is None:
         return None

@@ -1,6 +1,6 @@
 """The course's formulas as MathML, which a browser draws without a script and a screen reader speaks.
 
-A student's prose keeps its TeX as text: nobody has read it before it is parsed.
+A student's prose keeps its TeX as text: it is untrusted.
 """
 
 from __future__ import annotations

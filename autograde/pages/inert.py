@@ -37,7 +37,7 @@ PAGE_ATTRIBUTES = {
 
 
 class Marks(GetGrades):  # type: ignore[misc]
-    """nbgrader's marks, and which answers nobody has marked: their score of 0 is no verdict."""
+    """nbgrader's marks, and which answers are not marked yet: their score of 0 is no verdict."""
 
     def _get_score(self, cell: NotebookNode, resources: Any) -> None:
         names, metadata = resources["nbgrader"], cell.metadata.nbgrader
@@ -49,7 +49,7 @@ class Marks(GetGrades):  # type: ignore[misc]
 
 
 class InertHTMLExporter(HTMLExporter):
-    """The feedback page instead of nbgrader's: it says first what to mend, and nothing in it can act."""
+    """The feedback page instead of nbgrader's: it says first what to fix, and nothing in it can act."""
 
     def from_notebook_node(self, nb: NotebookNode, resources: Any = None, **kwargs: Any) -> Any:
         from autograde.notebooks.nbgrader_settings import here

@@ -1,4 +1,4 @@
-"""One student's graded notebook as a page to read: marks and what to mend first, then the notebook, cell by cell."""
+"""One student's graded notebook as a page to read: marks and what to fix first, then the notebook, cell by cell."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from pygments.lexers import PythonLexer
 from autograde.notebooks.repair import is_locked
 from autograde.notebooks.source import CHECKS
 from autograde.pages.display import ATTRIBUTES, TAGS, only_safe_urls, template
-from autograde.pages.feedback import counted, points_text, problem_text, to_mend
+from autograde.pages.feedback import count_outcomes, find_first_to_fix, points_text, problem_text
 from autograde.pages.formulas import MATH_ATTRIBUTES, MATH_TAGS, mathml
 from autograde.report import Report
 from autograde.text import plain
 
 MAX_PROBLEMS = 12
 MAX_LINES = 40
-"""of an output that are shown at once, since what became of the answer stands below it"""
+"""of an output that are shown at once, since the report on the answer is below it"""
 MAX_CELL = 100_000
 """characters of a cell that are shown; more is no answer but an attack on the reader's browser"""
 OPENINGS = ("\\begin{", "\\\\[", "\\\\(")
@@ -42,8 +42,8 @@ def render(notebook: NotebookNode, marks: Any, title: str, report: Report | None
         exercise = exercises.get(part["name"])
         by_hand = "not marked yet" if part["unmarked"] else "marked by a person"
         part["changed"] = exercise is not None and part["score"] != points_text(exercise.score)
-        part["mend"] = to_mend(exercise) if exercise else None
-        part["words"] = counted(exercise) if exercise else by_hand
+        part["mend"] = find_first_to_fix(exercise) if exercise else None
+        part["words"] = count_outcomes(exercise) if exercise else by_hand
     unmarked = sum(float(part["points"]) for part in parts if part["unmarked"])
     body: str = template("page.html.j2").render(
         title=title,
@@ -95,7 +95,7 @@ def _cell(cell: NotebookNode) -> dict[str, Any]:
 
 
 def _output(output: NotebookNode, checks: bool) -> Markup | None:
-    """An output as HTML; of a cell of checks only the report, since its score stands above."""
+    """An output as HTML; of a cell of checks only the report, since its score is above."""
     if output.output_type == "stream":
         return _printed(output.text)
     if output.output_type == "error":
@@ -141,7 +141,7 @@ def _released_body(kind: str, source: str) -> Markup:
 
 
 def prose(source: str, staff: bool = False) -> Markup:
-    """Markdown as HTML, or as it stands if it opens more formulas than anybody writes.
+    """Markdown as HTML, or as plain text if it opens more formulas than any answer needs.
 
     `staff`: the course's own words, whose formulas are drawn.
     """

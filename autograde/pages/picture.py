@@ -23,7 +23,7 @@ FEWEST = 3
 """numbers that are worth a picture"""
 MOST_MARKS = 100
 LARGEST = 1e300
-"""stands for anything beyond: the difference of two such numbers, as of an axis' ends, is still a number"""
+"""replaces anything beyond: the difference of two such numbers, as of an axis' ends, is still a number"""
 BLUE, VERMILION = "#0072B2", "#D55E00"
 """Okabe and Ito's"""
 Array = NDArray[Any]
@@ -111,7 +111,7 @@ def _where(comparison: Comparison) -> str:
     return f"part [{place}] of {comparison.what}, shape {tuple(comparison.of)}"
 
 
-def _told(whose: str, values: Array) -> str:
+def _describe(whose: str, values: Array) -> str:
     finite = values[np.isfinite(values)]
     if values.size <= 16:
         return f"{whose}: {np.array2string(values, precision=3, separator=', ').replace(chr(10), '')}."
@@ -123,14 +123,14 @@ def _told(whose: str, values: Array) -> str:
 def _matrix(where: str, got: Array, expected: Array | None, wrong: Array) -> Iterator[Panel]:
     """Yours with its wrong values marked; if revealed, then what was expected, and the difference."""
     shared = _limit(got if expected is None else np.concatenate([got, expected]))
-    told = f"Heat map: {where}. {_told('Yours', got)} Wrong: {pattern(wrong)}."
+    told = f"Heat map: {where}. {_describe('Yours', got)} Wrong: {pattern(wrong)}."
     yield _panel(_heat_map("yours (× wrong)", got, shared, wrong), told)
     if expected is not None:
         with np.errstate(invalid="ignore"):
             difference = got - expected
-        yield _panel(_heat_map("expected", expected, shared), f"Heat map. {_told('Expected', expected)}")
+        yield _panel(_heat_map("expected", expected, shared), f"Heat map. {_describe('Expected', expected)}")
         apart = _heat_map("yours − expected", difference, _limit(difference))
-        yield _panel(apart, f"Heat map. {_told('Yours minus expected', difference)}")
+        yield _panel(apart, f"Heat map. {_describe('Yours minus expected', difference)}")
 
 
 def _heat_map(title: str, values: Array, most: float, wrong: Array | None = None) -> Any:
@@ -165,7 +165,11 @@ def _sequence(where: str, got: Array, expected: Array | None, wrong: Array) -> I
     axes.tick_params(labelsize=9)
     axes.grid(alpha=0.3)
     figure.legend(loc="upper center", ncols=3, fontsize=10, frameon=False)
-    told = [f"Lines: {where}.", _told("Yours", got), *([_told("Expected", expected)] if expected is not None else [])]
+    told = [
+        f"Lines: {where}.",
+        _describe("Yours", got),
+        *([_describe("Expected", expected)] if expected is not None else []),
+    ]
     yield _panel(figure, " ".join([*told, f"Wrong: {pattern(wrong)}."]))
 
 

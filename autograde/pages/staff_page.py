@@ -22,7 +22,7 @@ TEMPLATES = Path(__file__).parents[1] / "templates"
 
 
 def staff_page(source: str, /, **facts: Any) -> str:
-    """The template `source` as a page that stands alone."""
+    """The template `source` as a page without other files."""
     page: str = template(source).render(styles=_styles(), script=_script(), policy=_policy(), **facts)
     return page
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from autograde.course import Work
 from autograde.disk import write_whole
-from autograde.pages.feedback import counted, points_text
+from autograde.pages.feedback import count_outcomes, points_text
 from autograde.pages.staff_page import csv_text, staff_page
 from autograde.records.audit_log import stored_report
 from autograde.records.grade_changes import Change, changes, exercises_text
@@ -17,7 +17,7 @@ from autograde.reports.class_status import ClassStatus, read_class_status
 from autograde.text import plain
 
 PARTS = {
-    "submission": "the work handed in",
+    "submission": "the submitted work",
     "release": "the released notebook",
     "checks": "the checks",
     "policies": "the course's policies",
@@ -55,7 +55,7 @@ def changes_table(found: Sequence[Change]) -> str:
 def changes_page(
     title: str, found: Sequence[Change], reports: dict[str, Report | None], status: ClassStatus, has_class_page: bool
 ) -> str:
-    """The page as HTML; those who lose points stand first."""
+    """The page as HTML; those who lose points come first."""
     ordered = sorted(found, key=lambda change: change.after - change.before)
     gains = [change.after - change.before for change in ordered]
     return staff_page(
@@ -72,7 +72,7 @@ def changes_page(
 
 
 def _alike(found: Sequence[Change], status: ClassStatus) -> list[dict[str, Any]]:
-    """What happened to how many: after one mended check, most of a class changes alike."""
+    """What happened to how many: after one check was fixed, most of a class changes alike."""
     groups: dict[tuple[str, float, float], list[dict[str, str]]] = defaultdict(list)
     for change in found:
         for exercise, (before, after) in change.exercises.items():
@@ -84,7 +84,7 @@ def _alike(found: Sequence[Change], status: ClassStatus) -> list[dict[str, Any]]
 
 
 def _row(change: Change, report: Report | None, status: ClassStatus) -> dict[str, Any]:
-    now = {exercise.exercise: counted(exercise) for exercise in report.exercises} if report else {}
+    now = {exercise.exercise: count_outcomes(exercise) for exercise in report.exercises} if report else {}
     return {
         **status.person(change.student),
         "read": change.student in status.with_feedback,

@@ -31,7 +31,7 @@ def junit(report: Report) -> str:
             classname = f"{report.assignment}.{exercise.exercise}"
             case = ET.SubElement(suite, "testcase", classname=xml_text(classname), name=xml_text(_title(verdict)))
             if element := _element(verdict):
-                told = _told(verdict)
+                told = _describe(verdict)
                 ET.SubElement(case, element, message=xml_text(told.split("\n", 1)[0])).text = xml_text(told)
     ET.indent(suites)
     return ET.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
@@ -48,7 +48,7 @@ def gradescope(report: Report) -> str:
             "score": verdict.points,
             "max_score": verdict.max_points,
             "status": "passed" if verdict.outcome is Outcome.PASSED else "failed",
-            "output": _told(verdict),
+            "output": _describe(verdict),
             "output_format": "text",
             "visibility": "visible",
         }
@@ -66,7 +66,7 @@ def _title(verdict: Verdict) -> str:
     return plain(verdict.title, 300) or verdict.check
 
 
-def _told(verdict: Verdict) -> str:
+def _describe(verdict: Verdict) -> str:
     """Everything the student is told about a check, as plain text; nothing of a broken one's."""
     if verdict.outcome is Outcome.BROKEN:
         return OUR_FAULT

@@ -24,7 +24,7 @@ BINS = 10
 LONGEST_BAR = 40
 HARDEST = 5
 CLOSE = 10.0
-"""a wrong value within so many times what is allowed deserves a look before anybody is told that it is wrong"""
+"""a wrong value within so many times what is allowed deserves a look before the student is told that it is wrong"""
 
 
 def class_page(title: str, reports: Sequence[Report], status: ClassStatus, left: Unfinished = NOTHING) -> str:
@@ -60,9 +60,11 @@ def class_page(title: str, reports: Sequence[Report], status: ClassStatus, left:
         clusters=alike,
         unexplained=sum(not cluster["explained"] for cluster in alike),
         stopped=[
-            _told(status, *of) for of in _verdicts(reports) if of[2].outcome in (Outcome.CRASHED, Outcome.TIMED_OUT)
+            _describe_verdict(status, *of)
+            for of in _verdicts(reports)
+            if of[2].outcome in (Outcome.CRASHED, Outcome.TIMED_OUT)
         ],
-        close=[_told(status, *of) for of in _verdicts(reports) if is_close(of[2])],
+        close=[_describe_verdict(status, *of) for of in _verdicts(reports) if is_close(of[2])],
         items=list(rows.values()),
         exercises=[(name, len(list(of))) for name, of in groupby(item.exercise for item in found.values())],
         rows=[_student_row(report, status, found, flags[report.student]) for report in reports],
@@ -106,7 +108,7 @@ def _verdicts(reports: Sequence[Report]) -> Iterator[tuple[str, str, Verdict]]:
                 yield report.student, exercise.exercise, verdict
 
 
-def _told(status: ClassStatus, student: str, exercise: str, verdict: Verdict) -> dict[str, Any]:
+def _describe_verdict(status: ClassStatus, student: str, exercise: str, verdict: Verdict) -> dict[str, Any]:
     return {
         "who": status.person(student),
         "exercise": exercise,
@@ -119,12 +121,12 @@ def _told(status: ClassStatus, student: str, exercise: str, verdict: Verdict) ->
 
 def _problems(report: Report) -> list[str]:
     """What was repaired and which cells stopped. The verdicts say the same as the public examples that failed."""
-    told = [problem for problem in report.problems if problem.kind is not ProblemKind.EXAMPLE_FAILED]
-    return [first_line(problem_text(problem)) for problem in told]
+    shown = [problem for problem in report.problems if problem.kind is not ProblemKind.EXAMPLE_FAILED]
+    return [first_line(problem_text(problem)) for problem in shown]
 
 
 def _by_hand(status: ClassStatus) -> list[dict[str, Any]]:
-    """Each answer that somebody has to read, and whose."""
+    """Each answer that a person has to mark, and whose it is."""
     waiting: dict[str, list[dict[str, str]]] = defaultdict(list)
     for student, in_gradebook in sorted(status.gradebook_statuses.items()):
         for answer in in_gradebook.to_mark:

@@ -29,7 +29,7 @@ class Item:
     difficulty: float
     """share of those who met the check and passed it"""
     discrimination: float | None
-    """correlation of passing it with the points in all other checks; None if everybody did the same"""
+    """correlation of passing it with the points in all other checks; None if all did the same"""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def items(reports: Sequence[Report]) -> dict[Key, Item]:
 
 
 def hardest(found: Iterable[Item]) -> list[Item]:
-    """The checks that somebody lost points by, the least passed first."""
+    """The checks in which any student lost points, the least passed first."""
     return sorted((item for item in found if item.max_points and item.difficulty < 1), key=lambda item: item.difficulty)
 
 

@@ -84,7 +84,7 @@ def term_page(name: str, weeks: Sequence[Week]) -> str:
 
 
 def is_behind(student: str, weeks: Sequence[Week]) -> bool:
-    """Below half of the points in the last two assignments; one that was not handed in counts as nothing."""
+    """Below half of the points in the last two assignments; one that was not submitted counts as 0."""
     last = weeks[-2:]
     return len(last) == 2 and all(week.shares.get(student, 0.0) < BEHIND for week in last)
 

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from autograde.old_reports import upgrade
-from autograde.pages.feedback import counted, exercise_html, exercise_text, problem_text, to_mend
+from autograde.pages.feedback import count_outcomes, exercise_html, exercise_text, find_first_to_fix, problem_text
 from autograde.pages.page import first_line
 from autograde.report import (
     SCHEMA,
@@ -36,9 +36,9 @@ def as_shown(report: Report) -> str:
     """What a student reads, without the pictures' data."""
     parts = ["\n".join(first_line(problem_text(problem)) for problem in report.problems)]
     for exercise in report.exercises:
-        mend = json.dumps(to_mend(exercise), ensure_ascii=False)
+        mend = json.dumps(find_first_to_fix(exercise), ensure_ascii=False)
         html = re.sub(r'data:[^"]*', "data:", exercise_html(exercise))
-        parts += [exercise_text(exercise), counted(exercise), mend, html]
+        parts += [exercise_text(exercise), count_outcomes(exercise), mend, html]
     return "\n\n".join(parts) + "\n"
 
 

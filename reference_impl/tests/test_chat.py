@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""Markers are ids that no text can forge; a larger vocabulary changes nothing else; responses end where they end."""
-=======
 """No text can forge a marker; responses match single prompts and end at their end marker."""
->>>>>>> 4cb5f77 (Name the alignment tests after what they test)
 
 import torch
 from hypothesis import given, settings

@@ -11,7 +11,7 @@ from nbgrader.api import Gradebook
 from autograde.course import Course
 from autograde.grading.verdicts import NOT_WRITTEN
 from autograde.pages.display import safe_html
-from autograde.pages.feedback import exercise_html, exercise_text, to_mend
+from autograde.pages.feedback import exercise_html, exercise_text, find_first_to_fix
 from autograde.pages.inert import inert
 from autograde.records.gradebook import record, write_feedback
 from autograde.report import CellRun, ExerciseReport, Outcome, Problem, ProblemKind, Verdict
@@ -159,7 +159,7 @@ def test_what_is_true_of_many_checks_is_told_once() -> None:
 
 def test_the_first_check_that_cost_points_is_what_to_mend() -> None:
     def mend(*verdicts: Verdict) -> dict[str, str] | None:
-        return to_mend(ExerciseReport(exercise="scale", verdicts=list(verdicts)))
+        return find_first_to_fix(ExerciseReport(exercise="scale", verdicts=list(verdicts)))
 
     noted = Verdict(check="n", title="noted", outcome=Outcome.FAILED, points=0, max_points=0, reason="noted only")
     first = verdict(Outcome.FAILED, title="first", hint="Try *.", reason="it is 3")
