@@ -178,7 +178,8 @@ class GraderPool:
         if isinstance(answer, str):
             raise GraderError(answer)
         self.died_in_a_row = 0
-        return msgspec.structs.replace(answer, confinement=confinement)
+        report: Report = answer
+        return msgspec.structs.replace(report, confinement=confinement)
 
     def close(self) -> None:
         for grader in self.graders:
