@@ -79,26 +79,26 @@ def exercise(report: Report, key: str) -> ExerciseReport:
     return found
 
 
-def test_api_md_is_what_the_docstrings_say() -> None:
+def test_api_reference_matches_the_docstrings() -> None:
     """The page in the repository is what the generator writes."""
     assert PAGE.read_text(encoding="utf-8") == write_api_reference.render(), f"run `{COMMAND}` and commit docs/api.md"
 
 
-def test_sections_name_every_public_name_once() -> None:
+def test_api_reference_sections_name_every_public_name_once() -> None:
     """What a hidden test may use is in one section of the page, and nothing else is."""
     listed = Counter(entry.name for section in SECTIONS for entry in section.entries)
     assert listed == Counter(PUBLIC), "edit SECTIONS in tools/write_api_reference.py"
 
 
 @pytest.mark.parametrize("name", PUBLIC)
-def test_every_public_name_has_a_docstring_and_an_example(name: str) -> None:
+def test_api_reference_every_public_name_has_docstring_and_example(name: str) -> None:
     """A module of functions needs no example of its own, since each of them has one."""
     entry = Documented(name)
     assert entry.text
     assert entry.examples or (entry.members and not isinstance(entry.thing, type))
 
 
-def test_examples_define_different_names_in_the_notebook() -> None:
+def test_api_reference_examples_define_different_names() -> None:
     """They share one notebook, where a second definition would replace the first."""
     defined = Counter(
         name
@@ -108,13 +108,13 @@ def test_examples_define_different_names_in_the_notebook() -> None:
     assert {name: count for name, count in defined.items() if count > 1} == {}
 
 
-def test_the_notebook_of_examples_runs(report: Report) -> None:
+def test_api_reference_notebook_of_examples_runs(report: Report) -> None:
     """Every example's part of the notebook runs without an error."""
     assert report.problems == []
 
 
 @pytest.mark.parametrize("key", EXAMPLES)
-def test_example_passes_or_says_what_it_shows(report: Report, key: str) -> None:
+def test_api_reference_example_passes_or_says_what_it_shows(report: Report, key: str) -> None:
     """Every check of an example passes, but for one if the example shows what a student reads of it."""
     verdicts = exercise(report, key).verdicts
     failures: list[Any] = [verdict for verdict in verdicts if verdict.outcome is not Outcome.PASSED]

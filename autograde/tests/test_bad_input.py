@@ -68,7 +68,7 @@ def graded(checked_once: Path, tmp_path_factory: pytest.TempPathFactory) -> tupl
 
 
 @pytest.mark.parametrize("student", BAD_FILES)
-def test_a_file_that_cannot_be_read_is_named_and_why(graded: tuple[Course, str], student: str) -> None:
+def test_bad_input_unreadable_file_is_named_with_the_reason(graded: tuple[Course, str], student: str) -> None:
     line = next(line for line in graded[1].splitlines() if line.startswith(f"{student}: not graded: "))
     assert BAD_FILES[student][1] in line
 
@@ -87,19 +87,17 @@ def reasons(graded: tuple[Course, str], student: str) -> list[str]:
         ("a-number", "`scale` is a int, not a function"),
     ],
 )
-def test_a_function_that_does_not_fit_is_told_in_plain_words(
-    graded: tuple[Course, str], student: str, said: str
-) -> None:
+def test_bad_input_wrong_signature_is_explained(graded: tuple[Course, str], student: str, said: str) -> None:
     assert all(said in reason for reason in reasons(graded, student))
 
 
-def test_everybody_else_was_graded(graded: tuple[Course, str]) -> None:
+def test_bad_input_does_not_stop_other_students(graded: tuple[Course, str]) -> None:
     assert reasons(graded, "good") == ["", ""]
     course = graded[0]
     assert {path.stem for path in course.open(SLUG).paths.reports.glob("*.json")} == {*ANSWERS, "doubled"}
 
 
-def test_a_folder_that_no_report_can_be_named_after_is_told(graded: tuple[Course, str]) -> None:
+def test_bad_input_unusable_folder_name_is_reported(graded: tuple[Course, str]) -> None:
     course, _ = graded
     for name, said in ODD_NAMES.items():
         with pytest.raises(SubmissionError, match=said):
@@ -109,7 +107,7 @@ def test_a_folder_that_no_report_can_be_named_after_is_told(graded: tuple[Course
     assert course_here(course, "report", SLUG).returncode == 0
 
 
-def test_a_doubled_cell_costs_nothing_and_is_noted(graded: tuple[Course, str]) -> None:
+def test_bad_input_duplicated_cell_costs_nothing_and_is_noted(graded: tuple[Course, str]) -> None:
     report = json.loads(graded[0].open(SLUG).paths.report("doubled").read_bytes())
     assert reasons(graded, "doubled") == ["", ""]
     assert any("scale" in problem["text"] for problem in report["problems"])
@@ -194,7 +192,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_of_the_author_is_named_with_its_place(tmp_path: Path, mistake: str) -> None:
+def test_bad_input_mistake_of_the_author_is_named_with_its_location(tmp_path: Path, mistake: str) -> None:
     path, old, new, command, *said = MISTAKES[mistake]
     course = make_checked_course(tmp_path)
     file = course.root / path
@@ -206,7 +204,7 @@ def test_a_mistake_of_the_author_is_named_with_its_place(tmp_path: Path, mistake
         assert words in done.stderr
 
 
-def test_what_a_hidden_test_prints_is_no_part_of_the_json(tmp_path: Path) -> None:
+def test_bad_input_prints_of_a_hidden_test_are_not_in_the_json(tmp_path: Path) -> None:
     course = make_checked_course(tmp_path)
     test = course.root / TEST
     test.write_text(test.read_text().replace("    oracle.compare", "    print('looked at', x)\n    oracle.compare"))
@@ -215,7 +213,7 @@ def test_what_a_hidden_test_prints_is_no_part_of_the_json(tmp_path: Path) -> Non
     assert "looked at" in done.stderr
 
 
-def test_an_assignment_without_hidden_tests_is_named(tmp_path: Path) -> None:
+def test_bad_input_assignment_without_hidden_tests_is_named(tmp_path: Path) -> None:
     course = make_checked_course(tmp_path)
     (course.root / TEST).unlink()
     done = course_here(course, "verify", SLUG)
@@ -223,7 +221,7 @@ def test_an_assignment_without_hidden_tests_is_named(tmp_path: Path) -> None:
     assert f"hidden_tests/{SLUG}" in done.stderr
 
 
-def test_a_damaged_report_is_named_and_made_anew(checked_once: Path, tmp_path: Path) -> None:
+def test_bad_input_damaged_report_is_named_and_replaced(checked_once: Path, tmp_path: Path) -> None:
     course = released_copy(checked_once, tmp_path)
     report = course.open(SLUG).paths.report("ada")
     report.parent.mkdir(parents=True)
@@ -236,7 +234,7 @@ def test_a_damaged_report_is_named_and_made_anew(checked_once: Path, tmp_path: P
 
 
 @pytest.mark.parametrize("words", [["export"], ["report", SLUG], ["collect", SLUG, "in.zip"], ["grade", SLUG]])
-def test_what_is_no_gradebook_is_named(checked_once: Path, tmp_path: Path, words: list[str]) -> None:
+def test_bad_input_file_that_is_no_gradebook_is_named(checked_once: Path, tmp_path: Path, words: list[str]) -> None:
     course = released_copy(checked_once, tmp_path)
     hand_in(course, "ada")
     write_report(a_report("ada"), course.open(SLUG).paths.report("ada"))
@@ -250,7 +248,7 @@ def test_what_is_no_gradebook_is_named(checked_once: Path, tmp_path: Path, words
     assert done.stderr.count("\n") == 1
 
 
-def test_an_old_gradebook_is_named_and_what_to_run(checked_once: Path, tmp_path: Path) -> None:
+def test_bad_input_old_gradebook_is_named_with_the_command_to_run(checked_once: Path, tmp_path: Path) -> None:
     course = released_copy(checked_once, tmp_path)
     hand_in(course, "ada")
     with closing(sqlite3.connect(course.root / "gradebook.db")) as connection, connection:

@@ -60,11 +60,11 @@ def scores(course: Course) -> dict[str, float]:
         return {one.student.id: sum(grade.auto_score or 0 for grade in one.notebooks[0].grades) for one in found}
 
 
-def test_each_student_gets_what_they_earned(course: Course) -> None:
+def test_class_scores_are_what_each_student_earned(course: Course) -> None:
     assert scores(course) == SCORES
 
 
-def test_the_same_class_graded_again_gives_the_same_reports_to_the_byte(course: Course) -> None:
+def test_class_graded_again_gives_byte_identical_reports(course: Course) -> None:
     before = reports(course)
     assert len(before) == len(SCORES)
     assert course_here(course, "grade", SLUG, "--force", "--jobs", "1").returncode == 1
@@ -72,19 +72,19 @@ def test_the_same_class_graded_again_gives_the_same_reports_to_the_byte(course: 
     assert scores(course) == SCORES
 
 
-def test_stock_nbgrader_gives_the_same_scores(course: Course) -> None:
+def test_class_scores_equal_those_of_stock_nbgrader(course: Course) -> None:
     done = nbgrader_command(course, "autograde", SLUG, "--force", "--student", "[ab]*")
     assert done.returncode == 0, done.stderr
     assert scores(course) == SCORES
 
 
-def test_a_late_submission_is_penalised_and_nobody_else(course: Course) -> None:
+def test_class_only_the_late_submission_is_penalised(course: Course) -> None:
     with Gradebook(course.gradebook_url, course.name) as gradebook:
         lost = {found.student.id: found.late_submission_penalty for found in gradebook.assignment_submissions(SLUG)}
     assert {student for student, penalty in lost.items() if penalty} == {"late"}
 
 
-def test_a_mark_given_by_hand_survives_regrading(course: Course) -> None:
+def test_manual_mark_survives_regrading(course: Course) -> None:
     with Gradebook(course.gradebook_url, course.name) as gradebook:
         grade = gradebook.find_grade("why", SLUG, SLUG, "ada")
         assert grade.needs_manual_grade
@@ -96,7 +96,7 @@ def test_a_mark_given_by_hand_survives_regrading(course: Course) -> None:
         assert not gradebook.find_grade("why", SLUG, SLUG, "ada").needs_manual_grade
 
 
-def test_an_answer_that_was_changed_is_looked_at_again(course: Course) -> None:
+def test_manual_mark_of_a_changed_answer_is_requested_again(course: Course) -> None:
     hand_in(course, "ada", assemble(course.open(SLUG), {"scale": ANSWERS["ada"], "why": "Because I say so."}))
     course_here(course, "grade", SLUG, "--student", "ada")
     with Gradebook(course.gradebook_url, course.name) as gradebook:
@@ -104,7 +104,7 @@ def test_an_answer_that_was_changed_is_looked_at_again(course: Course) -> None:
         assert (grade.manual_score, grade.needs_manual_grade) == (1.5, True)
 
 
-def test_feedback_says_what_was_wrong_and_how_to_see_it(course: Course) -> None:
+def test_feedback_says_what_was_wrong_and_how_to_reproduce_it(course: Course) -> None:
     assert course_here(course, "feedback", SLUG).returncode == 0
     pages = {path.parents[1].name: path.read_text() for path in course.root.glob("feedback/*/*/*.html")}
     assert set(pages) == set(SCORES)
@@ -119,7 +119,7 @@ def test_feedback_says_what_was_wrong_and_how_to_see_it(course: Course) -> None:
         assert "oracle" not in page
 
 
-def test_check_prints_one_files_verdicts_and_its_report(course: Course) -> None:
+def test_check_command_prints_verdicts_and_report_of_one_file(course: Course) -> None:
     file = course.open(SLUG).paths.submitted("bob") / f"{SLUG}.ipynb"
     shown = course_here(course, "check", str(file), "--assignment", SLUG)
     assert (shown.returncode, "You add." in shown.stdout) == (0, True)

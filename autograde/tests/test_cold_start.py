@@ -32,19 +32,19 @@ def loaded_by(code: str) -> set[str]:
     return set(done.stdout.split())
 
 
-def test_check_prints_verdicts_without_importing_what_grades() -> None:
+def test_cold_start_check_command_does_not_import_the_grader() -> None:
     names = [f"autograde.{'cli.' if name == 'console' else ''}{name}" for name in CHECK.split()]
     assert not SLOW & loaded_by(f"import sys, autograde.cli, {', '.join(names)}\nprint(*sys.modules)")
 
 
 @pytest.mark.parametrize(("module", "use"), USES)
-def test_torch_imports_nothing_more_at_first_use(module: str, use: str) -> None:
+def test_cold_start_torch_imports_nothing_more_at_first_use(module: str, use: str) -> None:
     ready = f"import sys, torch, {module}\nweight = torch.zeros(2, requires_grad=True)\nbefore = set(sys.modules)"
     assert len(loaded_by(f"{ready}\n{use}\nprint(*set(sys.modules) - before)")) <= 2
     assert {module for module, _ in USES} == set(FIRST_USES.values())
 
 
-def test_a_grader_of_a_released_assignment_does_not_read_its_source(released: Course) -> None:
+def test_cold_start_grader_does_not_read_the_source(released: Course) -> None:
     code = f"""
 import sys, pathlib, autograde.grading.grader
 from autograde.course import load_course
@@ -57,14 +57,14 @@ print(*sys.modules)"""
     assert points(released.open(SLUG)) == {"scale": 3.0}, "changed since"
 
 
-def test_a_check_on_the_meta_device_is_made_ready(tiny_course: Course) -> None:
+def test_preimports_include_the_meta_device(tiny_course: Course) -> None:
     with Path(tiny_course.open(SLUG).paths.hidden_tests / "test_scale.py").open("a") as file:
         file.write("# contract.follows_device\n")
     assert "torch._dynamo" in notebook_modules(tiny_course.open(SLUG))
     assert "torch._dynamo" not in grader_modules(tiny_course.open(SLUG)), "the reference is not asked"
 
 
-def test_only_what_the_notebook_or_its_checks_use_is_made_ready(tiny_course: Course) -> None:
+def test_preimports_include_only_what_is_used(tiny_course: Course) -> None:
     paths = tiny_course.open(SLUG).paths
     assert notebook_modules(tiny_course.open(SLUG)) == ("math",)
     assert not set(FIRST_USES.values()) & set(grader_modules(tiny_course.open(SLUG)))
@@ -84,14 +84,14 @@ def test_only_what_the_notebook_or_its_checks_use_is_made_ready(tiny_course: Cou
 
 
 @pytest.mark.parametrize("cell", ["%matplotlib inline", "x = (", "\0", "# ### BEGIN SOLUTION"])
-def test_while_a_source_is_being_edited_the_released_assignment_can_be_graded(released: Course, cell: str) -> None:
+def test_preimports_accept_a_source_that_is_being_edited(released: Course, cell: str) -> None:
     source = released.open(SLUG).paths.source
     source.write_text(f"{source.read_text()}\n# %%\n{cell}\n")
     notebook_modules(released.open(SLUG))
     assert points(released.open(SLUG)) == {"scale": 4.0}
 
 
-def test_without_its_source_the_released_assignment_can_be_graded(released: Course) -> None:
+def test_preimports_accept_a_missing_source(released: Course) -> None:
     released.open(SLUG).paths.source.unlink()
     assert notebook_modules(released.open(SLUG)) == ()
     assert points(released.open(SLUG)) == {"scale": 4.0}
@@ -100,13 +100,13 @@ def test_without_its_source_the_released_assignment_can_be_graded(released: Cour
         points(released.open(SLUG))
 
 
-def test_a_module_that_cannot_be_imported_is_the_notebooks_affair(tmp_path: Path) -> None:
+def test_preimports_ignore_a_module_that_cannot_be_imported(tmp_path: Path) -> None:
     (tmp_path / "broken_here.py").write_text("raise RuntimeError('built for another torch')")
     with Zygote(("broken_here", "not_there"), sites=(*site_dirs(), str(tmp_path))) as zygote:
         zygote.wait_until_ready()
 
 
-def test_a_submission_is_not_the_first_to_meet_an_error(run: Run) -> None:
+def test_zygote_has_formatted_an_error_before_the_first_submission(run: Run) -> None:
     """IPython reads its own source to tell of the first, which is done before."""
     first = (
         "import sys\nassert 'executing' in sys.modules\nassert not hasattr(sys, 'last_value')\nassert In == ['', In[1]]"

@@ -45,7 +45,7 @@ def released_now(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("slug", COURSE.slugs)
-def test_release_is_what_the_source_gives(released_now: Path, slug: str) -> None:
+def test_committed_release_is_current(released_now: Path, slug: str) -> None:
     """An edit of source/ is committed together with the release that it makes."""
     advice = f"run `course release {slug}` and commit release/{slug}; never edit it by hand"
     now, committed = released_now / slug, COURSE.open(slug).paths.release
@@ -54,13 +54,13 @@ def test_release_is_what_the_source_gives(released_now: Path, slug: str) -> None
         assert (now / name).read_bytes() == (committed / name).read_bytes(), f"release/{slug}/{name} differs: {advice}"
 
 
-def test_release_holds_nothing_else() -> None:
+def test_committed_release_contains_nothing_else() -> None:
     """Neither an assignment that the course no longer lists nor a stray file."""
     assert sorted(path.name for path in (ROOT / "release").iterdir()) == sorted(COURSE.slugs)
 
 
 @pytest.mark.parametrize("slug", COURSE.slugs)
-def test_released_notebook_names_no_machine(slug: str) -> None:
+def test_committed_release_names_no_machine(slug: str) -> None:
     """The format is valid, code was not run, and neither Python's version nor a kernel of the author's is named."""
     notebook = nbformat.read(COURSE.open(slug).paths.released_notebook, as_version=nbformat.NO_CONVERT)
     nbformat.validate(notebook)

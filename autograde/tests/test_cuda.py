@@ -63,7 +63,8 @@ def name_threads():
 
 
 @needs_the_policy
-def test_a_thread_may_be_named_as_the_driver_does_in_the_notebook_and_in_each_check(on_cuda: Start) -> None:
+def test_cuda_threads_may_be_named(on_cuda: Start) -> None:
+    """As the driver does it, in the notebook and in each check."""
     running = on_cuda(TRIES + "assert name_threads() == [True, True]")
     assert running.cells[0].error == ""
     for number in range(2):
@@ -88,7 +89,7 @@ def test_a_thread_may_be_named_as_the_driver_does_in_the_notebook_and_in_each_ch
         "os.fork() or os._exit(0)",
     ],
 )
-def test_what_is_denied_on_the_cpu_is_denied_on_cuda(on_cuda: Start, attempt: str) -> None:
+def test_cuda_denies_what_is_denied_on_the_cpu(on_cuda: Start, attempt: str) -> None:
     attempt = attempt.replace("GRADER", str(os.getpid()))
     running = on_cuda(f"{TRIES}\ndef f():\n    return tried(lambda: {attempt})")
     with running.check(0) as channel:
@@ -96,7 +97,7 @@ def test_what_is_denied_on_the_cpu_is_denied_on_cuda(on_cuda: Start, attempt: st
 
 
 @needs_the_policy
-def test_memory_in_use_is_bounded_where_address_space_cannot_be(on_cuda: Start) -> None:
+def test_cuda_memory_in_use_is_limited(on_cuda: Start) -> None:
     """A reservation of a terabyte, as a driver makes, is fine; touching more than allowed is not."""
     reserve = "import mmap, time\nroom = mmap.mmap(-1, 1 << 40, flags=mmap.MAP_PRIVATE | 0x4000)\n"
     fine = on_cuda(reserve + "room[0:1] = b'x'", memory_bytes=200 << 20)
@@ -106,7 +107,7 @@ def test_memory_in_use_is_bounded_where_address_space_cannot_be(on_cuda: Start) 
 
 
 @pytest.mark.machine("root")
-def test_root_gets_no_writable_proc_without_a_file_tree_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cuda_root_gets_no_writable_proc_without_a_file_tree(monkeypatch: pytest.MonkeyPatch) -> None:
     with Zygote(without=("tree",)) as zygote:
         zygote.wait_until_ready()
         with pytest.raises(ZygoteError, match="could not be confined .*grade under another account"):
@@ -114,7 +115,7 @@ def test_root_gets_no_writable_proc_without_a_file_tree_of_its_own(monkeypatch: 
 
 
 @needs_a_card
-def test_a_card_computes_under_the_whole_confinement(on_cuda: Start) -> None:
+def test_cuda_computes_under_the_whole_confinement(on_cuda: Start) -> None:
     source = "import torch\ndef f(x):\n    return (x @ x.mT).softmax(-1), str(x.device)"
     running = on_cuda(source, checks=3)
     x = torch.randn(4, 8, generator=torch.Generator().manual_seed(1))
@@ -126,7 +127,7 @@ def test_a_card_computes_under_the_whole_confinement(on_cuda: Start) -> None:
 
 
 @needs_a_card
-def test_gradients_optimizers_and_half_precision_work(on_cuda: Start) -> None:
+def test_cuda_gradients_optimizers_and_half_precision_work(on_cuda: Start) -> None:
     source = """
 import torch
 def train(x):
@@ -145,7 +146,7 @@ def train(x):
 
 
 @needs_a_card
-def test_a_failed_assertion_on_the_card_costs_one_check_only(on_cuda: Start) -> None:
+def test_cuda_device_assertion_costs_one_check(on_cuda: Start) -> None:
     source = "import torch\ndef bad(x):\n    return torch.zeros(10, device=x.device)[x.long() + 10**9].sum().item()\n"
     running = on_cuda(source + "def good(x):\n    return x + 1", checks=2)
     with pytest.raises((StudentError, WorkerLostError)), running.check(0) as channel:
@@ -155,7 +156,7 @@ def test_a_failed_assertion_on_the_card_costs_one_check_only(on_cuda: Start) -> 
 
 
 @needs_a_card
-def test_a_tensor_left_on_the_cpu_is_noticed(on_cuda: Start) -> None:
+def test_cuda_tensor_left_on_the_cpu_is_noticed(on_cuda: Start) -> None:
     source = "import torch\ndef f(x):\n    return torch.zeros(x.shape)\ndef g(x):\n    return torch.zeros_like(x)"
     running = on_cuda(source)
     with pytest.raises(Mismatch, match="left on the CPU"), running.check(0) as channel:

@@ -26,7 +26,7 @@ QUOTED = [
 
 
 @pytest.mark.parametrize(("page", "lines"), QUOTED, ids=lambda value: "" if isinstance(value, Path) else "".join(value))
-def test_a_quoted_command_and_its_options_exist(page: Path, lines: tuple[str, str]) -> None:
+def test_docs_quoted_commands_and_options_exist(page: Path, lines: tuple[str, str]) -> None:
     _, name, *arguments = shlex.split("".join(lines).strip())
     command = main.commands[name]
     options = {option for param in command.params if isinstance(param, click.Option) for option in param.opts}
@@ -62,11 +62,11 @@ def broken_links(page: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_to_files_and_headings(page: Path) -> None:
+def test_docs_links_lead_to_files_and_headings(page: Path) -> None:
     assert broken_links(page) == []
 
 
-def test_broken_links_reports_missing_files_and_headings(tmp_path: Path) -> None:
+def test_docs_broken_links_are_reported(tmp_path: Path) -> None:
     """A link to a file or a heading that is not there is found; links in code blocks are none."""
     page = tmp_path / "page.md"
     page.write_text(
@@ -78,7 +78,7 @@ def test_broken_links_reports_missing_files_and_headings(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_quoted_files_exist(page: Path) -> None:
+def test_docs_quoted_files_exist(page: Path) -> None:
     """A file of Python code that a page names is there: from the root, the page's folder, the engine or its tests."""
     bases = (ROOT, page.parent, ROOT / "autograde", ROOT / "autograde" / "tests")
     for name in re.findall(r"`(?:python )?([\w./-]+\.py)\b", page.read_text()):
@@ -86,12 +86,12 @@ def test_quoted_files_exist(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_quoted_modules_exist(page: Path) -> None:
+def test_docs_quoted_modules_exist(page: Path) -> None:
     """`python -m tools.x` and `python -m reference_impl` name modules of this repository."""
     for name in re.findall(r"python -m ((?:tools|reference_impl|autograde)[\w.]*)", page.read_text()):
         path = ROOT / name.rstrip(".").replace(".", "/")
         assert path.with_suffix(".py").exists() or path.is_dir(), name
 
 
-def test_the_pages_quote_commands() -> None:
+def test_docs_quote_commands() -> None:
     assert len(QUOTED) > 20

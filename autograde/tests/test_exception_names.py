@@ -28,18 +28,18 @@ class _Nameless(BaseException):
     pass
 
 
-def test_public_name_skips_private_classes() -> None:
+def test_exception_names_skip_private_classes() -> None:
     assert public_name(_Private()) == "KeyError"
     assert public_name(_Nameless()) == "BaseException"
     assert public_name(KeyError()) == "KeyError"
     assert public_names(_Private()) == ["KeyError", "LookupError", "Exception", "BaseException", "object"]
 
 
-def test_describe_sends_public_names() -> None:
+def test_exception_names_sent_by_the_worker_are_public() -> None:
     assert exceptions.describe(_Private("x"))["types"][:2] == ["KeyError", "LookupError"]
 
 
-def test_engine_shows_no_private_name() -> None:
+def test_exception_names_shown_by_the_engine_are_public() -> None:
     """Each place that names an exception's class asks `exception_names`."""
     modules = [path for path in ENGINE.rglob("*.py") if "tests" not in path.relative_to(ENGINE).parts]
     assert len(modules) > 100
@@ -47,7 +47,7 @@ def test_engine_shows_no_private_name() -> None:
 
 
 @pytest.mark.parametrize("source", ["x = (1,", "def f(", "if True:", "'''open", "%%time\nx = (1,"])
-def test_incomplete_cell_is_a_syntax_error(run: Run, source: str) -> None:
+def test_exception_names_call_an_incomplete_cell_a_syntax_error(run: Run, source: str) -> None:
     """Python 3.13 has a private class for input that stops too early."""
     with run(source) as running:
         (cell,) = running.cells
@@ -57,7 +57,7 @@ def test_incomplete_cell_is_a_syntax_error(run: Run, source: str) -> None:
         assert all(output["ename"] in ("SyntaxError", "IndentationError") for output in shown)
 
 
-def test_cell_error_names_public_classes(run: Run) -> None:
+def test_exception_names_in_a_cell_error_are_public(run: Run) -> None:
     """The class that stopped the cell, and the one before it in the chain."""
     source = DEFINES + "try:\n    raise _Private('first')\nexcept _Private:\n    raise _Private('second')"
     with run(source) as running:
@@ -69,7 +69,7 @@ def test_cell_error_names_public_classes(run: Run) -> None:
         assert re.findall(r"^(\w+): '(\w+)'", text, re.MULTILINE) == [("KeyError", "first"), ("KeyError", "second")]
 
 
-def test_raises_compares_public_names(student_of: Callable[..., Student]) -> None:
+def test_exception_names_compared_by_raises_are_public(student_of: Callable[..., Student]) -> None:
     student = student_of(DEFINES + "def f():\n    raise _Private('gone')")
     with student.raises(KeyError):
         student.f()

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", INPUTS)
-def test_mutated_inputs(released: Course, tmp_path: Path, name: str) -> None:
+def test_fuzz_readers_withstand_mutated_inputs(released: Course, tmp_path: Path, name: str) -> None:
     reader = readers(released, tmp_path)[name]
     assert set(readers(released, tmp_path)) == set(INPUTS)
     refused = withstands(reader, range(INPUTS[name]))
@@ -49,7 +49,7 @@ def dawdles(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("read", [crashes, hoards, works_for_ever, dawdles])
-def test_a_reader_that_does_not_withstand_is_found(monkeypatch: pytest.MonkeyPatch, read: object) -> None:
+def test_fuzz_finds_a_reader_that_fails(monkeypatch: pytest.MonkeyPatch, read: object) -> None:
     monkeypatch.setattr("autograde.tests.fuzzed.HANGS_S", 0.5)
     monkeypatch.setattr("autograde.tests.fuzzed.SECONDS_EACH", 0.1)
     with pytest.raises((KeyError, AssertionError)):
@@ -57,7 +57,7 @@ def test_a_reader_that_does_not_withstand_is_found(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.long
-def test_the_tool_counts_what_it_tried(tmp_path: Path) -> None:
+def test_fuzz_tool_counts_inputs(tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "tools" / "fuzz.py"), "--inputs", "40", "--seed", "7", "wire", "cells"]
     done = subprocess.run(
         command, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}, capture_output=True, text=True, timeout=300

@@ -216,11 +216,11 @@ def changed_nothing(aftermath: Aftermath, attacks: int) -> None:
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_no_point_is_gained_and_no_secret_seen(aftermath: Aftermath, name: str) -> None:
+def test_hostile_submission_gains_no_point_and_sees_no_secret(aftermath: Aftermath, name: str) -> None:
     fails(aftermath.reports[name])
 
 
-def test_all_the_rest_is_as_if_nothing_had_happened(aftermath: Aftermath) -> None:
+def test_hostile_submissions_change_nothing(aftermath: Aftermath) -> None:
     changed_nothing(aftermath, len(PROGRAMS))
 
 
@@ -232,7 +232,9 @@ def test_all_the_rest_is_as_if_nothing_had_happened(aftermath: Aftermath) -> Non
         "G, no layer",
     ],
 )
-def test_what_a_level_promises(course: Course, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: str) -> None:
+def test_hostile_submissions_fail_at_each_confinement_level(
+    course: Course, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: str
+) -> None:
     without, names = LEVELS[level]
     aftermath = graded(course, {name: PROGRAMS[name] for name in names}, without, tmp_path, monkeypatch)
     assert aftermath.confinement.level == ("C" if level == "C" else "G")
@@ -241,7 +243,7 @@ def test_what_a_level_promises(course: Course, tmp_path: Path, monkeypatch: pyte
     changed_nothing(aftermath, len(names))
 
 
-def test_what_people_read_of_them_is_inert(course: Course, aftermath: Aftermath) -> None:
+def test_hostile_submissions_give_inert_pages(course: Course, aftermath: Aftermath) -> None:
     names = [name for name in PROGRAMS if name.startswith(("objects-", "forging-score"))]
     for name in names:
         hand_in(course, name, notebook(course, PROGRAMS[name]).replace(b"COURSE", bytes(course.root)))
@@ -255,5 +257,5 @@ def test_what_people_read_of_them_is_inert(course: Course, aftermath: Aftermath)
         assert len(page) < 1 << 20
 
 
-def test_the_corpus_is_as_large_as_promised() -> None:
+def test_hostile_corpus_is_large() -> None:
     assert len(PROGRAMS) >= 80

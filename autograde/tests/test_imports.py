@@ -80,19 +80,19 @@ def part_of(module: str) -> str:
 
 
 @pytest.mark.parametrize("module", sorted(MODULES.keys() - {"autograde"}))
-def test_a_module_knows_only_what_lies_below_it(module: str) -> None:
+def test_imports_go_only_downwards(module: str) -> None:
     known = {part_of(name) for name in imports(module) if name.startswith("autograde.")}
     assert known - {part_of(module)} <= MAY_IMPORT[part_of(module)]
 
 
-def test_parts_are_listed_lowest_first_and_all_are_there() -> None:
+def test_imports_list_every_package_lowest_first() -> None:
     parts = list(MAY_IMPORT)
     assert all(parts.index(below) < parts.index(part) for part, known in MAY_IMPORT.items() for below in known)
     assert set(parts) == {part_of(module) for module in MODULES if module != "autograde"}
 
 
 @pytest.mark.parametrize("module", sorted(name for name in MODULES if name.startswith("autograde.isolation.")))
-def test_isolation_knows_no_verdict(module: str) -> None:
+def test_imports_of_isolation_include_no_verdict(module: str) -> None:
     """What holds a hostile process says how its cells ran, never what a check thinks of them."""
     known = {
         alias.name
@@ -104,7 +104,7 @@ def test_isolation_knows_no_verdict(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
-def test_only_pages_makes_markup(module: str) -> None:
+def test_imports_markup_is_made_only_in_pages(module: str) -> None:
     """Everything that becomes HTML is escaped in one package."""
     roots = {name.split(".")[0] for name in imports(module)}
     allowed = module.startswith("autograde.pages.")
@@ -113,12 +113,12 @@ def test_only_pages_makes_markup(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
-def test_the_engine_knows_no_course_and_no_tool(module: str) -> None:
+def test_imports_of_the_engine_include_no_course_and_no_tool(module: str) -> None:
     roots = {name.split(".")[0] for name in imports(module)}
     assert not roots & {"tools", "reference_impl", "hidden_tests", "source", "course_config"}
 
 
-def test_there_is_no_circle_of_imports() -> None:
+def test_imports_have_no_cycle() -> None:
     """Not even one that is hidden inside a function."""
     # A package's own modules are loaded while the package is: that is no circle.
     packages = {
@@ -131,5 +131,5 @@ def test_there_is_no_circle_of_imports() -> None:
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
-def test_no_module_is_a_drawer_for_everything(module: str) -> None:
+def test_imports_no_module_is_called_utils(module: str) -> None:
     assert not set(module.split(".")) & FORBIDDEN_NAMES

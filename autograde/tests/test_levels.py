@@ -56,7 +56,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
 @pytest.mark.parametrize(
     "machine", [pytest.param(name, marks=needed(without)) for name, (_, _, without) in MACHINES.items()]
 )
-def test_the_doctor_names_the_level_and_every_missing_layer(course: Course, machine: str) -> None:
+def test_levels_doctor_names_level_and_missing_layers(course: Course, machine: str) -> None:
     lacks, level, without = MACHINES[machine]
     done = course_there(course, lacks, "doctor", "--json")
     found = json.loads(done.stdout)
@@ -69,7 +69,7 @@ def test_the_doctor_names_the_level_and_every_missing_layer(course: Course, mach
 
 @pytest.mark.long
 @pytest.mark.machine("seccomp", "permits")
-def test_a_weaker_machine_is_refused_and_then_accepted_with_a_warning(course: Course) -> None:
+def test_levels_weaker_machine_is_refused_until_accepted(course: Course) -> None:
     refused = course_there(course, "landlock,namespaces", "grade", SLUG)
     assert refused.returncode == 2
     assert "error: submissions would run at level G: without Landlock (against reading" in refused.stderr
@@ -105,7 +105,7 @@ def test_levels_without_proc_nothing_is_graded(course: Course) -> None:
 
 @pytest.mark.long
 @pytest.mark.machine("tree", "seccomp", "permits")
-def test_level_c_is_enough_to_grade(course: Course) -> None:
+def test_levels_c_is_enough_to_grade(course: Course) -> None:
     (course.root / "course_config.py").write_text(CONFIG)
     graded = course_there(course, "landlock", "grade", SLUG, "--force")
     assert graded.returncode == 0, graded.stderr

@@ -17,7 +17,7 @@ MAY_SKIP = {"machine.py", "needed_packages.py", "test_requirements.py", Path(__f
 """the abilities of a machine, the packages that are compared with, and the pins of extras"""
 
 
-def test_skip_without_gives_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_machine_skip_without_gives_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(machine.MACHINE, "wings", (lambda: False, "nothing flies here"))
     monkeypatch.setitem(machine.MACHINE, "feet", (lambda: True, "nothing walks here"))
     machine.skip_without("feet")
@@ -26,7 +26,7 @@ def test_skip_without_gives_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("part", "ways"), [("autograde", ("skipif", "pytest.skip(")), ("reference_impl", ("skipif",))])
-def test_only_one_place_skips_for_the_machine(part: str, ways: tuple[str, ...]) -> None:
+def test_machine_is_the_only_module_that_skips(part: str, ways: tuple[str, ...]) -> None:
     texts = {path.name: path.read_text() for path in (ROOT / part / "tests").rglob("*.py")}
     assert len(texts) > 20
     assert {name for name, text in texts.items() if any(way in text for way in ways)} <= MAY_SKIP
@@ -35,7 +35,7 @@ def test_only_one_place_skips_for_the_machine(part: str, ways: tuple[str, ...]) 
 @pytest.mark.long
 @pytest.mark.machine("tree", "landlock")
 @pytest.mark.parametrize("lacks", ["", "namespaces", "landlock", "landlock,namespaces"])
-def test_what_a_poorer_machine_lacks_is_skipped(lacks: str, tmp_path: Path) -> None:
+def test_machine_skips_what_a_poorer_machine_lacks(lacks: str, tmp_path: Path) -> None:
     """The tests of the confinement, on a kernel that refuses these."""
     assert set(lacks.split(",")) - {""} <= MACHINES.keys()
     files = [f"autograde/tests/{name}.py" for name in ("isolation/test_confinement", "test_cuda")]

@@ -41,7 +41,7 @@ def pytest_on(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_needs_skips_a_test_whose_package_is_missing(tmp_path: Path) -> None:
+def test_needed_packages_skips_a_test_whose_package_is_missing(tmp_path: Path) -> None:
     """It says which package; a test that needs none runs."""
     done = pytest_on(tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -50,14 +50,14 @@ def test_needs_skips_a_test_whose_package_is_missing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("processes", [[], ["-p", "xdist", "-n", "1"]])
-def test_needs_fails_under_require_all(tmp_path: Path, processes: list[str]) -> None:
+def test_needed_packages_fails_under_require_all(tmp_path: Path, processes: list[str]) -> None:
     done = pytest_on(tmp_path, "--require-all", *processes)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "1 passed, 1 error" in done.stdout
     assert "not installed: transformers;" in done.stdout
 
 
-def test_make_test_requires_all_packages() -> None:
+def test_needed_packages_are_all_required_by_make_test() -> None:
     """And `make check` does not: it must run in an environment with the packages of development alone."""
     runs = {
         target: [line for line in dry_run(target).splitlines() if "/pytest " in line] for target in ("test", "check")

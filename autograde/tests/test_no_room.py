@@ -77,7 +77,7 @@ def expect_nothing_half_written(root: Path) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("point", range(FULL_POINTS))
-def test_a_disk_that_fills_up_in_the_middle(
+def test_disk_that_fills_up_midway_is_reported(
     undisturbed: Undisturbed, disk: Path, monkeypatch: pytest.MonkeyPatch, point: int
 ) -> None:
     """The look ahead is switched off, so that the run meets the end of the disk wherever that may be."""
@@ -102,7 +102,7 @@ def test_a_disk_that_fills_up_in_the_middle(
 
 
 @pytest.mark.long
-def test_a_full_disk_is_seen_before_anything_changes(undisturbed: Undisturbed, disk: Path) -> None:
+def test_disk_that_is_full_is_noticed_before_anything_changes(undisturbed: Undisturbed, disk: Path) -> None:
     root = copied(undisturbed, disk)
     resize(disk, shutil.disk_usage(disk).used + (1 << 20))
     refused = course_here(load_course(root), "grade", SLUG, "--force")
@@ -112,7 +112,7 @@ def test_a_full_disk_is_seen_before_anything_changes(undisturbed: Undisturbed, d
 
 
 @pytest.mark.long
-def test_a_folder_that_may_not_be_written(undisturbed: Undisturbed, disk: Path) -> None:
+def test_disk_folder_that_may_not_be_written_is_reported(undisturbed: Undisturbed, disk: Path) -> None:
     root = copied(undisturbed, disk)
     mount("-o", "remount,ro", str(disk))
     for words in (("grade", SLUG), ("feedback", SLUG), ("report", SLUG), ("export",)):
@@ -126,7 +126,7 @@ def test_a_folder_that_may_not_be_written(undisturbed: Undisturbed, disk: Path) 
 
 
 @pytest.mark.long
-def test_a_database_that_another_program_holds(undisturbed: Undisturbed, tmp_path: Path) -> None:
+def test_disk_database_locked_by_another_program_is_reported(undisturbed: Undisturbed, tmp_path: Path) -> None:
     root = copied(undisturbed, tmp_path)
     holds = (
         "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1], isolation_level=None)\nc.execute('BEGIN EXCLUSIVE')\n"
@@ -145,7 +145,7 @@ def test_a_database_that_another_program_holds(undisturbed: Undisturbed, tmp_pat
 
 
 @pytest.mark.long
-def test_a_database_that_is_locked_in_the_middle(
+def test_disk_database_locked_midway_is_reported(
     undisturbed: Undisturbed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from autograde.records import gradebook as recording
@@ -169,7 +169,7 @@ def test_a_database_that_is_locked_in_the_middle(
 
 
 @given(old=st.binary(max_size=50) | st.none(), new=st.binary(max_size=50), written=st.integers(0, 60))
-def test_a_file_is_written_whole_or_not_at_all(
+def test_disk_writes_a_file_atomically(
     tmp_path_factory: pytest.TempPathFactory, old: bytes | None, new: bytes, written: int
 ) -> None:
     """The disk takes so many bytes and no more."""
@@ -195,7 +195,7 @@ def test_a_file_is_written_whole_or_not_at_all(
     assert [left.name for left in path.parent.iterdir()] == (["file.json"] if expected is not None else [])
 
 
-def test_room_is_asked_for_where_the_folder_will_be(tmp_path: Path) -> None:
+def test_disk_space_is_checked_where_the_folder_will_be(tmp_path: Path) -> None:
     check_room([tmp_path / "not" / "yet"], 1)
     with pytest.raises(
         NoRoomError, match=rf"{tmp_path}: \d+ MB are free and about \d+ MB are needed.*nothing was chan"
@@ -204,6 +204,7 @@ def test_room_is_asked_for_where_the_folder_will_be(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_our_own_mistakes_are_not_called_the_machines() -> None:
+def test_disk_reports_only_errors_of_the_machine() -> None:
+    """A mistake of the engine is not called one of the machine."""
     assert obstacle(FileNotFoundError(errno.ENOENT, "No such file or directory", "x")) is None
     assert obstacle(BrokenPipeError()) is None

@@ -51,7 +51,7 @@ def still_at_work(root: Path) -> list[int]:
 
 @pytest.mark.long
 @pytest.mark.parametrize("point", range(WHOLE))
-def test_a_killed_run_is_made_good_by_the_next(
+def test_killed_run_is_completed_by_the_next(
     resubmitted: Path, undisturbed: tuple[Path, Snapshot, float], tmp_path: Path, point: int
 ) -> None:
     _, left, took = undisturbed
@@ -130,7 +130,7 @@ def ready(
 
 @pytest.mark.long
 @pytest.mark.parametrize("point", range(READY))
-def test_a_run_that_is_killed_while_it_writes_is_made_good_by_the_next(
+def test_killed_run_is_completed_by_the_next_after_partial_writes(
     resubmitted: Path, ready: tuple[Recorded, Snapshot, float], tmp_path: Path, point: int
 ) -> None:
     graders, left, took = ready
@@ -145,7 +145,7 @@ def test_a_run_that_is_killed_while_it_writes_is_made_good_by_the_next(
 
 
 @pytest.mark.parametrize("committed", [False, True])
-def test_a_mark_is_remembered_over_a_run_that_was_killed_while_it_recorded(
+def test_killed_run_keeps_manual_marks(
     resubmitted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, committed: bool
 ) -> None:
     """Ada's marked answer is as it was, bob's is another than the one that was marked."""

@@ -32,7 +32,7 @@ def read_yaml(name: str) -> Any:
     return yaml.safe_load((ROOT / name).read_text())
 
 
-def test_version_is_the_same_everywhere() -> None:
+def test_project_version_is_the_same_everywhere() -> None:
     """It is written in autograde/__init__.py, and in CITATION.cff, which no program fills in."""
     assert read_yaml("CITATION.cff")["version"] == __version__
     assert METADATA["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "autograde.__version__"}
@@ -40,7 +40,7 @@ def test_version_is_the_same_everywhere() -> None:
     assert CliRunner().invoke(main, ["--version"]).output == f"course, version {__version__}\n"
 
 
-def test_licence_and_title_are_the_same_everywhere() -> None:
+def test_project_licence_and_title_are_the_same_everywhere() -> None:
     citation, project = read_yaml("CITATION.cff"), METADATA["project"]
     assert (citation["license"], citation["title"]) == (project["license"], project["name"])
     assert citation["abstract"] == project["description"]
@@ -49,11 +49,11 @@ def test_licence_and_title_are_the_same_everywhere() -> None:
 
 
 @pytest.mark.parametrize("path", YAML_FILES, ids=lambda path: path.name)
-def test_yaml_file_parses(path: Path) -> None:
+def test_project_yaml_files_parse(path: Path) -> None:
     assert isinstance(yaml.safe_load(path.read_text()), dict)
 
 
-def test_issue_forms_have_what_the_forge_requires() -> None:
+def test_project_issue_forms_have_what_the_forge_requires() -> None:
     """A name, a description, and a body in which every question has an id of its own and a label."""
     forms = [path for path in YAML_FILES if path.parent.name == "ISSUE_TEMPLATE" and path.name != "config.yml"]
     assert len(forms) == 3
@@ -65,7 +65,7 @@ def test_issue_forms_have_what_the_forge_requires() -> None:
         assert len({part["id"] for part in questions}) == len(questions)
 
 
-def test_hooks_call_what_make_setup_installs() -> None:
+def test_project_hooks_call_what_make_setup_installs() -> None:
     hooks = [hook for repo in read_yaml(".pre-commit-config.yaml")["repos"] for hook in repo["hooks"]]
     assert {hook["entry"].split()[0] for hook in hooks} == {".venv/bin/ruff", ".venv/bin/mypy"}
     for hook in hooks:
@@ -76,7 +76,7 @@ def test_hooks_call_what_make_setup_installs() -> None:
         assert shown.returncode == 0, shown.stderr
 
 
-def test_ci_calls_targets_of_the_makefile() -> None:
+def test_project_ci_calls_targets_of_the_makefile() -> None:
     jobs = read_yaml(".github/workflows/ci.yml")["jobs"]
     commands = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
     made = {target for command in commands for target in re.findall(r"\bmake (\w+)", command)}
@@ -84,7 +84,7 @@ def test_ci_calls_targets_of_the_makefile() -> None:
     assert made <= TARGETS
 
 
-def test_ci_runs_the_pythons_that_the_project_claims() -> None:
+def test_project_ci_runs_the_pythons_that_it_claims() -> None:
     claimed = [
         name.rpartition(" ")[2]
         for name in METADATA["project"]["classifiers"]
@@ -94,7 +94,7 @@ def test_ci_runs_the_pythons_that_the_project_claims() -> None:
     assert METADATA["project"]["requires-python"] == f">={claimed[0]}"
 
 
-def test_ci_pins_official_actions_and_uses_no_secret() -> None:
+def test_project_ci_pins_official_actions_and_uses_no_secret() -> None:
     text = (ROOT / ".github/workflows/ci.yml").read_text()
     used = re.findall(r"uses: (.+)", text)
     assert used
@@ -103,7 +103,7 @@ def test_ci_pins_official_actions_and_uses_no_secret() -> None:
 
 
 @pytest.mark.parametrize("path", MARKDOWN, ids=lambda path: path.name)
-def test_files_that_a_page_names_exist(path: Path) -> None:
+def test_docs_named_files_exist(path: Path) -> None:
     """Links, and paths in code quotes."""
     text = path.read_text()
     links = [target for target in re.findall(r"\]\(([^)#]+)\)", text) if not target.startswith("https://")]
@@ -112,12 +112,12 @@ def test_files_that_a_page_names_exist(path: Path) -> None:
     assert not missing
 
 
-def test_contributing_quotes_targets_of_the_makefile() -> None:
+def test_docs_contributing_quotes_targets_of_the_makefile() -> None:
     quoted = set(re.findall(r"(?:`|^    )make ([a-z]+)", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE))
     assert {"setup", "check", "test"} <= quoted <= TARGETS
 
 
-def test_wheel_has_types_and_templates_and_no_tests(tmp_path: Path) -> None:
+def test_project_wheel_has_types_and_templates_and_no_tests(tmp_path: Path) -> None:
     """Built from a copy of the package alone, without a network."""
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tmp_path)

@@ -24,13 +24,13 @@ def lowest_python() -> Version:
     return Version(".".join([*minimum.split("."), "0"][:3]))
 
 
-def test_lowest_python_is_a_first_release() -> None:
+def test_requirements_lowest_python_is_a_first_release() -> None:
     assert lowest_python().micro == 0
     assert lowest_python() in SpecifierSet(PROJECT["requires-python"])
 
 
 @pytest.mark.parametrize("pin", PINS, ids=str)
-def test_pin_admits_the_lowest_python(pin: Requirement) -> None:
+def test_requirements_pin_admits_the_lowest_python(pin: Requirement) -> None:
     """Its metadata, as installed here; a pin of an extra that is not installed is skipped."""
     # Only where packages are installed: setuptools brings copies of some along, in a folder of its own.
     installed = next(iter(importlib.metadata.distributions(name=pin.name, path=SITE)), None)

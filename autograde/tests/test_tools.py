@@ -68,7 +68,7 @@ def student_asked() -> StudentAsked:
 
 
 @pytest.mark.machine("control groups")
-def test_cpu_seconds_of_a_process_that_nobody_waits_for_count(tmp_path: Path) -> None:
+def test_cpu_account_counts_a_process_that_is_not_waited_for(tmp_path: Path) -> None:
     from tools.bench import cpu_account
 
     status, output, cost = cpu_account.run([sys.executable, "-c", UNSEEN_CHILD + "print('done')"], tmp_path)
@@ -78,7 +78,7 @@ def test_cpu_seconds_of_a_process_that_nobody_waits_for_count(tmp_path: Path) ->
 
 
 @pytest.mark.long
-def test_a_class_graded_twice_gives_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_determinism_class_graded_twice_gives_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     from tools import check_determinism
 
     monkeypatch.setattr(check_determinism, "SETTINGS", ((2, 0), (1, 2)))
@@ -87,7 +87,7 @@ def test_a_class_graded_twice_gives_the_same_bytes(monkeypatch: pytest.MonkeyPat
     assert check_determinism.main() == 0
 
 
-def test_ratio_of_error_to_tolerance() -> None:
+def test_margins_ratio_of_error_to_tolerance() -> None:
     from tools.bench.margins import ratio
 
     allowed = torch.tensor([0.5, 0.0, 2.0])
@@ -115,7 +115,7 @@ def test_margins_are_measured_for_right_and_wrong_programs(tmp_path: Path) -> No
     assert done.stdout.splitlines()[-1:] == ["['right/other', 'wrong/adds', 'wrong/rows_left_alone']"], done.stderr
 
 
-def test_the_scale_bench_tells_each_part_from_the_ones_before(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scale_bench_measures_each_part_separately(monkeypatch: pytest.MonkeyPatch) -> None:
     from tools.bench import scale
 
     clock = iter(10.0 + second for second in (1, 2, 3, 4, 6, 8, 10, 14))
@@ -130,7 +130,7 @@ def test_the_scale_bench_tells_each_part_from_the_ones_before(monkeypatch: pytes
     assert all(row[3].main == 7 for row in watch.rows())
 
 
-def test_the_grading_bench_tells_the_start_from_what_follows() -> None:
+def test_grading_bench_separates_the_start() -> None:
     from tools.bench.private_memory import Held
     from tools.bench.results import Cost, Measured, Timing, rows
 
@@ -144,7 +144,7 @@ def test_the_grading_bench_tells_the_start_from_what_follows() -> None:
     assert measured == ["6.0", "4.4", "8.0", "2.0", "3.8", "1.0", "140", "50 + 90", "3.5 (6.0 CPU s)"]
 
 
-def test_the_lower_bound_asks_the_same_and_gets_the_same(student_asked: StudentAsked) -> None:
+def test_lower_bound_bench_sends_the_same_requests(student_asked: StudentAsked) -> None:
     """A program whose objects and calls of the grader's function matter: replayed, it is called as often."""
     from tools.bench import lower_bound
 
@@ -158,7 +158,7 @@ def test_the_lower_bound_asks_the_same_and_gets_the_same(student_asked: StudentA
     assert len(record.comparisons) == 8
 
 
-def test_memory_is_counted_by_what_a_process_is_for() -> None:
+def test_private_memory_bench_counts_by_kind_of_process() -> None:
     from tools.bench import private_memory
 
     hungry = "x = bytearray(b'1' * (64 << 20)); print(1, flush=True); sys.stdin.read()"

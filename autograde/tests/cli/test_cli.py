@@ -21,7 +21,7 @@ def run(course: Course, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Res
 
 
 @pytest.mark.parametrize("name", sorted(main.commands))
-def test_every_command_explains_itself_with_an_example(name: str) -> None:
+def test_cli_help_of_every_command_has_an_example(name: str) -> None:
     shown = CliRunner().invoke(main, [name, "--help"])
     assert shown.exit_code == 0
     assert f"Example: course {name}" in shown.output
@@ -46,7 +46,7 @@ def test_every_command_explains_itself_with_an_example(name: str) -> None:
         (["new", "Bad Slug", "--title", "x"], "lower-case letters"),
     ],
 )
-def test_a_mistake_is_one_sentence_and_status_2(
+def test_cli_reports_a_mistake_in_one_sentence_with_status_2(
     released: Course, monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str
 ) -> None:
     hand_in(released, "ada") if "nobody" in arguments else None
@@ -82,7 +82,7 @@ def test_a_mistake_is_one_sentence_and_status_2(
         ("from autograde.course import Course\nCOURSE = Course('c', [], device='gpu')", "use 'auto', 'cpu' or 'cuda'"),
     ],
 )
-def test_a_broken_config_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: str, said: str) -> None:
+def test_cli_names_a_broken_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: str, said: str) -> None:
     (tmp_path / "course_config.py").write_text(config)
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(main, ["doctor"])
@@ -91,7 +91,7 @@ def test_a_broken_config_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "course_config.py" in result.stderr
 
 
-def test_a_warm_process_that_does_not_start_is_one_sentence(released: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cli_reports_a_zygote_that_does_not_start(released: Course, monkeypatch: pytest.MonkeyPatch) -> None:
     def late(self: Zygote) -> None:
         raise ZygoteError("the zygote was not ready within 120 s")
 
@@ -105,13 +105,13 @@ def test_a_warm_process_that_does_not_start_is_one_sentence(released: Course, mo
     assert "confinement: MISSING: the zygote was not ready" in shown.stdout
 
 
-def test_outside_a_course_the_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cli_outside_a_course_names_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(main, ["doctor"])
     assert (result.exit_code, str(tmp_path) in result.stderr) == (2, True)
 
 
-def test_release_and_doctor_print_json_for_programs(released: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cli_release_and_doctor_print_json(released: Course, monkeypatch: pytest.MonkeyPatch) -> None:
     assert json.loads(run(released, monkeypatch, "release", "--json").stdout) == [
         str(released.open(SLUG).paths.released_notebook)
     ]
@@ -120,14 +120,14 @@ def test_release_and_doctor_print_json_for_programs(released: Course, monkeypatc
     assert found["confinement"].startswith(("level ", "MISSING: "))
 
 
-def test_what_is_missing_makes_the_doctor_fail(released: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_fails_when_something_is_missing(released: Course, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("autograde.cli.doctor.PACKAGES", ("torch", "a-package-that-is-not-there"))
     result = run(released, monkeypatch, "doctor")
     assert result.exit_code == 1
     assert "a-package-that-is-not-there: MISSING" in result.stdout
 
 
-def test_grades_are_exported(released: Course, fake_grading: FakeGrading, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_export_writes_grades(released: Course, fake_grading: FakeGrading, monkeypatch: pytest.MonkeyPatch) -> None:
     hand_in(released, "ada")
     fake_grading.reports = {"ada": a_report(points=2.5)}
     assert record(released.open(SLUG), ["ada"]) == {}
@@ -137,6 +137,6 @@ def test_grades_are_exported(released: Course, fake_grading: FakeGrading, monkey
     assert (marks["student_id"], marks["raw_score"], marks["max_score"]) == ("ada", "2.5", "6.0")
 
 
-def test_no_gradebook_no_export(tiny_course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_export_refuses_without_a_gradebook(tiny_course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
     result = run(tiny_course, monkeypatch, "export")
     assert (result.exit_code, "run `course release`" in result.stderr) == (2, True)

@@ -30,7 +30,7 @@ def course(tmp_path: Path) -> Course:
     return make_checked_course(tmp_path)
 
 
-def test_a_new_assignment_is_sound_and_can_be_released(course: Course) -> None:
+def test_new_assignment_is_sound_and_can_be_released(course: Course) -> None:
     made = course_here(course, "new", "centred", "--title", "Centring")
     assert (made.returncode, made.stderr) == (0, "")
     assert "course verify centred" in made.stdout
@@ -55,7 +55,7 @@ def test_a_new_assignment_is_sound_and_can_be_released(course: Course) -> None:
         ("C(name='t', assignments=[A(s, title=s) for s in ('one', 'two')])", None),
     ],
 )
-def test_the_config_gains_a_line_or_stays_as_it_is(tmp_path: Path, config: str, slugs: list[str] | None) -> None:
+def test_new_adds_a_line_to_the_config_or_leaves_it_alone(tmp_path: Path, config: str, slugs: list[str] | None) -> None:
     file = tmp_path / "course_config.py"
     text = config.replace("C(", "Course(").replace("A(", "Assignment(")
     file.write_text(f"from autograde.course import Assignment, Course\nCOURSE = {text}\n")
@@ -84,7 +84,7 @@ def test_the_config_gains_a_line_or_stays_as_it_is(tmp_path: Path, config: str, 
         ("fine", 'a "quoted" title', "without quotes"),
     ],
 )
-def test_what_cannot_be_made_is_said(course: Course, slug: str, title: str, said: str) -> None:
+def test_new_reports_what_it_cannot_make(course: Course, slug: str, title: str, said: str) -> None:
     (course.root / "reference_impl" / "tests").mkdir(parents=True)
     with pytest.raises(CourseError, match=said):
         new_assignment(course, slug, title)
@@ -113,7 +113,7 @@ def test_new_starts_no_course_by_mistake(tmp_path: Path, file: str, slug: str, s
     assert [path.name for path in tmp_path.iterdir()] == ([file] if file else [])
 
 
-def test_no_file_is_overwritten(course: Course) -> None:
+def test_new_overwrites_no_file(course: Course) -> None:
     (course.root / "reference_impl").mkdir()
     mine = course.root / "reference_impl" / "fine.py"
     mine.write_text("# mine\n")

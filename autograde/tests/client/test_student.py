@@ -20,14 +20,14 @@ from autograde.wire import WireError
 StudentOf = Callable[..., Student]
 
 
-def test_a_supplied_function_is_differentiable_by_keyword_too(student_of: StudentOf) -> None:
+def test_callback_is_differentiable_by_keyword(student_of: StudentOf) -> None:
     student = student_of("def f(x, w):\n    return g(x, scale=w).sum()")
     student.supply(g=lambda x, scale: x**2 * scale)
     value, gradients = student.gradients(student.f, torch.tensor([3.0]), torch.tensor([2.0]))
     assert (value.item(), gradients[0].item(), gradients[1].item()) == (18, 12, 9)
 
 
-def test_a_supplied_function_takes_part_on_another_device(student_of: StudentOf) -> None:
+def test_callback_works_on_another_device(student_of: StudentOf) -> None:
     source = (
         "def good(x):\n    return g(x) + torch.ones(2, device=x.device)\ndef bad(x):\n    return g(x) + torch.ones(2)\n"
         "def stub(x):\n    raise NotImplementedError"
@@ -41,14 +41,15 @@ def test_a_supplied_function_takes_part_on_another_device(student_of: StudentOf)
         contract.follows_device(student.stub, torch.ones(2))
 
 
-def test_too_much_for_a_function_of_the_check_is_an_error_and_the_talk_goes_on(student_of: StudentOf) -> None:
+def test_callback_arguments_that_are_too_large_raise_an_error(student_of: StudentOf) -> None:
+    """The error is the submission's, and the exchange goes on."""
     student = student_of(f"def f(g):\n    return g(torch.zeros({MAX_ELEMENTS + 1}))\ndef h():\n    return 1")
     with pytest.raises(StudentError, match="at most"):
         student.f(lambda x: x)
     assert student.h() == 1
 
 
-def test_what_a_check_cannot_send_is_the_checks_mistake(student_of: StudentOf) -> None:
+def test_student_blames_the_check_for_values_that_cannot_be_sent(student_of: StudentOf) -> None:
     student = student_of("def f(x):\n    return x")
     with pytest.raises(WireError):
         student.f(torch.ones(2).to_sparse())
@@ -57,7 +58,7 @@ def test_what_a_check_cannot_send_is_the_checks_mistake(student_of: StudentOf) -
     assert student.f(1) == 1
 
 
-def test_loading_a_state_leaves_what_it_does_not_name(student_of: StudentOf) -> None:
+def test_student_load_keeps_tensors_that_the_state_does_not_name(student_of: StudentOf) -> None:
     source = (
         "class L(torch.nn.Module):\n def __init__(s):\n  super().__init__(); s.w = torch.nn.Parameter(torch.zeros(1))\n"
     )
@@ -68,7 +69,8 @@ def test_loading_a_state_leaves_what_it_does_not_name(student_of: StudentOf) -> 
 
 
 @pytest.mark.parametrize("body", ["import ctypes; ctypes.string_at(0)", "while True: pass"])
-def test_a_lost_worker_is_no_exception_that_a_search_would_shrink(student_of: StudentOf, body: str) -> None:
+def test_student_lost_worker_is_not_shrunk(student_of: StudentOf, body: str) -> None:
+    """A lost worker raises no exception for which Hypothesis would search a smaller example."""
     with pytest.raises(WorkerLostError):
         student_of(f"def f():\n    {body}", wall_s=1).f()
 
@@ -100,14 +102,14 @@ ASKED: dict[str, Callable[[Student], object]] = {
         ("flops", "True"), ("changed", "{}"),
     ],
 )  # fmt: skip
-def test_a_forged_reply_is_the_submissions_own_loss(student_of: StudentOf, key: str, instead: str) -> None:
+def test_student_forged_reply_fails_the_submission(student_of: StudentOf, key: str, instead: str) -> None:
     """It may not look like a broken check, which would withhold the report."""
     student = student_of(FORGED.format(key=key, instead=instead))
     with pytest.raises(WorkerLostError, match="disturbed"):
         ASKED[key](student)
 
 
-def test_a_frozen_parameter_has_no_gradient(student_of: StudentOf) -> None:
+def test_student_gradients_are_none_for_a_frozen_parameter(student_of: StudentOf) -> None:
     source = (
         "class L(torch.nn.Module):\n def __init__(s):\n  super().__init__(); s.w = torch.nn.Parameter(torch.ones(1))\n"
         "  s.table = torch.nn.Parameter(torch.ones(1), requires_grad=False)\n"
@@ -131,7 +133,7 @@ def f(g):
 """
 
 
-def test_questions_without_end_end_with_the_checks_time(student_of: StudentOf) -> None:
+def test_student_endless_callbacks_end_at_the_deadline_of_the_check(student_of: StudentOf) -> None:
     """Written ahead of the answers they never let the grader wait, so no wait is there to end."""
     start = time.monotonic()
     with pytest.raises(WorkerLostError) as lost:
@@ -141,19 +143,19 @@ def test_questions_without_end_end_with_the_checks_time(student_of: StudentOf) -
 
 
 @pytest.mark.parametrize("number", ["2**80", "-(2**80)", "10**1000"])
-def test_a_number_that_no_tensor_holds_is_a_wrong_answer(student_of: StudentOf, number: str) -> None:
+def test_student_number_beyond_any_dtype_is_a_wrong_answer(student_of: StudentOf, number: str) -> None:
     student, oracle = student_of(f"def f(x):\n    return {number}"), Oracle(lambda x: float(x.sum()))
     with running(Trial(student)) as trial, pytest.raises(Mismatch, match="the result is wrong"):
         oracle.compare(student.f(torch.ones(2)), torch.ones(2))
     assert [function for (_, function), _ in trial.evidence.observations] == ["f"]
 
 
-def test_only_public_names_can_be_asked_for(student_of: StudentOf) -> None:
+def test_student_refuses_private_names(student_of: StudentOf) -> None:
     with pytest.raises(AttributeError, match="public"):
         student_of("_f = 1")._f  # noqa: B018
 
 
-def test_the_expected_exception_is_told_from_another_and_from_none(student_of: StudentOf) -> None:
+def test_student_raises_distinguishes_another_exception_and_none(student_of: StudentOf) -> None:
     student = student_of("def f(x):\n    if x: raise [KeyError, ValueError][x - 1]('no')")
     with student.raises(ValueError):
         student.f(2)
@@ -167,14 +169,14 @@ def test_the_expected_exception_is_told_from_another_and_from_none(student_of: S
         student.g(0)
 
 
-def test_costs_are_counted(student_of: StudentOf) -> None:
+def test_student_cost_is_counted(student_of: StudentOf) -> None:
     student = student_of("def f(x, n):\n    for _ in range(n): x = x @ x\n    return x")
     once, thrice = (student.cost(student.f, torch.eye(4), n) for n in (1, 3))
     assert thrice.flops == 3 * once.flops > 0
     assert sum(count for name, count in thrice.operations.items() if "mm" in name) == 3
 
 
-def test_seed_keeps_objects_and_supplied_functions(student_of: StudentOf) -> None:
+def test_student_seed_keeps_objects_and_callbacks(student_of: StudentOf) -> None:
     """Only the random numbers start again: what the example has made and supplied stays."""
     source = (
         "class C:\n    def __init__(s): s.n = 3\ndef g(x):\n    return x\ndef f(x):\n    return g(x) + torch.rand(())"
@@ -191,7 +193,7 @@ def test_seed_keeps_objects_and_supplied_functions(student_of: StudentOf) -> Non
     assert min(drawn) >= 20
 
 
-def test_seed_is_in_the_cell_to_paste(student_of: StudentOf) -> None:
+def test_reproduction_contains_the_seed(student_of: StudentOf) -> None:
     """Without it the pasted calls would draw other numbers."""
     student = student_of("def f():\n    return torch.rand(())")
     student.seed(5)

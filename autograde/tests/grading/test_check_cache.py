@@ -66,7 +66,7 @@ def kept(course: Course) -> list[Path]:
     return sorted(course.open(SLUG).paths.check_cache.glob("*"))
 
 
-def test_a_later_run_draws_nothing_and_reports_the_same(course: Course) -> None:
+def test_check_cache_second_run_draws_nothing_and_reports_the_same(course: Course) -> None:
     right, wrong = submissions(course, Kind.RIGHT), submissions(course, Kind.WRONG)
     afresh, drawn = graded(course, wrong + right)
     assert drawn > 0
@@ -79,7 +79,7 @@ def test_a_later_run_draws_nothing_and_reports_the_same(course: Course) -> None:
     assert graded(course, wrong + right)[0] == afresh
 
 
-def test_changed_tests_are_prepared_anew(course: Course) -> None:
+def test_check_cache_is_rebuilt_for_changed_tests(course: Course) -> None:
     right = submissions(course, Kind.RIGHT)
     graded(course, right)
     before = kept(course)
@@ -90,12 +90,13 @@ def test_changed_tests_are_prepared_anew(course: Course) -> None:
     assert kept(course) != before
 
 
-def test_a_wrong_submission_shows_too_little_to_keep(course: Course) -> None:
+def test_check_cache_stores_nothing_of_a_wrong_submission(course: Course) -> None:
+    """A wrong submission stops before every input has been drawn."""
     graded(course, submissions(course, Kind.WRONG))
     assert not kept(course)
 
 
-def test_a_damaged_file_and_a_disk_that_refuses_cost_nobody_a_grade(course: Course) -> None:
+def test_check_cache_damaged_or_unwritable_costs_no_grade(course: Course) -> None:
     right = submissions(course, Kind.RIGHT)
     afresh, _ = graded(course, right)
     (file,) = kept(course)

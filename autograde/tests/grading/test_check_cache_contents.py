@@ -66,7 +66,7 @@ def assert_same(one: Any, other: Any) -> None:
         assert one == other
 
 
-def test_what_is_taken_over_is_what_would_be_drawn_and_measured() -> None:
+def test_check_cache_contents_equal_a_fresh_draw() -> None:
     first, second = Module(), Module()
     first.check.draw(SEED)
     first.check.script = Script([b"a", b"question"])
@@ -82,7 +82,7 @@ def test_what_is_taken_over_is_what_would_be_drawn_and_measured() -> None:
         assert_same([vars(part) for part in one.parts], [vars(part) for part in other.parts])
 
 
-def test_what_is_taken_over_is_not_measured_again() -> None:
+def test_check_cache_contents_are_not_measured_again() -> None:
     first, second = Module(), Module()
     data = first.found()
     second.oracle.reference = pytest.fail  # type: ignore[assignment]
@@ -91,7 +91,7 @@ def test_what_is_taken_over_is_not_measured_again() -> None:
         second.oracle.compare(first.oracle.reference(**case), **case)
 
 
-def test_another_seed_draws_anew() -> None:
+def test_check_cache_is_rebuilt_for_another_seed() -> None:
     first, second = Module(), Module()
     assert second.apply(first.found())
     second.check.draw(SEED + 1)
@@ -100,7 +100,7 @@ def test_another_seed_draws_anew() -> None:
 
 
 @pytest.mark.parametrize("form", [torch.Tensor.t, lambda x: x.expand(2, 2, 3), torch.nn.Parameter, {1}.union])
-def test_inputs_that_would_come_back_otherwise_are_drawn_again(form: Any) -> None:
+def test_check_cache_draws_again_inputs_that_do_not_round_trip(form: Any) -> None:
     """Laid out in another way, of another type: what a check hands to a submission stays what its author wrote."""
     first, second = Module(form), Module(form)
     first.check.draw(SEED)
@@ -109,7 +109,7 @@ def test_inputs_that_would_come_back_otherwise_are_drawn_again(form: Any) -> Non
     assert second.drawn == first.drawn
 
 
-def test_functions_among_the_inputs_are_measured_again() -> None:
+def test_check_cache_measures_functions_among_inputs_again() -> None:
     oracle = Oracle(lambda x, f: f(x))
     oracle.compare(torch.ones(2), torch.ones(2), torch.relu)
     fresh = Oracle(lambda x, f: f(x))
@@ -117,7 +117,7 @@ def test_functions_among_the_inputs_are_measured_again() -> None:
     assert not fresh.cache
 
 
-def test_damaged_bytes_cost_time_and_nothing_else() -> None:
+def test_check_cache_damaged_bytes_cost_only_time() -> None:
     first, second, random = Module(), Module(), Random(0)
     whole = first.found()
     for place in (0, len(whole) - 1, *random.sample(range(len(whole)), 20)):

@@ -69,25 +69,25 @@ def outcomes(report: Report) -> list[str]:
     return [verdict.outcome.value for verdict in report.verdicts]
 
 
-def test_checks_that_pass_share_a_fork(pool: GraderPool) -> None:
+def test_check_forks_passing_checks_share_a_fork(pool: GraderPool) -> None:
     """A program that triples rightly only after it was asked for the other two."""
     learns = COUNTED + "    return x * factor if factor != 3.0 or len(CALLS) > 6 else 0.0\n"
     assert outcomes(graded(pool, learns)) == ["passed", "passed", "passed"]
 
 
-def test_what_a_check_left_behind_costs_no_other_a_point(pool: GraderPool) -> None:
+def test_check_forks_state_of_one_check_costs_no_other_a_point(pool: GraderPool) -> None:
     worn_out = COUNTED + "    return x * factor if len(CALLS) <= 6 else 0.0\n"
     assert outcomes(graded(pool, worn_out)) == ["passed", "passed", "passed"]
 
 
-def test_ending_the_process_costs_the_check_that_did_it(pool: GraderPool) -> None:
+def test_check_forks_exit_costs_only_the_check_that_did_it(pool: GraderPool) -> None:
     dies = COUNTED + "    return x * factor if factor != 2.0 else os._exit(0)\n"
     report = graded(pool, dies)
     assert outcomes(report) == ["passed", "crashed", "passed"]
     assert report.verdicts[1].reason == "your code ended its own process"
 
 
-def test_only_the_answers_of_the_fresh_fork_are_reported_and_are_evidence(pool: GraderPool) -> None:
+def test_check_forks_report_only_answers_of_the_fresh_fork(pool: GraderPool) -> None:
     """After its first call it answers 7; in a fresh fork it adds, and that is what the hint says."""
     changeable = "SEEN = []\ndef scale(x, factor):\n    if factor == 1.0:\n        SEEN.append(x)\n        return x\n"
     changeable += "    return 7.0 if SEEN else x + factor\n"

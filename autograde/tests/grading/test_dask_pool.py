@@ -87,7 +87,7 @@ def reports(course: Course) -> dict[str, bytes]:
         ("nonsense://x", "cpu", "no Dask scheduler answers"),
     ],
 )
-def test_what_a_cluster_lacks_is_said(
+def test_dask_pool_reports_what_the_cluster_lacks(
     course: Course,
     cluster: tuple[str, list[subprocess.Popen[bytes]]],
     monkeypatch: pytest.MonkeyPatch,
@@ -102,7 +102,7 @@ def test_what_a_cluster_lacks_is_said(
         DaskPool(course.open(SLUG), 1, device, address=address or cluster[0])
 
 
-def test_the_same_reports_although_a_worker_is_killed(
+def test_dask_pool_reports_the_same_although_a_worker_is_killed(
     course: Course, cluster: tuple[str, list[subprocess.Popen[bytes]]]
 ) -> None:
     address, workers = cluster

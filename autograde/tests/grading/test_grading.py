@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[3]
     ("slug", "exercise", "wrong"),
     [("attention_head", "attention_weights", "no_scale"), ("rmsnorm", "rms_norm", "sum_for_mean")],
 )
-def test_the_solution_gets_full_marks_and_a_wrong_idea_is_named(slug: str, exercise: str, wrong: str) -> None:
+def test_grader_gives_full_marks_or_names_the_misconception(slug: str, exercise: str, wrong: str) -> None:
     course, one = load_course(ROOT), Options(exercises=frozenset({exercise}))
     program = assemble(course.open(slug), read_program(course.open(slug).paths.wrong / f"{wrong}.py")[1])
     mistaken = from_notebook(program, released_notebook(course.open(slug)), wrong, slug)

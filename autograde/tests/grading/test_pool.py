@@ -48,7 +48,7 @@ def submissions(course: Course, folder: Path, *answers: str) -> Iterator[Submiss
         yield submission_for(course.open(SLUG), str(file))
 
 
-def test_another_grader_takes_its_place(course: Course, tmp_path: Path) -> None:
+def test_pool_replaces_a_grader_that_died(course: Course, tmp_path: Path) -> None:
     with pool.GraderPool(course.open(SLUG), jobs=1) as graders:
         reports = list(graders.grade(submissions(course, tmp_path, "6", "'die'", "6")))
     assert [report.withheld for report in reports] == [False, True, False]
@@ -56,7 +56,7 @@ def test_another_grader_takes_its_place(course: Course, tmp_path: Path) -> None:
     assert "died while grading this submission" in reports[1].exercises[0].verdicts[0].reason
 
 
-def test_graders_that_always_die_end_the_run(course: Course, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pool_stops_when_every_grader_dies(course: Course, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "MOST_DEATHS", 1)
     with (
         pool.GraderPool(course.open(SLUG), jobs=1) as graders,
@@ -65,7 +65,7 @@ def test_graders_that_always_die_end_the_run(course: Course, tmp_path: Path, mon
         list(graders.grade(submissions(course, tmp_path, *["'die'"] * 3)))
 
 
-def test_a_kept_pool_that_can_no_longer_grade_is_not_kept(
+def test_pool_that_can_no_longer_grade_is_closed(
     course: Course, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As in a Dask worker whose zygote the system has killed: the next submission gets a new one."""
@@ -83,7 +83,7 @@ def test_a_kept_pool_that_can_no_longer_grade_is_not_kept(
         other.close()
 
 
-def test_points_without_checks_are_our_fault(course: Course) -> None:
+def test_pool_points_without_checks_are_an_engine_fault(course: Course) -> None:
     submission = submission_for(course.open(SLUG))
     shutil.rmtree(course.open(SLUG).paths.hidden_tests)
     with (
@@ -93,7 +93,7 @@ def test_points_without_checks_are_our_fault(course: Course) -> None:
         list(graders.grade([submission]))
 
 
-def test_where_people_mark_every_answer_no_checks_are_asked_for(course: Course) -> None:
+def test_pool_needs_no_checks_where_people_mark_every_answer(course: Course) -> None:
     source = course.open(SLUG).paths.source
     head, _, rest = source.read_text().partition(
         f"# %% nbgrader={header(grade_id='scale-checks', grade=True, points=4)}"

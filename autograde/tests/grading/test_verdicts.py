@@ -44,13 +44,15 @@ RAISED = [
 
 
 @pytest.mark.parametrize(("raised", "outcome", "reason"), RAISED, ids=lambda value: type(value).__name__)
-def test_the_fault_lies_where_it_belongs(judged: Check, raised: BaseException, outcome: Outcome, reason: str) -> None:
+def test_verdict_blames_submission_check_or_engine(
+    judged: Check, raised: BaseException, outcome: Outcome, reason: str
+) -> None:
     verdict = failed(judged, raised, Reveal.EXPECTED)
     assert (verdict.outcome, verdict.reason) == (outcome, reason)
     assert (verdict.points, verdict.max_points, verdict.title) == (0, 3, "the title")
 
 
-def test_a_crash_says_where(judged: Check) -> None:
+def test_verdict_of_a_crash_says_where(judged: Check) -> None:
     assert failed(judged, STUDENT_ERROR, Reveal.NOTHING).traceback == "cell f, line 3: return 1 / 0"
 
 
@@ -62,12 +64,12 @@ def test_a_crash_says_where(judged: Check) -> None:
         (Reveal.EXPECTED, "wrong: got 1, expected 2", "f(1)"),
     ],
 )
-def test_only_what_the_course_reveals_is_shown(judged: Check, reveal: Reveal, reason: str, replay: str) -> None:
+def test_verdict_shows_only_what_the_course_reveals(judged: Check, reveal: Reveal, reason: str, replay: str) -> None:
     verdict = failed(judged, Mismatch("wrong", got="got 1", expected="expected 2"), reveal)
     assert (verdict.reason, verdict.replay) == (reason, replay)
 
 
-def test_a_name_that_is_missing_says_what_stopped_its_cell(judged: Check) -> None:
+def test_verdict_of_a_missing_name_says_what_stopped_its_cell(judged: Check) -> None:
     missing = StudentError(["MissingNameError"], "the notebook defines no `f`", [], True)
     verdict = failed(judged, missing, Reveal.EXPECTED, "SyntaxError in line 1: invalid syntax")
     assert verdict.outcome is Outcome.FAILED
@@ -76,7 +78,7 @@ def test_a_name_that_is_missing_says_what_stopped_its_cell(judged: Check) -> Non
     assert verdict.hint == ""
 
 
-def test_what_a_broken_check_quotes_of_a_submission_can_be_stored(judged: Check) -> None:
+def test_verdict_of_a_broken_check_can_be_stored(judged: Check) -> None:
     """Half a character fits into no report, and a report that cannot be written stops the whole run."""
     verdict = failed(judged, ValueError("not a word: \ud800\x1b[2J"), Reveal.EXPECTED)
     assert verdict.outcome is Outcome.BROKEN
@@ -92,11 +94,11 @@ def test_what_a_broken_check_quotes_of_a_submission_can_be_stored(judged: Check)
         ("ModuleNotFoundError in line 2: No module named 'einops'", "Only the modules that the notebook imports"),
     ],
 )
-def test_a_name_that_is_missing_comes_with_what_to_do(judged: Check, cell_error: str, hint: str) -> None:
+def test_verdict_of_a_missing_name_says_what_to_do(judged: Check, cell_error: str, hint: str) -> None:
     missing = StudentError(["MissingNameError"], "the notebook defines no `f`", [], True)
     assert hint in failed(judged, missing, Reveal.EXPECTED, cell_error).hint
 
 
-def test_a_missing_gpu_is_no_assertion_of_the_students(judged: Check) -> None:
+def test_verdict_of_a_missing_gpu_is_not_a_failed_assertion(judged: Check) -> None:
     raised = StudentError(["AssertionError", "Exception"], "Torch not compiled with CUDA enabled", [], False)
     assert "Leave `.cuda()` out" in failed(judged, raised, Reveal.EXPECTED).hint

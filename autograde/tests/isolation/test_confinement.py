@@ -52,7 +52,7 @@ def course(tmp_path: Path) -> Course:
 
 
 @pytest.mark.machine("landlock", "seccomp", "permits")
-def test_the_level_is_announced_and_proven(zygote: Zygote, course: Course) -> None:
+def test_confinement_level_is_announced_and_verified(zygote: Zygote, course: Course) -> None:
     assert level_of(zygote.layers) == "B"
     found = probe_confinement(zygote, course)
     assert (found.level, found.confined, found.layers[0]) == ("B", True, "landlock")
@@ -60,7 +60,7 @@ def test_the_level_is_announced_and_proven(zygote: Zygote, course: Course) -> No
     assert ("a file tree of its own" in missing(zygote.layers)) is not zygote.layers["tree"]
 
 
-def test_every_probe_succeeds_where_nothing_confines(unconfined: Zygote, course: Course) -> None:
+def test_confinement_probes_all_succeed_without_layers(unconfined: Zygote, course: Course) -> None:
     """Without this, a probe that always fails would prove anything."""
     unconfined.layers = dict(ALL)
     through = find_breaches(unconfined, course.root)
@@ -82,7 +82,7 @@ def test_every_probe_succeeds_where_nothing_confines(unconfined: Zygote, course:
     ],
     ids=lambda words: " and ".join(words),
 )
-def test_a_layer_that_is_announced_and_does_not_hold_stops_the_run(
+def test_confinement_layer_that_does_not_hold_stops_the_run(
     absent: tuple[str, ...], noticed: list[str], course: Course
 ) -> None:
     with Zygote(without=absent) as zygote:
@@ -93,7 +93,7 @@ def test_a_layer_that_is_announced_and_does_not_hold_stops_the_run(
     assert [probe for probe in noticed if f"a submission can {probe}" not in str(refused.value)] == []
 
 
-def test_a_weaker_machine_is_refused_until_the_course_accepts_it(unconfined: Zygote, course: Course) -> None:
+def test_confinement_weaker_machine_is_refused_until_accepted(unconfined: Zygote, course: Course) -> None:
     with pytest.raises(
         ConfinementError, match=r"level G: without Landlock .against reading.*Confinement\.WEAKER_ACCEPTED"
     ):
@@ -112,7 +112,7 @@ LEVELS = {
 
 
 @pytest.mark.parametrize(("level", "layers"), [(level, layers) for level, found in LEVELS.items() for layers in found])
-def test_the_level_follows_from_the_layers(level: str, layers: dict[str, object]) -> None:
+def test_confinement_level_follows_from_the_layers(level: str, layers: dict[str, object]) -> None:
     found = confinement_level(layers)
     assert (found.level, found.confined) == (level, level in "BC")
     text = confinement_text(found)
@@ -123,7 +123,7 @@ def test_the_level_follows_from_the_layers(level: str, layers: dict[str, object]
 
 
 @given(st.fixed_dictionaries({layer: st.booleans() for layer in ALL}), st.sampled_from(sorted(ALL)))
-def test_one_layer_less_never_makes_a_better_level(layers: dict[str, bool], lost: str) -> None:
+def test_confinement_level_never_improves_without_a_layer(layers: dict[str, bool], lost: str) -> None:
     assert level_of(layers) <= level_of(layers | {lost: False})
 
 
@@ -134,7 +134,7 @@ def test_zygote_refuses_a_system_other_than_linux(monkeypatch: pytest.MonkeyPatc
         Zygote()
 
 
-def test_probes_refuse_a_machine_that_lists_no_processes(
+def test_confinement_probes_refuse_a_machine_that_lists_no_processes(
     zygote: Zygote, monkeypatch: pytest.MonkeyPatch, course: Course
 ) -> None:
     monkeypatch.setattr(confinement_probes, "sees_processes", lambda: False)
@@ -143,7 +143,8 @@ def test_probes_refuse_a_machine_that_lists_no_processes(
 
 
 @pytest.mark.machine("permits")
-def test_threads_that_fork_all_the_time_get_no_process_and_spoil_no_check(run: Run) -> None:
+def test_confinement_threads_that_fork_get_no_process(run: Run) -> None:
+    """Threads that fork all the time get no process and spoil no check."""
     source = """
 import os, threading
 started = []
@@ -167,7 +168,7 @@ def f():
                 assert Student(channel).f() == 0
 
 
-def test_the_scratch_folder_is_bounded(run: Run, zygote: Zygote) -> None:
+def test_scratch_folder_size_is_limited(run: Run, zygote: Zygote) -> None:
     source = "import time\nfor n in range(60): open(str(n), 'wb').write(bytes(1 << 20))\ntime.sleep(5)"
     with run(source, scratch_bytes=20 << 20, cell_wall_s=8) as running:
         if zygote.layers["tree"]:
@@ -178,7 +179,7 @@ def test_the_scratch_folder_is_bounded(run: Run, zygote: Zygote) -> None:
 
 
 @pytest.mark.parametrize("what", ["deep", "closed"])
-def test_folders_that_cannot_be_looked_into_are_too_much(
+def test_scratch_folder_with_unreadable_folders_exceeds_the_quota(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     quota = Quota(str(tmp_path), 1 << 20)
@@ -200,7 +201,7 @@ def raises(error: OSError) -> Any:
     raise error
 
 
-def test_a_scratch_folder_is_removed_whatever_it_holds() -> None:
+def test_scratch_folder_is_removed_whatever_it_contains() -> None:
     folder = scratch_folder.make([Path(__file__)])
     assert (Path(folder) / "data" / Path(__file__).name).exists()
     here = os.getcwd()
@@ -216,7 +217,7 @@ def test_a_scratch_folder_is_removed_whatever_it_holds() -> None:
     assert not os.path.exists(folder)
 
 
-def test_what_a_submission_may_keep_is_enough_for_a_checkpoint(run: Run) -> None:
+def test_scratch_folder_has_space_for_a_checkpoint(run: Run) -> None:
     source = "import tempfile, torch\nwith tempfile.TemporaryDirectory() as folder:\n    torch.save({'w': torch.ones(9)}, folder + '/c.pt')\n"
     source += "    assert torch.load(folder + '/c.pt')['w'].sum() == 9\nopen('notes.txt', 'w').write('x')"
     with run(source) as running:
@@ -240,12 +241,12 @@ def test_what_a_submission_may_keep_is_enough_for_a_checkpoint(run: Run) -> None
         "import hashlib, random, secrets, uuid\nsecrets.token_hex(4), uuid.uuid4(), random.SystemRandom().random()",
     ],
 )
-def test_honest_code_is_not_in_the_way(run: Run, source: str) -> None:
+def test_confinement_allows_honest_code(run: Run, source: str) -> None:
     with run(source, cell_wall_s=30, notebook_wall_s=60) as running:
         assert running.cells[0].error == ""
 
 
-def test_an_environment_may_lie_where_scratch_folders_do() -> None:
+def test_confinement_environment_may_be_in_the_temporary_folder() -> None:
     """As in a course below /tmp."""
     with tempfile.TemporaryDirectory() as site:
         (Path(site) / "beside_scratch.py").write_text("FOUND = 5")
@@ -257,7 +258,7 @@ def test_an_environment_may_lie_where_scratch_folders_do() -> None:
                     assert running.cells[0].error == ""
 
 
-def test_checks_run_at_the_same_time_in_several_submissions(zygote: Zygote) -> None:
+def test_confinement_checks_run_in_several_submissions_at_once(zygote: Zygote) -> None:
     found: list[int] = []
 
     def grade() -> None:
@@ -278,7 +279,7 @@ def test_checks_run_at_the_same_time_in_several_submissions(zygote: Zygote) -> N
 
 @pytest.mark.machine("tree")
 @pytest.mark.parametrize("name", ["plain", "José 2027", "back\\slash and\ttab"])
-def test_a_file_tree_may_lie_below_any_name(tmp_path: Path, name: str) -> None:
+def test_confinement_file_tree_may_be_below_any_name(tmp_path: Path, name: str) -> None:
     """An environment in such a home folder is hung into the submissions' tree like any other."""
     folder, own = tmp_path / name, tmp_path / "own"
     folder.mkdir()

@@ -70,7 +70,7 @@ def collected(course: Course, files: dict[str, bytes | str], **more: Any) -> Col
     return collect(course.open(SLUG), packed(course.root, files, **more))
 
 
-def test_canvas(course: Course) -> None:
+def test_collect_reads_canvas(course: Course) -> None:
     done = collected(
         course,
         {
@@ -90,7 +90,7 @@ def test_canvas(course: Course) -> None:
 
 
 @pytest.mark.parametrize("joint", ["_assignsubmission_file_/", "_assignsubmission_file/", "_assignsubmission_file_"])
-def test_moodle(course: Course, joint: str) -> None:
+def test_collect_reads_moodle(course: Course, joint: str) -> None:
     files = {
         f"Ada Lovelace_555{joint}{SLUG}.ipynb": b"ada",
         f"José Müller_556{joint}{SLUG}.ipynb": b"jose",
@@ -100,13 +100,13 @@ def test_moodle(course: Course, joint: str) -> None:
     assert set(there(course)) == {f"ada/{SLUG}/{SLUG}.ipynb", f"José_Müller/{SLUG}/{SLUG}.ipynb"}
 
 
-def test_moodles_numbers_tell_two_people_of_one_name_apart(course: Course) -> None:
+def test_collect_distinguishes_moodle_users_of_the_same_name(course: Course) -> None:
     files = {f"Kim Lee_{number}_assignsubmission_file_/{SLUG}.ipynb": b"x" for number in (1, 2)}
     assert collected(course, files).refused == ["Kim_Lee: 2 people in the archive have this name; enter their numbers."]
     assert there(course) == {}
 
 
-def test_gradescope(course: Course) -> None:
+def test_collect_reads_gradescope(course: Course) -> None:
     files = {
         "assignment_9_export/submission_metadata.yml": METADATA,
         f"assignment_9_export/submission_111/{SLUG}.ipynb": b"group",
@@ -120,7 +120,7 @@ def test_gradescope(course: Course) -> None:
 
 
 @pytest.mark.parametrize("top", ["", "submitted/", "course/submitted/"])
-def test_nbgraders_folders_and_what_they_hold_is_graded(course: Course, top: str) -> None:
+def test_collect_reads_nbgrader_folders_that_can_be_graded(course: Course, top: str) -> None:
     notebook = course.open(SLUG).paths.released_notebook.read_bytes()
     files = {
         f"{top}ada/{SLUG}/{SLUG}.ipynb": notebook,
@@ -135,7 +135,7 @@ def test_nbgraders_folders_and_what_they_hold_is_graded(course: Course, top: str
     assert there(course)[f"ada/{SLUG}/timestamp.txt"] == b"2027-01-30 10:00:00 UTC"
 
 
-def test_a_second_archive_replaces_what_changed_and_leaves_the_rest(course: Course) -> None:
+def test_collect_second_archive_replaces_only_changes(course: Course) -> None:
     collected(course, {f"a_101_1_{SLUG}.ipynb": b"one", f"b_102_2_{SLUG}.ipynb": b"same"})
     (course.open(SLUG).paths.submitted("bob") / "timestamp.txt").write_text("2027-01-30 10:00:00 UTC")
     done = collected(course, {f"a_101_3_{SLUG}.py": b"two", f"b_102_2_{SLUG}.ipynb": b"same"})
@@ -143,7 +143,7 @@ def test_a_second_archive_replaces_what_changed_and_leaves_the_rest(course: Cour
     assert set(there(course)) == {f"ada/{SLUG}/{SLUG}.py", f"bob/{SLUG}/{SLUG}.ipynb", f"bob/{SLUG}/timestamp.txt"}
 
 
-def test_which_of_several_files(course: Course) -> None:
+def test_collect_chooses_among_several_files(course: Course) -> None:
     done = collected(
         course,
         {
@@ -185,7 +185,7 @@ def as_pipe(info: zipfile.ZipInfo) -> None:
         (f"{chr(0x1D400) * 60}/{SLUG}/{SLUG}.ipynb", "240 bytes"),
     ],
 )
-def test_a_hostile_name_is_refused_by_name_and_stops_nobody(course: Course, name: str, said: str) -> None:
+def test_collect_refuses_a_hostile_name_and_continues(course: Course, name: str, said: str) -> None:
     done = collected(course, {name: b"bad", f"good/{SLUG}/{SLUG}.ipynb": b"good"})
     (sentence,) = done.refused
     assert said in sentence
@@ -195,13 +195,13 @@ def test_a_hostile_name_is_refused_by_name_and_stops_nobody(course: Course, name
 
 
 @pytest.mark.parametrize(("change", "said"), [(as_link, "is a link"), (as_pipe, "is no plain file")])
-def test_links_and_pipes_are_refused(course: Course, change: Callable[[zipfile.ZipInfo], None], said: str) -> None:
+def test_collect_refuses_links_and_pipes(course: Course, change: Callable[[zipfile.ZipInfo], None], said: str) -> None:
     done = collected(course, {f"ada/{SLUG}/{SLUG}.ipynb": "/etc/passwd"}, change=change)
     assert [said in sentence for sentence in done.refused] == [True]
     assert there(course) == {}
 
 
-def test_a_name_that_comes_twice_is_refused(course: Course) -> None:
+def test_collect_refuses_a_name_that_occurs_twice(course: Course) -> None:
     path = course.root / "in.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(f"ada/{SLUG}/{SLUG}.ipynb", "one")
@@ -211,7 +211,7 @@ def test_a_name_that_comes_twice_is_refused(course: Course) -> None:
     assert there(course) == {}
 
 
-def test_names_in_utf8_without_the_mark_are_read_and_others_refused(course: Course) -> None:
+def test_collect_reads_unmarked_utf8_names_and_refuses_others(course: Course) -> None:
     def unmarked(raw: bytes) -> Path:
         path = packed(course.root, {f"{'x' * len(raw)}/{SLUG}/{SLUG}.ipynb": b"data"})
         path.write_bytes(path.read_bytes().replace(b"x" * len(raw), raw))
@@ -221,7 +221,7 @@ def test_names_in_utf8_without_the_mark_are_read_and_others_refused(course: Cour
     assert ["unknown encoding" in s for s in collect(course.open(SLUG), unmarked(b"Jos\xe9")).refused] == [True]
 
 
-def test_a_bomb_is_refused_whatever_size_it_claims(course: Course) -> None:
+def test_collect_refuses_a_zip_bomb_whatever_size_it_claims(course: Course) -> None:
     small = Course("tiny", course.assignments, limits=Limits(notebook_bytes=1 << 20), root=course.root)
     path = packed(course.root, {f"ada/{SLUG}/{SLUG}.ipynb": b"\0" * (64 << 20), f"bob/{SLUG}/{SLUG}.ipynb": b"ok"})
     assert path.stat().st_size < 1 << 20
@@ -233,7 +233,7 @@ def test_a_bomb_is_refused_whatever_size_it_claims(course: Course) -> None:
     assert list(there(course)) == [f"bob/{SLUG}/{SLUG}.ipynb"]
 
 
-def test_what_is_encrypted_or_packed_oddly_is_refused(course: Course) -> None:
+def test_collect_refuses_encrypted_and_unusual_archives(course: Course) -> None:
     path = packed(course.root, {f"ada/{SLUG}/{SLUG}.ipynb": b"data"})
     data = bytearray(path.read_bytes())
     at = data.rindex(b"PK\x01\x02")
@@ -246,7 +246,7 @@ def test_what_is_encrypted_or_packed_oddly_is_refused(course: Course) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"PK", b"not a zip", b"PK\x05\x06" + b"\xff" * 18])
-def test_what_is_no_archive_is_named(course: Course, data: bytes) -> None:
+def test_collect_names_a_file_that_is_not_an_archive(course: Course, data: bytes) -> None:
     path = course.root / "in.zip"
     path.write_bytes(data)
     with pytest.raises(ArchiveError, match=r"in\.zip: not a zip archive"):
@@ -259,14 +259,14 @@ def test_what_is_no_archive_is_named(course: Course, data: bytes) -> None:
      "submission_1:\n  :submitters:\n    :sid: 5\n", "submission_1:\n  :submitters:\n  - :sid: \"\\u\"\n",
      "submission_1:\n  :submitters:\n  - :sid: ../../x\n  :created_at: 9999-99-99 00:00:00 Z\n"],
 )  # fmt: skip
-def test_hostile_metadata_of_gradescope_names_nobody(course: Course, text: str) -> None:
+def test_collect_ignores_hostile_gradescope_metadata(course: Course, text: str) -> None:
     files: dict[str, bytes | str] = {"submission_metadata.yml": text, f"submission_1/{SLUG}.ipynb": b"x"}
     done = collected(course, files)
     assert (done.new, len(done.refused)) == ([], 1)
     assert there(course) == {}
 
 
-def test_a_link_in_submitted_is_not_followed(course: Course, tmp_path: Path) -> None:
+def test_collect_follows_no_link_in_submitted(course: Course, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     (course.root / "submitted").mkdir()
@@ -276,7 +276,7 @@ def test_a_link_in_submitted_is_not_followed(course: Course, tmp_path: Path) -> 
     assert list(outside.iterdir()) == []
 
 
-def test_a_file_where_a_folder_should_be_stops_nobody_else(course: Course) -> None:
+def test_collect_file_in_place_of_a_folder_stops_only_that_student(course: Course) -> None:
     (course.root / "submitted").mkdir()
     (course.root / "submitted" / "ada").write_text("who put this here?")
     names = {f"lovelaceada_101_9001_{SLUG}.ipynb": b"ada", f"obrien_102_2_{SLUG}.ipynb": b"bob"}
@@ -286,7 +286,7 @@ def test_a_file_where_a_folder_should_be_stops_nobody_else(course: Course) -> No
     assert "move it" in refused
 
 
-def test_the_command_says_what_it_did(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_collect_command_reports_what_it_did(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(course.root)
     packed(course.root, {f"a_101_1_{SLUG}.ipynb": b"x", "../evil.ipynb": b"x"})
     shown = CliRunner().invoke(main, ["collect", SLUG, "in.zip"])
@@ -296,7 +296,8 @@ def test_the_command_says_what_it_did(course: Course, monkeypatch: pytest.Monkey
     assert (shown.exit_code, shown.stderr) == (2, "error: gone.zip: no such file\n")
 
 
-def test_stock_zip_collect_uses_the_same_reader(course: Course) -> None:
+def test_collect_serves_stock_zip_collect(course: Course) -> None:
+    """nbgrader's own zip_collect uses the same reader."""
     archive = course.root / "downloaded" / SLUG / "archive"
     archive.mkdir(parents=True)
     name = f"lovelaceada_101_9001_{SLUG}.ipynb"

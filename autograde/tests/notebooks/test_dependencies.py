@@ -35,20 +35,20 @@ def course(tmp_path: Path) -> Course:
     return course
 
 
-def test_what_is_imported_through_others_counts_and_what_is_not_does_not(course: Course) -> None:
+def test_dependencies_include_indirect_imports_only(course: Course) -> None:
     found = {str(path.relative_to(course.root / "reference_impl")) for path in checks_files(course.open(SLUG))[1:]}
     assert found == FILES.keys() - {"server.py"}
 
 
 @pytest.mark.parametrize(("name", "counts"), [("inner/deep.py", True), ("shared.py", True), ("server.py", False)])
-def test_an_edit_changes_the_digest_if_the_checks_could_see_it(course: Course, name: str, counts: bool) -> None:
+def test_dependencies_digest_changes_with_what_checks_can_see(course: Course, name: str, counts: bool) -> None:
     before = checks_digest(course.open(SLUG))
     with (course.root / "reference_impl" / name).open("a") as file:
         file.write("# edited\n")
     assert (checks_digest(course.open(SLUG)) != before) is counts
 
 
-def test_every_assignment_of_the_course_finds_its_reference() -> None:
+def test_dependencies_of_every_assignment_include_its_reference() -> None:
     course = load_course(Path(__file__).parents[3])
     for slug in course.slugs:
         parts = {path.parent.name for path in checks_files(course.open(slug))}

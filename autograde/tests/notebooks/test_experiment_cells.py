@@ -76,7 +76,7 @@ def shown(report: Report, name: str = "experiment") -> str:
     return "".join(output.get("text", "") for output in cell.outputs)
 
 
-def test_what_the_student_ran_last_is_shown_and_not_run(course: Course, pool: GraderPool) -> None:
+def test_experiment_cells_run_by_the_student_are_shown_and_not_run(course: Course, pool: GraderPool) -> None:
     report = graded(pool, handed_in(course))
     assert [(run.cell, run.ran) for run in report.cells][-2:] == [("experiment", False), ("experiment-picture", False)]
     assert shown(report) == AS_HANDED_IN["text"] + "run by ada\n"
@@ -126,20 +126,23 @@ def too_much(notebook: Any) -> None:
     "change",
     [rerun_earlier, not_run, out_of_order, edited, missing, own_cell_behind, no_outputs_at_all, odd_outputs, too_much],
 )
-def test_otherwise_they_run(course: Course, pool: GraderPool, change: Change) -> None:
+def test_experiment_cells_run_where_outputs_are_missing_or_stale(
+    course: Course, pool: GraderPool, change: Change
+) -> None:
     report = graded(pool, handed_in(course, change))
     assert all(run.ran for run in report.cells)
     assert shown(report) == "run by the grader\n"
     assert report.score == report.max_score
 
 
-def test_a_script_has_no_outputs_so_they_run(course: Course, pool: GraderPool, tmp_path: Path) -> None:
+def test_experiment_cells_of_a_script_run(course: Course, pool: GraderPool, tmp_path: Path) -> None:
     (tmp_path / "ada.py").write_text((course.root / "source" / f"{SLUG}.py").read_text())
     report = graded(pool, submission_for(course.open(SLUG), str(tmp_path / "ada.py")))
     assert shown(report) == "run by the grader\n"
 
 
-def test_what_was_handed_in_is_as_hostile_as_what_a_worker_says(course: Course, pool: GraderPool) -> None:
+def test_experiment_cells_outputs_are_untrusted(course: Course, pool: GraderPool) -> None:
+    """Submitted outputs are validated like those of a worker."""
     hostile = [
         {"output_type": "display_data", "data": {"text/html": "<script>alert(1)</script><b>bold</b>"}, "metadata": {}},
         {"output_type": "stream", "name": "stdout", "text": "\x1b]0;title\x07\u202eback\ud800"},
@@ -160,7 +163,7 @@ def test_what_was_handed_in_is_as_hostile_as_what_a_worker_says(course: Course, 
         assert word not in text
 
 
-def test_a_course_may_run_them_always(course: Course) -> None:
+def test_experiment_cells_always_run_if_the_course_says_so(course: Course) -> None:
     always = replace(course, experiments=Experiments.RUN_AGAIN)
     config = (course.root / "course_config.py").read_text()
     (course.root / "course_config.py").write_text(

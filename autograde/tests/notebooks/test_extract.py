@@ -46,7 +46,7 @@ def locked(notebook: Any) -> dict[str, Any]:
     return {cell.id: cell for cell in notebook.cells if is_locked(cell)}
 
 
-def test_an_untouched_release_needs_no_repair(release: Path) -> None:
+def test_repair_leaves_an_untouched_release_alone(release: Path) -> None:
     submission = read(release.read_bytes(), release)
     assert submission.problems == []
     assert [name for name, _ in submission.cells] == ["imports", "scale", "scale-checks"]
@@ -64,7 +64,7 @@ json_values = st.recursive(
 
 @settings(max_examples=150, deadline=None)
 @given(st.binary(max_size=200) | st.text(max_size=200).map(lambda t: t.encode("utf-8", "surrogatepass")))
-def test_any_bytes_are_read_or_refused(release: Path, data: bytes) -> None:
+def test_extract_reads_or_refuses_any_bytes(release: Path, data: bytes) -> None:
     for suffix in (".ipynb", ".py"):
         try:
             submission = submission_from_text(data, release, "ada", SLUG, suffix)
@@ -76,7 +76,7 @@ def test_any_bytes_are_read_or_refused(release: Path, data: bytes) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.sampled_from([1, 2, 3, 4, 4, 4, 5, "4", True]), st.lists(json_values, max_size=5))
-def test_any_json_is_read_or_refused(release: Path, version: Any, cells: list[Any]) -> None:
+def test_extract_reads_or_refuses_any_json(release: Path, version: Any, cells: list[Any]) -> None:
     content = {"nbformat": version, "cells": cells, "worksheets": [{"cells": cells}], "metadata": {}}
     try:
         submission = read(json.dumps(content), release)
@@ -89,7 +89,7 @@ def test_any_json_is_read_or_refused(release: Path, version: Any, cells: list[An
 
 @settings(max_examples=150, deadline=None)
 @given(st.data())
-def test_locked_cells_survive_any_shuffling(release: Path, data: st.DataObject) -> None:
+def test_repair_restores_locked_cells_after_any_shuffling(release: Path, data: st.DataObject) -> None:
     original = nbformat.read(release, as_version=4)
     cells = [copy.deepcopy(cell) for cell in data.draw(st.lists(st.sampled_from(original.cells), max_size=10))]
     for cell in cells:
@@ -113,7 +113,7 @@ def test_locked_cells_survive_any_shuffling(release: Path, data: st.DataObject) 
     assert points == {"scale-checks": 4, "why": 2}
 
 
-def test_a_copied_answer_still_runs(release: Path, notebook: Any) -> None:
+def test_repair_keeps_a_copied_answer(release: Path, notebook: Any) -> None:
     second = copy.deepcopy(notebook.cells[2])
     second["source"], second["id"] = "def scale(x, factor): return 0", "copy"
     notebook.cells.insert(3, second)
@@ -124,14 +124,14 @@ def test_a_copied_answer_still_runs(release: Path, notebook: Any) -> None:
     ]
 
 
-def test_a_deleted_answer_is_not_replaced_by_its_stub(release: Path, notebook: Any) -> None:
+def test_repair_does_not_replace_a_deleted_answer_by_its_stub(release: Path, notebook: Any) -> None:
     notebook.cells[2] = nbformat.v4.new_code_cell("def scale(x, factor): return x * factor")
     submission = from_notebook(notebook, release, "ada", SLUG)
     assert not any("NotImplementedError" in source for _, source in submission.cells)
     assert [problem.text for problem in submission.problems] == ["Cell 'scale', where an answer belongs, is missing."]
 
 
-def test_outputs_attachments_and_kernel_are_dropped(release: Path, notebook: Any) -> None:
+def test_extract_drops_outputs_attachments_and_kernel(release: Path, notebook: Any) -> None:
     notebook.cells[2]["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "SECRET"}]
     notebook.cells[5]["attachments"] = {"a.png": {"image/png": "SECRET"}}
     notebook.metadata["kernelspec"] = {"name": "bash", "display_name": "SECRET"}
@@ -143,7 +143,7 @@ def test_outputs_attachments_and_kernel_are_dropped(release: Path, notebook: Any
     ]
 
 
-def test_a_percent_script_is_a_submission(release: Path) -> None:
+def test_extract_reads_a_percent_script(release: Path) -> None:
     script = '# %% nbgrader={"grade_id": "scale"}\ndef scale(x, factor):\n    return x * factor\n'
     submission = submission_from_text(script, release, "ada", SLUG, ".py")
     assert ("scale", "def scale(x, factor):\n    return x * factor") in submission.cells
@@ -160,18 +160,18 @@ def test_a_percent_script_is_a_submission(release: Path) -> None:
         (b'{"nbformat": 4, "cells": 3}', "no list of cells"),
     ],
 )
-def test_unreadable_files_are_named(release: Path, data: bytes, words: str) -> None:
+def test_extract_names_unreadable_files(release: Path, data: bytes, words: str) -> None:
     with pytest.raises(SubmissionError, match=words):
         read(data, release)
 
 
-def test_an_old_notebook_is_upgraded(release: Path) -> None:
+def test_extract_upgrades_an_old_notebook(release: Path) -> None:
     cell = {"cell_type": "code", "input": ["x = 1"], "outputs": [], "language": "python", "metadata": {}}
     old = {"nbformat": 3, "nbformat_minor": 0, "metadata": {}, "worksheets": [{"cells": [cell], "metadata": {}}]}
     assert "x = 1" in [source for _, source in read(json.dumps(old), release).cells]
 
 
-def test_links_pipes_and_large_files_are_refused(release: Path, tmp_path: Path) -> None:
+def test_extract_refuses_links_pipes_and_large_files(release: Path, tmp_path: Path) -> None:
     link, pipe, missing = tmp_path / "link.ipynb", tmp_path / "pipe.ipynb", tmp_path / "none.ipynb"
     link.symlink_to(release)
     os.mkfifo(pipe)
@@ -181,6 +181,6 @@ def test_links_pipes_and_large_files_are_refused(release: Path, tmp_path: Path) 
             read_submission(path, release, "ada", SLUG, limit)
 
 
-def test_an_unreleased_assignment_is_the_instructors_mistake(tmp_path: Path) -> None:
+def test_extract_of_an_unreleased_assignment_is_a_mistake_of_the_instructor(tmp_path: Path) -> None:
     with pytest.raises(CourseError, match="course release"):
         read(b'{"nbformat": 4, "cells": []}', tmp_path / "x.ipynb")

@@ -21,7 +21,7 @@ def write(course: Course, text: str) -> None:
     course.open(SLUG).paths.source.write_text(text)
 
 
-def test_a_release_holds_notebook_and_data_and_no_secret(released: Course) -> None:
+def test_release_contains_notebook_and_data_and_no_secret(released: Course) -> None:
     folder = released.open(SLUG).paths.release
     files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     assert files == [f"{SLUG}.ipynb", "data/numbers.txt"]
@@ -31,7 +31,7 @@ def test_a_release_holds_notebook_and_data_and_no_secret(released: Course) -> No
     assert (released.root / "gradebook.db").exists()
 
 
-def test_releasing_twice_gives_the_same_bytes(released: Course) -> None:
+def test_release_twice_gives_the_same_bytes(released: Course) -> None:
     notebook = released.open(SLUG).paths.released_notebook
     before = notebook.read_bytes()
     release([released.open(SLUG)])
@@ -39,7 +39,7 @@ def test_releasing_twice_gives_the_same_bytes(released: Course) -> None:
     assert [cell.id for cell in nbformat.read(notebook, 4).cells][-2:] == ["cell-05", "why"]
 
 
-def test_a_release_that_is_killed_leaves_the_one_before(released: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_release_that_is_killed_leaves_the_previous_one(released: Course, monkeypatch: pytest.MonkeyPatch) -> None:
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -54,7 +54,7 @@ def test_a_release_that_is_killed_leaves_the_one_before(released: Course, monkey
     assert list((released.root / "build" / "release").iterdir()) == []
 
 
-def test_commands_at_the_same_time_stage_one_after_the_other(tiny_course: Course) -> None:
+def test_stage_waits_for_other_commands(tiny_course: Course) -> None:
     source = tiny_course.open(SLUG).paths.source
     with ThreadPoolExecutor(8) as threads:
         for round_ in range(1, 6):
@@ -66,7 +66,7 @@ def test_commands_at_the_same_time_stage_one_after_the_other(tiny_course: Course
 
 
 @pytest.mark.parametrize(("name", "refused"), [("Kurs für José (2027) 50% #1 & o'b", False), ("[Bonn] 2027", True)])
-def test_a_course_may_lie_below_any_name_that_nbgrader_can_read(tmp_path: Path, name: str, refused: bool) -> None:
+def test_release_works_below_any_folder_that_nbgrader_can_read(tmp_path: Path, name: str, refused: bool) -> None:
     course = make_course(tmp_path / name)
     if refused:
         with pytest.raises(CourseError, match="rename the folder"):
@@ -75,11 +75,11 @@ def test_a_course_may_lie_below_any_name_that_nbgrader_can_read(tmp_path: Path, 
         assert draft(course.open(SLUG)).exists()
 
 
-def test_points_come_from_the_source(tiny_course: Course) -> None:
+def test_release_takes_points_from_the_source(tiny_course: Course) -> None:
     assert points(tiny_course.open(SLUG)) == {"scale": 4.0}
 
 
-def test_the_source_itself_is_never_staged(tiny_course: Course) -> None:
+def test_stage_never_contains_the_source(tiny_course: Course) -> None:
     staged = stage(tiny_course.open(SLUG))
     assert [path.name for path in staged.parent.rglob("*.py")] == []
 
@@ -99,20 +99,20 @@ def test_the_source_itself_is_never_staged(tiny_course: Course) -> None:
         ("return product_of_both", "return product_of_both )", r":13: cell 'scale': not Python"),
     ],
 )
-def test_mistakes_are_named_with_file_line_and_cell(tiny_course: Course, old: str, new: str, words: str) -> None:
+def test_source_mistakes_are_named_with_file_line_and_cell(tiny_course: Course, old: str, new: str, words: str) -> None:
     assert old in SOURCE
     write(tiny_course, SOURCE.replace(old, new))
     with pytest.raises(CourseError, match=words):
         stage(tiny_course.open(SLUG))
 
 
-def test_a_hidden_test_without_a_cell_is_a_mistake(tiny_course: Course) -> None:
+def test_release_refuses_a_hidden_test_without_a_cell(tiny_course: Course) -> None:
     (tiny_course.open(SLUG).paths.hidden_tests / "test_other.py").write_text("")
     with pytest.raises(CourseError, match="no cell 'other-checks'"):
         stage(tiny_course.open(SLUG))
 
 
-def test_missing_data_and_unknown_slugs_are_mistakes(tiny_course: Course) -> None:
+def test_release_refuses_missing_data_and_unknown_slugs(tiny_course: Course) -> None:
     (tiny_course.root / "source" / "data" / "numbers.txt").unlink()
     with pytest.raises(CourseError, match=r"data file 'numbers.txt' is not in"):
         stage(tiny_course.open(SLUG))
@@ -123,21 +123,21 @@ def test_missing_data_and_unknown_slugs_are_mistakes(tiny_course: Course) -> Non
 @pytest.mark.parametrize(
     "secret", ["product_of_both = x * factor", "assert student.scale(1234.5, 6.789) == 1234.5 * 6.789"]
 )
-def test_a_leak_stops_the_release(tiny_course: Course, secret: str) -> None:
+def test_leaks_stop_the_release(tiny_course: Course, secret: str) -> None:
     (tiny_course.root / "source" / "data" / "numbers.txt").write_text(f"1\n{secret}\n")
     with pytest.raises(CourseError, match=r"not released: data/numbers.txt contains a line of"):
         release([tiny_course.open(SLUG)])
     assert not tiny_course.open(SLUG).paths.release.exists()
 
 
-def test_a_hidden_test_shown_in_the_source_is_a_leak(tiny_course: Course) -> None:
+def test_leaks_include_a_hidden_test_in_the_source(tiny_course: Course) -> None:
     shown = SOURCE.replace("assert scale(2, 3) == 6", "assert student.scale(1234.5, 6.789) == 1234.5 * 6.789")
     write(tiny_course, shown)
     with pytest.raises(CourseError, match="not released"):
         draft(tiny_course.open(SLUG))
 
 
-def test_a_failed_release_leaves_the_old_one(released: Course) -> None:
+def test_release_that_fails_leaves_the_old_one(released: Course) -> None:
     before = released.open(SLUG).paths.released_notebook.read_bytes()
     write(released, SOURCE.replace("    ### END SOLUTION\n", ""))
     with pytest.raises(CourseError):
@@ -145,7 +145,7 @@ def test_a_failed_release_leaves_the_old_one(released: Course) -> None:
     assert released.open(SLUG).paths.released_notebook.read_bytes() == before
 
 
-def test_assembled_programs_are_clean_submissions(released: Course) -> None:
+def test_assemble_makes_submissions_that_need_no_repair(released: Course) -> None:
     right = assemble(released.open(SLUG), {})
     assert "product_of_both" in right.cells[2].source
     assert "SOLUTION" not in right.cells[2].source
@@ -156,7 +156,7 @@ def test_assembled_programs_are_clean_submissions(released: Course) -> None:
         assemble(released.open(SLUG), {"scal": ""})
 
 
-def test_programs_are_read_by_cell(tmp_path: Path) -> None:
+def test_assemble_reads_programs_by_cell(tmp_path: Path) -> None:
     path = tmp_path / "adds.py"
     path.write_text(
         '"""Adds."""\n\n# %% scale\ndef scale(x, factor):\n    return x + factor\n\n# %% [markdown] why\n# Just so.\n'
@@ -167,7 +167,7 @@ def test_programs_are_read_by_cell(tmp_path: Path) -> None:
         read_program(path)
 
 
-def test_a_task_needs_points(tiny_course: Course) -> None:
+def test_source_task_needs_points(tiny_course: Course) -> None:
     task = f"\n# %% [markdown] nbgrader={header(grade_id='task', task=True)}\n# Draw it.\n"
     write(tiny_course, SOURCE + task)
     with pytest.raises(CourseError, match="cell 'task': a graded cell needs points"):

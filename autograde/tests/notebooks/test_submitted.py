@@ -63,7 +63,7 @@ DAMAGES = [
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_link_is_refused_and_nothing_of_it_is_kept(
+def test_submitted_refuses_a_link_and_keeps_nothing_of_it(
     released: Course, fake_grading: FakeGrading, damage: Damage
 ) -> None:
     hand_in(released, "ann")
@@ -75,7 +75,7 @@ def test_a_link_is_refused_and_nothing_of_it_is_kept(
     assert str(released.root) not in errors["bob"]
 
 
-def test_stock_autograde_refuses_it_too(released: Course) -> None:
+def test_submitted_link_is_refused_by_stock_autograde(released: Course) -> None:
     hand_in(released, "ann")
     for damage in (linked_file, linked_assignment, linked_student):
         damage(released, hand_in(released, f"bob_{damage.__name__}").parent)
@@ -86,7 +86,7 @@ def test_stock_autograde_refuses_it_too(released: Course) -> None:
     assert list(released.root.glob("autograded/*/*")) == []
 
 
-def test_a_flood_of_files_is_refused(released: Course) -> None:
+def test_submitted_refuses_a_flood_of_files(released: Course) -> None:
     folder = hand_in(released, "bob").parent
     for number in range(MAX_FILES + 1):
         (folder / f"{number}.txt").touch()
@@ -94,7 +94,7 @@ def test_a_flood_of_files_is_refused(released: Course) -> None:
         submission_of(released.open(SLUG), "bob")
 
 
-def test_grades_are_recorded_without_the_environments_programs_on_the_path(
+def test_gradebook_writer_needs_no_program_on_the_path(
     released: Course, fake_grading: FakeGrading, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hand_in(released, "ann")
@@ -105,7 +105,7 @@ def test_grades_are_recorded_without_the_environments_programs_on_the_path(
     assert record(released.open(SLUG), ["ann"]) == {}
 
 
-def test_a_file_of_another_name_is_named(released: Course) -> None:
+def test_submitted_names_a_file_of_another_name(released: Course) -> None:
     notebook = hand_in(released, "bob")
     notebook.rename(notebook.with_name("Scale (1).ipynb"))
     with pytest.raises(

@@ -53,7 +53,7 @@ def dangers(page: str) -> list[str]:
 
 
 @pytest.mark.parametrize("outcome", list(Outcome))
-def test_every_outcome_is_told_in_words(outcome: Outcome) -> None:
+def test_feedback_puts_every_outcome_into_words(outcome: Outcome) -> None:
     report = ExerciseReport(
         exercise="scale", verdicts=[verdict(outcome, hint="Try *.", reason="It is 3.", replay="f(1)")]
     )
@@ -66,7 +66,7 @@ def test_every_outcome_is_told_in_words(outcome: Outcome) -> None:
         assert "costs you nothing" in page
 
 
-def test_all_text_is_escaped_and_survives_the_sanitizer() -> None:
+def test_feedback_escapes_all_text() -> None:
     fields = {name: HOSTILE + "\x1b[31m" for name in ("title", "reason", "hint", "replay", "traceback")}
     page = exercise_html(ExerciseReport(exercise=HOSTILE, verdicts=[verdict(Outcome.CRASHED, **fields)]))
     assert dangers(page) == []
@@ -101,7 +101,7 @@ def test_feedback_pages_are_inert(released: Course, fake_grading: FakeGrading) -
     assert page.rindex("<section") < page.rindex("</section>") < page.index("</main>")
 
 
-def test_an_answer_that_nobody_has_marked_is_named_so(released: Course, fake_grading: FakeGrading) -> None:
+def test_feedback_names_an_answer_that_is_not_marked_yet(released: Course, fake_grading: FakeGrading) -> None:
     notebook = nbformat.read(released.open(SLUG).paths.released_notebook, 4)
     next(cell for cell in notebook.cells if cell.id == "why")["source"] = "Because it is linear: $f(2x) = 2 f(x)$."
     hand_in(released, "ann", notebook)
@@ -124,7 +124,7 @@ def test_an_answer_that_nobody_has_marked_is_named_so(released: Course, fake_gra
     assert dangers(page) == []
 
 
-def test_what_an_answer_prints_hides_nothing_below_it(released: Course, fake_grading: FakeGrading) -> None:
+def test_feedback_outputs_hide_nothing_below_them(released: Course, fake_grading: FakeGrading) -> None:
     hand_in(released, "ann")
     printed = "".join(f"step {number}\n" for number in range(1000))
     outputs = [{"output_type": "stream", "name": "stdout", "text": text} for text in (printed, "all is well\n")]
@@ -146,7 +146,7 @@ def feedback_of(course: Course, student: str) -> str:
     return course.open(SLUG).paths.feedback(student).read_text()
 
 
-def test_what_is_true_of_many_checks_is_told_once() -> None:
+def test_feedback_says_once_what_applies_to_many_checks() -> None:
     same = [
         verdict(Outcome.CRASHED, title=title, reason="the notebook ended its own process") for title in ("one", "two")
     ]
@@ -157,7 +157,7 @@ def test_what_is_true_of_many_checks_is_told_once() -> None:
     assert all(page.count(title) == 2 for title in ("one", "two", "three"))
 
 
-def test_the_first_check_that_cost_points_is_what_to_mend() -> None:
+def test_feedback_what_to_fix_is_the_first_check_that_cost_points() -> None:
     def mend(*verdicts: Verdict) -> dict[str, str] | None:
         return find_first_to_fix(ExerciseReport(exercise="scale", verdicts=list(verdicts)))
 
@@ -173,7 +173,7 @@ def test_the_first_check_that_cost_points_is_what_to_mend() -> None:
     assert "loop" in (mend(verdict(Outcome.TIMED_OUT)) or {})["told"]
 
 
-def test_the_page_begins_with_what_to_mend(released: Course, fake_grading: FakeGrading) -> None:
+def test_feedback_begins_with_what_to_fix(released: Course, fake_grading: FakeGrading) -> None:
     hand_in(released, "ann")
     fake_grading.reports["ann"] = a_report(points=1.0)
     assert record(released.open(SLUG), ["ann"]) == {}
@@ -182,7 +182,7 @@ def test_the_page_begins_with_what_to_mend(released: Course, fake_grading: FakeG
     assert page.index("What to mend first") < page.index("<main>")
 
 
-def test_what_stands_between_backticks_is_code_and_nothing_else_is_markup() -> None:
+def test_feedback_backticks_are_the_only_markup() -> None:
     found = verdict(Outcome.FAILED, reason="no `scale`", hint="`.view` <b>or</b> `<i>x</i>`; a ` alone")
     page = exercise_html(ExerciseReport(exercise="scale", verdicts=[found]))
     assert "<p>no <code>scale</code></p>" in page
@@ -191,7 +191,7 @@ def test_what_stands_between_backticks_is_code_and_nothing_else_is_markup() -> N
     assert hint in safe_html(page)
 
 
-def test_the_policy_forbids_scripts() -> None:
+def test_feedback_policy_forbids_scripts() -> None:
     page = inert("<p>x</p><script>1</script>", "<t>")
     assert "default-src 'none'" in page
     assert "<script" not in page
@@ -199,7 +199,7 @@ def test_the_policy_forbids_scripts() -> None:
     assert "&lt;t&gt;" in page
 
 
-def test_problems_stand_above_the_page_as_text(released: Course, fake_grading: FakeGrading) -> None:
+def test_feedback_shows_problems_as_text_at_the_top(released: Course, fake_grading: FakeGrading) -> None:
     hand_in(released, "ada")
     fake_grading.reports = {"ada": a_report(problems=[stopped("<b>NameError</b>")])}
     record(released.open(SLUG), ["ada"])

@@ -20,33 +20,33 @@ from autograde.tests.tiny_course import SLUG, FakeGrading, hand_in
 ROOT = Path(__file__).parents[3]
 
 
-def test_a_formula_is_drawn() -> None:
+def test_formula_is_rendered() -> None:
     assert mathml(r"\sqrt{x}") == "<math><msqrt><mi>x</mi></msqrt></math>"
     assert mathml(r"\frac{1}{2}", block=True).startswith('<math display="block"><mfrac><mn>1</mn>')
     assert "<mi>RMSNorm</mi>" in mathml(r"\mathrm{RMSNorm}(x)")
 
 
 @pytest.mark.parametrize("tex", [r"\frac{1", r"\nocommand x", r"\href{javascript:alert(1)}{x}", r"}{", "\\"])
-def test_what_cannot_be_converted_stays_as_it_was_written(tex: str) -> None:
+def test_formula_that_cannot_be_converted_stays_as_written(tex: str) -> None:
     assert mathml(tex) == ""
     assert '<code class="tex">' in prose(f"${tex}$ ", staff=True) or tex == "\\"
 
 
 @pytest.mark.parametrize("tex", [r"\text{<img src=x onerror=alert(1)>}", r"\text{</math><script>1</script>}", r"x<y>z"])
-def test_no_formula_holds_more_than_layout(tex: str) -> None:
+def test_formula_contains_only_layout(tex: str) -> None:
     drawn = mathml(tex)
     assert {tag.lower() for tag in re.findall(r"<([a-zA-Z]+)", drawn)} <= MATH_TAGS
     assert nh3.clean(drawn, tags=MATH_TAGS) == nh3.clean(nh3.clean(drawn, tags=MATH_TAGS), tags=MATH_TAGS)
 
 
 @pytest.mark.parametrize("source", sorted((ROOT / "source").glob("*.py")), ids=lambda path: path.stem)
-def test_every_formula_of_the_course_is_drawn(source: Path) -> None:
+def test_formula_of_every_assignment_is_rendered(source: Path) -> None:
     notebook = jupytext.read(source)
     drawn = [prose(cell.source, staff=True) for cell in notebook.cells if cell.cell_type == "markdown"]
     assert not any('class="tex"' in page for page in drawn)
 
 
-def test_a_student_s_formula_is_text_and_their_mathml_is_gone(released: Course, fake_grading: FakeGrading) -> None:
+def test_formula_of_a_student_is_text(released: Course, fake_grading: FakeGrading) -> None:
     notebook = nbformat.read(released.open(SLUG).paths.released_notebook, 4)
     theirs = r"Because $\sqrt{2}$. <math><mi>y</mi></math>"
     next(cell for cell in notebook.cells if cell.id == "why")["source"] = theirs
@@ -60,7 +60,7 @@ def test_a_student_s_formula_is_text_and_their_mathml_is_gone(released: Course, 
 
 
 @pytest.mark.parametrize("opening", ["\\begin{a}", "\\\\[", "\\\\(", "$$ ", "$a "])
-def test_formulas_that_never_end_take_no_time(opening: str) -> None:
+def test_formula_that_never_ends_takes_no_time(opening: str) -> None:
     start = time.process_time()
     assert "<pre>" in prose(opening * (100_000 // len(opening))) or "$" in opening
     assert time.process_time() - start < 10  # 100 000 characters took minutes

@@ -171,11 +171,11 @@ def page_of(tmp_path: Path) -> Callable[[str], Path]:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_for_staff_is_sound(browser: Any, page_of: Callable[[str], Path], name: str) -> None:
+def test_page_for_staff_is_sound(browser: Any, page_of: Callable[[str], Path], name: str) -> None:
     expect_sound(browser, page_of(name))
 
 
-def test_a_student_s_page_is_sound_and_small(browser: Any, released: Course, fake_grading: FakeGrading) -> None:
+def test_page_for_a_student_is_sound_and_small(browser: Any, released: Course, fake_grading: FakeGrading) -> None:
     notebook = nbformat.read(released.open(SLUG).paths.released_notebook, 4)
     notebook.cells[-1]["source"] = f"$\\sqrt{{2}}$ <math><mi>x</mi></math> {HOSTILE}"
     hand_in(released, "ann", notebook)
@@ -201,7 +201,7 @@ def test_a_student_s_page_is_sound_and_small(browser: Any, released: Course, fak
 
 
 @pytest.mark.parametrize("slug", ["grpo", "moe", "sft"])
-def test_formulas_wider_than_a_phone_do_not_widen_the_page(browser: Any, tmp_path: Path, slug: str) -> None:
+def test_page_is_not_widened_by_a_wide_formula(browser: Any, tmp_path: Path, slug: str) -> None:
     notebook = jupytext.read(ROOT / "source" / f"{slug}.py")
     text = "".join(prose(cell.source, staff=True) for cell in notebook.cells if cell.cell_type == "markdown")
     path = tmp_path / f"{slug}.html"
@@ -213,7 +213,7 @@ def test_formulas_wider_than_a_phone_do_not_widen_the_page(browser: Any, tmp_pat
     expect_sound(browser, path)
 
 
-def test_filters_and_sorting_work_by_keyboard(browser: Any, page_of: Callable[[str], Path]) -> None:
+def test_page_filters_and_sorting_work_by_keyboard(browser: Any, page_of: Callable[[str], Path]) -> None:
     page = opened(browser, page_of("class"))
     left = (
         "[...document.querySelectorAll('#matrix tbody tr')].filter((r) => !r.hidden).map((r) => r.cells[0].innerText)"
@@ -248,7 +248,7 @@ def tab_to(page: Any, reached: str) -> None:
     pytest.fail(f"no number of tabs leads to {reached}")
 
 
-def test_without_scripts_the_page_is_whole(browser: Any, page_of: Callable[[str], Path]) -> None:
+def test_page_is_complete_without_scripts(browser: Any, page_of: Callable[[str], Path]) -> None:
     page = opened(browser, page_of("class"), java_script_enabled=False)
     assert page.locator("#matrix tbody tr").count() == len(CLASS)
     assert not page.locator(".filters").is_visible()

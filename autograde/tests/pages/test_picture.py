@@ -29,7 +29,7 @@ def compared(got: torch.Tensor, expected: torch.Tensor) -> Comparison:
 
 @pytest.mark.parametrize("shape", [[4], [2, 2]])
 @pytest.mark.parametrize("largest", [1.79769e308, "inf", 5e-324, "nan"])
-def test_any_number_that_a_dtype_holds_can_be_drawn(shape: list[int], largest: float | str) -> None:
+def test_picture_draws_any_number_of_any_dtype(shape: list[int], largest: float | str) -> None:
     """Without a warning too: the ends of an axis may lie further apart than any number."""
     got = [largest, -largest if isinstance(largest, float) else f"-{largest}", 0.0, 1.0]
     start = [0] * len(shape)
@@ -43,7 +43,7 @@ def test_any_number_that_a_dtype_holds_can_be_drawn(shape: list[int], largest: f
 
 @given(array_shapes(min_dims=1, max_dims=5, max_side=60), st.data())
 @settings(max_examples=60, deadline=None)
-def test_a_window_is_small_and_holds_the_worst_value(shape: tuple[int, ...], data: st.DataObject) -> None:
+def test_excerpt_is_small_and_contains_the_worst_value(shape: tuple[int, ...], data: st.DataObject) -> None:
     count = int(np.prod(shape)) % 20_000 or 1
     shape = shape if count == np.prod(shape) else (count,)
     worst = tuple(data.draw(st.integers(0, side - 1)) for side in shape)
@@ -67,11 +67,11 @@ def test_a_window_is_small_and_holds_the_worst_value(shape: tuple[int, ...], dat
         (np.array([0, 1, 1]), "2 places (1, 2)"),
     ],
 )
-def test_a_pattern_is_named(wrong: np.ndarray, words: str) -> None:
+def test_excerpt_names_a_pattern(wrong: np.ndarray, words: str) -> None:
     assert pattern(wrong.astype(bool)) == words
 
 
-def test_only_what_the_course_reveals_is_drawn() -> None:
+def test_picture_shows_only_what_the_course_reveals() -> None:
     whole = compared(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([1.0, 2.0, 987.0]))
     assert revealed(whole, Reveal.NOTHING) is None
     some = revealed(whole, Reveal.INPUT)
@@ -87,7 +87,7 @@ def test_only_what_the_course_reveals_is_drawn() -> None:
         assert "2." in panel.alternative
 
 
-def test_a_matrix_has_a_panel_for_each_thing_that_may_be_seen() -> None:
+def test_picture_of_a_matrix_has_a_panel_for_each_revealed_value() -> None:
     whole = compared(torch.eye(3), 5 * torch.eye(3))
     hidden = revealed(whole, Reveal.INPUT)
     few, many = picture(hidden), picture(whole)
@@ -103,7 +103,7 @@ def test_a_matrix_has_a_panel_for_each_thing_that_may_be_seen() -> None:
 
 
 @pytest.mark.parametrize("got", [torch.randn(30, 50), torch.full((3, 3), float("nan")), torch.randn(500), torch.eye(3)])
-def test_a_picture_is_small_and_always_the_same(got: torch.Tensor) -> None:
+def test_picture_is_small_and_deterministic(got: torch.Tensor) -> None:
     comparison = compared(got, got.nan_to_num() + 1)
     verdict = Verdict(
         check="c", title="t", outcome=Outcome.FAILED, points=0, max_points=1, comparison=comparison, margin=1e9
@@ -118,12 +118,12 @@ def test_a_picture_is_small_and_always_the_same(got: torch.Tensor) -> None:
     assert first.caption.endswith(".")
 
 
-def test_two_numbers_need_no_picture() -> None:
+def test_picture_is_omitted_for_two_numbers() -> None:
     assert picture(compared(torch.zeros(2), torch.ones(2))) is None
     assert picture(None) is None
 
 
-def test_a_mismatch_carries_its_numbers() -> None:
+def test_mismatch_carries_its_numbers() -> None:
     oracle = Oracle(lambda x: x * 2)
     with pytest.raises(Mismatch) as raised:
         oracle.compare(torch.tensor([2.0, 5.0]), torch.tensor([1.0, 2.0]))
@@ -163,9 +163,9 @@ def raised_by(code: str) -> tuple[list[str], str]:
         ("open('/gone')", "from disk"),
     ],
 )
-def test_what_torch_really_says_is_put_into_plain_words(code: str, word: str) -> None:
+def test_exception_hints_explain_messages_of_torch(code: str, word: str) -> None:
     assert word in advice(*raised_by(code))
 
 
-def test_no_advice_is_better_than_a_wrong_one() -> None:
+def test_exception_hints_are_omitted_when_uncertain() -> None:
     assert advice(["ZeroDivisionError", "Exception"], "division by zero") == ""

@@ -34,11 +34,11 @@ def course_due(due: str, timezone: str = BERLIN, **extensions: str) -> Course:
         ("2027-01-31 23:59", "UTC", "2027-01-31 23:59"),
     ],
 )
-def test_a_local_deadline_is_one_moment(due: str, timezone: str, utc: str) -> None:
+def test_deadline_in_local_time_is_one_moment(due: str, timezone: str, utc: str) -> None:
     assert course_due(due, timezone).open(SLUG).due == datetime.fromisoformat(utc).replace(tzinfo=UTC)
 
 
-def test_an_extension_over_the_change_of_clocks_ends_at_its_local_time() -> None:
+def test_deadline_extension_over_a_clock_change_ends_at_local_time() -> None:
     course = course_due("2027-03-27 23:59", ada="2027-03-28 23:59")
     assert course.open(SLUG).extensions == {"ada": timedelta(hours=23)}
 
@@ -53,18 +53,18 @@ def test_an_extension_over_the_change_of_clocks_ends_at_its_local_time() -> None
         ({"ada": "2027-01-31 23:58"}, "ends before the due date"),
     ],
 )
-def test_a_mistake_is_named_when_the_course_is_read(changes: dict[str, Any], said: str) -> None:
+def test_deadline_mistake_is_named_when_the_course_is_read(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(CourseError, match=said):
         course_due(**({"due": "2027-01-31 23:59"} | changes))
 
 
-def test_an_extension_needs_a_due_date() -> None:
+def test_deadline_extension_needs_a_due_date() -> None:
     with pytest.raises(CourseError, match="no due date"):
         Course("tiny", [Assignment(SLUG, title="Scale", extensions={"ada": "2027-01-31 23:59"})])
 
 
 @given(st.floats(0, 100), st.floats(0, 1e7), st.floats(0, 1e7), st.floats(0, 1), st.floats(0, 1))
-def test_a_penalty_grows_with_lateness_and_never_exceeds_its_share(
+def test_late_penalty_grows_and_never_exceeds_its_share(
     score: float, early: float, late: float, per_day: float, at_most: float
 ) -> None:
     policy = Late(per_day=per_day, at_most=at_most)
@@ -96,7 +96,7 @@ def standing(course: Course, student: str) -> tuple[datetime, float, float]:
         return found.duedate, found.total_seconds_late, found.late_submission_penalty
 
 
-def test_dates_extensions_and_penalties_reach_the_gradebook(dated: Course) -> None:
+def test_gradebook_receives_dates_extensions_and_penalties(dated: Course) -> None:
     for student in ("ada", "bob"):
         hand_in(dated, student, when="2027-02-01 00:59:00 CET" if student == "ada" else "2027-01-31 23:59:00 UTC")
     hand_in(dated, "cy", when="2027-01-31 22:59:00 UTC")
@@ -106,7 +106,7 @@ def test_dates_extensions_and_penalties_reach_the_gradebook(dated: Course) -> No
     assert standing(dated, "cy") == (datetime(2027, 1, 31, 22, 59), 0, 0)
 
 
-def test_an_extension_of_the_gradebook_alone_counts_and_stays(dated: Course) -> None:
+def test_gradebook_extension_counts_and_stays(dated: Course) -> None:
     hand_in(dated, "bob", when="2027-01-31 23:59:00 UTC")
     assert record(dated.open(SLUG), ["bob"]) == {}
     with Gradebook(dated.gradebook_url, dated.name) as gradebook:
@@ -115,7 +115,7 @@ def test_an_extension_of_the_gradebook_alone_counts_and_stays(dated: Course) -> 
     assert standing(dated, "bob") == (datetime(2027, 2, 1, 0, 59), 0, 0)
 
 
-def test_a_deadline_that_was_moved_is_moved_in_the_gradebook(dated: Course, tmp_path: Path) -> None:
+def test_gradebook_follows_a_moved_deadline(dated: Course, tmp_path: Path) -> None:
     hand_in(dated, "bob", when="2027-01-31 23:59:00 UTC")
     assert record(dated.open(SLUG), ["bob"]) == {}
     moved = replace(dated, assignments=[replace(dated.assignments[0], due="2027-02-01 01:00", extensions={})])

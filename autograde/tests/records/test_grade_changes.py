@@ -66,7 +66,7 @@ def regraded(checked_once: Path, tmp_path_factory: pytest.TempPathFactory) -> tu
     return course, again
 
 
-def test_the_change_is_shown_for_review(regraded: tuple[Course, Done]) -> None:
+def test_grade_changes_are_shown_for_review(regraded: tuple[Course, Done]) -> None:
     course, again = regraded
     found = {change.student: change for change in changes(course.open(SLUG))}
     assert {who: (change.before, change.after) for who, change in found.items()} == {"ada": (1, 4), "late": (1, 4)}
@@ -93,7 +93,7 @@ def test_the_change_is_shown_for_review(regraded: tuple[Course, Done]) -> None:
     assert "until `course feedback`" in " ".join(again.stdout.split())
 
 
-def test_marks_extensions_and_the_late_policy_stand(
+def test_grade_changes_keep_manual_marks_extensions_and_late_policy(
     regraded: tuple[Course, Done],
 ) -> None:
     course, _ = regraded
@@ -102,7 +102,7 @@ def test_marks_extensions_and_the_late_policy_stand(
     assert graded_state(course, "late") == (5.5, 1.5, timedelta(days=1), pytest.approx(0.55))
 
 
-def test_the_log_says_who_graded_what_with_which_version(
+def test_audit_log_records_who_graded_what_with_which_version(
     regraded: tuple[Course, Done],
 ) -> None:
     course, _ = regraded
@@ -117,9 +117,10 @@ def test_the_log_says_who_graded_what_with_which_version(
     assert all(entry.who and entry.when.endswith("+00:00") for entry in log)
 
 
-def test_what_has_not_changed_is_not_run_and_feedback_ends_the_review(
+def test_grade_changes_end_with_feedback(
     regraded: tuple[Course, Done],
 ) -> None:
+    """Unchanged work is not run again, and writing feedback ends the review."""
     course, _ = regraded
     size = course.log.stat().st_size
     shown = course_here(course, "grade", SLUG)
@@ -151,7 +152,8 @@ def entry(event: str, student: str, after: float, submission: str = "s", checks:
     )
 
 
-def test_new_work_is_no_regrading_until_the_old_was_shown(tiny_course: Course) -> None:
+def test_grade_changes_of_new_work_are_no_regrading(tiny_course: Course) -> None:
+    """New work is not a regrading until feedback on the old was written."""
     append(tiny_course, [entry(GRADED, "ada", 1), entry(GRADED, "ada", 3, submission="better")])
     assert changes(tiny_course.open(SLUG)) == []
     append(tiny_course, [entry(SHOWN, "ada", 3), entry(GRADED, "ada", 4, submission="best")])
@@ -159,7 +161,7 @@ def test_new_work_is_no_regrading_until_the_old_was_shown(tiny_course: Course) -
     assert (change.before, change.after, change.because) == (3, 4, ("submission",))
 
 
-def test_changes_add_up_over_regradings_and_cancel_out(tiny_course: Course) -> None:
+def test_grade_changes_add_up_over_regradings_and_cancel_out(tiny_course: Course) -> None:
     append(
         tiny_course, [entry(GRADED, "ada", 1), entry(GRADED, "ada", 3, checks="d"), entry(GRADED, "ada", 2, checks="e")]
     )
@@ -170,7 +172,7 @@ def test_changes_add_up_over_regradings_and_cancel_out(tiny_course: Course) -> N
     assert not tiny_course.open(SLUG).paths.changes.exists()
 
 
-def test_who_loses_points_is_named_first() -> None:
+def test_grade_changes_name_students_who_lose_points_first() -> None:
     found = [
         Change(student, 3.0, after, {"scale": (3.0, after)}, ("checks",))
         for student, after in (("ada", 4.0), ("bob", 1.5), ("cy", 4.0))
@@ -183,7 +185,7 @@ def test_who_loses_points_is_named_first() -> None:
     assert [link["href"] for link in page.nav.find_all("a")] == [f"{SLUG}-changes.csv"]
 
 
-def test_a_line_that_a_power_cut_tore_costs_only_itself(tiny_course: Course) -> None:
+def test_audit_log_loses_only_a_torn_line(tiny_course: Course) -> None:
     append(tiny_course, [entry(GRADED, "ada", 1)])
     whole = tiny_course.log.read_bytes()
     for cut in range(1, len(whole)):
@@ -207,7 +209,7 @@ while True:
 """
 
 
-def test_writers_that_are_killed_tear_no_line_but_their_last(tmp_path: Path) -> None:
+def test_audit_log_killed_writers_tear_only_their_last_line(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
     words = [sys.executable, "-c", WRITER, str(tmp_path)]
     writers = [subprocess.Popen([*words, name], env=environment, stdout=subprocess.PIPE) for name in ("a", "b")]
@@ -230,9 +232,8 @@ def test_writers_that_are_killed_tear_no_line_but_their_last(tmp_path: Path) -> 
     assert len(lines) - len(writers) <= len(found) - 1 <= len(lines)
 
 
-def test_what_stock_commands_grade_is_logged_and_a_withheld_report_replaces_none(
-    released: Course, fake_grading: FakeGrading
-) -> None:
+def test_audit_log_includes_stock_commands(released: Course, fake_grading: FakeGrading) -> None:
+    """And a withheld report replaces no earlier one."""
     hand_in(released, "ada")
     fake_grading.reports["ada"] = a_report(points=2.0)
     assert record(released.open(SLUG), ["ada"]) == {}

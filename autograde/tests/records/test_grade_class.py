@@ -60,7 +60,8 @@ def graders(released: Course, monkeypatch: pytest.MonkeyPatch) -> FullMarks:
     return FullMarks(read)
 
 
-def test_a_class_is_neither_read_nor_kept_all_at_once(released: Course, graders: FullMarks) -> None:
+def test_grade_class_streams_submissions_and_reports(released: Course, graders: FullMarks) -> None:
+    """A class is neither read nor kept in memory all at once."""
     result = grade_class(released.open(SLUG), graders=graders)
     assert graders.read_before_each == [1, 2, 3, 4, 5]
     assert result.errors == {}
@@ -70,7 +71,7 @@ def test_a_class_is_neither_read_nor_kept_all_at_once(released: Course, graders:
     assert stored.cells
 
 
-def test_who_gets_no_grade_is_not_counted_among_the_graded(capsys: pytest.CaptureFixture[str]) -> None:
+def test_grade_class_counts_only_students_with_a_grade(capsys: pytest.CaptureFixture[str]) -> None:
     withheld = broken(SLUG, "bob", "the grader's process died")  # no points of none, which would be full marks
     result = ClassResult({"ada": a_report("ada"), "bob": withheld}, {"bob": "a check is broken (our fault)"})
     assert class_data(SLUG, result)["graded"] == {"ada": {"score": 4.0, "max_score": 4.0}}
@@ -81,12 +82,12 @@ def test_who_gets_no_grade_is_not_counted_among_the_graded(capsys: pytest.Captur
     assert "bob: not graded: a check is broken" in shown.err
 
 
-def test_who_is_named_twice_is_graded_once(released: Course, graders: FullMarks) -> None:
+def test_grade_class_grades_a_student_named_twice_once(released: Course, graders: FullMarks) -> None:
     assert grade_class(released.open(SLUG), ["s1", "s1"], graders=graders).reports.keys() == {"s1"}
     assert graders.read_before_each == [1]
 
 
-def test_what_has_not_changed_is_not_run(released: Course, graders: FullMarks) -> None:
+def test_grade_class_skips_unchanged_work(released: Course, graders: FullMarks) -> None:
     grade_class(released.open(SLUG), graders=graders)
     hand_in(released, "s3", released.open(SLUG).paths.released_notebook.read_bytes() + b"\n")
     again = grade_class(released.open(SLUG), graders=graders)
@@ -94,7 +95,7 @@ def test_what_has_not_changed_is_not_run(released: Course, graders: FullMarks) -
     assert len(graders.read_before_each) == len(STUDENTS) + 1
 
 
-def test_a_file_that_goes_while_the_class_is_graded_is_one_students_error(released: Course, graders: FullMarks) -> None:
+def test_grade_class_vanished_file_is_an_error_of_one_student(released: Course, graders: FullMarks) -> None:
     def told(done: int, total: int) -> None:
         assert total == len(STUDENTS)
         (released.open(SLUG).paths.submitted("s4") / f"{SLUG}.ipynb").unlink(missing_ok=True)

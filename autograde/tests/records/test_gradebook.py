@@ -42,7 +42,8 @@ def broken(student: str) -> Any:
     return a_report(student, exercises=[ExerciseReport(exercise="scale", verdicts=[verdict])])
 
 
-def test_scores_come_from_reports_and_bad_submissions_stop_nobody(released: Course, fake_grading: FakeGrading) -> None:
+def test_gradebook_scores_come_from_reports(released: Course, fake_grading: FakeGrading) -> None:
+    """And a bad submission stops no other student."""
     copied, cut = copied_and_cut(released)
     hand_in(released, "ann", copied)
     hand_in(released, "bob", cut)
@@ -61,9 +62,8 @@ def test_scores_come_from_reports_and_bad_submissions_stop_nobody(released: Cour
     assert scores(released) == {"ann": 2.5, "bob": 0.0, "eve": 1.5}
 
 
-def test_regrading_keeps_manual_marks_and_a_withheld_report_changes_nothing(
-    released: Course, fake_grading: FakeGrading
-) -> None:
+def test_gradebook_regrading_keeps_manual_marks(released: Course, fake_grading: FakeGrading) -> None:
+    """And a withheld report changes nothing."""
     hand_in(released, "ann")
     fake_grading.reports["ann"] = a_report(points=1.0)
     assert record(released.open(SLUG), ["ann"]) == {}
@@ -83,28 +83,28 @@ def test_regrading_keeps_manual_marks_and_a_withheld_report_changes_nothing(
         assert gradebook.find_submission(SLUG, "ann").score == 4.25
 
 
-def test_a_report_that_fits_is_not_made_again(released: Course, fake_grading: FakeGrading) -> None:
+def test_report_that_is_current_is_not_made_again(released: Course, fake_grading: FakeGrading) -> None:
     hand_in(released, "ann")
     record(released.open(SLUG), ["ann"])
     record(released.open(SLUG), ["ann"])
     assert fake_grading.graded == ["ann"]
 
 
-def test_late_work_loses_what_the_course_says(released: Course, fake_grading: FakeGrading) -> None:
+def test_gradebook_late_work_loses_points_by_the_policy(released: Course, fake_grading: FakeGrading) -> None:
     hand_in(released, "ann", when="2027-02-01 12:00:00.0 UTC")
     record(released.open(SLUG), ["ann"])
     with Gradebook(released.gradebook_url, released.name) as gradebook:
         assert gradebook.find_submission(SLUG, "ann").late_submission_penalty == pytest.approx(0.4)
 
 
-def test_a_report_without_the_exercise_scores_nothing(released: Course, fake_grading: FakeGrading) -> None:
+def test_gradebook_report_without_the_exercise_scores_zero(released: Course, fake_grading: FakeGrading) -> None:
     hand_in(released, "ann")
     fake_grading.reports["ann"] = a_report(exercises=[])
     assert "no checks of exercise 'scale'" in record(released.open(SLUG), ["ann"])["ann"]
     assert scores(released).get("ann") is None
 
 
-def test_the_notebook_shows_report_and_harmless_outputs(released: Course, fake_grading: FakeGrading) -> None:
+def test_autograded_notebook_shows_report_and_harmless_outputs(released: Course, fake_grading: FakeGrading) -> None:
     hand_in(released, "ann")
     hostile: list[dict[str, Any]] = [
         {"output_type": "display_data", "data": {"text/html": "<b onclick='x'>hi</b><script>1</script>",
@@ -125,7 +125,7 @@ def test_the_notebook_shows_report_and_harmless_outputs(released: Course, fake_g
     assert score.data == {"text/plain": "2.0"}
 
 
-def test_a_locked_gradebook_changes_nothing(
+def test_gradebook_that_is_locked_changes_nothing(
     released: Course, fake_grading: FakeGrading, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "LOCKED_S", 0.2)
@@ -145,7 +145,7 @@ def test_a_locked_gradebook_changes_nothing(
         ("DELETE FROM assignment", "does not know"),
     ],
 )
-def test_a_gradebook_that_does_not_fit_is_refused(
+def test_gradebook_that_does_not_match_is_refused(
     released: Course, fake_grading: FakeGrading, change: str, words: str
 ) -> None:
     hand_in(released, "ann")
@@ -156,7 +156,7 @@ def test_a_gradebook_that_does_not_fit_is_refused(
     assert not (released.root / "autograded").exists()
 
 
-def test_no_gradebook_and_no_database_are_named(tiny_course: Course, tmp_path: Path) -> None:
+def test_gradebook_that_is_missing_is_named(tiny_course: Course, tmp_path: Path) -> None:
     with pytest.raises(CourseError, match="no gradebook yet"):
         record(tiny_course.open(SLUG), ["ann"])
     (tmp_path / "gradebook.db").write_text("not a database at all, just text")
@@ -164,9 +164,8 @@ def test_no_gradebook_and_no_database_are_named(tiny_course: Course, tmp_path: P
         record(tiny_course.open(SLUG), ["ann"])
 
 
-def test_an_untouched_written_answer_scores_zero_and_another_waits_for_a_person(
-    released: Course, fake_grading: FakeGrading
-) -> None:
+def test_gradebook_written_answer_waits_for_a_mark(released: Course, fake_grading: FakeGrading) -> None:
+    """An untouched one scores zero."""
     answered = nbformat.read(released.open(SLUG).paths.released_notebook, 4)
     answered.cells[-1]["source"] = "Because it is linear."
     hand_in(released, "ann", answered)
@@ -178,7 +177,7 @@ def test_an_untouched_written_answer_scores_zero_and_another_waits_for_a_person(
         assert gradebook.find_comment("why", SLUG, SLUG, "bob").comment == "No response."
 
 
-def test_a_bad_timestamp_is_named(released: Course, fake_grading: FakeGrading) -> None:
+def test_gradebook_bad_timestamp_is_named(released: Course, fake_grading: FakeGrading) -> None:
     hand_in(released, "ann", when="yesterday")
     assert "timestamp.txt: not a time" in record(released.open(SLUG), ["ann"])["ann"]
 
@@ -200,7 +199,7 @@ def use_gradebook(course: Course) -> dict[str, Callable[[], object]]:
     }
 
 
-def test_no_connection_is_left_open(
+def test_gradebook_leaves_no_connection_open(
     released: Course, fake_grading: FakeGrading, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Counted by descriptors: only Python 3.13 and later warn of a connection that nothing closed."""

@@ -156,7 +156,7 @@ def recorded(released: Course, root: Path, way: Callable[[Course], None]) -> Ite
 
 
 @pytest.mark.filterwarnings("ignore:Object of type")  # SQLAlchemy 2.1's remark on how nbgrader makes a submission
-def test_stock_nbgrader_and_course_grade_leave_the_same(
+def test_gradebook_writer_leaves_the_same_as_stock_nbgrader(
     released: Course, fake_grading: FakeGrading, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("ways")
@@ -186,7 +186,7 @@ def overheard() -> Iterator[list[str]]:
         event.remove(Engine, name, listener)
 
 
-def test_the_gradebook_is_asked_little_and_told_only_what_is_new(released: Course, fake_grading: FakeGrading) -> None:
+def test_gradebook_writer_sends_few_queries_and_only_changes(released: Course, fake_grading: FakeGrading) -> None:
     students = ["ann", "bob", "cyd", "dee"]
     for student in students:
         hand_in(released, student, answered(released, "Linear."), when=ON_TIME)
@@ -199,7 +199,7 @@ def test_the_gradebook_is_asked_little_and_told_only_what_is_new(released: Cours
     assert (len(of_all) - len(of_one)) / 3 <= 4, "the entry, its grades, its comments, a commit"
 
 
-def test_nothing_is_recorded_of_a_notebook_that_cannot_be_written(
+def test_gradebook_writer_records_nothing_of_an_unwritable_notebook(
     released: Course, fake_grading: FakeGrading, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hand_in(released, "ann")

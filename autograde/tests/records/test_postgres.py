@@ -89,7 +89,7 @@ def course(server: str, tmp_path_factory: pytest.TempPathFactory) -> Course:
     return made
 
 
-def test_several_graders_at_once(course: Course) -> None:
+def test_postgres_gradebook_serves_several_graders_at_once(course: Course) -> None:
     """Two runs of one assignment, one of another, and a person who marks meanwhile."""
     assert course_here(course, "grade", SLUG, "--student", "ada").returncode == 0
     engine = str(Path(__file__).parents[3])
@@ -118,7 +118,7 @@ def test_several_graders_at_once(course: Course) -> None:
     }
 
 
-def test_a_mark_stays_and_feedback_and_export_work(course: Course) -> None:
+def test_postgres_gradebook_keeps_marks_and_feedback_and_export_work(course: Course) -> None:
     for words in (["grade", SLUG, "--force"], ["feedback", SLUG], ["report", SLUG], ["export", "--for", "canvas"]):
         done = course_here(course, *words)
         assert done.returncode == 0, done.stderr
@@ -129,7 +129,7 @@ def test_a_mark_stays_and_feedback_and_export_work(course: Course) -> None:
     assert "ada,,,ada,,5.5,4" in (course.root / "grades.csv").read_text()
 
 
-def test_mistakes_are_one_sentence_without_the_password(course: Course) -> None:
+def test_postgres_mistakes_are_one_sentence_without_the_password(course: Course) -> None:
     from dataclasses import replace
 
     for url, said in (

@@ -57,14 +57,14 @@ CLASS = [
 ]
 
 
-def test_each_check_is_counted_over_those_who_met_it() -> None:
+def test_class_report_counts_a_check_over_students_who_met_it() -> None:
     one, two = items(CLASS).values()
     assert (one.difficulty, two.difficulty) == (0.5, 0.5)
     assert one.outcomes == {Outcome.PASSED: 2, Outcome.FAILED: 2}
     assert one.discrimination == pytest.approx(0.577, abs=1e-3)
 
 
-def test_what_gives_no_points_is_not_called_hard() -> None:
+def test_class_report_checks_without_points_are_not_hard() -> None:
     noted = Verdict(check="r", title="noted", outcome=Outcome.FAILED, points=0, max_points=0)
     one = Verdict(check="o", title="one", outcome=Outcome.FAILED, points=0, max_points=1)
     reports = [
@@ -79,16 +79,16 @@ def test_what_gives_no_points_is_not_called_hard() -> None:
     ]
 
 
-def test_a_check_that_all_pass_has_no_agreement() -> None:
+def test_item_statistics_check_that_all_pass_has_no_discrimination() -> None:
     same = [a_report(name, Outcome.PASSED, Outcome.PASSED) for name in ("ada", "bob")]
     assert [item.discrimination for item in items(same).values()] == [None, None]
 
 
-def test_ideas_name_those_who_hold_them() -> None:
+def test_class_report_misconceptions_name_their_students() -> None:
     assert students_by_hint(CLASS) == [("You add.", ["cy", "dee"])]
 
 
-def test_the_page_shows_every_student_and_check() -> None:
+def test_class_report_shows_every_student_and_check() -> None:
     status = ClassStatus(
         SLUG, {"bob": GradebookStatus(late_s=1.0, to_mark=("why",), submission="7f")}, with_feedback=frozenset({"cy"})
     )
@@ -107,7 +107,7 @@ def test_the_page_shows_every_student_and_check() -> None:
     assert page.find("a", string="cy")["href"] == f"../feedback/cy/{SLUG}/{SLUG}.html"
 
 
-def test_the_page_begins_with_what_is_to_be_done() -> None:
+def test_class_report_begins_with_what_is_to_be_done() -> None:
     status = ClassStatus(SLUG, {"bob": GradebookStatus(to_mark=("why",))}, with_feedback=frozenset({"ada"}))
     left = Unfinished({"gone": "No file was handed in."}, ["flo"])
     page = BeautifulSoup(class_page("Scale", CLASS, status, left), "html.parser")
@@ -123,7 +123,7 @@ def test_the_page_begins_with_what_is_to_be_done() -> None:
     assert "Nothing: all are graded, marked and told." in done
 
 
-def test_why_somebody_is_not_graded_is_said(released: Course) -> None:
+def test_class_report_says_why_a_student_is_not_graded(released: Course) -> None:
     hand_in(released, "ada")
     released.open(SLUG).paths.submitted("gone").mkdir(parents=True)
     found = unfinished(released.open(SLUG), graded=["bob"])
@@ -137,7 +137,7 @@ def test_why_somebody_is_not_graded_is_said(released: Course) -> None:
     assert unfinished(released.open(SLUG), graded=["ada"]).withheld == []
 
 
-def test_work_that_is_not_there_breaks_no_rule() -> None:
+def test_class_report_missing_work_breaks_no_rule() -> None:
     def noted(outcome: Outcome, points: float = 2, max_points: float = 0) -> bool:
         rule = Verdict(check="r", title="", outcome=outcome, points=0, max_points=max_points)
         return breaks_rule(ExerciseReport(exercise="scale", verdicts=[verdict("one", Outcome.PASSED, points), rule]))
@@ -148,7 +148,7 @@ def test_work_that_is_not_there_breaks_no_rule() -> None:
     assert not noted(Outcome.FAILED, max_points=1)
 
 
-def test_a_cell_that_stopped_is_listed_and_a_public_check_is_not() -> None:
+def test_class_report_lists_stopped_cells_but_no_public_check() -> None:
     problems = [
         Problem(kind=ProblemKind.CELL_STOPPED, cell="scale", text="stopped after 30 s"),
         Problem(kind=ProblemKind.EXAMPLE_FAILED, cell="scale-checks", text="AssertionError in line 1"),
@@ -161,13 +161,14 @@ def test_a_cell_that_stopped_is_listed_and_a_public_check_is_not() -> None:
     assert shown[1:] == ["cell scale: stopped after 30 s", "Cell 'x' was missing."]
 
 
-def test_links_lead_to_the_course_s_formgrader(tiny_course: Course) -> None:
+def test_class_report_links_to_the_formgrader(tiny_course: Course) -> None:
     course = dataclasses.replace(tiny_course, formgrader="https://hub.example.org/formgrader/")
     assert read_class_status(course.open(SLUG)).formgrader == "https://hub.example.org/formgrader"
     assert read_class_status(course.open(SLUG), "http://elsewhere").formgrader == "http://elsewhere"
 
 
-def test_nothing_that_a_student_wrote_comes_alive() -> None:
+def test_class_report_is_inert() -> None:
+    """Nothing that a student wrote becomes markup or script."""
     hostile = a_report(f"eve{HOSTILE}\u202e", Outcome.FAILED, Outcome.FAILED, HOSTILE)
     hostile = msgspec.structs.replace(
         hostile, problems=[Problem(kind=ProblemKind.REPAIRED, text=text) for text in (HOSTILE, "\x1b[31m")]
@@ -181,7 +182,7 @@ def test_nothing_that_a_student_wrote_comes_alive() -> None:
     assert page.find("meta", attrs={"http-equiv": True})["content"].startswith("default-src 'none'")
 
 
-def test_the_table_can_be_read_back_and_holds_no_formula() -> None:
+def test_class_report_table_can_be_read_back_and_has_no_formula() -> None:
     rows = list(csv.DictReader(io.StringIO(class_table([*CLASS, a_report("=1+1", Outcome.PASSED, Outcome.FAILED)]))))
     assert len(rows) == 10
     assert rows[-1]["student"] == "'=1+1"
@@ -189,7 +190,7 @@ def test_the_table_can_be_read_back_and_holds_no_formula() -> None:
     assert [harmless(value) for value in ("-x", -1.0, "@a", "a")] == ["'-x", "-1.0", "'@a", "a"]
 
 
-def test_it_is_written_beside_the_reports(tiny_course: Course) -> None:
+def test_class_report_is_written_next_to_the_reports(tiny_course: Course) -> None:
     with pytest.raises(CourseError, match="run `course grade"):
         write_class_report(tiny_course.open(SLUG))
     for report in CLASS:
@@ -208,7 +209,7 @@ def test_it_is_written_beside_the_reports(tiny_course: Course) -> None:
     assert page.stat().st_size < 60_000
 
 
-def test_a_thousand_students_fit_a_page_that_opens_soon() -> None:
+def test_class_report_of_a_thousand_students_is_small() -> None:
     """tools/bench/pages.py measures how soon."""
     outcomes = [Outcome.PASSED, Outcome.FAILED] * 12
     verdicts = [verdict(str(number), outcome, hint="You add.") for number, outcome in enumerate(outcomes)]
@@ -224,7 +225,8 @@ def answered(student: str, answer: str, hint: str = "") -> Report:
     )
 
 
-def test_the_same_wrong_answers_are_grouped_and_those_without_an_idea_come_first() -> None:
+def test_class_report_groups_the_same_wrong_answers() -> None:
+    """Those without a misconception come first."""
     known = [answered(name, "x", "You add.") for name in ("a", "b", "c")]
     unknown = [answered(name, "y") for name in ("d", "e")]
     found = clusters([*known, *unknown, answered("f", "z"), *CLASS])
@@ -237,13 +239,13 @@ def test_the_same_wrong_answers_are_grouped_and_those_without_an_idea_come_first
     assert "4.0 times what is allowed" in page
 
 
-def test_what_a_crash_advises_is_no_idea_of_the_class() -> None:
+def test_class_report_exception_hints_are_no_misconceptions() -> None:
     crashed = verdict("one", Outcome.CRASHED, hint="Print both shapes.")
     assert students_by_hint([Report(assignment=SLUG, student="a", digest="d",
                          exercises=[ExerciseReport(exercise="scale", verdicts=[crashed])])]) == []  # fmt: skip
 
 
-def test_the_term_names_who_falls_behind() -> None:
+def test_term_report_names_students_who_fall_behind() -> None:
     weeks = [week(slug, CLASS, ClassStatus(slug)) for slug in ("one", "two")]
     assert [student for student in ("ada", "bob", "cy", "dee") if is_behind(student, weeks)] == ["cy", "dee"]
     assert not is_behind("cy", weeks[:1])

@@ -48,7 +48,7 @@ def exported(course: Course, kind: str) -> Rows:
         return list(csv.DictReader(file))
 
 
-def test_canvas(marked: Course) -> None:
+def test_export_for_canvas(marked: Course) -> None:
     rows = exported(marked, "canvas")
     assert list(rows[0]) == ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "Scale"]
     assert (rows[0]["Student"], rows[0]["Scale"]) == ("    Points Possible", "6")
@@ -60,7 +60,7 @@ def test_canvas(marked: Course) -> None:
     }
 
 
-def test_moodle(marked: Course) -> None:
+def test_export_for_moodle(marked: Course) -> None:
     found = {row["ID number"]: row for row in exported(marked, "moodle")}
     assert {number: row["Assignment: Scale (Real)"] for number, row in found.items()} == {
         "101": "2.5", "102": "3.6", "cy": "",
@@ -69,7 +69,7 @@ def test_moodle(marked: Course) -> None:
     assert found["102"]["First name"] == "'=cmd()", "no spreadsheet runs a name"
 
 
-def test_our_columns_are_nbgraders(marked: Course) -> None:
+def test_export_has_the_columns_of_nbgrader(marked: Course) -> None:
     """The stock exporter, but for quoting: the same header and, where no name needs quotes, the same rows."""
     with Gradebook(marked.gradebook_url, marked.name) as gradebook:
         CsvExportPlugin(to="stock.csv").export(gradebook)
@@ -82,7 +82,7 @@ def test_our_columns_are_nbgraders(marked: Course) -> None:
     assert 'O"Brien, jr' in names
 
 
-def test_stock_nbgrader_export_takes_our_plugin(marked: Course) -> None:
+def test_export_works_as_a_plugin_of_stock_nbgrader(marked: Course) -> None:
     words = ["--exporter=autograde.reports.exporters.CanvasExport", "--to=stock.csv", "--assignment", f"['{SLUG}']"]
     done = nbgrader_command(marked, "export", *words)
     assert done.returncode == 0, done.stderr
@@ -90,7 +90,7 @@ def test_stock_nbgrader_export_takes_our_plugin(marked: Course) -> None:
     assert (marked.root / "stock.csv").read_text() == (marked.root / "ours.csv").read_text()
 
 
-def test_answers_that_wait_for_a_mark_are_told(marked: Course) -> None:
+def test_export_reports_answers_that_wait_for_a_mark(marked: Course) -> None:
     with Gradebook(marked.gradebook_url, marked.name) as gradebook:
         gradebook.find_grade("why", SLUG, SLUG, "ada").needs_manual_grade = True
         gradebook.db.commit()
@@ -111,7 +111,7 @@ def report_of(*verdicts: Verdict) -> Report:
 HOSTILE = "]]><boom/>\x00\x1b[31m\ufffe\ud800 & <script>"
 
 
-def test_junit_tells_the_students_fault_from_ours() -> None:
+def test_junit_distinguishes_failures_from_engine_faults() -> None:
     outcomes = [verdict(outcome, outcome.value, "because") for outcome in Outcome]
     suite = ET.fromstring(junit(report_of(*outcomes)))[0]
     assert {key: suite.get(key) for key in ("tests", "failures", "errors", "skipped")} == {
@@ -127,7 +127,7 @@ def test_junit_tells_the_students_fault_from_ours() -> None:
     )
 
 
-def test_hostile_text_is_text_in_both() -> None:
+def test_ci_formats_escape_hostile_text() -> None:
     report = report_of(verdict(Outcome.FAILED, HOSTILE, HOSTILE, hint=HOSTILE, replay=HOSTILE, traceback=HOSTILE))
     root = ET.fromstring(junit(report))
     assert root.find(".//boom") is None
@@ -136,7 +136,8 @@ def test_hostile_text_is_text_in_both() -> None:
     assert (told["output_format"], "\x1b" in told["output"]) == ("text", False)
 
 
-def test_gradescope_adds_up_and_a_fault_of_ours_gives_no_score() -> None:
+def test_gradescope_results_add_up() -> None:
+    """And a fault of the engine gives no score."""
     results = json.loads(gradescope(report_of(verdict(Outcome.PASSED), verdict(Outcome.FAILED, reason="no"))))
     assert results["score"] == sum(test["score"] for test in results["tests"]) == 1
     assert [test["status"] for test in results["tests"]] == ["passed", "failed"]

@@ -35,7 +35,7 @@ def numbers(examples: int) -> Check:
     return checked(given(st.integers(0, 1000))(below_ten), examples=examples)
 
 
-def test_every_submission_is_asked_the_same(student_of: StudentOf) -> None:
+def test_checks_ask_every_submission_the_same(student_of: StudentOf) -> None:
     made = numbers(20)
     asked = []
     for _ in range(2):
@@ -46,7 +46,7 @@ def test_every_submission_is_asked_the_same(student_of: StudentOf) -> None:
     assert len(asked[0]) == 20
 
 
-def test_the_smallest_failing_input_is_replayed(student_of: StudentOf) -> None:
+def test_checks_replay_the_smallest_failing_input(student_of: StudentOf) -> None:
     made = numbers(50)
     student = student_of(COUNTED + "x if x < 10 else 0")
     with pytest.raises(AssertionError):
@@ -56,7 +56,7 @@ def test_the_smallest_failing_input_is_replayed(student_of: StudentOf) -> None:
     assert len(student.value("asked")) <= drawn + MAX_SHRINKS + 2
 
 
-def test_a_search_begins_where_the_drawn_cases_began_to_fail(student_of: StudentOf) -> None:
+def test_checks_shrinking_starts_at_the_first_failing_case(student_of: StudentOf) -> None:
     made = numbers(50)
     student = student_of(COUNTED + "x if x < 10 else 0")
     with pytest.raises(AssertionError):
@@ -67,7 +67,7 @@ def test_a_search_begins_where_the_drawn_cases_began_to_fail(student_of: Student
     assert student.value("asked")[:51] == [*drawn, first]
 
 
-def test_nothing_is_tried_once_the_simplest_example_fails(student_of: StudentOf) -> None:
+def test_checks_shrinking_stops_at_the_simplest_example(student_of: StudentOf) -> None:
     made = numbers(20)
     student = student_of(COUNTED + "-1")
     with pytest.raises(AssertionError):
@@ -76,7 +76,7 @@ def test_nothing_is_tried_once_the_simplest_example_fails(student_of: StudentOf)
     assert student.value("asked") == [*(case["x"] for case in made.cases), 0]
 
 
-def test_where_the_simplest_example_may_not_be_asked_a_smaller_one_is_searched(student_of: StudentOf) -> None:
+def test_checks_shrink_where_the_simplest_example_is_not_allowed(student_of: StudentOf) -> None:
     made = checked(given(st.integers(0, 1000).filter(bool))(below_ten), examples=20)
     with pytest.raises(AssertionError):
         made.run(student_of("def f(x):\n    return -1"), 5)
@@ -84,14 +84,14 @@ def test_where_the_simplest_example_may_not_be_asked_a_smaller_one_is_searched(s
 
 
 @pytest.mark.parametrize("at", [1, 4, 20])
-def test_an_answer_that_is_wrong_only_once_is_wrong(student_of: StudentOf, at: int) -> None:
+def test_checks_answer_that_is_wrong_only_once_is_wrong(student_of: StudentOf, at: int) -> None:
     made = numbers(20)
     with pytest.raises(AssertionError):
         made.run(student_of(COUNTED + f"-1 if len(asked) == {at} else x"), 5)
     assert made.replay == f"f({made.cases[at - 1]['x']})"
 
 
-def test_the_replayed_line_is_python_that_fails_the_same_way(student_of: StudentOf) -> None:
+def test_checks_replayed_line_fails_the_same_way(student_of: StudentOf) -> None:
     oracle = Oracle(lambda x: x.square())
 
     @given(tensors((2, 3), dtype=torch.float16))
@@ -108,7 +108,7 @@ def test_the_replayed_line_is_python_that_fails_the_same_way(student_of: Student
     assert not torch.equal(seen[0] * 3, seen[0].square())
 
 
-def test_a_wrong_answer_says_more_than_a_later_loss(student_of: StudentOf) -> None:
+def test_checks_report_a_wrong_answer_rather_than_a_later_lost_worker(student_of: StudentOf) -> None:
     made = numbers(30)
     source = (
         "import os\ncount = 0\ndef f(x):\n    global count\n    count += 1\n    return os._exit(1) if count > 3 else -1"
@@ -117,13 +117,13 @@ def test_a_wrong_answer_says_more_than_a_later_loss(student_of: StudentOf) -> No
         made.run(student_of(source), 5)
 
 
-def test_a_loss_on_its_own_is_reported(student_of: StudentOf) -> None:
+def test_checks_report_a_lost_worker(student_of: StudentOf) -> None:
     made = numbers(5)
     with pytest.raises(WorkerLostError):
         made.run(student_of("import os\ndef f(x):\n    os._exit(1)"), 5)
 
 
-def test_a_mistake_of_the_check_is_no_fault_of_the_submission(student_of: StudentOf) -> None:
+def test_checks_own_mistake_is_no_fault_of_the_submission(student_of: StudentOf) -> None:
     @given(st.integers())
     def mistaken(student: Student, x: int) -> None:
         """a check with a bug"""
@@ -134,7 +134,7 @@ def test_a_mistake_of_the_check_is_no_fault_of_the_submission(student_of: Studen
         checked(mistaken).run(student_of("def f(x):\n    return x"), 5)
 
 
-def test_a_test_that_draws_as_it_goes_is_searched_too(student_of: StudentOf) -> None:
+def test_checks_shrink_a_test_that_draws_interactively(student_of: StudentOf) -> None:
     @given(st.data())
     def interactive(student: Student, data: st.DataObject) -> None:
         """draws inside"""
@@ -154,12 +154,12 @@ def test_a_test_that_draws_as_it_goes_is_searched_too(student_of: StudentOf) -> 
         (-1, below_ten, "points >= 0"),
     ],
 )
-def test_an_author_is_told_what_a_check_lacks(points: float, test: Test, said: str) -> None:
+def test_checks_tell_the_author_what_is_missing(points: float, test: Test, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         check(points=points)(test)
 
 
-def test_what_is_drawn_does_not_depend_on_what_else_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_checks_draws_do_not_depend_on_loaded_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def drawn() -> list[int]:
         made = checked(given(st.integers())(below_ten), examples=300)
         return [case["x"] for case in made.draw(5)]

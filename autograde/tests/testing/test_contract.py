@@ -33,7 +33,7 @@ FACETS: list[tuple[Any, str, str, str]] = [
 
 
 @pytest.mark.parametrize(("facet", "good", "bad", "said"), FACETS)
-def test_a_good_function_has_the_facet_and_a_bad_one_has_not(
+def test_contract_facet_holds_for_a_good_function_only(
     student_of: Callable[[str], Student], facet: Any, good: str, bad: str, said: str
 ) -> None:
     student = student_of(f"def good(x):\n    return {good}\ndef bad(x):\n    return {bad}")
@@ -51,7 +51,7 @@ def test_a_good_function_has_the_facet_and_a_bad_one_has_not(
         ("(x,) if vars(s).setdefault('called', []).append(1) or len(s.called) > 1 else (x, x)", False),
     ],
 )
-def test_eval_mode_is_deterministic(student_of: Callable[[str], Student], drop: str, good: bool) -> None:
+def test_contract_eval_mode_is_deterministic(student_of: Callable[[str], Student], drop: str, good: bool) -> None:
     layer = student_of(MODULE.format("pass", drop)).L()
     if good:
         contract.deterministic_in_eval(layer, torch.ones(50))
@@ -61,7 +61,7 @@ def test_eval_mode_is_deterministic(student_of: Callable[[str], Student], drop: 
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_deterministic_in_eval_allows_rounding_and_no_dropout(
+def test_contract_deterministic_in_eval_allows_rounding_and_no_dropout(
     student_of: Callable[[str], Student], dtype: torch.dtype
 ) -> None:
     """Where kernels add in no fixed order, as on a GPU, two calls of a right module differ in the last places."""
@@ -73,7 +73,7 @@ def test_deterministic_in_eval_allows_rounding_and_no_dropout(
         contract.deterministic_in_eval(student_of(drops).L(), torch.ones(50, dtype=dtype))
 
 
-def test_randomness_comes_from_the_generator(student_of: Callable[[str], Student]) -> None:
+def test_contract_randomness_comes_from_the_generator(student_of: Callable[[str], Student]) -> None:
     source = (
         "def good(n, generator):\n    return torch.randn(n, generator=generator)\n"
         "def bad(n, generator):\n    return torch.randn(n)\n"
@@ -96,7 +96,7 @@ def test_randomness_comes_from_the_generator(student_of: Callable[[str], Student
         ("s.w = torch.nn.Parameter(torch.zeros(2))", "does not start at"),
     ],
 )
-def test_parameters(student_of: Callable[[str], Student], owns: str, said: str) -> None:
+def test_contract_expect_parameters(student_of: Callable[[str], Student], owns: str, said: str) -> None:
     layer = student_of(MODULE.format(owns, "x")).L()
     if not said:
         expect_parameters(layer, {"w": torch.ones(2)})
@@ -143,7 +143,7 @@ BY_HAND = ["aten::_softmax", "aten::scaled_dot_product_attention"]
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("shortcut", SHORTCUTS)
-def test_the_ready_made_operator_is_found_behind_every_spelling(
+def test_contract_finds_a_builtin_operator_in_every_spelling(
     student_of: Callable[[str], Student], shortcut: str
 ) -> None:
     student = student_of(f"{WAYS_AROUND}\ndef f(x):\n    return {shortcut}")
@@ -176,7 +176,7 @@ ALIASES = "F = torch.nn.functional\nalias = F.scaled_dot_product_attention\nimpo
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_torchs_own_attention_is_found_behind_every_spelling(run: Run) -> None:
+def test_contract_finds_the_attention_of_torch_in_every_spelling(run: Run) -> None:
     defined = "".join(f"def f{number}(x):\n    return {way}\n" for number, way in enumerate(ATTENTIONS))
     by_hand = "def own(x):\n    return (x @ x.mT / x.shape[-1] ** 0.5).softmax(-1) @ x\n"
     with run("import torch\n" + ALIASES + defined + by_hand, checks=1, cell_wall_s=30, check_cpu_s=60) as running:
@@ -211,13 +211,15 @@ READY_MADE = [
 
 
 @pytest.mark.parametrize(("without", "way"), [(names, way) for names, ways in READY_MADE for way in ways])
-def test_ready_made_layers_are_found(student_of: Callable[[str], Student], without: tuple[str, ...], way: str) -> None:
+def test_contract_finds_builtin_layers(
+    student_of: Callable[[str], Student], without: tuple[str, ...], way: str
+) -> None:
     student = student_of(f"def f(x):\n    return {way}")
     with pytest.raises(Mismatch, match="your code calls torch's own"):
         contract.written_by_hand(student.f, X, without=without, rule="Write it.")
 
 
-def test_who_writes_it_by_hand_is_left_alone(student_of: Callable[[str], Student]) -> None:
+def test_contract_accepts_what_is_written_by_hand(student_of: Callable[[str], Student]) -> None:
     student = student_of(
         "def f(x):\n    e = (x - x.amax(-1, keepdim=True)).exp()\n    return e / e.sum(-1, keepdim=True)"
     )
@@ -227,14 +229,16 @@ def test_who_writes_it_by_hand_is_left_alone(student_of: Callable[[str], Student
 @pytest.mark.parametrize(
     "way", ["y.sum().backward()", "torch.autograd.grad(y.sum(), x)", "torch.func.vjp(lambda x: x * 2, x)[1](x)"]
 )
-def test_autograd_can_be_taken_away(student_of: Callable[[str], Student], way: str) -> None:
+def test_contract_can_ban_autograd(student_of: Callable[[str], Student], way: str) -> None:
     student = student_of(f"def f(x):\n    x = x.clone().requires_grad_()\n    y = x * 2\n    {way}\n    return x")
     with pytest.raises(Mismatch, match="`autograd`"):
         contract.written_by_hand(student.f, X, without=["autograd"], rule="Derive it.")
 
 
 @pytest.mark.parametrize("body", ["random.random()", "[random.randrange(900)]", "str(random.random())"])
-def test_rng_only_from_compares_results_that_are_no_tensors(student_of: Callable[[str], Student], body: str) -> None:
+def test_contract_rng_only_from_compares_results_that_are_no_tensors(
+    student_of: Callable[[str], Student], body: str
+) -> None:
     """A number, a list of numbers or a text that is drawn from a global generator differs between the two calls."""
     student = student_of(f"import random\ndef f(generator):\n    return {body}")
     with pytest.raises(Mismatch, match="same generator"):
@@ -242,7 +246,7 @@ def test_rng_only_from_compares_results_that_are_no_tensors(student_of: Callable
 
 
 @pytest.mark.parametrize("drawn", ["random.random()", "str(random.random())"])
-def test_deterministic_in_eval_compares_results_that_are_no_tensors(
+def test_contract_deterministic_in_eval_compares_results_that_are_no_tensors(
     student_of: Callable[[str], Student], drawn: str
 ) -> None:
     """A random number that is no tensor is random all the same."""
@@ -251,13 +255,13 @@ def test_deterministic_in_eval_compares_results_that_are_no_tensors(
         contract.deterministic_in_eval(layer, X)
 
 
-def test_deterministic_in_eval_accepts_nan(student_of: Callable[[str], Student]) -> None:
+def test_contract_deterministic_in_eval_accepts_nan(student_of: Callable[[str], Student]) -> None:
     """Two NaN at one position are the same result, as in a row of attention that is masked altogether."""
     layer = student_of(MODULE.format("pass", "x * float('nan')")).L()
     contract.deterministic_in_eval(layer, X)
 
 
-def test_deterministic_in_eval_compares_dtypes(student_of: Callable[[str], Student]) -> None:
+def test_contract_deterministic_in_eval_compares_dtypes(student_of: Callable[[str], Student]) -> None:
     """The same numbers in another dtype are another result."""
     twice = "x.double() if vars(s).setdefault('n', []).append(1) or len(s.n) > 1 else x"
     with pytest.raises(Mismatch, match="differ"):
@@ -268,7 +272,7 @@ def test_deterministic_in_eval_compares_dtypes(student_of: Callable[[str], Stude
     "result",
     ["x[x > 1]", "[x] * int(x.sum() + 9)", "None if x.dim() > 1 else x", "x.sum().item()", "str(x.shape)"],
 )
-def test_leading_dimensions_refuses_whatever_the_members_return(
+def test_contract_leading_dimensions_refuses_whatever_the_members_return(
     student_of: Callable[[str], Student], result: str
 ) -> None:
     """Members whose results have no common shape or are no tensors are the student's mistake, not a broken check."""
@@ -278,7 +282,7 @@ def test_leading_dimensions_refuses_whatever_the_members_return(
 
 
 @pytest.mark.parametrize("result", ["(x * 2, 7, 'name', None)", "{'twice': x * 2, 'f': f}"])
-def test_leading_dimensions_accepts_what_is_the_same_for_every_member(
+def test_contract_leading_dimensions_accepts_what_is_the_same_for_every_member(
     student_of: Callable[[str], Student], result: str
 ) -> None:
     """A constant beside the tensors has no batch; an object that stays with the student is not compared."""
@@ -286,27 +290,27 @@ def test_leading_dimensions_accepts_what_is_the_same_for_every_member(
 
 
 @pytest.mark.parametrize("facet", [contract.leading_dimensions, contract.same_dtype])
-def test_a_facet_that_finds_no_tensor_to_work_on_says_so(student_of: Callable[[str], Student], facet: Any) -> None:
+def test_contract_facet_without_a_tensor_says_so(student_of: Callable[[str], Student], facet: Any) -> None:
     """The check's author reads which argument is missing."""
     with pytest.raises(ValueError, match="needs a .*tensor.* among its"):
         facet(student_of("def f(x):\n    return x").f, 3)
 
 
-def test_noncontiguous_input_compares_numbers(student_of: Callable[[str], Student]) -> None:
+def test_contract_noncontiguous_input_compares_numbers(student_of: Callable[[str], Student]) -> None:
     """A result that is a number depends on the layout as a tensor does."""
     student = student_of("def f(x):\n    return x.stride(0)")
     with pytest.raises(Mismatch, match="non-contiguous"):
         contract.noncontiguous_input(student.f, X)
 
 
-def test_gradient_reaches_inputs_names_a_keyword_argument(student_of: Callable[[str], Student]) -> None:
+def test_contract_gradient_reaches_inputs_names_a_keyword_argument(student_of: Callable[[str], Student]) -> None:
     """A keyword argument of a function is no parameter of a module."""
     student = student_of("def f(x, scale):\n    return x * scale.detach()")
     with pytest.raises(Mismatch, match="no gradient reaches argument `scale`"):
         contract.gradient_reaches_inputs(student.f, X, scale=torch.ones(3))
 
 
-def test_expect_parameters_refuses_a_frozen_one(student_of: Callable[[str], Student]) -> None:
+def test_contract_expect_parameters_refuses_a_frozen_one(student_of: Callable[[str], Student]) -> None:
     """A parameter that does not require gradients is not trained."""
     layer = student_of(MODULE.format(WEIGHT + ".requires_grad_(False)", "x")).L()
     with pytest.raises(Mismatch, match="`w` is frozen") as caught:

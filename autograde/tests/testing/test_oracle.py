@@ -49,12 +49,12 @@ def mismatch(oracle: Oracle, got: object, *args: torch.Tensor) -> Mismatch:
     return caught.value
 
 
-def test_the_one_idea_that_explains_the_answer_is_named(oracle: Oracle) -> None:
+def test_diagnosis_names_the_one_misconception_that_explains_the_answer(oracle: Oracle) -> None:
     found = mismatch(oracle, torch.tensor(14.0), torch.tensor([1.0, 2.0, 3.0]))
     assert (found.misconception, found.hint) == ("summed", "You sum.")
 
 
-def test_two_ideas_that_explain_it_name_none(oracle: Oracle) -> None:
+def test_diagnosis_names_none_of_two_misconceptions(oracle: Oracle) -> None:
     @oracle.misconception
     def summed_too(x: torch.Tensor) -> torch.Tensor:
         """You sum in another way."""
@@ -64,12 +64,12 @@ def test_two_ideas_that_explain_it_name_none(oracle: Oracle) -> None:
     assert (found.misconception, found.undecided) == ("", ["summed", "summed_too"])
 
 
-def test_an_accepted_answer_rules_out_the_idea_that_it_contradicts(oracle: Oracle) -> None:
+def test_diagnosis_accepted_answer_rules_out_a_misconception(oracle: Oracle) -> None:
     oracle.compare(torch.tensor(2.5), torch.tensor([1.0, 2.0]))  # divides_by_two agrees with this, `summed` does not
     assert mismatch(oracle, torch.tensor(14.0), torch.tensor([1.0, 2.0, 3.0])).misconception == ""
 
 
-def test_an_idea_is_tried_on_an_answer_only_once() -> None:
+def test_diagnosis_tries_a_misconception_once_per_answer() -> None:
     oracle, tried = Oracle(mean_square), []
 
     @oracle.misconception
@@ -88,7 +88,7 @@ FORMULAS = [mean_square, lambda x: x.square().sum(-1), lambda x: x.square().sum(
 
 
 @given(st.lists(st.tuples(st.sampled_from(FORMULAS), st.integers(1, 3), st.booleans()), min_size=1, max_size=9))
-def test_what_an_explanation_remembers_changes_no_later_one(
+def test_diagnosis_memory_changes_no_later_diagnosis(
     answers: list[tuple[diagnosis.Misconception, int, bool]],
 ) -> None:
     remembering = diagnosis.Evidence()
@@ -118,7 +118,7 @@ def test_what_an_explanation_remembers_changes_no_later_one(
         ({("c", "d"): 3, ("b", "c"): 1, ("a", "b"): 1}, "the result[('a', 'b')] is wrong"),
     ],
 )
-def test_a_dict_with_other_keys_is_told_by_its_keys(got: object, said: str) -> None:
+def test_oracle_names_the_keys_of_a_wrong_dict(got: object, said: str) -> None:
     counts = Oracle(lambda: {("a", "b"): 2, ("b", "c"): 1, ("c", "d"): 3})
     assert mismatch(counts, got).reason.startswith(said)
 
@@ -127,7 +127,7 @@ def count(text: str) -> dict[str, int]:
     return {letter: text.count(letter) for letter in dict.fromkeys(text)}
 
 
-def test_a_dict_is_the_same_in_whatever_order_it_was_filled() -> None:
+def test_oracle_ignores_the_order_of_a_dict() -> None:
     counts = Oracle(count)
 
     @counts.misconception
@@ -142,7 +142,7 @@ def test_a_dict_is_the_same_in_whatever_order_it_was_filled() -> None:
         assert mismatch(counts, {"c": 2, "a": 6, "b": 4}, "abcaab").misconception == "counts_twice"
 
 
-def test_a_number_that_no_tensor_holds_is_a_wrong_answer_as_any() -> None:
+def test_oracle_number_beyond_any_dtype_is_a_wrong_answer() -> None:
     lengths = Oracle(len)
     lengths.misconception(summed)
 
@@ -156,7 +156,7 @@ def test_a_number_that_no_tensor_holds_is_a_wrong_answer_as_any() -> None:
     assert mismatch(lengths, 5, "abc").misconception == ""
 
 
-def test_a_number_out_of_nowhere_is_no_idea(oracle: Oracle) -> None:
+def test_diagnosis_random_number_is_no_misconception(oracle: Oracle) -> None:
     found = mismatch(oracle, torch.tensor(99.0), torch.tensor([1.0, 2.0, 3.0]))
     assert (found.misconception, found.hint) == ("", "")
     assert found.got == "got 99"
@@ -172,11 +172,11 @@ def test_a_number_out_of_nowhere_is_no_idea(oracle: Oracle) -> None:
         (torch.tensor([1.0, 9.0]), "1 of 2 values wrong, the worst at index (1,)"),
     ],
 )
-def test_kind_then_shape_then_dtype_then_values(oracle: Oracle, got: object, said: str) -> None:
+def test_oracle_compares_kind_then_shape_then_dtype_then_values(oracle: Oracle, got: object, said: str) -> None:
     assert said in mismatch(oracle, got, torch.ones(2, 3)).reason
 
 
-def test_every_fool_is_noticed(oracle: Oracle) -> None:
+def test_decoys_are_all_noticed(oracle: Oracle) -> None:
     x = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
     for decoy in DECOYS.values():
         with running(Trial(decoy=decoy)):
@@ -184,12 +184,12 @@ def test_every_fool_is_noticed(oracle: Oracle) -> None:
     oracle.compare(mean_square(x), x)
 
 
-def test_an_idea_needs_a_hint(oracle: Oracle) -> None:
+def test_misconception_needs_a_hint(oracle: Oracle) -> None:
     with pytest.raises(ValueError, match="hint"):
         oracle.misconception(lambda x: x)
 
 
-def test_an_idea_that_gives_a_longer_list_is_recognised() -> None:
+def test_diagnosis_recognises_a_longer_list() -> None:
     oracle = Oracle(lambda n: list(range(n)))
     oracle.misconception(one_too_many)
     with pytest.raises(Mismatch) as wrong:
@@ -203,7 +203,9 @@ def one_too_many(n: int) -> list[int]:
     return list(range(n + 1))
 
 
-def test_who_holds_an_idea_answers_as_it_does_and_is_right_where_it_has_no_answer(oracle: Oracle) -> None:
+def test_misconception_program_answers_as_its_formula(oracle: Oracle) -> None:
+    """And is right where the formula has no answer."""
+
     def square_of_pairs(x: torch.Tensor) -> torch.Tensor:
         """You square pairs only."""
         first, second = x.unbind(-1)
@@ -216,7 +218,7 @@ def test_who_holds_an_idea_answers_as_it_does_and_is_right_where_it_has_no_answe
         mismatch(oracle, mean_square(pairs), pairs)
 
 
-def test_functions_among_the_inputs_are_told_apart() -> None:
+def test_oracle_distinguishes_functions_among_inputs() -> None:
     """Also when one is gone, with the submission that was asked about it, and the next one has its place in memory."""
     oracle = Oracle(lambda x, f: f(x))
     for number in range(20):
@@ -224,7 +226,7 @@ def test_functions_among_the_inputs_are_told_apart() -> None:
             oracle.compare(torch.full((2,), float(number)), torch.ones(2), lambda x, factor=number: x * factor)
 
 
-def test_what_another_oracle_saw_is_no_evidence() -> None:
+def test_diagnosis_ignores_answers_seen_by_another_oracle() -> None:
     """Also when a check makes its oracle for each example, and the next one has the place in memory of the last."""
     for _ in range(20):
         made = Oracle(mean_square)
@@ -238,7 +240,9 @@ def test_what_another_oracle_saw_is_no_evidence() -> None:
 
 
 @pytest.mark.parametrize("kwargs", [{"x": torch.ones(2)}, {}])
-def test_compare_gradients_refuses_what_it_would_not_compare(oracle: Oracle, kwargs: dict[str, torch.Tensor]) -> None:
+def test_oracle_compare_gradients_refuses_what_it_would_not_compare(
+    oracle: Oracle, kwargs: dict[str, torch.Tensor]
+) -> None:
     """A keyword tensor, or no tensor at all, would pass unseen."""
     with pytest.raises(TypeError, match="by position"):
         oracle.compare_gradients(lambda x: x, **kwargs)  # refused before anything is asked

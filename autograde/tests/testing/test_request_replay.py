@@ -69,7 +69,7 @@ class Squares:
         self.check: Check = check(points=1, examples=5)(squares).check  # type: ignore[attr-defined]
 
 
-def test_answers_that_have_passed_are_not_compared_again(forks_of: ForksOf) -> None:
+def test_request_replay_skips_answers_that_have_passed(forks_of: ForksOf) -> None:
     squares, one, other = Squares(), Evidence(), Evidence()
     first = verdict(squares.check, forks_of("def f(x):\n    return x * x"), one)
     ran = squares.ran
@@ -80,7 +80,7 @@ def test_answers_that_have_passed_are_not_compared_again(forks_of: ForksOf) -> N
     assert first[2] is not None
 
 
-def test_answers_that_pass_in_another_way_are_compared(forks_of: ForksOf) -> None:
+def test_request_replay_compares_answers_that_differ(forks_of: ForksOf) -> None:
     squares = Squares()
     verdict(squares.check, forks_of("def f(x):\n    return x * x"))
     ran = squares.ran
@@ -99,13 +99,13 @@ PROGRAMS = (
 
 
 @pytest.mark.parametrize("order", range(3))
-def test_who_came_before_changes_nobodys_verdict(forks_of: ForksOf, order: int) -> None:
+def test_request_replay_earlier_submissions_change_no_verdict(forks_of: ForksOf, order: int) -> None:
     shared = Squares().check
     for program in random.Random(order).sample(PROGRAMS * 2, 8):
         assert verdict(shared, forks_of(program)) == verdict(Squares().check, forks_of(program))
 
 
-def test_questions_that_depend_on_answers_are_asked_one_by_one(forks_of: ForksOf) -> None:
+def test_request_replay_sends_dependent_requests_one_by_one(forks_of: ForksOf) -> None:
     @given(st.integers(1, 100))
     def counts_down(student: Student, n: int) -> None:
         """asks with what it was told"""
@@ -131,7 +131,7 @@ def lending() -> tuple[Check, list[int]]:
     return check(points=1, examples=4)(doubled).check, calls  # type: ignore[attr-defined]
 
 
-def test_a_call_of_the_graders_function_is_answered_from_memory(forks_of: ForksOf) -> None:
+def test_request_replay_answers_a_known_callback_from_the_record(forks_of: ForksOf) -> None:
     made, calls = lending()
     source = "def f(n):\n    return double(n).item()"
     assert verdict(made, forks_of(source))[0] == ""
@@ -140,7 +140,7 @@ def test_a_call_of_the_graders_function_is_answered_from_memory(forks_of: ForksO
     assert len(calls) == before > 0
 
 
-def test_another_call_of_the_graders_function_is_answered_by_it(forks_of: ForksOf) -> None:
+def test_request_replay_calls_the_callback_for_other_arguments(forks_of: ForksOf) -> None:
     made, calls = lending()
     assert verdict(made, forks_of("def f(n):\n    return double(n).item()"))[0] == ""
     before = len(calls)
@@ -150,7 +150,7 @@ def test_another_call_of_the_graders_function_is_answered_by_it(forks_of: ForksO
     assert verdict(made, forks_of("def f(n):\n    return double(n).item() + double(1).item()"))[0] != ""
 
 
-def test_questions_and_answers_larger_than_a_pipe_pass_each_other(forks_of: ForksOf) -> None:
+def test_request_replay_frames_larger_than_a_pipe_do_not_deadlock(forks_of: ForksOf) -> None:
     @given(st.integers(1, 4))
     def large(student: Student, n: int) -> None:
         """sends and gets much"""
@@ -163,14 +163,14 @@ def test_questions_and_answers_larger_than_a_pipe_pass_each_other(forks_of: Fork
     assert made.script is not None
 
 
-def test_what_a_fool_was_told_is_not_remembered(forks_of: ForksOf) -> None:
+def test_request_replay_records_nothing_of_a_decoy(forks_of: ForksOf) -> None:
     squares, right = Squares(), "def f(x):\n    return x * x"
     assert verdict(squares.check, forks_of(right), decoy=decoy_named("the answer doubled"))[0] != ""
     assert verdict(squares.check, forks_of(right))[0] == ""
     assert verdict(squares.check, forks_of(right), decoy=decoy_named("zeros"))[0] != ""
 
 
-def test_no_more_is_held_than_should_be(forks_of: ForksOf, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_request_replay_memory_is_limited(forks_of: ForksOf, monkeypatch: pytest.MonkeyPatch) -> None:
     squares = Squares()
     right = verdict(squares.check, forks_of("def f(x):\n    return x * x"))
     ran = squares.ran
@@ -184,7 +184,7 @@ def test_no_more_is_held_than_should_be(forks_of: ForksOf, monkeypatch: pytest.M
     assert [len(got) for got in kept] == [1, 1, *[0] * 8]
 
 
-def test_what_is_forgotten_and_what_is_known_count_as_held(forks_of: ForksOf) -> None:
+def test_request_replay_memory_counts_forgotten_and_known_answers(forks_of: ForksOf) -> None:
     squares, right = Squares(), "def f(x):\n    return x * x"
     first, second = Evidence(), Evidence()
     verdict(squares.check, forks_of(right), first)

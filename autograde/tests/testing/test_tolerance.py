@@ -29,19 +29,19 @@ def verdict(got: torch.Tensor, x: torch.Tensor) -> Mismatch | None:
 
 
 @given(st.data(), DTYPES, SCALES)
-def test_another_order_of_operations_is_accepted(data: st.DataObject, dtype: torch.dtype, scale: float) -> None:
+def test_tolerance_accepts_another_order_of_operations(data: st.DataObject, dtype: torch.dtype, scale: float) -> None:
     x = data.draw(tensors((3, 5), dtype=dtype, scale=scale))
     assert verdict(softmax_by_hand(x), x) is None
 
 
 @given(st.data(), DTYPES)
-def test_a_wrong_formula_is_not(data: st.DataObject, dtype: torch.dtype) -> None:
+def test_tolerance_rejects_a_wrong_formula(data: st.DataObject, dtype: torch.dtype) -> None:
     x = data.draw(tensors((3, 5), dtype=dtype)) + torch.arange(5).to(dtype)
     assert verdict((x / 2).softmax(-1), x) is not None
 
 
 @given(tensors((4,), scale=1e-3))
-def test_nothing_but_rounding_is_allowed_in_a_value(x: torch.Tensor) -> None:
+def test_tolerance_allows_only_rounding(x: torch.Tensor) -> None:
     assert verdict(softmax(x) * (1 + 1e-4), x) is not None
 
 
@@ -49,14 +49,14 @@ def cancels(x: torch.Tensor) -> torch.Tensor:
     return x * 0
 
 
-def test_where_the_reference_is_exactly_zero_a_rounding_is_allowed_and_no_more() -> None:
+def test_tolerance_at_zero_allows_one_rounding() -> None:
     x = torch.tensor([3.0, -7.0])
     parts, answer = measure(cancels, (x,), {})
     assert difference(torch.tensor([4e-7, -4e-7]), Answer(answer, parts)) is None
     assert difference(torch.tensor([1e-4, 0.0]), Answer(answer, parts)) is not None
 
 
-def test_infinities_and_nans_must_be_where_they_belong() -> None:
+def test_tolerance_requires_infinities_and_nans_at_the_same_positions() -> None:
     oracle = Oracle(lambda x: x.log())
     x = torch.tensor([0.0, 1.0, -1.0])
     oracle.compare(torch.tensor([-torch.inf, 0.0, torch.nan]), x)
@@ -73,7 +73,9 @@ def test_infinities_and_nans_must_be_where_they_belong() -> None:
         raise AssertionError(f"{wrong} was accepted")
 
 
-def test_a_right_form_that_rounds_more_widens_the_tolerance_and_leaves_the_answer() -> None:
+def test_tolerance_is_widened_by_another_right_form() -> None:
+    """A right form that rounds more widens the tolerance and leaves the answer."""
+
     def precise(x: torch.Tensor) -> torch.Tensor:
         return x + 1
 
@@ -107,7 +109,7 @@ def centred_otherwise(x: torch.Tensor) -> torch.Tensor:
     dtype=DTYPES,
     wrong_by=st.floats(64.0, 1e6),
 )
-def test_where_everything_cancels_the_scale_of_the_inputs_decides(
+def test_tolerance_under_cancellation_follows_the_scale_of_the_inputs(
     value: float, width: int, dtype: torch.dtype, wrong_by: float
 ) -> None:
     """Constant rows minus their mean are exactly zero: another order may be some roundings off, a wrong one more."""
@@ -122,7 +124,7 @@ def test_where_everything_cancels_the_scale_of_the_inputs_decides(
 
 
 @given(tensors((2, 3), scale=1.0), st.integers(-6, 6), st.booleans())
-def test_the_tolerance_grows_with_the_inputs_and_only_with_them(x: torch.Tensor, power: int, constant: bool) -> None:
+def test_tolerance_grows_only_with_the_inputs(x: torch.Tensor, power: int, constant: bool) -> None:
     """For a linear function: twice the inputs, twice the room, also where the answer is zero everywhere."""
     x = x[:, :1].expand(2, 3).clone() if constant else x
     (one,), _ = measure(centred, (x,), {})
@@ -132,7 +134,7 @@ def test_the_tolerance_grows_with_the_inputs_and_only_with_them(x: torch.Tensor,
 
 
 @given(st.sampled_from([torch.float32, torch.float64]), st.integers(1, 5))
-def test_zeros_from_zeros_leave_no_room(dtype: torch.dtype, width: int) -> None:
+def test_tolerance_of_zeros_from_zeros_is_tiny(dtype: torch.dtype, width: int) -> None:
     x = torch.zeros(2, width, dtype=dtype)
     parts, answer = measure(centred, (x,), {})
     assert difference(torch.full_like(answer, 1e-30), Answer(answer, parts)) is not None

@@ -30,7 +30,7 @@ def verified(course: Course) -> Verification:
     return verify(course.open(SLUG), jobs=1)
 
 
-def test_a_sound_assignment(course: Course) -> None:
+def test_verify_accepts_a_sound_assignment(course: Course) -> None:
     told: list[tuple[int, int]] = []
     found = verify(course.open(SLUG), jobs=1, on_progress=lambda done, total: told.append((done, total)))
     assert told == [(number, len(told)) for number in range(1, len(told) + 1)]
@@ -48,14 +48,14 @@ def test_a_sound_assignment(course: Course) -> None:
     assert written["margins"][found.checks[0]]["wrong"]["program"] == "wrong/adds"
 
 
-def test_a_misconception_without_a_program_is_tried_by_its_own_answers(course: Course) -> None:
+def test_verify_tries_a_misconception_by_its_own_answers(course: Course) -> None:
     (course.root / TESTS / "wrong" / "adds.py").unlink()
     found = verified(course)
     assert problem_sentences(found.problems) == []
     assert list(found.kills) == ["rows_left_alone"]
 
 
-def test_without_wrong_programs_no_check_is_called_redundant(course: Course) -> None:
+def test_verify_calls_no_check_redundant_without_wrong_programs(course: Course) -> None:
     shutil.rmtree(course.open(SLUG).paths.wrong)
     found = verified(course)
     assert (found.kills, found.redundant) == ({}, [])
@@ -193,7 +193,7 @@ FAULTS: list[tuple[Change, str]] = [
 ]
 
 
-def test_a_right_program_may_be_flagged_and_a_flag_catches_no_wrong_one(course: Course) -> None:
+def test_verify_flags_do_not_count_as_catching(course: Course) -> None:
     flag = """
 from autograde.testing import contract
 
@@ -219,7 +219,7 @@ def test_own_steps(student, x, factor):
     assert problem_sentences(found.problems) == ["wrong/flagged_only.py gets full marks; no check catches it"]
 
 
-def test_one_broken_check_is_one_problem(course: Course) -> None:
+def test_verify_reports_a_broken_check_once(course: Course) -> None:
     _edit(f"{TESTS}/test_scale.py", "Oracle(lambda x, factor: x * factor)", "Oracle(lambda x, factor: x * facto)")(
         course.root
     )
@@ -228,7 +228,7 @@ def test_one_broken_check_is_one_problem(course: Course) -> None:
     assert f"broken: NameError: name 'facto' is not defined (hidden_tests/{SLUG}/test_scale.py:7)" in problem
 
 
-def test_what_is_verified_is_the_source_and_not_an_older_release(course: Course) -> None:
+def test_verify_uses_the_source_and_not_an_older_release(course: Course) -> None:
     release([course.open(SLUG)])
     _edit(f"source/{SLUG}.py", "assert scale(2, 3) == 6", "assert scale(2, 3) == 7")(course.root)
     assert any(
@@ -237,7 +237,7 @@ def test_what_is_verified_is_the_source_and_not_an_older_release(course: Course)
     )
 
 
-def test_a_line_of_the_solution_that_is_shown_elsewhere_is_noted(course: Course) -> None:
+def test_verify_notes_a_solution_line_that_is_shown_elsewhere(course: Course) -> None:
     _edit(f"source/{SLUG}.py", "# Write `scale`.", "# Write `scale`: product_of_both = x * factor")(course.root)
     found = verified(course)
     assert found.sound
@@ -246,6 +246,6 @@ def test_a_line_of_the_solution_that_is_shown_elsewhere_is_noted(course: Course)
 
 
 @pytest.mark.parametrize(("change", "said"), FAULTS, ids=[said[:40] for _, said in FAULTS])
-def test_each_fault_is_named(course: Course, change: Change, said: str) -> None:
+def test_verify_names_each_fault(course: Course, change: Change, said: str) -> None:
     change(course.root)
     assert any(said in problem for problem in problem_sentences(verified(course).problems))

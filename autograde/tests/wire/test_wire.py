@@ -31,14 +31,14 @@ SHAPES = st.lists(st.integers(0, 4), max_size=4).map(tuple)
 
 
 @given(VALUES)
-def test_any_plain_value_survives(value: Any) -> None:
+def test_wire_round_trips_any_plain_value(value: Any) -> None:
     again = wire.decode(wire.encode(value))
     assert again == value
     assert repr(again) == repr(value)
 
 
 @given(SHAPES, st.sampled_from(sorted(wire.DTYPES)), st.integers(0, 99))
-def test_any_tensor_survives_to_the_bit(shape: tuple[int, ...], dtype: str, seed: int) -> None:
+def test_wire_round_trips_any_tensor_bit_for_bit(shape: tuple[int, ...], dtype: str, seed: int) -> None:
     size = torch.Size(shape).numel() * wire.DTYPES[dtype].itemsize
     raw = torch.randint(0, 2 if dtype == "bool" else 256, (size,), generator=torch.Generator().manual_seed(seed)).to(
         torch.uint8
@@ -51,14 +51,14 @@ def test_any_tensor_survives_to_the_bit(shape: tuple[int, ...], dtype: str, seed
 
 
 @given(st.binary(max_size=200))
-def test_garbage_is_one_clear_error(data: bytes) -> None:
+def test_wire_garbage_is_one_clear_error(data: bytes) -> None:
     with pytest.raises(wire.WireError):
         wire.decode(data)
 
 
 @settings(max_examples=300)
 @given(st.data())
-def test_a_damaged_frame_is_a_value_or_one_clear_error(data: st.DataObject) -> None:
+def test_wire_damaged_frame_is_a_value_or_one_clear_error(data: st.DataObject) -> None:
     frame = bytearray(wire.encode({"a": [torch.ones(2, 3), 1, "text"], "b": (True, 2.5)}))
     for _ in range(data.draw(st.integers(1, 4))):
         frame[data.draw(st.integers(0, len(frame) - 1))] = data.draw(st.integers(0, 255))
@@ -82,7 +82,7 @@ def test_a_damaged_frame_is_a_value_or_one_clear_error(data: st.DataObject) -> N
         {"plain": "dict"},
     ],
 )
-def test_a_lie_about_a_value_is_refused_before_anything_is_allocated(node: Any) -> None:
+def test_wire_refuses_a_false_size_before_allocating(node: Any) -> None:
     import msgspec
 
     structure = msgspec.msgpack.encode(node)
@@ -90,7 +90,7 @@ def test_a_lie_about_a_value_is_refused_before_anything_is_allocated(node: Any) 
         wire.decode(wire.HEADER.pack(wire.MAGIC, len(structure), 0) + structure)
 
 
-def test_a_promised_gigabyte_is_refused_at_the_header() -> None:
+def test_wire_refuses_an_announced_gigabyte_at_the_header() -> None:
     read_fd, write_fd = os.pipe()
     channel = wire.Channel(read_fd, write_fd)
     os.write(write_fd, wire.HEADER.pack(wire.MAGIC, 10, 1 << 40))
@@ -100,13 +100,13 @@ def test_a_promised_gigabyte_is_refused_at_the_header() -> None:
 
 
 @pytest.mark.parametrize("thing", [object(), print, torch.eye(2).to_sparse(), [torch.empty(1, device="meta")]])
-def test_what_is_no_data_cannot_be_sent(thing: Any) -> None:
+def test_wire_refuses_objects_that_are_not_data(thing: Any) -> None:
     with pytest.raises(wire.WireError):
         wire.encode(thing)
 
 
 @pytest.mark.parametrize("tag", ["s", "d"])
-def test_keys_that_collide_cost_no_time(tag: str) -> None:
+def test_wire_refuses_colliding_keys_quickly(tag: str) -> None:
     """Python hashes -1 and -2 alike, so all these tuples have one hash: a table of them takes minutes to fill."""
     tuples = [["u", *(-1 - (number >> bit & 1) for bit in range(16))] for number in range(30_000)]
     node = [tag, *tuples] if tag == "s" else [tag, *(part for key in tuples for part in (key, None))]
@@ -117,13 +117,13 @@ def test_keys_that_collide_cost_no_time(tag: str) -> None:
     assert time.process_time() - start < 5
 
 
-def test_a_large_table_of_honest_keys_survives() -> None:
+def test_wire_round_trips_a_large_dict() -> None:
     merges = {(left, right): left * right for left in range(150) for right in range(-3, 150)}
     assert wire.decode(wire.encode(merges)) == merges
     assert wire.decode(wire.encode(set(merges))) == set(merges)
 
 
-def test_nesting_is_bounded() -> None:
+def test_wire_nesting_is_limited() -> None:
     value: list[Any] = []
     for _ in range(wire.MAX_DEPTH + 2):
         value = [value]
@@ -131,12 +131,12 @@ def test_nesting_is_bounded() -> None:
         wire.encode(value)
 
 
-def test_a_single_value_with_any_stride_survives() -> None:
+def test_wire_round_trips_a_single_value_with_any_stride() -> None:
     expanded = torch.tensor([2.5])[0].expand(1, 1)
     assert wire.decode(wire.encode(expanded)).tensor.tolist() == [[2.5]]
 
 
-def test_descriptors_wait_until_the_account_has_fewer_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sockets_send_descriptors_waits_while_too_many_are_in_flight(monkeypatch: pytest.MonkeyPatch) -> None:
     """Root's own processes are exempt from that limit, so the kernel's refusal is played."""
     refused, send = [errno.ETOOMANYREFS] * 3, socket.send_fds
 

@@ -21,7 +21,7 @@ def outputs_with(left: int) -> Outputs:
     return outputs
 
 
-def test_of_one_long_text_the_start_is_kept() -> None:
+def test_outputs_keep_the_start_of_a_long_text() -> None:
     outputs = outputs_with(1000)
     outputs.stream("stdout", "é" * 5000)
     outputs.stream("stdout", "more")
@@ -31,7 +31,7 @@ def test_of_one_long_text_the_start_is_kept() -> None:
     assert cut == CUT
 
 
-def test_many_small_texts_take_no_more_time_than_their_number() -> None:
+def test_outputs_many_small_texts_take_linear_time() -> None:
     outputs = outputs_with(CELL_BYTES)
     start = time.process_time()
     for _ in range(200_000):
@@ -41,7 +41,7 @@ def test_many_small_texts_take_no_more_time_than_their_number() -> None:
 
 
 @pytest.mark.parametrize("text", ["x", "█", "\U0001f600", "\ud800"])
-def test_a_cell_that_prints_all_it_may_costs_no_other_cell(run: Run, text: str) -> None:
+def test_outputs_of_a_full_cell_cost_no_other_cell(run: Run, text: str) -> None:
     """Bounded by bytes as they travel, not by characters: a bar of blocks takes three times as many."""
     running = run(f"for _ in range(20_000): print({text!r} * 100)", "x = 1\nprint('on')", output_bytes=4 << 20)
     assert running.problem == ""
@@ -52,20 +52,20 @@ def test_a_cell_that_prints_all_it_may_costs_no_other_cell(run: Run, text: str) 
     assert running.cells[1].outputs[0]["text"] == "on\n"
 
 
-def test_a_picture_that_fits_no_frame_is_left_out(run: Run) -> None:
+def test_outputs_omit_a_picture_larger_than_a_frame(run: Run) -> None:
     source = "from IPython.display import Image\nImage(b'\\x89PNG\\r\\n\\x1a\\n' + b'0' * 900_000)"
     running = run(source, "x = 1", output_bytes=8 << 20)
     assert running.problem == ""
     assert [output["text"] for output in running.cells[0].outputs] == [CUT]
 
 
-def test_after_the_notebooks_bound_nothing_more_is_kept(run: Run) -> None:
+def test_outputs_beyond_the_limit_of_the_notebook_are_dropped(run: Run) -> None:
     running = run("print('x' * 5000)", "print('y')", output_bytes=2000)
     assert running.cells[0].outputs[-1]["text"] == CUT
     assert running.cells[1].outputs == []
 
 
-def test_what_comes_after_an_exact_fit_is_left_out_with_a_word_too() -> None:
+def test_outputs_announce_a_cut_after_an_exact_fit() -> None:
     outputs = outputs_with(1000)
     outputs.stream("stdout", "x")
     outputs.stream("stdout", "x" * outputs.cell_left)
