@@ -59,7 +59,7 @@ def grade(
     address: str | None,
     as_json: bool,
 ) -> None:
-    """Grade what was handed in, and record it.
+    """Grade the submissions of an assignment, and record them.
 
     From submitted/<student>/<slug>/ into reports/, autograded/ and the gradebook; what has not changed is not run
     again. Exit status 1: somebody could not be graded, and is named with the reason.
@@ -131,7 +131,7 @@ def feedback(course: Course, slug: str) -> None:
 def report(course: Course, slugs: tuple[str, ...], formgrader: str) -> None:
     """Write the pages that TAs read.
 
-    reports/<slug>.html: wrong ideas and who holds them, hard checks, what needs a hand; and tables as CSV. Without a
+    reports/<slug>.html: misconceptions and who has them, hard checks, what needs a hand; and tables as CSV. Without a
     slug: the page of every graded assignment, and reports/term.html over all of them.
 
     Example: course report rmsnorm

@@ -117,7 +117,7 @@ def _timestamp_file(archive: Archive, own: list[Claim]) -> str:
 
 
 def _place(work: Work, handed_in: HandedIn, done: Collected) -> None:
-    """Write the file whole or not at all; the student's earlier one goes."""
+    """Write the file atomically; it replaces the student's earlier one."""
     refuse_name(handed_in.student)
     folder = work.paths.submitted(handed_in.student)
     refuse_links(folder, work.course.root / "submitted")

@@ -96,7 +96,7 @@ def _canvas(entry: Entry) -> list[Claim]:
 
 
 def _gradescope(metadata: bytes) -> Callable[[Entry], list[Claim]]:
-    """Gradescope names folders by submission; who handed in and when is in a file beside them. A group shares one."""
+    """Gradescope names folders by submission; a file beside them has submitters and times. A group shares one."""
     submissions = _submissions(metadata)
 
     def read(entry: Entry) -> list[Claim]:

@@ -14,7 +14,7 @@ from autograde.notebooks.repair import Repaired, is_locked, nbgrader_of
 
 
 def experiments_run(fixed: Repaired) -> dict[str, list[Any]]:
-    """Cell id -> its outputs as they were handed in, hostile; empty if the experiments have to run.
+    """Cell id -> its outputs as submitted, untrusted; empty if the experiments have to run.
 
     They need not run if the student ran all of them, unchanged, one after the other, after everything before them.
     """

@@ -1,4 +1,4 @@
-"""Turns what a student handed in, any bytes at all, into a notebook that is safe to run in the worker and to show.
+"""Turns a submitted file, any bytes at all, into a notebook that is safe to run in the worker and to show.
 
 Nothing of the submission survives but the text of its cells, their order and, where the release knows them, their
 names; and the outputs of the author's experiments at the end, to be shown. Everything else (metadata, other outputs,
@@ -71,7 +71,7 @@ class Submission:
     """what was repaired"""
     fingerprint: Fingerprint
     experiments: dict[str, list[Any]] = field(default_factory=dict)
-    """id -> outputs, as handed in and hostile, of the last cells, if they need not run again; see `experiments`"""
+    """id -> outputs, as submitted and untrusted, of the last cells, if they need not run again; see `experiments`"""
 
 
 def read_submission(path: Path, released_notebook: Path, student: str, slug: str, max_bytes: int) -> Submission:

@@ -19,7 +19,7 @@ def submission_for(work: Work, file: str | None = None) -> Submission:
 
 
 def solution_of(work: Work, drafted: Path) -> Submission:
-    """The instructor's own solution, handed in to `drafted`: a release may be older than what the source says now."""
+    """The instructor's own solution, submitted to `drafted`: a release may be older than what the source says now."""
     from autograde.notebooks.release import assemble
 
     return from_notebook(assemble(work, {}), drafted, "instructor", work.slug)

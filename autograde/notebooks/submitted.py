@@ -1,4 +1,4 @@
-"""Finds what students handed in, in nbgrader's folders submitted/<student>/<slug>/, and follows no link there.
+"""Finds what students submitted, in nbgrader's folders submitted/<student>/<slug>/, and follows no link there.
 
 A link would show a student any file that the grader may read, or hand in a classmate's work as their own: nbgrader
 copies a submission's other files into autograded/ and feedback/. Not covered: hard links, which only somebody with an

@@ -44,7 +44,7 @@ class Unfinished:
     """What somebody has to see to before the assignment is done, beside the answers to mark."""
 
     not_graded: Mapping[str, str] = field(default_factory=dict)
-    """who handed in and has no report -> why"""
+    """student who submitted and has no report -> why"""
     withheld: Sequence[str] = ()
     """whose latest grading met a broken check: their report, if there is one, is older"""
     changed: int = 0

@@ -48,7 +48,7 @@ class Grades:
     students: list[Any]
     assignments: list[Any]
     results: dict[tuple[str, str], Result]
-    """(assignment's name, student's id) -> result; nothing was handed in where there is none"""
+    """(assignment's name, student's id) -> result; nothing was submitted where there is none"""
 
     def points(self, assignment: Any, student: Any) -> str:
         """The score, or nothing, which other systems leave as it is."""
@@ -71,7 +71,7 @@ class _Export(ExportPlugin):  # type: ignore[misc]
 
 
 class NbgraderExport(_Export):
-    """The columns of nbgrader's CsvExportPlugin, with its zero for what was not handed in.
+    """The columns of nbgrader's CsvExportPlugin, with its zero for what was not submitted.
 
     Unlike the original it quotes, so that a name with a comma stays one cell, and asks the database once, not once for
     each student and assignment.

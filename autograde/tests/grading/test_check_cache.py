@@ -68,15 +68,15 @@ def kept(course: Course) -> list[Path]:
 
 def test_check_cache_second_run_draws_nothing_and_reports_the_same(course: Course) -> None:
     right, wrong = submissions(course, Kind.RIGHT), submissions(course, Kind.WRONG)
-    afresh, drawn = graded(course, wrong + right)
+    first_run, drawn = graded(course, wrong + right)
     assert drawn > 0
     assert len(kept(course)) == 1
     again, drawn = graded(course, right)
     assert drawn == 0
     shutil.rmtree(course.open(SLUG).paths.check_cache)
     several, _ = graded(course, right + wrong + right, jobs=2)
-    assert set(again) <= set(afresh) == set(several)
-    assert graded(course, wrong + right)[0] == afresh
+    assert set(again) <= set(first_run) == set(several)
+    assert graded(course, wrong + right)[0] == first_run
 
 
 def test_check_cache_is_rebuilt_for_changed_tests(course: Course) -> None:
@@ -98,10 +98,10 @@ def test_check_cache_stores_nothing_of_a_wrong_submission(course: Course) -> Non
 
 def test_check_cache_damaged_or_unwritable_costs_no_grade(course: Course) -> None:
     right = submissions(course, Kind.RIGHT)
-    afresh, _ = graded(course, right)
+    first_run, _ = graded(course, right)
     (file,) = kept(course)
     file.write_bytes(file.read_bytes()[:-1])
-    assert graded(course, right)[0] == afresh
+    assert graded(course, right)[0] == first_run
     shutil.rmtree(course.open(SLUG).paths.check_cache)
     course.open(SLUG).paths.check_cache.write_text("no folder")
-    assert graded(course, right)[0] == afresh
+    assert graded(course, right)[0] == first_run

@@ -79,7 +79,7 @@ def test_verdict_of_a_missing_name_says_what_stopped_its_cell(judged: Check) -> 
 
 
 def test_verdict_of_a_broken_check_can_be_stored(judged: Check) -> None:
-    """Half a character fits into no report, and a report that cannot be written stops the whole run."""
+    """A lone surrogate fits into no report, and a report that cannot be written stops the whole run."""
     verdict = failed(judged, ValueError("not a word: \ud800\x1b[2J"), Reveal.EXPECTED)
     assert verdict.outcome is Outcome.BROKEN
     assert b"not a word" in msgspec.json.encode(verdict)

@@ -1,4 +1,4 @@
-"""After a mended check: only what changed runs again, the change is there to review, and students see nothing of it."""
+"""After a check was fixed: only what changed runs again, the change is there to review, and students see nothing of it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def graded_state(course: Course, student: str) -> tuple[float, float | None, tim
 
 @pytest.fixture(scope="module")
 def regraded(checked_once: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Course, Done]:
-    """A class graded by a check that is too strict, marked, shown; then the check was mended and all graded again."""
+    """A class graded by a check that is too strict, marked, shown; then the check was fixed and all graded again."""
     course = released_copy(checked_once, tmp_path_factory.mktemp("regraded"))
     tests = course.open(SLUG).paths.hidden_tests / "test_scale.py"
     mended = tests.read_text()
@@ -98,7 +98,7 @@ def test_grade_changes_keep_manual_marks_extensions_and_late_policy(
 ) -> None:
     course, _ = regraded
     assert graded_state(course, "ada") == (5.5, 1.5, None, 0.0)
-    # Handed in 1.5 days late with a day of extension: one day begun, a tenth of what the work is worth now.
+    # Submitted 1.5 days late with a day of extension: one day begun, a tenth of what the work is worth now.
     assert graded_state(course, "late") == (5.5, 1.5, timedelta(days=1), pytest.approx(0.55))
 
 

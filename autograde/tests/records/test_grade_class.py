@@ -46,7 +46,7 @@ class FullMarks:
 
 @pytest.fixture
 def graders(released: Course, monkeypatch: pytest.MonkeyPatch) -> FullMarks:
-    """The class has handed in."""
+    """The class has submitted."""
     read: list[str] = []
 
     def noted(work: Work, student: str) -> Submission:

@@ -1,4 +1,4 @@
-"""What `course grade` records is what `nbgrader autograde` would, to the byte, with one commit for each student."""
+"""What `course grade` records is what `nbgrader autograde` would, byte for byte, with one commit for each student."""
 
 from __future__ import annotations
 

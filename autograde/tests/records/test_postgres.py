@@ -65,7 +65,7 @@ def server() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def course(server: str, tmp_path_factory: pytest.TempPathFactory) -> Course:
-    """Two assignments, released into the server's gradebook; four students handed in both."""
+    """Two assignments, released into the server's gradebook; four students submitted both."""
     made = make_checked_course(tmp_path_factory.mktemp("postgres"))
     shutil.copy(made.open(SLUG).paths.source, made.root / "source" / f"{OTHER}.py")
     shutil.copytree(made.open(SLUG).paths.hidden_tests, made.root / "hidden_tests" / OTHER)

@@ -1,4 +1,4 @@
-"""The oracle says what is wrong, and names a wrong idea only when it is the one idea left."""
+"""The oracle says what is wrong, and names a misconception only when it is the only one left."""
 
 from __future__ import annotations
 
