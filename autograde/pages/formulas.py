@@ -5,6 +5,9 @@ A student's prose keeps its TeX as text: it is untrusted.
 
 from __future__ import annotations
 
+import html
+import re
+
 import nh3
 from math_core import LatexError, LatexToMathML
 
@@ -13,7 +16,9 @@ MATH_TAGS = {
     "mstyle", "msub", "msubsup", "msup", "mtable", "mtd", "mtext", "mtr", "munder", "munderover",
 }  # fmt: skip
 MATH_ATTRIBUTES = {
-    "div": {"tabindex"},  # around a formula that may be wider than a phone, and is scrolled by keyboard too
+    # Around a formula that may be wider than a phone, and is scrolled by keyboard too.
+    "div": {"tabindex"},
+    "span": {"tabindex"},
     "math": {"display"},
     "menclose": {"notation"},
     "mfrac": {"linethickness"},
@@ -25,6 +30,7 @@ MATH_ATTRIBUTES = {
     "mtable": {"displaystyle", "scriptlevel"},
     "munder": {"accentunder"},
 }
+TAG = re.compile("<[^>]*>")
 _CONVERTER = LatexToMathML(fancy_error=False)
 
 
@@ -36,3 +42,8 @@ def mathml(tex: str, block: bool = False) -> str:
         return ""
     cleaned: str = nh3.clean(drawn, tags=MATH_TAGS, attributes=MATH_ATTRIBUTES)
     return cleaned
+
+
+def visible_symbols(drawn: str) -> str:
+    """The symbols and text that a reader sees of a formula in MathML."""
+    return "".join(html.unescape(TAG.sub("", drawn)).split())

@@ -19,13 +19,15 @@ from autograde.notebooks.repair import is_locked
 from autograde.notebooks.source import CHECKS
 from autograde.pages.display import ATTRIBUTES, TAGS, only_safe_urls, template
 from autograde.pages.feedback import count_outcomes, find_first_to_fix, points_text, problem_text
-from autograde.pages.formulas import MATH_ATTRIBUTES, MATH_TAGS, mathml
+from autograde.pages.formulas import MATH_ATTRIBUTES, MATH_TAGS, mathml, visible_symbols
 from autograde.report import Report
 from autograde.text import plain
 
 MAX_PROBLEMS = 12
 MAX_LINES = 40
 """of an output that are shown at once, since the report on the answer is below it"""
+MOST_SYMBOLS = 24
+"""of a formula within a line, which no browser wraps; a longer one scrolls by itself where the screen is narrower"""
 MAX_CELL = 100_000
 """characters of a cell that are shown; more is no answer but an attack on the reader's browser"""
 OPENINGS = ("\\begin{", "\\\\[", "\\\\(")
@@ -159,7 +161,10 @@ class _Renderer(IPythonRenderer):
         self.drawn = drawn
 
     def inline_math(self, body: str) -> str:
-        return (self.drawn and mathml(body)) or f'<code class="tex">{html.escape(body)}</code>'
+        if drawn := self.drawn and mathml(body):
+            long = len(visible_symbols(drawn)) > MOST_SYMBOLS
+            return f'<span class="formula" tabindex="0">{drawn}</span>' if long else drawn
+        return f'<code class="tex">{html.escape(body)}</code>'
 
     def block_math(self, body: str) -> str:
         if drawn := self.drawn and mathml(body, block=True):
@@ -169,7 +174,7 @@ class _Renderer(IPythonRenderer):
 
 def clean(text: str, pictures: bool = False, formulas: bool = False) -> Markup:
     """A piece of HTML with harmless, closed tags only; also images that lie in the page, or MathML, if asked for."""
-    classes = {"code": {"tex"}, "div": {"exercise-report", "formula", "pictures"}}
+    classes = {"code": {"tex"}, "div": {"exercise-report", "formula", "pictures"}, "span": {"formula"}}
     attributes = {**ATTRIBUTES, "details": {"open"}, "img": {"alt", "src"}, **(MATH_ATTRIBUTES if formulas else {})}
     cleaned = nh3.clean(
         text,

@@ -64,3 +64,10 @@ def test_formula_that_never_ends_takes_no_time(opening: str) -> None:
     start = time.process_time()
     assert "<pre>" in prose(opening * (100_000 // len(opening))) or "$" in opening
     assert time.process_time() - start < 10  # 100 000 characters took minutes
+
+
+@pytest.mark.parametrize(
+    ("tex", "scrolls"), [("x^2", False), (r"\min(\rho A, \mathrm{clamp}(\rho, 1-c, 1+c) A)", True)]
+)
+def test_formula_within_a_line_scrolls_by_itself_if_it_is_long(tex: str, scrolls: bool) -> None:
+    assert ('<span class="formula" tabindex="0"><math>' in prose(f"with ${tex}$ here", staff=True)) is scrolls
