@@ -1,1 +1,1 @@
-"""A simulated class in a copy of a course: what `course demo` and the benchmarks grade."""
+"""A simulated class in a copy of a course, which `course demo` and the benchmarks grade."""

@@ -1,4 +1,4 @@
-"""Copies a course without anything that releasing and grading made of it."""
+"""Copies a course without the files that releasing and grading wrote."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COURSE = replace(COURSE, db_url="")
 
 
 def copy_course(course: Course, into: Path) -> Course:
-    """Copy what the author of `course` wrote to `into`. The copy always has a gradebook of its own."""
+    """Copy the author's files of `course` to `into` and load the copy, which always has its own gradebook."""
     into.mkdir(parents=True, exist_ok=True)
     for part in course_parts(course):
         if part.is_dir():
@@ -33,6 +33,6 @@ def copy_course(course: Course, into: Path) -> Course:
 
 
 def course_parts(course: Course) -> Iterator[Path]:
-    """The configurations, with any Python file beside them that they may read, and the author's folders."""
+    """Yield the Python files at the course's root, which the configuration may import, and the author's folders."""
     yield from course.root.glob("*.py")
     yield from (folder for name in FOLDERS if (folder := course.root / name).is_dir())

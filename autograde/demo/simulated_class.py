@@ -1,4 +1,4 @@
-"""Submits for a simulated class: right, wrong, unfinished, broken, late and damaged work."""
+"""Writes the submissions of a simulated class: right, wrong, unfinished, broken, late and damaged ones."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CRASH = "\n\nimport ctypes\nctypes.string_at(0)\n"
 
 
 def submit_class(work: Work, wrong: int) -> None:
-    """Write submitted/<student>/<slug>/ for one student per kind of work, with at most `wrong` wrong programs."""
+    """Write submitted/<student>/<slug>/ for one student per kind of submission, with at most `wrong` wrong programs."""
     untouched = nbformat.read(draft(work), as_version=4)
     solution = assemble(work, {})
     for student, program in chosen_programs(work, wrong).items():
@@ -37,7 +37,7 @@ def submit_class(work: Work, wrong: int) -> None:
 
 
 def submit(work: Work, student: str, notebook: NotebookNode, days_late: float = ON_TIME_DAYS) -> None:
-    """Write one submission, with its time if the assignment has a due date."""
+    """Write one submission, and its timestamp if the assignment has a due date."""
     folder = work.paths.submitted(student)
     folder.mkdir(parents=True)
     nbformat.write(notebook, folder / f"{work.slug}.ipynb")
@@ -47,31 +47,31 @@ def submit(work: Work, student: str, notebook: NotebookNode, days_late: float = 
 
 
 def chosen_programs(work: Work, wrong: int) -> dict[str, Path]:
-    """Student -> program: all of the assignment's right programs and at most `wrong` of its wrong ones."""
+    """Return student -> program: all right programs of the assignment and at most `wrong` of its wrong ones."""
     right_programs, wrong_programs = (sorted(folder.glob("*.py")) for folder in (work.paths.right, work.paths.wrong))
     chosen = [*right_programs, *spread(wrong_programs, wrong)]
     return {f"{path.parent.name}-{path.stem.replace('_', '-')}": path for path in chosen}
 
 
 def spread(items: list[Path], most: int) -> list[Path]:
-    """At most `most` of the items, evenly over all."""
+    """Return at most `most` items, evenly spaced over the list."""
     return [items[index * len(items) // most] for index in range(most)] if most < len(items) else items
 
 
 def answers_of(notebook: NotebookNode) -> dict[str, str]:
-    """grade_id -> source of every code cell that a student writes."""
+    """Return grade_id -> source of every code cell that a student writes."""
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     return {cell.id: cell.source for cell in code if nbgrader_of(cell).get("solution")}
 
 
 def later_half(answers: dict[str, str]) -> dict[str, str]:
-    """The later half of the answers; of a single one, that one."""
+    """Return the second half of the answers; with an odd number, including the middle one."""
     names = list(answers)
     return {name: answers[name] for name in names[len(names) // 2 :]}
 
 
 def broken_answers(answers: dict[str, str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """(student, replacements) for each way in which the last answer cannot run; none without a code answer."""
+    """Yield (student, replacements) for each way in which the last code answer can fail to run."""
     for name, answer in list(answers.items())[-1:]:
         yield "syntax-error", {name: "def broken(:\n"}
         yield "endless-loop", {name: answer + LOOP}
@@ -79,7 +79,7 @@ def broken_answers(answers: dict[str, str]) -> Iterator[tuple[str, dict[str, str
 
 
 def damaged(notebook: NotebookNode) -> NotebookNode:
-    """The same notebook with invented nbgrader metadata in every cell."""
+    """Return the notebook with forged nbgrader metadata in every cell."""
     changed = copy.deepcopy(notebook)
     for cell in changed.cells:
         cell.metadata = NotebookNode(nbgrader={"grade": "yes", "points": 1000})

@@ -1,1 +1,1 @@
-"""Submissions from a learning platform's archive into submitted/; the archive is not trusted."""
+"""Imports submissions from a learning platform's archive, which is untrusted, into submitted/."""

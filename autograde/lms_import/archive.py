@@ -1,7 +1,8 @@
-"""Reads zip archives that strangers had a hand in: nothing is unpacked, every name is checked, every size is bounded.
+"""Reads untrusted zip archives: nothing is unpacked to disk, every name is checked, every size is bounded.
 
-A learning platform makes the archive, students choose the names and the bytes inside. One bad entry is refused with a
-sentence that names it and costs only itself. Opening takes memory in proportion to the file, never more.
+The learning platform makes the archive, but students choose the names and contents of the files in it. A bad entry is
+refused with a sentence that names it; the other entries are still read. Opening takes memory in proportion to the size
+of the archive.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, Ov
 
 
 class ArchiveError(CourseError):
-    """The archive as a whole cannot be read."""
+    """The archive cannot be read."""
 
 
 class EntryError(Exception):
-    """One entry is refused; the text is a sentence that names it."""
+    """One entry is refused; the message is a sentence that names it."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,10 @@ class Entry:
 
 
 class Archive:
-    """An open zip file; use it as a context."""
+    """An open zip file; use it in a `with` statement."""
 
     def __init__(self, path: Path) -> None:
-        """ArchiveError if `path` is no zip file that can be read."""
+        """Open the zip file at `path`. ArchiveError if it cannot be read."""
         try:
             self._zip = zipfile.ZipFile(path)
         except FileNotFoundError:
@@ -75,7 +76,7 @@ class Archive:
         self._refuse_duplicates()
 
     def read(self, entry: Entry, max_bytes: int) -> bytes:
-        """The entry's bytes; EntryError if they are damaged, encrypted or more than `max_bytes`."""
+        """Return the entry's bytes. EntryError if they are damaged, encrypted or more than `max_bytes`."""
         info, said = entry.info, _quoted(entry.name)
         if info.flag_bits & ENCRYPTED:
             raise EntryError(f"{said} is encrypted; ask for it without a password.")
@@ -107,7 +108,7 @@ class Archive:
 
 
 def _checked_name(info: zipfile.ZipInfo) -> str:
-    """The entry's name; empty for a folder and for what an operating system leaves. EntryError if it is hostile."""
+    """Return the entry's name; empty for a folder or a hidden or __MACOSX file. EntryError if the name is unsafe."""
     name = _decoded_name(info)
     said = _quoted(name)
     if any(unicodedata.category(character) in ("Cc", "Cf", "Cs") for character in name):
@@ -127,7 +128,7 @@ def _checked_name(info: zipfile.ZipInfo) -> str:
 
 
 def _decoded_name(info: zipfile.ZipInfo) -> str:
-    """zipfile takes a name without the UTF-8 mark for code page 437; most such names are UTF-8 all the same."""
+    """Decode the entry's name. zipfile reads names without the UTF-8 flag as code page 437; most of them are UTF-8."""
     name = info.orig_filename
     if info.flag_bits & UTF8_NAME or name.isascii():
         return name
@@ -138,5 +139,5 @@ def _decoded_name(info: zipfile.ZipInfo) -> str:
 
 
 def _quoted(name: str) -> str:
-    """For a message: every character that does not print is escaped."""
+    """Quote a name for a message; non-printable characters are escaped."""
     return repr(name if len(name) <= 120 else name[:120] + "…")

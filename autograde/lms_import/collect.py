@@ -1,7 +1,7 @@
-"""Puts an archive from a learning platform into nbgrader's folders: submitted/<student>/<slug>/<slug>.ipynb (or .py).
+"""Imports a learning platform's archive into nbgrader's folders: submitted/<student>/<slug>/<slug>.ipynb (or .py).
 
-Known layouts: nbgrader's own folders, and what Canvas, Moodle and Gradescope give for "download all submissions".
-Students are found in the gradebook (`nbgrader db student import`) by the platform's number, by name or by e-mail.
+Supported layouts: nbgrader's folders, and the archives that Canvas, Moodle and Gradescope make of all submissions.
+Students are looked up in the gradebook (`nbgrader db student import`) by the platform's number, name or e-mail address.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ class HandedIn:
     suffix: str
     data: bytes
     timestamp: str
-    """as nbgrader reads it; empty if the archive does not say"""
+    """in the format of nbgrader's timestamp.txt; empty if the archive has no time"""
 
 
 @dataclass
 class Collected:
-    """What became of an archive."""
+    """The result of importing an archive."""
 
     new: list[str] = field(default_factory=list)
     """students"""
     replaced: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
-    """a sentence for each thing that was not taken"""
+    """one sentence for each file that was not imported"""
     notes: list[str] = field(default_factory=list)
 
 
 def collect(work: Work, path: Path) -> Collected:
-    """Take every submission of `slug` out of the zip at `path`. ArchiveError if it is none."""
+    """Import all submissions in the zip at `path`. ArchiveError if the archive cannot be read."""
     done = Collected()
     for handed_in in handed_in_through(work, path, done):
         try:
@@ -58,7 +58,7 @@ def collect(work: Work, path: Path) -> Collected:
 
 
 def handed_in_through(work: Work, path: Path, done: Collected) -> Iterator[HandedIn]:
-    """Each student's file, one at a time in memory; what is refused is told to `done`."""
+    """Yield each student's file, with one file in memory at a time; refused files are recorded in `done`."""
     limit = work.limits.notebook_bytes
     with Archive(path) as archive:
         done.refused += archive.refused
@@ -78,7 +78,7 @@ def handed_in_through(work: Work, path: Path, done: Collected) -> Iterator[Hande
 
 
 def _by_student(claims: Iterable[Claim], roster: Roster, done: Collected) -> Iterator[tuple[str, list[Claim]]]:
-    """Files by student; two people who would share a folder are refused, both."""
+    """Yield the files of each student. If two people map to one student id, both are refused."""
     files: dict[str, dict[str, list[Claim]]] = defaultdict(lambda: defaultdict(list))
     unknown: dict[str, str] = {}
     for claim in claims:
@@ -95,7 +95,7 @@ def _by_student(claims: Iterable[Claim], roster: Roster, done: Collected) -> Ite
 
 
 def _the_notebook(own: list[Claim], slug: str) -> Claim:
-    """The file to grade: the one that is named as it should be, else the only notebook, else the only script."""
+    """Choose the file to grade: a notebook, else a script; the one named after the assignment, else the only one."""
     candidates = [claim for claim in own if Path(claim.file).suffix in SUFFIXES]
     named = [claim for claim in candidates if claim.stem == slug]
     for suffix in SUFFIXES:
@@ -111,13 +111,13 @@ def _the_notebook(own: list[Claim], slug: str) -> Claim:
 
 
 def _timestamp_file(archive: Archive, own: list[Claim]) -> str:
-    """nbgrader's own folders say when in a file of its own."""
+    """Read timestamp.txt, in which nbgrader stores the time of submission; empty if there is none."""
     found: list[Entry] = [claim.entry for claim in own if claim.file == "timestamp.txt"]
     return archive.read(found[0], 100).decode("utf-8", "replace").strip() if found else ""
 
 
 def _place(work: Work, handed_in: HandedIn, done: Collected) -> None:
-    """Write the file atomically; it replaces the student's earlier one."""
+    """Write the file atomically; it replaces the student's earlier submission."""
     refuse_name(handed_in.student)
     folder = work.paths.submitted(handed_in.student)
     refuse_links(folder, work.course.root / "submitted")

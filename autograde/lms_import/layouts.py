@@ -1,4 +1,4 @@
-"""Whose each file of an archive is, by the way that learning platforms name what they pack."""
+"""Finds the student of each file in an archive from the names that learning platforms give to files."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from pathlib import PurePosixPath
 from autograde.lms_import.archive import Archive, ArchiveError, Entry, EntryError
 
 SUFFIXES = (".ipynb", ".py")
-# <name>_<LATE_><user>_<submission>_<file>, flat; letters of the name run together. Canvas, "Download Submissions".
+# Canvas, "Download Submissions": <name>_<LATE_><user>_<submission>_<file>, without folders; the name has no spaces.
 CANVAS = re.compile(r"(?P<name>[^_/]*)_(?P<late>LATE_)?(?P<number>\d+)_\d+_(?P<file>[^/]+)")
-# <full name>_<number>_assignsubmission_file(_)/<file>, or flat with another underscore. Moodle, mod/assign.
+# Moodle, mod/assign: <full name>_<number>_assignsubmission_file(_)/<file>, or an underscore instead of the slash.
 MOODLE = re.compile(r"(?:.*/)?(?P<name>[^/]+?)_(?P<number>\d+)_assignsubmission_file(?:_?/|_)(?P<file>[^/]+)")
 GRADESCOPE = re.compile(r"(?:.*/)?(?P<submission>submission_\d+)/(?P<file>.+)")
 NBGRADER = r"(?:.*/)?(?P<student>[^/]+)/{slug}/(?P<file>[^/]+)"
-# A name that was taken gets a number: `rmsnorm-1.ipynb` from Canvas, `rmsnorm (1).ipynb` from a browser.
+# The number added to a name that is already used: `rmsnorm-1.ipynb` by Canvas, `rmsnorm (1).ipynb` by a browser.
 NUMBERED = re.compile(r"(?:-\d+| ?\(\d+\))$")
 
 
 @dataclass(frozen=True)
 class Person:
-    """A student in the platform's words; what it does not say is empty."""
+    """A student as the platform describes them; unknown fields are empty."""
 
     key: str
-    """tells people of one archive apart"""
+    """unique for each person in one archive"""
     student: str = ""
     """the id that the course uses"""
     number: str = ""
-    """the platform's own, the same in every assignment"""
+    """the platform's user number, the same in all assignments"""
     name: str = ""
     email: str = ""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A file and whose it is."""
+    """A file and the person who submitted it."""
 
     person: Person
     file: str
@@ -53,7 +53,10 @@ class Claim:
 
 
 def claims_in(archive: Archive, slug: str, max_metadata: int) -> tuple[list[Claim], list[str]]:
-    """Whose each file is, and the notebooks and scripts that are nobody's. ArchiveError without a way to tell."""
+    """Return the files with their students, and the names of notebooks and scripts that match no layout.
+
+    ArchiveError if Gradescope's metadata cannot be read.
+    """
     metadata = [entry for entry in archive.entries if entry.name.endswith("submission_metadata.yml")]
     readers: list[Callable[[Entry], list[Claim]]] = [_nbgrader(slug), _moodle, _canvas]
     if metadata:
@@ -82,7 +85,7 @@ def _nbgrader(slug: str) -> Callable[[Entry], list[Claim]]:
 
 
 def _moodle(entry: Entry) -> list[Claim]:
-    """Moodle's number is of this assignment alone, so that it tells people apart but names nobody."""
+    """Read a Moodle name. Its number differs between assignments: it is a unique key, but not the student's number."""
     found = MOODLE.fullmatch(entry.name)
     return [Claim(Person(key=found["number"], name=found["name"]), found["file"], entry)] if found else []
 
@@ -96,7 +99,10 @@ def _canvas(entry: Entry) -> list[Claim]:
 
 
 def _gradescope(metadata: bytes) -> Callable[[Entry], list[Claim]]:
-    """Gradescope names folders by submission; a file beside them has submitters and times. A group shares one."""
+    """Return a reader for Gradescope, which names folders by submission.
+
+    The metadata file lists the submitters of each submission, several for a group, and its time.
+    """
     submissions = _submissions(metadata)
 
     def read(entry: Entry) -> list[Claim]:
@@ -111,14 +117,14 @@ def _gradescope(metadata: bytes) -> Callable[[Entry], list[Claim]]:
 
 @dataclass
 class _Submission:
-    """What submission_metadata.yml says of one submission."""
+    """One submission in submission_metadata.yml."""
 
     people: list[dict[str, str]] = field(default_factory=list)
     timestamp: str = ""
 
 
 def _submissions(metadata: bytes) -> dict[str, _Submission]:
-    """Read line by line: YAML's own readers can be made to crash or to fill any memory by a few lines."""
+    """Parse the metadata line by line, because a few hostile lines can crash a YAML parser or exhaust the memory."""
     found: dict[str, _Submission] = {}
     now, listing = _Submission(), False
     for line in metadata.decode("utf-8", "replace").splitlines():
@@ -137,7 +143,7 @@ def _submissions(metadata: bytes) -> dict[str, _Submission]:
 
 
 def _scalar(text: str) -> str:
-    """A YAML value on one line: plain, in single quotes, or in double quotes, which are JSON's."""
+    """Parse a YAML value on one line: plain, in single quotes, or in double quotes, which are read as JSON."""
     text = text.strip()
     if text[:1] == text[-1:] == "'" and len(text) > 1:
         return text[1:-1].replace("''", "'")
@@ -155,7 +161,7 @@ def _submitter(person: dict[str, str]) -> Person:
 
 
 def _utc(when: str) -> str:
-    """`2027-02-14 23:31:00.5 +01:00` as nbgrader's timestamp.txt; empty if it is no time."""
+    """Convert `2027-02-14 23:31:00.5 +01:00` to the format of nbgrader's timestamp.txt; empty if it is not a time."""
     found = re.fullmatch(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.\d+)? ?(Z|UTC|[+-]\d\d:?\d\d)?", _scalar(when))
     if not found:
         return ""

@@ -1,4 +1,4 @@
-"""nbgrader's zip_collect with the readers of `course collect`, for downloaded/<slug>/archive/*.zip."""
+"""Plugins that let nbgrader's zip_collect read downloaded/<slug>/archive/*.zip as `course collect` does."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from autograde.notebooks.nbgrader_settings import here
 
 
 class SafeExtractor(ExtractorPlugin):  # type: ignore[misc]
-    """Unpacks only what `course collect` takes, as extracted/<student>/<slug>.ipynb. Other files are left alone."""
+    """Unpacks only the files that `course collect` imports, to extracted/<student>/<slug>.ipynb or .py."""
 
     def extract(self, archive_path: str, extracted_path: str) -> None:
         slug = self.parent.coursedir.assignment_id
@@ -32,7 +32,7 @@ class SafeExtractor(ExtractorPlugin):  # type: ignore[misc]
 
 
 class FolderCollector(FileNameCollectorPlugin):  # type: ignore[misc]
-    """Reads whose a file is from the folder that SafeExtractor put it into."""
+    """Finds a file's student from the name of the folder that SafeExtractor wrote it to."""
 
     def collect(self, submitted_file: str) -> dict[str, str] | None:
         file = Path(submitted_file)

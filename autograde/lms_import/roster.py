@@ -1,4 +1,4 @@
-"""Who a learning platform means: its numbers, names and e-mails, and the course's student ids."""
+"""Maps a learning platform's numbers, names and e-mail addresses to the course's student ids."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SAFE_ID = re.compile(r"\w[\w.@-]{0,63}")
 
 
 class RosterError(Exception):
-    """Nobody, or more than one, may be meant; the text is a sentence."""
+    """No student id, or more than one, matches a person; the message is a sentence."""
 
 
 @dataclass
@@ -28,7 +28,7 @@ class Roster:
 
     @classmethod
     def of(cls, course: Course) -> Roster:
-        """Empty without a gradebook."""
+        """Read the students from the gradebook; the roster is empty if there is no gradebook."""
         from autograde.records.database import CourseGradebook, database_errors, has_gradebook
 
         roster = cls()
@@ -49,7 +49,7 @@ class Roster:
             self.by_name[_folded(name)].add(student)
 
     def student(self, person: Person) -> str:
-        """Their id in the course; for somebody who is not in the gradebook, one made from what the platform says."""
+        """Return the person's student id; if they are not in the gradebook, make one from the platform's data."""
         if person.student:
             return _safe(person.student)
         for found in (self.by_number.get(person.number), self.by_email.get(person.email.casefold())):
@@ -64,7 +64,7 @@ class Roster:
 
 
 def _safe(student: str) -> str:
-    """An id that is a folder's name and means nothing to a shell, a pattern or a page."""
+    """Return the id if it is safe as a folder name, in a shell, in a glob pattern and in HTML; else RosterError."""
     if not SAFE_ID.fullmatch(student) or unicodedata.normalize("NFC", student) != student:
         raise RosterError(f"{student!r}: no student id; use letters, digits and . _ - @, at most 64.")
     return student

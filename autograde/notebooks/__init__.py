@@ -1,1 +1,1 @@
-"""Notebooks in and out: what an instructor writes, what students get, what they hand in."""
+"""Notebooks: the instructor's source, the released notebook, and the submitted notebook."""

@@ -1,4 +1,4 @@
-"""Which files of the course the hidden tests of an assignment import, directly or through one another."""
+"""Finds the course files that an assignment's hidden tests import, directly or indirectly."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from autograde.course import Work
 
 
 def checks_files(work: Work) -> list[Path]:
-    """The hidden tests and those parts of the reference that they are built on, in order of their paths."""
+    """Return the hidden tests and all course files that they import, sorted by path."""
     found: set[Path] = set()
     waiting = list(work.paths.hidden_tests.glob("*.py"))
     while waiting:
@@ -23,7 +23,7 @@ def checks_files(work: Work) -> list[Path]:
 
 
 def _imported(file: Path, root: Path) -> Iterator[Path]:
-    """The course's own files that `file` imports; packages on the way count, since importing runs them."""
+    """Yield the course files that `file` imports, including parent packages, because importing runs them."""
     package = file.parent.relative_to(root).parts
     for level, words in _names(file, file.stat().st_mtime_ns):
         name = (*package[: len(package) - level + 1], *words) if level else words
@@ -34,11 +34,14 @@ def _imported(file: Path, root: Path) -> Iterator[Path]:
 
 @lru_cache(maxsize=1024)
 def _names(file: Path, changed_ns: int) -> list[tuple[int, tuple[str, ...]]]:
-    """(leading dots, words) of every module that `file` may import; also those that are only names in a module."""
+    """Return (leading dots, name parts) of each import in `file`.
+
+    An imported name may be a module or an attribute of one; both are returned.
+    """
     names: list[tuple[int, tuple[str, ...]]] = []
     try:
         tree = ast.parse(file.read_bytes())
-    except (SyntaxError, ValueError):  # whoever imports it says so, and where
+    except (SyntaxError, ValueError):  # the import itself will report the error and its line
         return names
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

@@ -1,6 +1,7 @@
-"""The author's experiments behind the last answer: they train, draw and print, and no check looks at them.
+"""Decides whether the experiment cells of a submission must run again.
 
-They take longer than all checks together. What they showed when the student ran them is in the file.
+Experiments are the author's cells after the last answer: they train, plot and print, and no check uses them. They often
+take longer than all checks together, and the submitted file already contains the outputs of the student's own run.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from autograde.notebooks.repair import Repaired, is_locked, nbgrader_of
 
 
 def experiments_run(fixed: Repaired) -> dict[str, list[Any]]:
-    """Cell id -> its outputs as submitted, untrusted; empty if the experiments have to run.
+    """Return cell id -> submitted outputs, which are untrusted; empty if the experiments must run.
 
-    They need not run if the student ran all of them, unchanged, one after the other, after everything before them.
+    They need not run if the student ran all of them unchanged, in order, and after all earlier cells.
     """
     code = [cell for cell in fixed.notebook.cells if cell.cell_type == "code"]
     last = list(takewhile(_is_experiment, reversed(code)))[::-1]
@@ -36,7 +37,7 @@ def _is_experiment(cell: NotebookNode) -> bool:
 
 
 def _run_unchanged(fixed: Repaired, cell: NotebookNode) -> int | None:
-    """When the cell was run, counted in cells; None if it was not, or was another one."""
+    """Return the submitted execution count; None if the cell was not run or was changed."""
     handed_in = fixed.origin.get(cell.id)
     if handed_in is None or handed_in.source.strip() != cell.source.strip():
         return None

@@ -1,8 +1,8 @@
-"""Turns a submitted file, any bytes at all, into a notebook that is safe to run in the worker and to show.
+"""Turns a submitted file, whatever its bytes, into a notebook that is safe to run in the worker and to display.
 
-Nothing of the submission survives but the text of its cells, their order and, where the release knows them, their
-names; and the outputs of the author's experiments at the end, to be shown. Everything else (metadata, other outputs,
-attachments, kernel, points) comes from the released notebook.
+Only these parts of a submission are used: the source of its cells, their order, the names of cells that the release
+also contains, and the outputs of the author's experiments at the end, for display. Metadata comes from the released
+notebook; other outputs and attachments are dropped.
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ __all__ = [
 ]
 
 MAX_CELLS = 2000
-# Jupytext would believe this block's language and kernel; a submission has no say in either.
+# Jupytext would read the language and kernel from this block; a submission must not choose them.
 YAML_HEADER = re.compile(r"\A# ---\n(?:#.*\n)*?# ---\n")
 
 
 class SubmissionError(Exception):
-    """A submission that cannot be read; the text is a sentence for its author and the TA."""
+    """The submission cannot be read; the message is a sentence for the student and the TA."""
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What a submission was made from. It is known before anything is parsed; equal ones give equal submissions."""
+    """Identifies the input of a submission before it is parsed; equal fingerprints give equal submissions."""
 
     file: str
     """SHA-256 of the submitted bytes"""
     suffix: str
-    """by which the bytes are read as a notebook or as a script"""
+    """file name extension, which decides whether the bytes are read as a notebook or as a script"""
     release: str
     """SHA-256 of the released notebook against which the submission is repaired"""
 
@@ -71,18 +71,18 @@ class Submission:
     """what was repaired"""
     fingerprint: Fingerprint
     experiments: dict[str, list[Any]] = field(default_factory=dict)
-    """id -> outputs, as submitted and untrusted, of the last cells, if they need not run again; see `experiments`"""
+    """cell id -> submitted, untrusted outputs of experiments that need not run again; see `experiment_cells`"""
 
 
 def read_submission(path: Path, released_notebook: Path, student: str, slug: str, max_bytes: int) -> Submission:
-    """Read `path` (.ipynb, or .py in jupytext's percent format). SubmissionError if that cannot be done."""
+    """Read `path` (.ipynb, or .py in jupytext's percent format). SubmissionError if it cannot be read."""
     return submission_from_text(read_bytes(path, max_bytes), released_notebook, student, slug, path.suffix)
 
 
 def submission_from_text(
     text: bytes | str, released_notebook: Path, student: str, slug: str, suffix: str = ".ipynb"
 ) -> Submission:
-    """The submission whose file holds `text`. SubmissionError if it is no notebook."""
+    """Parse `text`, the contents of a submitted file. SubmissionError if it is not a notebook."""
     data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
     cells = _percent_cells(_decoded(data)) if suffix == ".py" else _notebook_cells(_parsed(_decoded(data)))
     if len(cells) > MAX_CELLS:
@@ -95,14 +95,14 @@ def submission_from_text(
 
 
 def from_notebook(notebook: NotebookNode, released_notebook: Path, student: str, slug: str) -> Submission:
-    """The submission that a notebook made in memory would be."""
+    """Make a submission of a notebook in memory."""
     return submission_from_text(json.dumps(notebook, sort_keys=True), released_notebook, student, slug)
 
 
 def read_bytes(path: Path, max_bytes: int) -> bytes:
-    """The file's bytes, never through a link, never more than `max_bytes`, never from a pipe or a device."""
+    """Read a regular file of at most `max_bytes` without following a link. SubmissionError for anything else."""
     try:
-        # Non-blocking, or opening a named pipe would hang the grader.
+        # O_NONBLOCK: without it, opening a named pipe would block the grader.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         raise SubmissionError(f"No file {path.name} was handed in.") from None
@@ -129,7 +129,7 @@ def _decoded(data: bytes) -> str:
 
 
 def _parsed(text: str) -> dict[str, Any]:
-    """The notebook's JSON as nbformat 4."""
+    """Parse the notebook's JSON and convert it to nbformat 4."""
     try:
         content = json.loads(text)
     except RecursionError:
@@ -164,7 +164,7 @@ def _notebook_cells(content: dict[str, Any]) -> list[RawCell]:
 
 
 def _raw_cell(cell: Any) -> RawCell:
-    """What we keep of one cell, whatever it is."""
+    """Extract the used fields of a cell, which may be any JSON value."""
     if not isinstance(cell, dict):
         return RawCell("raw", "", damage="was not a cell")
     kind, source, damage = cell.get("cell_type"), cell.get("source"), ""
@@ -198,5 +198,5 @@ def _percent_cells(text: str) -> list[RawCell]:
         notebook = jupytext.reads(YAML_HEADER.sub("", text), fmt="py:percent")
     except Exception as error:
         raise SubmissionError(f"The .py file cannot be read as cells ({public_name(error)}).") from None
-    # Jupytext draws its cell ids at random; keeping them would make two readings differ.
+    # Jupytext generates random cell ids; keeping them would make two reads of the same file differ.
     return [_raw_cell({**cell, "id": ""}) for cell in notebook.cells[: MAX_CELLS + 1]]

@@ -1,8 +1,8 @@
-"""Looks for what must stay secret in what is about to be released.
+"""Searches an assignment for secrets before it is released.
 
 Covered: any distinctive line of a solution, mark scheme or hidden-test region, of the hidden tests, of the wrong and
-right programs and of the reference, in the notebook's cells and metadata and in the data files.
-Not covered: a solution that the author also wrote outside the regions, which `verify` lists, or in other words.
+right programs, and of the reference. The notebook's cells and metadata and the data files are searched.
+Not covered: a solution that the author also wrote outside the regions, which `verify` lists; a paraphrased solution.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from autograde.notebooks.source import MARKER, REGIONS, read_source, regions, wi
 
 SHORTEST_SECRET = 8
 SHORTEST_FOREIGN = 40
-"""lines of other files are secrets only when nobody would write them by chance"""
+"""shorter lines of hidden tests, programs and the reference may also occur by coincidence"""
 SHORTEST_SHOWN = 20
-"""shorter lines of a solution stand elsewhere by chance"""
+"""shorter lines of a solution may also occur elsewhere by coincidence"""
 TEST_LINE = re.compile(r"\b(student|oracle)\.")
 COMMON = re.compile(r"\s*(import |from |#|@|super\(\)|def __init__)")
 
 
 def leaks(work: Work, released: Path) -> list[str]:
-    """What the files in `released` give away, one sentence each; empty if nothing."""
+    """Return one sentence for each secret that the files in `released` contain."""
     files = [file for file in sorted(released.rglob("*")) if file.is_file()]
     return leaks_in(work, {file.relative_to(released).as_posix(): _text(file) for file in files})
 
 
 def leaks_in(work: Work, texts: dict[str, str]) -> list[str]:
-    """The same for texts in memory: name -> text."""
+    """Return one sentence for each secret in `texts`, which maps file names to contents."""
     notebook = read_source(work).notebook
     public = _public(notebook)
     found = []
@@ -46,14 +46,17 @@ def leaks_in(work: Work, texts: dict[str, str]) -> list[str]:
             if line in text and line not in public:
                 found.append(f"{name} contains a line of {where}: {line[:60]!r}; delete it there")
         for line, where in _foreign_lines(work):
-            # The author may have shown a line of the reference on purpose, but never a hidden test.
+            # The author may show a line of the reference on purpose, but never a line of a hidden test.
             if line in text and (line not in public or TEST_LINE.search(line)):
                 found.append(f"{name} contains a line of {where}: {line[:60]!r}; delete it there")
     return found
 
 
 def shown(work: Work) -> list[str]:
-    """Lines of the solution that the source itself shows in another place, a sentence each: meant, or a slip?"""
+    """Return one sentence for each solution line that the source also shows outside the regions.
+
+    The author decides whether it is intended.
+    """
     source = read_source(work)
     secrets = [(line, where) for line, where in _region_lines(source.notebook) if len(line) >= SHORTEST_SHOWN]
     return [
@@ -66,12 +69,12 @@ def shown(work: Work) -> list[str]:
 
 
 def _is_unmarked_solution(cell: NotebookNode) -> bool:
-    """nbgrader replaces the whole of a solution cell that has no region."""
+    """Return True for a solution cell without a region; nbgrader replaces all of its source."""
     return bool(nbgrader_of(cell).get("solution")) and "BEGIN SOLUTION" not in cell.source
 
 
 def _public(notebook: NotebookNode) -> str:
-    """What the source itself shows to students."""
+    """Return the text that the source shows to students."""
     return "\n".join(without_regions(c.source, REGIONS) for c in notebook.cells if not _is_unmarked_solution(c))
 
 
@@ -96,7 +99,7 @@ def _foreign_lines(work: Work) -> list[tuple[str, str]]:
 
 
 def _text(file: Path) -> str:
-    """Every text in the file: a notebook's strings as they read, not as JSON escapes them."""
+    """Return the text of the file; of a notebook, its strings without the JSON escapes."""
     raw = file.read_bytes().decode("utf-8", "replace")
     if file.suffix != ".ipynb":
         return raw
@@ -107,7 +110,7 @@ def _strings(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, list) and value and all(isinstance(item, str) for item in value):
-        # Cell sources are lists of lines that belong together.
+        # The source of a cell is stored as a list of lines.
         yield "".join(value)
     elif isinstance(value, (list, dict)):
         for item in [*value, *value.values()] if isinstance(value, dict) else value:

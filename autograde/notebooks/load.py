@@ -1,4 +1,4 @@
-"""Any file as a submission, and the instructor's own solution as one."""
+"""Loads a file, or the instructor's solution, as a submission."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from autograde.notebooks.extract import Submission, from_notebook, read_submissi
 
 
 def submission_for(work: Work, file: str | None = None) -> Submission:
-    """`file` as a submission, or the instructor's own solution, to what the source is now."""
+    """Load `file` as a submission; without it, the instructor's solution in the current source."""
     if file is None:
-        from autograde.notebooks.release import draft  # brings jupytext, which a notebook does not need
+        from autograde.notebooks.release import draft  # imports jupytext, which reading a notebook does not need
 
         return solution_of(work, draft(work))
     released = released_notebook(work)
@@ -19,14 +19,14 @@ def submission_for(work: Work, file: str | None = None) -> Submission:
 
 
 def solution_of(work: Work, drafted: Path) -> Submission:
-    """The instructor's own solution, submitted to `drafted`: a release may be older than what the source says now."""
+    """Submit the instructor's solution to the notebook `drafted`, because the release may be older than the source."""
     from autograde.notebooks.release import assemble
 
     return from_notebook(assemble(work, {}), drafted, "instructor", work.slug)
 
 
 def released_notebook(work: Work) -> Path:
-    """The released notebook, or a draft of it while the assignment has not been released."""
+    """Return the released notebook, or a draft if the assignment is not released yet."""
     released = work.paths.released_notebook
     if not released.exists():
         from autograde.notebooks.release import draft

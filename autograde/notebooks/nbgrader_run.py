@@ -1,4 +1,4 @@
-"""Runs nbgrader's converters in this process, quietly, with their errors kept."""
+"""Runs nbgrader's converters in this process without printing, and collects their errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from autograde.notebooks.nbgrader_settings import configure, release_steps
 
 
 class Log(logging.Handler):
-    """Keeps nbgrader's messages instead of printing them."""
+    """Collects nbgrader's messages instead of printing them."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -26,7 +26,7 @@ class Log(logging.Handler):
 
 
 def quiet_logger() -> tuple[logging.Logger, Log]:
-    """A logger for converters that shows nothing and remembers errors."""
+    """Return a logger for converters that prints nothing, and the handler that collects its errors."""
     logger = logging.Logger("autograde.nbgrader", logging.ERROR)
     handler = Log()
     logger.addHandler(handler)
@@ -34,7 +34,7 @@ def quiet_logger() -> tuple[logging.Logger, Log]:
 
 
 def generate_assignment(work: Work, folder: str, *, no_database: bool) -> None:
-    """nbgrader's generate_assignment from the stage to `folder`/<slug>; CourseError with its words if it fails."""
+    """Run nbgrader's generate_assignment from the stage to `folder`/<slug>. CourseError with its message on failure."""
     if glob.escape(str(work.course.root)) != str(work.course.root):
         raise CourseError(
             f"{work.course.root}: nbgrader takes *, ? and [ in a folder's name for a pattern; rename the folder"

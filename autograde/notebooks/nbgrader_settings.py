@@ -1,4 +1,4 @@
-"""What nbgrader is told about a course. Our steps are named, not imported: nbgrader loads them when it runs them."""
+"""Configures nbgrader for a course. Our steps are given by name; nbgrader imports them when it runs them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _COURSES: dict[Path, Course] = {}
 
 
 def configure(c: Config, course: Course) -> None:
-    """Set everything nbgrader must know about `course`; called by nbgrader_config.py."""
+    """Set all options that nbgrader needs for `course`; called by nbgrader_config.py."""
     _COURSES[course.root.resolve()] = course
     _find_programs()
     c.CourseDirectory.root = str(course.root.resolve())
@@ -34,7 +34,7 @@ def configure(c: Config, course: Course) -> None:
 
 
 def _find_programs() -> None:
-    """Put this environment's programs on the path: nbgrader calls `alembic` by name."""
+    """Add this environment's programs to PATH, because nbgrader calls `alembic` by name."""
     binaries = str(Path(sys.executable).parent)
     if binaries not in os.environ.get("PATH", "").split(os.pathsep):
         os.environ["PATH"] = os.pathsep.join([binaries, os.environ.get("PATH", os.defpath)])
@@ -42,14 +42,14 @@ def _find_programs() -> None:
 
 def _configure_release(c: Config) -> None:
     c.GenerateAssignment.preprocessors = release_steps()
-    # Written answers have mark schemes too; nbgrader allows them in task cells only.
+    # Written answers have mark schemes too; by default nbgrader allows them in task cells only.
     c.ClearMarkScheme.enforce_metadata = False
 
 
 def _configure_grading(c: Config) -> None:
-    c.Exporter.optimistic_validation = True  # once after all steps, not after each
+    c.Exporter.optimistic_validation = True  # validate once after all steps instead of after each
     c.Autograde.exporter_class = f"{HOOKS}.SubmissionExporter"
-    # Without CheckCellMetadata: all metadata comes from the release, and the check costs a quarter of the time.
+    # No CheckCellMetadata: all metadata comes from the release, and the check would take a quarter of the time.
     c.Autograde.sanitize_preprocessors = [
         f"nbgrader.preprocessors.{name}" for name in ("ClearOutput", "OverwriteCells")
     ]
@@ -57,7 +57,7 @@ def _configure_grading(c: Config) -> None:
         f"{HOOKS}.SetDueDate",
         f"{HOOKS}.IsolatedGrade",
         *(f"nbgrader.preprocessors.{name}" for name in ("SaveAutoGrades", "AssignLatePenalties")),
-        # Last: SaveAutoGrades must see the student's very words to tell an answer from an untouched stub.
+        # Last, because SaveAutoGrades needs the student's exact text to tell an answer from an untouched stub.
         f"{HOOKS}.NeutralizeMarkup",
     ]
     c.AssignLatePenalties.plugin_class = f"{HOOKS}.CourseLate"
@@ -68,20 +68,21 @@ def _stage_sources(course: Course) -> None:
         try:
             stage_if_stale(course.open(slug))
         except CourseError as error:
-            # Other assignments, and commands that need no source, must go on working.
+            # Other assignments, and commands that need no source, must still work.
             print(f"warning: {error}", file=sys.stderr)
 
 
 def release_steps() -> list[str]:
-    """nbgrader's own steps, then ours."""
+    """Return the names of nbgrader's steps, followed by ours."""
     names = [step.__name__ for step in GenerateAssignment.class_traits()["preprocessors"].default()]
-    # Before the checksums: one that covers a mark scheme never equals an untouched answer's, which then looks answered.
+    # ClearMarkScheme must run before the checksums are computed: a checksum that includes the mark scheme never matches
+    # the released stub, so nbgrader would take an untouched stub for an answer.
     names.remove("ClearMarkScheme")
     names.insert(names.index("ClearSolutions"), "ClearMarkScheme")
     return [*(f"nbgrader.preprocessors.{name}" for name in names), f"{HOOKS}.SetDueDate", f"{HOOKS}.RefuseLeaks"]
 
 
 def here() -> Course:
-    """The course in whose root nbgrader's converters run."""
+    """Return the course in the current folder, where nbgrader's converters run."""
     root = Path.cwd().resolve()
     return _COURSES.get(root) or load_course(root)

@@ -23,12 +23,15 @@ PROGRAM_CELL = re.compile(r"# %% *(\[markdown\])? *(.*)")
 
 
 def draft(work: Work) -> Path:
-    """What students would get, in build/draft/<slug>, checked for leaks; touches neither release/ nor the gradebook."""
+    """Generate the students' notebook in build/draft/<slug> and check it for leaks.
+
+    Neither release/ nor the gradebook is changed.
+    """
     return _generate(work, "build/draft", no_database=True)
 
 
 def release(works: Iterable[Work]) -> list[Path]:
-    """Release the assignments; returns their notebooks. Nothing in release/ changes for one that has a mistake."""
+    """Release the assignments and return their notebooks. On a mistake, that assignment's old release is unchanged."""
     notebooks = []
     for work in works:
         draft(work)
@@ -39,7 +42,7 @@ def release(works: Iterable[Work]) -> list[Path]:
 
 
 def _generate(work: Work, folder: str, *, no_database: bool) -> Path:
-    from autograde.notebooks.nbgrader_run import generate_assignment  # a second to import, and no grader needs it
+    from autograde.notebooks.nbgrader_run import generate_assignment  # a second to import; grading does not need it
 
     stage(work)
     generate_assignment(work, folder, no_database=no_database)
@@ -55,7 +58,7 @@ _SOURCES: dict[tuple[str, ...], Source] = {}
 
 
 def _source(work: Work) -> Source:
-    """`read_source`, once per version of the file and of the list of hidden tests."""
+    """Cache `read_source`; read again when the source or the list of hidden tests has changed."""
     paths = work.paths
     stamps = [str(path.stat().st_mtime_ns) for path in (paths.source, paths.hidden_tests) if path.exists()]
     key = (str(work.course.root), work.slug, *stamps)
@@ -65,10 +68,10 @@ def _source(work: Work) -> Source:
 
 
 def points(work: Work) -> dict[str, float]:
-    """exercise -> points of its `<exercise>-checks` cell, in the order of the source.
+    """Return exercise -> points of its `<exercise>-checks` cell, in the order of the source.
 
-    From the staged notebook if that is no older: reading the source takes a quarter of a second. While the source has a
-    mistake, or is gone, from what was released of it.
+    The points come from the staged notebook if it is up to date: reading the source takes a quarter of a second. If the
+    source is missing or has a mistake, they come from the released notebook.
     """
     if made := staged(work):
         return graded_exercises(release_notebook(made))
@@ -82,9 +85,9 @@ def points(work: Work) -> dict[str, float]:
 
 
 def assemble(work: Work, replacements: Mapping[str, str]) -> NotebookNode:
-    """The notebook a student would hand in who wrote the instructor's solutions, except for `replacements`.
+    """Make the notebook of a student who submits the instructor's solutions, except for `replacements`.
 
-    replacements: grade_id -> source of that answer cell; a name that is no answer cell is a CourseError.
+    `replacements` maps a grade_id to the source of that answer cell. CourseError if there is no such answer cell.
     """
     source = _source(work)
     notebook: NotebookNode = nbformat.from_dict(source.notebook)
@@ -101,7 +104,7 @@ def assemble(work: Work, replacements: Mapping[str, str]) -> NotebookNode:
 
 
 def read_program(path: Path) -> tuple[str, dict[str, str]]:
-    """A right or wrong program: (docstring, grade_id -> source), from cells headed `# %% <grade_id>`."""
+    """Read a right or wrong program: its docstring, and grade_id -> source of its `# %% <grade_id>` cells."""
     try:
         text = path.read_text(encoding="utf-8")
         head = text.split("# %%", 1)[0]

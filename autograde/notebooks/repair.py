@@ -1,7 +1,8 @@
-"""Puts a submitted notebook back into the shape of its release.
+"""Restores the structure of the release in a submitted notebook.
 
-Covered: locked cells edited, deleted, retyped or copied; nbgrader metadata damaged, missing, invented or raised.
-Not covered: the order of cells, which stays the student's: it is what "Run All" would have run.
+Covered: locked cells that were edited, deleted, copied or given another type; damaged, missing or forged
+nbgrader metadata.
+Not covered: the order of cells. It stays as the student left it, because "Run All" ran the cells in that order.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
 
 @dataclass(frozen=True)
 class RawCell:
-    """What a submission says about one cell, of the right types and otherwise unchecked."""
+    """One submitted cell: the types of its fields are checked, their values are not."""
 
     kind: str
     source: str
@@ -37,14 +38,14 @@ class RawCell:
     attachments: bool = False
     damage: str = ""
     outputs: list[Any] = field(default_factory=list)
-    """hostile"""
+    """untrusted"""
     execution_count: int | None = None
-    """None for a cell that was not run, or whose outputs were cleared"""
+    """None if the cell was not run or its outputs were cleared"""
 
 
 @dataclass
 class Repaired:
-    """The notebook after repair, the ids of cells the worker must not run, and what was done."""
+    """The repaired notebook, the ids of cells that the worker must not run, and a list of the repairs."""
 
     notebook: NotebookNode
     not_run: set[str] = field(default_factory=set)
@@ -52,7 +53,7 @@ class Repaired:
     renamed: list[str] = field(default_factory=list)
     """cells whose nbgrader metadata had been lost or changed"""
     origin: dict[str, RawCell] = field(default_factory=dict)
-    """id of a cell -> what the submission had in its place"""
+    """id of a cell in the repaired notebook -> the submitted cell"""
 
     def note(self, text: str, cell: str = "", kind: ProblemKind = ProblemKind.REPAIRED) -> None:
         if len(self.problems) < MAX_PROBLEMS:
@@ -63,14 +64,14 @@ class Repaired:
 
 
 class Release(NamedTuple):
-    """A released notebook, and the digest of the very bytes that it was read from."""
+    """A released notebook and the digest of the bytes that it was read from."""
 
     notebook: NotebookNode
     sha256: str
 
 
 def read_release(path: Path) -> Release:
-    """The release at `path`; CourseError if it is not there. Its notebook is shared: do not change it."""
+    """Read the release at `path`; CourseError if it is missing. The notebook is cached: callers must not change it."""
     try:
         status = path.stat()
         return _read(path, (status.st_mtime_ns, status.st_size, status.st_ino))
@@ -93,19 +94,19 @@ def _read(path: Path, version: tuple[int, int, int]) -> Release:
 
 
 def nbgrader_of(cell: NotebookNode) -> dict[str, Any]:
-    """The nbgrader metadata of a trusted cell; empty if it has none."""
+    """Return the nbgrader metadata of a trusted cell; empty if it has none."""
     metadata: dict[str, Any] = cell.metadata.get("nbgrader", {})
     return metadata
 
 
 def is_locked(cell: NotebookNode) -> bool:
-    """True if the student may not change the trusted cell: any named cell that takes no answer."""
+    """Return True if students must not change this cell of the release: it is graded or locked and takes no answer."""
     metadata = nbgrader_of(cell)
     return not metadata.get("solution") and bool(metadata.get("grade") or metadata.get("locked"))
 
 
 def repaired(cells: list[RawCell], release: NotebookNode) -> Repaired:
-    """The cells as a notebook in which every locked cell of `release` stands once and as it was released."""
+    """Build a notebook of `cells` that contains every locked cell of `release` exactly once, unchanged."""
     result = Repaired(nbformat.v4.new_notebook(metadata=copy.deepcopy(release.metadata)))
     result.notebook.nbformat_minor = 5
     released = {cell.id: cell for cell in release.cells}
@@ -128,9 +129,10 @@ def repaired(cells: list[RawCell], release: NotebookNode) -> Repaired:
 
 
 def _claims(cells: list[RawCell], release: NotebookNode) -> dict[int, str]:
-    """index of a submitted cell -> id of the released cell that it is.
+    """Return index of a submitted cell -> id of the released cell that it matches.
 
-    A cell's own id decides, because an editor gives a copy a new id; then the grade_id, where the first cell wins.
+    Cells are matched by id first, because an editor gives a copied cell a new id. The remaining cells are matched by
+    grade_id; if several have the same one, the first matches.
     """
     by_grade_id = {nbgrader_of(cell).get("grade_id"): cell.id for cell in release.cells if nbgrader_of(cell)}
     known = {cell.id for cell in release.cells}
@@ -147,7 +149,7 @@ def _claims(cells: list[RawCell], release: NotebookNode) -> dict[int, str]:
 
 
 def _free_ids(cells: list[RawCell], released: dict[str, NotebookNode]) -> Any:
-    """Ids for cells that the release does not know: unlike any id in sight, the same on every reading."""
+    """Yield ids for cells that are not in the release: unused, and the same each time the submission is read."""
     used = {cell.id for cell in cells} | set(released)
     number = 0
     while True:
@@ -173,7 +175,7 @@ def _note_damage(result: Repaired, cell: RawCell, index: int, name: str, known: 
 
 
 def _plain(result: Repaired, cell: RawCell, index: int, free_id: str, release: NotebookNode) -> NotebookNode:
-    """A cell of the student's own: runs, earns nothing, keeps no metadata."""
+    """Make a cell that is not in the release: it runs, earns no points and has no metadata."""
     if cell.grade_id:
         known = any(nbgrader_of(other).get("grade_id") == cell.grade_id for other in release.cells)
         why = "is a copy: it runs as an ordinary cell" if known else "is not in the release: its name was dropped"
@@ -182,7 +184,7 @@ def _plain(result: Repaired, cell: RawCell, index: int, free_id: str, release: N
 
 
 def _restored(result: Repaired, cell: RawCell, released: NotebookNode) -> NotebookNode:
-    """The released cell with the student's text where the student may write."""
+    """Make the released cell, with the student's source unless the cell is locked."""
     name, metadata = released.id, nbgrader_of(released)
     if cell.kind != released.cell_type:
         result.note(f"Cell {name!r} had become a {cell.kind} cell; it is a {released.cell_type} cell again.", name)
@@ -197,7 +199,7 @@ def _restored(result: Repaired, cell: RawCell, released: NotebookNode) -> Notebo
 
 
 def _same_metadata(submitted: Any, released: dict[str, Any]) -> bool:
-    """Equal, leaving out what Jupyter and jupytext do not keep."""
+    """Compare nbgrader metadata without the keys that Jupyter and jupytext do not preserve."""
     if not isinstance(submitted, dict):
         return False
     checked = set(released) - {"checksum", "cell_type", "task"}
@@ -210,7 +212,7 @@ def _same_metadata(submitted: Any, released: dict[str, Any]) -> bool:
 
 
 def _reinsert(result: Repaired, release: NotebookNode, present: set[str]) -> None:
-    """Put deleted cells back behind the released cell that stood before them."""
+    """Insert each deleted cell after the cell that precedes it in the release."""
     cells = result.notebook.cells
     position = 0
     for released in release.cells:
@@ -222,7 +224,7 @@ def _reinsert(result: Repaired, release: NotebookNode, present: set[str]) -> Non
             position += 1
             result.note(f"Cell {released.id!r} was missing; it was put back as released.", released.id)
             if metadata.get("solution"):
-                # Its stub would overwrite what the student may have written in a cell of their own.
+                # Running the stub would overwrite an answer that the student may have written in a new cell.
                 result.not_run.add(released.id)
         elif metadata.get("solution"):
             text = f"Cell {released.id!r}, where an answer belongs, is missing."
@@ -230,6 +232,6 @@ def _reinsert(result: Repaired, release: NotebookNode, present: set[str]) -> Non
 
 
 def _new_cell(kind: str, source: str, cell_id: str, metadata: Any = None) -> NotebookNode:
-    """A valid cell, made of parts of the right types: nbformat's own makers validate each, at a millisecond a cell."""
+    """Make a cell without nbformat's constructors, which validate each cell and take a millisecond for it."""
     parts = {"id": cell_id, "cell_type": kind, "metadata": copy.deepcopy(metadata or NotebookNode()), "source": source}
     return NotebookNode(parts | ({"execution_count": None, "outputs": []} if kind == "code" else {}))

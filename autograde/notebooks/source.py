@@ -1,4 +1,4 @@
-"""Reads and checks what an instructor writes: source/<slug>.py, in jupytext's percent format."""
+"""Reads and checks the instructor's source/<slug>.py, which is in jupytext's percent format."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NOTEBOOK_METADATA = {
 
 @dataclass(frozen=True)
 class Source:
-    """One parsed source file; `lines[i]` is the line of the file where cell i begins."""
+    """One parsed source file; `lines[i]` is the line number where cell i begins."""
 
     path: Path
     notebook: NotebookNode
@@ -43,7 +43,7 @@ class Source:
 
 
 def read_source(work: Work) -> Source:
-    """Parse and check source/<slug>.py. CourseError with file, line and cell if anything is wrong with it."""
+    """Parse and check source/<slug>.py. CourseError with file, line and cell for any mistake."""
     path = work.paths.source
     try:
         text = path.read_text(encoding="utf-8")
@@ -62,7 +62,7 @@ def read_source(work: Work) -> Source:
 
 
 def graded_exercises(notebook: NotebookNode) -> dict[str, float]:
-    """exercise -> points of its `<exercise>-checks` cell."""
+    """Return exercise -> points of its `<exercise>-checks` cell."""
     cells = [nbgrader_of(cell) for cell in notebook.cells]
     return {
         cell["grade_id"].removesuffix(CHECKS): float(cell["points"])
@@ -72,7 +72,7 @@ def graded_exercises(notebook: NotebookNode) -> dict[str, float]:
 
 
 def regions(text: str, kinds: tuple[str, ...] = REGIONS) -> list[str]:
-    """The lines inside BEGIN/END regions of these kinds."""
+    """Return the lines inside BEGIN/END regions of these kinds."""
     inside, lines = "", []
     for line in text.split("\n"):
         marker = MARKER.search(line)
@@ -84,7 +84,7 @@ def regions(text: str, kinds: tuple[str, ...] = REGIONS) -> list[str]:
 
 
 def without_regions(text: str, kinds: tuple[str, ...]) -> str:
-    """The text without the regions of these kinds, and without any marker lines."""
+    """Return the text without the regions of these kinds and without any marker lines."""
     inside, lines = "", []
     for line in text.split("\n"):
         marker = MARKER.search(line)
@@ -96,7 +96,7 @@ def without_regions(text: str, kinds: tuple[str, ...]) -> str:
 
 
 def _parse(path: Path, text: str) -> NotebookNode:
-    import jupytext  # 0.15 s to import, and a grader seldom needs it
+    import jupytext  # 0.15 s to import; grading seldom needs it
 
     try:
         notebook: NotebookNode = jupytext.reads(text, fmt="py:percent")
@@ -105,18 +105,18 @@ def _parse(path: Path, text: str) -> NotebookNode:
     notebook.metadata = nbformat.from_dict(NOTEBOOK_METADATA)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     for cell in notebook.cells:
-        cell.metadata.pop("lines_to_next_cell", None)  # jupytext's own note about blank lines
+        cell.metadata.pop("lines_to_next_cell", None)  # jupytext's record of blank lines
     return notebook
 
 
 def _cell_lines(text: str, cells: int) -> list[int]:
     headers = [number for number, line in enumerate(text.split("\n"), 1) if CELL_HEADER.match(line)]
-    # A file that does not begin with a header has one more cell than headers.
+    # If the file does not begin with a header, it has one more cell than headers.
     return ([1] * (cells - len(headers)) + headers)[:cells] if cells >= len(headers) else [1] * cells
 
 
 def _check_headers(path: Path, text: str) -> None:
-    """What jupytext cannot read as JSON it would take for a part of the cell's title, and the cell for nobody's."""
+    """Refuse nbgrader metadata that is not JSON: jupytext would take it for a part of the cell's title."""
     for number, line in enumerate(text.split("\n"), 1):
         if header := NBGRADER_HEADER.match(line):
             try:
@@ -130,7 +130,7 @@ def _check_headers(path: Path, text: str) -> None:
 
 
 def _check_regions(path: Path, text: str) -> None:
-    """Every region ends in the cell where it begins, and holds no other."""
+    """Check that every region ends in the cell where it begins and that regions are not nested."""
     begun: tuple[str, int] | None = None
     for number, line in enumerate(text.split("\n"), 1):
         if CELL_HEADER.match(line) and begun:
@@ -183,7 +183,7 @@ def _check_metadata(where: str, cell: NotebookNode) -> None:
 
 
 def _check_kind(where: str, cell_type: str, metadata: dict[str, Any]) -> None:
-    """Only the five kinds of cell that nbgrader knows."""
+    """Check that the cell is one of the five kinds that nbgrader knows."""
     grade, solution, task = metadata["grade"], metadata["solution"], metadata.get("task", False)
     points = metadata.get("points")
     if task and (grade or solution or cell_type != "markdown"):
@@ -213,7 +213,7 @@ def _check_syntax(source: Source, index: int, text: str) -> None:
 
 
 def _name_cells(notebook: NotebookNode) -> None:
-    """Ids that stay the same from release to release: the grade_id, else the place."""
+    """Set cell ids that are the same in every release: the grade_id, or else the position."""
     taken = {nbgrader_of(cell).get("grade_id") for cell in notebook.cells}
     for number, cell in enumerate(notebook.cells, 1):
         place = f"cell-{number:02d}"

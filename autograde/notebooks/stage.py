@@ -1,4 +1,4 @@
-"""Puts notebooks made from `source/` where nbgrader looks for them."""
+"""Writes notebooks made from `source/` to the stage, the folder where nbgrader looks for them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from autograde.notebooks.source import read_source
 
 
 def stage(work: Work) -> Path:
-    """Write the notebook of source/<slug>.py and its data to the stage, where nbgrader looks. Returns its path."""
+    """Write the notebook of source/<slug>.py and its data to the stage, and return the notebook's path."""
     with _alone(work):
         return _stage(work)
 
 
 def _alone(work: Work) -> AbstractContextManager[None]:
-    """Several commands may run in one folder, and each stages what is stale."""
+    """Lock the stage of one assignment, because several commands may run in a course folder at once."""
     return alone(work.course.stage.parent / f"staging-{work.slug}.lock")
 
 
@@ -36,7 +36,7 @@ def _stage(work: Work) -> Path:
 
 
 def stage_if_stale(work: Work) -> None:
-    """Stage unless that was done after the source last changed, so that stock nbgrader commands find it."""
+    """Stage if the source has changed since it was last staged, so that nbgrader's own commands find the notebook."""
     if not work.paths.source.exists() or staged(work):
         return
     with _alone(work):
@@ -45,7 +45,7 @@ def stage_if_stale(work: Work) -> None:
 
 
 def staged(work: Work) -> Path | None:
-    """The staged notebook; None if there is none, or the source has changed since."""
+    """Return the staged notebook; None if it is missing or older than the source."""
     made, source = work.course.stage / work.slug / f"{work.slug}.ipynb", work.paths.source
     try:
         return None if made.stat().st_mtime_ns < source.stat().st_mtime_ns else made
@@ -54,7 +54,7 @@ def staged(work: Work) -> Path | None:
 
 
 def _copy_data(work: Work, name: str, file: Path, folder: Path) -> None:
-    """The data is in `data/` beside the notebook, as it is beside the source."""
+    """Copy a data file to `data/` next to the notebook, the same relative path as in `source/`."""
     data = work.course.data
     if not file.resolve().is_relative_to(data.resolve()) or not file.is_file():
         raise CourseError(f"course_config.py: {work.slug}: data file {name!r} is not in {data}; put it there")

@@ -1,8 +1,8 @@
-"""Finds what students submitted, in nbgrader's folders submitted/<student>/<slug>/, and follows no link there.
+"""Finds submissions in nbgrader's folders submitted/<student>/<slug>/, and follows no link there.
 
-A link would show a student any file that the grader may read, or hand in a classmate's work as their own: nbgrader
-copies a submission's other files into autograded/ and feedback/. Not covered: hard links, which only somebody with an
-account on the grader's disk could make.
+nbgrader copies the other files of a submission into autograded/ and feedback/. Through a link a student could read any
+file that the grader can read, or submit a classmate's work. Not covered: hard links, which only a user with an account
+on the grader's machine could create.
 """
 
 from __future__ import annotations
@@ -18,35 +18,35 @@ from autograde.notebooks.repair import read_release
 
 MAX_FILES = 2000
 MAX_NAME_BYTES = 200
-"""of a student's folder: other files are named after it, and no file system takes more than 255"""
+"""of a student's folder: other files are named after it, and file systems allow at most 255 bytes"""
 
 
 def students_submitted(work: Work) -> list[str]:
-    """Everyone with a folder for this assignment in submitted/, even if it holds nothing readable; sorted."""
+    """Return all students with a folder for this assignment in submitted/, even an empty one; sorted."""
     return students_in(work.course.root / "submitted", work.slug)
 
 
 def students_in(folder: Path, slug: str) -> list[str]:
-    """Names of the folders in `folder` that have a `slug` inside."""
+    """Return the names of the folders in `folder` that contain a folder `slug`."""
     if not folder.is_dir():
         return []
     return sorted(p.name for p in folder.iterdir() if not p.name.startswith(".") and (p / slug).is_dir())
 
 
 def submission_of(work: Work, student: str) -> Submission:
-    """What `student` submitted: the notebook, or the .py if there is none. SubmissionError if it cannot be read."""
+    """Read the notebook of `student`, or the .py if there is no notebook. SubmissionError if it cannot be read."""
     data, suffix = _read_file(work, student)
     return submission_from_text(data, work.paths.released_notebook, student, work.slug, suffix)
 
 
 def fingerprint_of(work: Work, student: str) -> Fingerprint:
-    """The fingerprint of what `submission_of` would read now, without parsing it; SubmissionError without a file."""
+    """Return the fingerprint of the submission without parsing it. SubmissionError if there is no file."""
     data, suffix = _read_file(work, student)
     return Fingerprint(hashlib.sha256(data).hexdigest(), suffix, read_release(work.paths.released_notebook).sha256)
 
 
 def _read_file(work: Work, student: str) -> tuple[bytes, str]:
-    """The submitted bytes, and the file's suffix."""
+    """Return the submitted bytes and the file's suffix."""
     refuse_name(student)
     folder = work.paths.submitted(student)
     refuse_links(folder, work.course.root / "submitted")
@@ -58,7 +58,7 @@ def _read_file(work: Work, student: str) -> tuple[bytes, str]:
 
 
 def refuse_name(student: str) -> None:
-    """SubmissionError if no report and no gradebook could carry the name of this student's folder."""
+    """Raise SubmissionError if a report or the gradebook could not store the name of this student's folder."""
     try:
         size = len(student.encode())
     except UnicodeEncodeError:
@@ -68,14 +68,14 @@ def refuse_name(student: str) -> None:
 
 
 def _instead(folder: Path) -> str:
-    """What lies there that may be meant, for whoever has to rename it."""
+    """List the files in the folder that may be the submission under a wrong name."""
     names = sorted(path.name for path in folder.glob("*") if path.suffix in (".ipynb", ".py", ".html", ".zip", ".pdf"))
     shown = ", ".join(repr(name)[:60] for name in names[:3])
     return f"; in its place: {shown}{' and others' * (len(names) > 3)}" if names else ""
 
 
 def refuse_links(folder: Path, top: Path) -> None:
-    """SubmissionError if any part of the way from `top` to `folder`, or anything below, is no plain file or folder."""
+    """Raise SubmissionError for links from `top` down to `folder`; for links, special or too many files in `folder`."""
     for parent in (folder, *folder.parents):
         if parent == top:
             break
