@@ -1,4 +1,4 @@
-"""What `course_config.py` says of one assignment."""
+"""Declares one assignment of a course, for `course_config.py`."""
 
 from __future__ import annotations
 

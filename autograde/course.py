@@ -1,4 +1,4 @@
-"""A course, as `course_config.py` declares it, and its assignments bound to it."""
+"""A course, as `course_config.py` declares it, and its assignments bound to the course."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ FORMGRADER = "http://localhost:8888/formgrader"
 
 
 class CourseError(Exception):
-    """A mistake in the course that its instructor can fix; the text says what, where and what to do."""
+    """A mistake in the course that the instructor can fix; the message says what, where and what to do."""
 
 
 @dataclass(frozen=True)
@@ -49,19 +49,19 @@ class Course:
     name: str
     assignments: Sequence[Assignment]
     seed: int = 0
-    """fixes every random draw of the grader, so that a regrade changes nothing"""
+    """seed of all random inputs that the grader draws, so that grading again gives the same result"""
     timezone: str = "UTC"
     reveal: Reveal = Reveal.INPUT
     late: Late = field(default_factory=Late)
     limits: Limits = field(default_factory=Limits)
     device: str = "auto"
-    """where submissions run unless the command line says otherwise: auto, cpu or cuda"""
+    """the default device for submissions: auto, cpu or cuda; the command line may override it"""
     confinement: Confinement = Confinement.REQUIRED
     experiments: Experiments = Experiments.AS_HANDED_IN
     db_url: str = ""
-    """the gradebook's SQLAlchemy address, say 'postgresql+psycopg://grader@db/course'; empty: gradebook.db here"""
+    """the gradebook's SQLAlchemy URL, e.g. 'postgresql+psycopg://grader@db/course'; empty: gradebook.db in `root`"""
     formgrader: str = FORMGRADER
-    """where the TAs' browsers find formgrader: the pages lead there to mark by hand"""
+    """formgrader's URL in the TAs' browsers; pages link to it for marking by hand"""
     root: Path = field(default_factory=Path.cwd)
 
     def __post_init__(self) -> None:
@@ -82,12 +82,12 @@ class Course:
                 f"{CONFIG_NAME}: no time zone {self.timezone!r}; use a name such as 'Europe/Berlin' or 'UTC'"
             ) from None
         for slug in slugs:
-            self.open(slug).extensions  # noqa: B018  # raises CourseError for a date that cannot be read
+            self.open(slug).extensions  # noqa: B018  # raises CourseError for an invalid date
         if self.device not in ("auto", "cpu", "cuda"):
             raise CourseError(f"{CONFIG_NAME}: device is {self.device!r}; use 'auto', 'cpu' or 'cuda'")
 
     def _check_types(self) -> None:
-        """A string where an option belongs must not pass for one: "nothing" is not Reveal.NOTHING."""
+        """Refuse options of the wrong type, for example the string "nothing" instead of Reveal.NOTHING."""
         options = (("reveal", Reveal), ("confinement", Confinement), ("experiments", Experiments))
         choices = {name: [f"{kind.__name__}.{option.name}" for option in kind] for name, kind in options}
         for name, kind in (*options, ("late", Late), ("limits", Limits)):
@@ -108,7 +108,7 @@ class Course:
 
     @property
     def log(self) -> Path:
-        """Every grading and who made it; see `records.audit_log`."""
+        """The audit log: every grading and the user who started it; see `records.audit_log`."""
         return self.root / "gradings.jsonl"
 
     @property
@@ -122,11 +122,11 @@ class Course:
 
     @property
     def stage(self) -> Path:
-        """Where notebooks made from `source/` wait for nbgrader."""
+        """The folder of notebooks made from `source/`, which nbgrader reads."""
         return self.root / "build" / "source"
 
     def open(self, slug: str) -> Work:
-        """The assignment named `slug`, bound to this course; an unknown name is a CourseError with the nearest ones."""
+        """Return the assignment `slug`, bound to this course. CourseError with similar names if it is unknown."""
         for assignment in self.assignments:
             if assignment.slug == slug:
                 return Work(self, assignment)
@@ -137,7 +137,7 @@ class Course:
 
 @dataclass(frozen=True)
 class Work:
-    """An assignment bound to its course; `Course.open` makes it. What applies to all assignments is in `course`."""
+    """An assignment bound to its course; made by `Course.open`. Settings for all assignments are in `course`."""
 
     course: Course
     assignment: Assignment
@@ -160,7 +160,7 @@ class Work:
 
     @cached_property
     def data(self) -> tuple[Path, ...]:
-        """The files that the notebook reads, where the author keeps them."""
+        """The data files that the notebook reads, in the author's folder `source/data/`."""
         return tuple(self.course.data / name for name in self.assignment.data)
 
     @cached_property
@@ -171,7 +171,7 @@ class Work:
 
     @cached_property
     def extensions(self) -> Mapping[str, timedelta]:
-        """Student -> how much later than `due` their work is on time."""
+        """Student -> extension: the time after `due` until which their submission is on time."""
         own, due = self.assignment.extensions, self.due
         if own and due is None:
             raise CourseError(f"{CONFIG_NAME}: {self.slug!r} has extensions but no due date; give it one")
@@ -184,7 +184,7 @@ class Work:
         return {student: until - due for student, until in later.items() if due}
 
     def _utc(self, local: str, what: str) -> datetime:
-        """Local time as UTC. When clocks go back an hour comes twice, and work is on time to the end of the second."""
+        """Convert local time to UTC. A time that occurs twice, because the clocks go back, means the later one."""
         try:
             written = datetime.strptime(local, "%Y-%m-%d %H:%M").replace(tzinfo=ZoneInfo(self.course.timezone))
         except (TypeError, ValueError) as error:
@@ -193,7 +193,7 @@ class Work:
 
 
 def find_root(start: Path | None = None) -> Path:
-    """The nearest folder at or above `start` that holds a course_config.py."""
+    """Return the nearest folder at or above `start` that contains course_config.py. CourseError if there is none."""
     start = (start or Path.cwd()).resolve()
     for folder in (start, *start.parents):
         if (folder / CONFIG_NAME).is_file():
@@ -202,7 +202,7 @@ def find_root(start: Path | None = None) -> Path:
 
 
 def load_or_start_course() -> Course:
-    """The course of the working folder; if that is empty and in no course, a new one that lists no assignment yet."""
+    """Load the course of the working folder. In an empty folder outside a course, make one without assignments."""
     here = Path.cwd()
     try:
         find_root(here)
@@ -214,13 +214,13 @@ def load_or_start_course() -> Course:
 
 
 def _line_of(error: Exception, file: Path) -> str:
-    """`:line` of `file` where it was raised; empty if it says that itself, or was raised elsewhere."""
+    """Return `:line` of the last call in `file` that raised `error`; empty if it was raised elsewhere."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
     return f":{lines[-1]}" if lines else ""
 
 
 def load_course(root: Path | None = None) -> Course:
-    """Read COURSE from the course_config.py at `root` (default: found from the working folder)."""
+    """Load COURSE from course_config.py in `root` (default: found from the working folder)."""
     root = find_root(root)
     config = root / CONFIG_NAME
     try:

@@ -34,11 +34,11 @@ DATABASE_ADVICE = {
 
 
 class NoRoomError(Exception):
-    """A file or folder cannot be written; the text says which, why, and what to do."""
+    """A file or folder cannot be written; the message says which, why, and what to do."""
 
 
 def write_whole(path: Path, data: bytes | str) -> None:
-    """Write atomically: a reader sees the old file or the new one. Nothing is left on failure."""
+    """Write atomically: a reader sees the old file or the new one. On failure no temporary file remains."""
     with replacing(path, data):
         pass
 
@@ -47,7 +47,7 @@ def write_whole(path: Path, data: bytes | str) -> None:
 def replacing(path: Path, data: bytes | str, mode: int | None = None, unfinished: Path | None = None) -> Iterator[None]:
     """Write a file that replaces `path` once the body of the `with` statement has succeeded.
 
-    Until then it is at `unfinished`, on the same disk: by default next to `path`, where the name must not be taken.
+    Until then it is at `unfinished`, on the same disk: by default `path` with `.tmp` appended, which must be unused.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = unfinished or path.with_name(f"{path.name}.tmp")
@@ -63,7 +63,7 @@ def replacing(path: Path, data: bytes | str, mode: int | None = None, unfinished
 
 
 def replace_folder(target: Path, made: Path) -> None:
-    """Replace `target` by the folder `made`, on the same disk. A kill leaves no partial folder."""
+    """Replace `target` with the folder `made`, on the same disk. A killed process leaves no partial folder."""
     before = made.with_name(f"{made.name}.before")
     shutil.rmtree(before, ignore_errors=True)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -75,7 +75,7 @@ def replace_folder(target: Path, made: Path) -> None:
 
 @contextmanager
 def alone(lock: Path) -> Iterator[None]:
-    """Hold an exclusive lock on the file `lock`, once no other process holds it."""
+    """Wait for an exclusive lock on the file `lock`, and hold it during the body of the `with` statement."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
@@ -83,7 +83,7 @@ def alone(lock: Path) -> Iterator[None]:
 
 
 def check_room(folders: Iterable[Path], needed_bytes: int) -> None:
-    """NoRoomError unless each folder (or its nearest existing parent) is writable and has so much free space."""
+    """Raise NoRoomError unless each folder, or its nearest existing parent, is writable and has enough free space."""
     for folder in folders:
         there = next(place for place in (folder, *folder.parents) if place.exists())
         try:
@@ -99,7 +99,7 @@ def check_room(folders: Iterable[Path], needed_bytes: int) -> None:
 
 
 def obstacle(error: OSError) -> str | None:
-    """Explain an error of the disk or machine to a person; None if it looks like a mistake of the engine."""
+    """Explain an error of the disk or machine in a sentence; None if the engine may be at fault."""
     if error.errno == errno.ENOENT and "temporary directory" in str(error.strerror):
         return f"{error.strerror}: none can be written; free some space in one, {AGAIN}"
     if error.errno not in ADVICE:
@@ -108,7 +108,7 @@ def obstacle(error: OSError) -> str | None:
 
 
 def database_obstacle(name: str, error: BaseException) -> str | None:
-    """Explain an error of a database; None if its text is not about locks, space or rights."""
+    """Explain a database error in a sentence; None if it is not about locks, space or permissions."""
     said = str(error)
     for word, advice in DATABASE_ADVICE.items():
         if word in said and isinstance(getattr(error, "orig", error), sqlite3.Error):

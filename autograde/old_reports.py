@@ -1,7 +1,7 @@
-"""Reports as older versions of the engine wrote them, brought to the present layout.
+"""Converts reports that older versions of the engine wrote to the current version.
 
-Version 2 had sentences where version 3 has fields: that the stub is untouched, what happened to the file, what confined
-the submission. Version 1 also lacked a verdict's `comparison`, `answer` and `margin`.
+Version 2 stored three facts as sentences for which version 3 has fields: the untouched stub, the problems of the file,
+and the confinement of the submission. Version 1 also lacked a verdict's `comparison`, `answer` and `margin`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ PROBLEMS = [
     (re.compile(r".* dropped\.$"), "part dropped"),
     (re.compile(r"Cell .*, where an answer belongs, is missing\.$"), "answer missing"),
 ]
-"""How a sentence begins -> its kind. Any other sentence is of a repair."""
+"""pattern of a sentence's beginning -> problem kind; any other sentence describes a repair"""
 CELL = re.compile(r"Cell '([\w-]+)'(?! \(cell)")
-"""A copy, "Cell 'x' (cell 4)", has an id of its own, which the sentence does not say."""
+"""A sentence about a copy, "Cell 'x' (cell 4)", does not match: the copy has another id, which it does not contain."""
 LEVEL = re.compile(r"level ([A-Z])")
 LAYERS = {
     "Landlock": "landlock",
@@ -32,20 +32,20 @@ LAYERS = {
 
 
 class Verdict(msgspec.Struct):
-    """As much of a verdict as is read here."""
+    """The fields of a verdict that this module reads."""
 
     outcome: str
     reason: str = ""
 
 
 class Exercise(msgspec.Struct):
-    """As much of an exercise as is read here."""
+    """The fields of an exercise that this module reads."""
 
     verdicts: list[Verdict]
 
 
 class OldReport(msgspec.Struct):
-    """As much of a report as is read here."""
+    """The fields of a report that this module reads."""
 
     problems: list[str] = []
     exercises: list[Exercise] = []
@@ -53,7 +53,7 @@ class OldReport(msgspec.Struct):
 
 
 def upgrade(data: bytes) -> dict[str, Any]:
-    """The report of version 1 or 2 that is encoded in `data`, in version 3; msgspec.ValidationError if it is none."""
+    """Convert a report of version 1 or 2, encoded in `data`, to version 3. msgspec.ValidationError if it is invalid."""
     msgspec.json.decode(data, type=OldReport)
     report = msgspec.json.decode(data, type=dict[str, Any])
     environment = dict(report.get("environment", {}))

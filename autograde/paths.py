@@ -1,4 +1,4 @@
-"""Where everything about one assignment lies: each path is computed here and nowhere else."""
+"""The paths of an assignment's files. Other modules do not build these paths themselves."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class AssignmentPaths:
-    """Where everything about one assignment lies."""
+    """The paths of one assignment's files."""
 
     root: Path
     slug: str
@@ -47,16 +47,16 @@ class AssignmentPaths:
 
     @property
     def check_cache(self) -> Path:
-        """The check cache: as secret as the checks, and made again when it is missing."""
+        """The check cache: as secret as the checks, and rebuilt if it is missing."""
         return self.root / "build" / "prepared" / self.slug
 
     def recorded(self, student: str) -> Path:
-        """Digest of what the gradebook last took over; made again when it is missing."""
+        """Digest of the data last written to the gradebook; rebuilt if it is missing."""
         return self.root / "build" / "recorded" / self.slug / f"{student}.sha256"
 
     @property
     def changes(self) -> Path:
-        """What a regrading changed, as a table for programs; the page to review it lies beside it."""
+        """The changes made by a regrade, as CSV for programs; `changes_page` shows them for review."""
         return self.root / "reports" / f"{self.slug}-changes.csv"
 
     @property

@@ -1,4 +1,4 @@
-"""What a course decides for all its assignments: limits, confinement, late work."""
+"""Settings of a course for all its assignments: limits, confinement, experiments, late work."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from enum import Enum
 
 @dataclass(frozen=True)
 class Limits:
-    """What one submission may use. A check that needs more names it in its assignment."""
+    """Resource limits of one submission. An assignment whose checks need more sets its own limits."""
 
     check_cpu_s: float = 20.0
-    """processor seconds of one check, all its examples together"""
+    """CPU seconds that one check may use, for all its examples together"""
     check_wall_s: float = 60.0
-    """seconds one check may take by the clock; generous, because machines are shared"""
+    """wall-clock seconds that one check may take; generous, because machines are shared"""
     cell_wall_s: float = 30.0
-    """seconds one notebook cell may run before it is interrupted"""
+    """wall-clock seconds that one notebook cell may run before it is interrupted"""
     notebook_wall_s: float = 120.0
-    """seconds the whole notebook may run before the worker is killed"""
+    """wall-clock seconds that the complete notebook may run before the worker is killed"""
     memory_bytes: int = 2 << 30
-    """memory a worker may allocate above what the zygote already holds"""
+    """memory that a worker may allocate in addition to the zygote's memory"""
     file_bytes: int = 64 << 20
-    """size of one file that a submission may write"""
+    """maximum size of one file that a submission writes"""
     scratch_bytes: int = 256 << 20
-    """what all files that it keeps may hold together; they lie in memory where it has a file tree of its own"""
+    """maximum total size of a submission's files at any time; with a private file tree they are in memory"""
     output_bytes: int = 1 << 20
-    """what all cells together may print or display; one cell at most about 1 MB, the size of a frame"""
+    """maximum output of all cells together; the output of one cell is also limited to one frame, about 1 MB"""
     notebook_bytes: int = 20 << 20
-    """size of a submitted file; a larger one is refused unread"""
+    """maximum size of a submitted file; a larger file is refused without being read"""
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -38,17 +38,17 @@ class Limits:
 
 
 class Confinement(Enum):
-    """Whether submissions may run where the machine cannot confine them; see docs/threat-model.md."""
+    """Whether submissions are run on a machine that cannot confine them; see docs/threat-model.md."""
 
     REQUIRED = "required"
     WEAKER_ACCEPTED = "weaker accepted"
 
 
 class Experiments(Enum):
-    """What happens with the author's cells behind the last answer, which no check looks at.
+    """Whether to run the author's cells after the last answer, which no check uses.
 
-    AS_HANDED_IN: they are shown as the student ran them, where the file says that they ran last; else they run.
-    RUN_AGAIN: they always run, which often takes longer than all checks.
+    AS_HANDED_IN: show the submitted outputs if the file says that these cells ran last; otherwise run them.
+    RUN_AGAIN: always run them, which often takes longer than all checks.
     """
 
     AS_HANDED_IN = "as handed in"
@@ -57,7 +57,7 @@ class Experiments(Enum):
 
 @dataclass(frozen=True)
 class Late:
-    """Points lost per day begun after the deadline, as a share of the score, after a grace period."""
+    """The penalty for late submissions: a share of the score for each started day after a grace period."""
 
     per_day: float = 0.0
     at_most: float = 1.0
@@ -71,7 +71,7 @@ class Late:
             raise ValueError(f"Late: grace_minutes={self.grace_minutes!r}; it cannot be negative")
 
     def penalty(self, score: float, seconds_late: float) -> float:
-        """The points to subtract from `score` for a submission that is `seconds_late` late."""
+        """Return the points to subtract from `score` for a submission that is `seconds_late` seconds late."""
         late = seconds_late - 60 * self.grace_minutes
         if late <= 0:
             return 0.0

@@ -1,6 +1,6 @@
-"""The record of one graded submission. Gradebook, notebooks, pages and exports are derived from it alone.
+"""The report of one graded submission. The gradebook, notebooks, pages and exports are derived only from reports.
 
-A report holds no time, host or path, so grading the same submission twice gives the same bytes.
+A report contains no time, host name or path, so grading the same submission twice gives the same bytes.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from autograde.disk import write_whole
 from autograde.old_reports import upgrade
 
 SCHEMA = 3
-"""Reports of older versions are read too; `old_reports` says what differs in them."""
+"""Older versions can be read too; `old_reports` describes the differences."""
 
 Number = float | str
-"""`nan`, `inf` and `-inf` are text: JSON has no such numbers"""
+"""`nan`, `inf` and `-inf` are stored as text, because JSON has no such numbers"""
 
 
 class Outcome(Enum):
@@ -30,14 +30,14 @@ class Outcome(Enum):
     FAILED = "failed"
     """the answer is wrong"""
     NOT_WRITTEN = "not written"
-    """the stub is untouched: it raises NotImplementedError; students read of it as of FAILED"""
+    """the stub is unchanged and raises NotImplementedError; students see it as FAILED"""
     CRASHED = "crashed"
-    """the submission raised, died, or sent what no answer is"""
+    """the submission raised an exception, died, or sent an invalid answer"""
     TIMED_OUT = "timed out"
     WAITING = "waiting"
     """an earlier check must pass first"""
     BROKEN = "broken"
-    """our fault: the report is withheld, and no student loses points"""
+    """a fault of the engine or the checks: the report is withheld, and the student loses no points"""
 
 
 class Reveal(Enum):
@@ -52,14 +52,14 @@ class ProblemKind(Enum):
     """What happened when a submission's file was read and its notebook was run."""
 
     REPAIRED = "file repaired"
-    """something was put back as it was released"""
+    """a part was restored from the release"""
     DROPPED = "part dropped"
     """part of the file was not accepted"""
     ANSWER_MISSING = "answer missing"
-    """a cell where an answer belongs is not there"""
+    """an answer cell is missing"""
     CELL_STOPPED = "cell stopped"
     EXAMPLE_FAILED = "public example failed"
-    """a cell of public examples stopped; the verdicts say the same"""
+    """a cell of public examples stopped; the verdicts also report the error"""
     NOTEBOOK_STOPPED = "notebook stopped"
     """no check could run"""
 
@@ -69,9 +69,9 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: ProblemKind
     cell: str = ""
-    """the cell's id in the repaired notebook; empty if it is no single cell's problem"""
+    """the cell's id in the repaired notebook; empty if the problem does not belong to one cell"""
     text: str
-    """of a cell that stopped, the error; else a sentence"""
+    """the error, if a cell stopped; otherwise a sentence"""
 
 
 class ConfinementLevel(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +80,7 @@ class ConfinementLevel(msgspec.Struct, frozen=True, kw_only=True):
     level: str
     """its letter, as in docs/threat-model.md"""
     confined: bool
-    """False: nothing could hold the submission, and the course accepted that"""
+    """False: the machine could not confine the submission, and the course accepts that"""
     layers: list[str]
     """the layers in place, by their names in `autograde.worker.confinement.Layers`"""
 
@@ -91,17 +91,17 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     what: str
     """what was compared, as in "the gradient of `x`"."""
     of: list[int]
-    """shape of the whole answer"""
+    """shape of the complete answer"""
     start: list[int]
-    """index, in the whole answer, of the first number that is kept"""
+    """index, in the complete answer, of the first number in `got`"""
     shape: list[int]
-    """of what is kept, along the last axes: [length] or [rows, columns]"""
+    """shape of `got` along the last axes: [length] or [rows, columns]"""
     got: list[Number]
-    """what came, row after row, to six digits"""
+    """the student's values in row-major order, rounded to six digits"""
     wrong: list[int]
-    """places in `got` of values that are off"""
+    """indices in `got` of the wrong values"""
     expected: list[Number] = []
-    """what should have come; empty unless the course reveals it"""
+    """the expected values; empty unless the course reveals them"""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,21 +116,21 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     """what was measured, in a sentence"""
     hint: str = ""
-    """advice: the misconception's or the check's own words"""
+    """advice from the misconception or from the check"""
     misconception: str = ""
     """name of the misconception, if exactly one explains every number"""
     undecided: list[str] = []
-    """names of the misconceptions, if several explain every number, so that none may be named"""
+    """names of the misconceptions, if several explain every number; `misconception` is empty then"""
     replay: str = ""
-    """lines to paste under the submission that show the failure, as far as the course reveals it"""
+    """code to paste below the submission to reproduce the failure, as far as the course reveals it"""
     traceback: str = ""
-    """where in the submission it crashed, by cell and line"""
+    """cells and lines of the submission where it crashed"""
     comparison: Comparison | None = None
     """the smallest failing example's numbers, as far as the course reveals them"""
     answer: str = ""
-    """fingerprint of a wrong answer: equal when the same wrong numbers came"""
+    """fingerprint of a wrong answer: equal for equal wrong numbers"""
     margin: float | None = None
-    """the largest error that was met, in units of what was allowed there; None if no values were compared"""
+    """the largest error divided by the tolerance at that value; None if no values were compared"""
 
 
 class ExerciseReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,11 +154,11 @@ class CellRun(msgspec.Struct, frozen=True, kw_only=True):
     cell: str
     """the cell's id"""
     outputs: list[dict[str, Any]] = []
-    """nbformat outputs, bounded, exactly as the submission made them: hostile until sanitized"""
+    """nbformat outputs as the submission made them: limited in size, but untrusted until sanitized"""
     error: str = ""
-    """one line, empty if the cell ran to its end"""
+    """one line; empty if the cell completed"""
     ran: bool = True
-    """False: not run again; the outputs are those that were submitted"""
+    """False: the cell was not run again; the outputs are the submitted ones"""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,13 +168,13 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     assignment: str
     student: str
     digest: str
-    """of the submission, the hidden tests, the reference, the engine and the policies: equal digest, equal report"""
+    """of the submission, hidden tests, reference, engine and policies; equal digests mean equal reports"""
     problems: list[Problem] = []
-    """what was repaired or refused in the file, what the notebook run met"""
+    """what was repaired or refused in the file, and what stopped while the notebook ran"""
     exercises: list[ExerciseReport] = []
     cells: list[CellRun] = []
     environment: dict[str, str] = {}
-    """device, torch version: what may explain a difference between two reports"""
+    """device and torch version, which may explain a difference between two reports"""
     confinement: ConfinementLevel | None = None
     """None: the submission was not run"""
 
@@ -192,12 +192,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def withheld(self) -> bool:
-        """True when a fault of ours spoils the report: no grade may be taken from it."""
+        """True if the engine or a check is at fault: the report must not be used for a grade."""
         return any(verdict.outcome is Outcome.BROKEN for verdict in self.verdicts)
 
     @property
     def unconfined(self) -> bool:
-        """True when the submission ran where nothing could hold it."""
+        """True if the submission ran unconfined."""
         return self.confinement is not None and not self.confinement.confined
 
 
@@ -208,14 +208,14 @@ class _Version(msgspec.Struct):
 
 
 def broken(assignment: str, student: str, reason: str) -> Report:
-    """A report that is withheld: the fault is ours."""
+    """Make a report that is withheld because the engine is at fault."""
     verdict = Verdict(check="grader", title="grading", outcome=Outcome.BROKEN, points=0, max_points=0, reason=reason)
     exercises = [ExerciseReport(exercise="grader", verdicts=[verdict])]
     return Report(assignment=assignment, student=student, digest="", exercises=exercises)
 
 
 def students_by_hint(reports: Iterable[Report]) -> list[tuple[str, list[str]]]:
-    """Hints with the students whose answers they explain, the commonest first."""
+    """Return the hints with the students whose answers they explain, the most frequent first."""
     found: dict[str, list[str]] = defaultdict(list)
     for report in reports:
         for hint in dict.fromkeys(v.hint for v in report.verdicts if v.hint and v.outcome is Outcome.FAILED):
@@ -224,18 +224,18 @@ def students_by_hint(reports: Iterable[Report]) -> list[tuple[str, list[str]]]:
 
 
 def report_schema() -> bytes:
-    """The JSON Schema of a report, as published in docs/report.schema.json."""
+    """Return the JSON Schema of a report, which is published in docs/report.schema.json."""
     schema = {"title": f"A report of the grader, version {SCHEMA}"} | msgspec.json.schema(Report)
     return msgspec.json.format(msgspec.json.encode(schema), indent=2) + b"\n"
 
 
 def encode_report(report: Report) -> bytes:
-    """The report as indented JSON, keys in the order of the fields."""
+    """Encode the report as indented JSON with the keys in the order of the fields."""
     return msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
 
 
 def decode_report(data: bytes) -> Report:
-    """Read back `encode_report`'s bytes, also an older version's; msgspec.ValidationError if they are anything else."""
+    """Decode `encode_report`'s bytes of this or an older version. msgspec.ValidationError for anything else."""
     version = msgspec.json.decode(data, type=_Version).schema
     if version == SCHEMA:
         return msgspec.json.decode(data, type=Report)
@@ -245,5 +245,5 @@ def decode_report(data: bytes) -> Report:
 
 
 def write_report(report: Report, path: Path) -> None:
-    """Write so that a reader sees the old report or the new one, never half of one."""
+    """Write the report atomically: a reader sees the old one or the new one."""
     write_whole(path, encode_report(report))

@@ -1,4 +1,4 @@
-"""`python -m autograde.cli` is `course`."""
+"""Lets `python -m autograde.cli` run the `course` command."""
 
 from autograde.cli import main
 

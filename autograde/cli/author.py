@@ -1,4 +1,4 @@
-"""Commands for writing assignments."""
+"""Commands for authors of assignments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The `course` command and what its subcommands share."""
+"""The `course` command and the code that its subcommands share."""
 
 from __future__ import annotations
 
@@ -24,12 +24,15 @@ def main() -> None:
     Run it in the course's folder or below. A SLUG is an assignment's name in course_config.py.
 
     Exit status: 0 done; 1 not everything is sound or graded, as the command's own help says; 2 a mistake in the command
-    or in the course, told in a sentence.
+    or in the course, which the error message explains.
     """
 
 
 def command(function: Callable[..., Any], load: Callable[[], Course] = load_course) -> click.Command:
-    """A subcommand that is given the course; a CourseError or a refusing disk becomes one sentence and status 2."""
+    """Register a subcommand that gets the loaded course.
+
+    A CourseError, or a disk that cannot be written, is printed as one sentence and gives exit status 2.
+    """
 
     def run(**options: Any) -> None:
         try:
@@ -52,5 +55,5 @@ def _refuse(why: str) -> NoReturn:
 
 
 def known_slugs(course: Course, slugs: tuple[str, ...]) -> list[str]:
-    """The assignments that were named, each once; all if none was."""
+    """Return the named assignments without duplicates; all assignments of the course if none is named."""
     return list(dict.fromkeys(course.open(slug).slug for slug in slugs)) or course.slugs

@@ -1,4 +1,4 @@
-"""What the `course` command prints: for a person on a screen or in a log file, or as JSON for a program."""
+"""Prints the output of the `course` command: for people, on a screen or in a log file, or as JSON for programs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rich.text import Text
 
 from autograde.report import ConfinementLevel, Outcome, Report, students_by_hint
 
-if TYPE_CHECKING:  # importing what is printed takes longer than most commands
+if TYPE_CHECKING:  # importing these types takes longer than most commands
     from autograde.grading.pool import OnProgress
     from autograde.records.grade_changes import Change
     from autograde.records.grade_class import ClassResult
@@ -29,17 +29,17 @@ EACH_ITS_OWN = "each worker of the cluster has a confinement of its own, which i
 
 
 def say(text: object) -> None:
-    """One line of plain text, whatever it holds."""
+    """Print one line as plain text; markup in it is not interpreted."""
     screen.print(str(text), markup=False, soft_wrap=True)
 
 
 def complain(text: str) -> None:
-    """One line for standard error."""
+    """Print one line to standard error."""
     complaints.print(text, markup=False, soft_wrap=True)
 
 
 def confinement_text(confinement: ConfinementLevel) -> str:
-    """The level and its layers, as `course grade` and `course doctor` say it."""
+    """Describe the confinement level and its layers, for `course grade` and `course doctor`."""
     from autograde.isolation.confinement_probes import LAYERS
 
     level = f"level {confinement.level}"
@@ -50,13 +50,13 @@ def confinement_text(confinement: ConfinementLevel) -> str:
 
 
 def complain_confinement(confinement: ConfinementLevel | None) -> None:
-    """What confines the submissions, for standard error; None on a cluster."""
+    """Print to standard error how submissions are confined; `confinement` is None on a cluster."""
     complain(confinement_text(confinement) if confinement else EACH_ITS_OWN)
 
 
 @contextmanager
 def progress(what: str) -> Iterator[OnProgress]:
-    """A bar on standard error with the number done and the time left, if a person watches; else nothing."""
+    """Show a progress bar with the time left on standard error; nothing if it is not a terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=complaints, transient=True, disable=not complaints.is_terminal) as bars:
         bar = bars.add_task(what, total=None)
@@ -64,13 +64,13 @@ def progress(what: str) -> Iterator[OnProgress]:
 
 
 def say_json(value: Any) -> None:
-    """JSON; a lone surrogate, as in the name of a folder that is not UTF-8, is escaped."""
+    """Print JSON. Lone surrogates, which occur in folder names that are not UTF-8, are escaped."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     click.echo(text.encode("utf-8", "backslashreplace").decode())
 
 
 def say_verification(found: Verification) -> None:
-    """The checks, and which of them catches which wrong program."""
+    """Print a verification: the checks, which of them catch each wrong program, and the problems found."""
     from autograde.verification.problems import problem_sentences
 
     say(found.slug)
@@ -98,7 +98,7 @@ def say_verification(found: Verification) -> None:
 
 
 def say_class(title: str, result: ClassResult) -> None:
-    """The marks of a class by exercise, the misconceptions behind wrong answers, and who was not graded and why."""
+    """Print the class's points by exercise, the hints given, and the students who were not graded, with the reason."""
     reports = sorted(result.graded.items())
     exercises = list(dict.fromkeys(e.exercise for _, report in reports for e in report.exercises))
     table = Table(title=title)
@@ -120,7 +120,7 @@ def say_class(title: str, result: ClassResult) -> None:
 
 
 def say_changes(changes: list[Change], path: Path) -> None:
-    """What a regrading changed for students, for review; says nothing if it changed nothing."""
+    """Print what a regrade changed, for review; nothing if nothing has changed."""
     from autograde.records.grade_changes import exercises_text
 
     if not changes:

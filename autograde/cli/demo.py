@@ -1,4 +1,4 @@
-"""Runs a simulated class through everything, in a folder of its own, and says where to look."""
+"""Runs all commands on a simulated class in a separate folder, and lists the pages to look at."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from autograde.notebooks.submitted import students_submitted
 from autograde.report import Report, decode_report
 
 MARKER = "demo-course"
-"""an empty file at the top of a demo: `course demo` replaces no other folder"""
+"""an empty file that marks a demo folder: `course demo` never replaces a folder without it"""
 
 
 def run_demo(original: Course, slugs: Sequence[str], into: Path, wrong: int) -> int:
-    """Run the demo of the assignments in `into`; 0, or the exit status of the command that failed.
+    """Run the demo of the assignments in `into`. Returns 0, or the exit status of the command that failed.
 
-    Each class submits at most `wrong` of the assignment's wrong programs, evenly chosen; `course verify`, with which
-    the demo begins, tries all of them.
+    For each assignment at most `wrong` wrong programs are submitted, evenly chosen. Before that, `course verify` tries
+    all of them.
     """
     if not slugs:
         raise CourseError(f"{CONFIG_NAME} lists no assignment; write one with `course new`")
@@ -47,7 +47,7 @@ def run_demo(original: Course, slugs: Sequence[str], into: Path, wrong: int) -> 
 
 
 def refuse_folder(course: Course, into: Path) -> None:
-    """CourseError if the demo would replace something that is not a demo, or copy the course into itself."""
+    """Raise CourseError if the demo would replace a folder that is not a demo, or copy the course into itself."""
     if into.is_dir() and not any(into.iterdir()):
         return
     if into.exists() and not (into / MARKER).is_file():
@@ -60,28 +60,28 @@ def refuse_folder(course: Course, into: Path) -> None:
 
 
 def run_course(folder: Path, *arguments: str) -> int:
-    """Run `course ...` in `folder` as a user would, with its output on the screen; its exit status."""
+    """Run `course ...` in `folder` as a user would, print its output, and return its exit status."""
     say(f"$ course {' '.join(arguments)}")
     sys.stdout.flush()
-    # -P: modules in the course's folder stay off the path, as they do for the installed command.
+    # -P: do not add the course's folder to sys.path; the installed command does not add it either.
     return subprocess.call([sys.executable, "-P", "-m", "autograde.cli", *arguments], cwd=folder)
 
 
 def grade(work: Work) -> int:
-    """Grade the class. Status 1 is success: the class contains submissions that cannot be graded."""
+    """Grade the class. Exit status 1 counts as success, because some submissions of the class cannot be graded."""
     status = run_course(work.course.root, "grade", work.slug)
     return 0 if status == 1 else status
 
 
 def submit_again(work: Work) -> int:
-    """One student submits the solution after the feedback; the review page shows what the new grading changes."""
+    """Submit the solution for one student after the feedback, so that the review page shows a changed grade."""
     shutil.rmtree(work.paths.submitted(HALF_DONE))
     submit(work, HALF_DONE, assemble(work, {}))
     return grade(work) or run_course(work.course.root, "report")
 
 
 def write_exports(work: Work) -> int:
-    """Write what learning platforms and CI read."""
+    """Write the exports for learning platforms and CI."""
     for platform in ("canvas", "moodle"):
         if status := run_course(work.course.root, "export", "--for", platform, "--to", f"grades-{platform}.csv"):
             return status
@@ -91,7 +91,7 @@ def write_exports(work: Work) -> int:
 
 
 def show(works: Sequence[Work]) -> None:
-    """Print the class as a table, and each page with its purpose."""
+    """Print the class as a table, and list each page with its purpose."""
     table = Table(title="The simulated class")
     table.add_column("assignment", no_wrap=True)
     for heading in ("submitted", "full marks", "some", "none", "hint given", "not graded"):
@@ -110,7 +110,7 @@ def show(works: Sequence[Work]) -> None:
 
 
 def counts(work: Work) -> tuple[int, ...]:
-    """How many submitted, got full marks, some, none, were given a hint, and could not be graded."""
+    """Count the students who submitted, got full, some or no marks, got a hint, and could not be graded."""
     reports, submitted = read_reports(work), len(students_submitted(work))
     full = sum(report.score == report.max_score for report in reports)
     none = sum(report.score == 0 for report in reports)
@@ -127,7 +127,7 @@ def has_hint(report: Report) -> bool:
 
 
 def where_to_look(work: Work) -> dict[str, dict[str, str]]:
-    """Reader -> path in the course -> its purpose; of one assignment."""
+    """Return reader -> path in the course -> its purpose, for one assignment."""
     paths, verified = work.paths, work.course.root / "verified"
     student = next((report.student for report in read_reports(work) if has_hint(report)), HALF_DONE)
     found = {

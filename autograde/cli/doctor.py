@@ -1,4 +1,4 @@
-"""What this machine has, and what it lacks."""
+"""Reports which requirements this machine meets and which are missing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PROCESSES_MISSING = "MISSING: /proc/<pid>/task/<tid>/children, to end submission
 
 
 def examine(course: Course) -> dict[str, str]:
-    """What was looked at -> its state; what is needed and absent begins with MISSING."""
+    """Return what was examined -> its state. The state of a missing requirement begins with MISSING."""
     found = {"course": f"{course.name}, {len(course.slugs)} assignments, {course.root}"}
     found["python"] = _at_least((3, 11))
     found |= {package: _version(package) for package in PACKAGES}

@@ -1,4 +1,4 @@
-"""Writes a small assignment that is already sound, for an author to turn into their own."""
+"""Writes a small, sound assignment as a starting point for the author."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SLUG = re.compile(r"[a-z][a-z0-9_]{0,40}")
 
 
 def new_assignment(course: Course, slug: str, title: str) -> list[Path]:
-    """Write the files of a new assignment and list it in course_config.py. Returns what was written or changed."""
+    """Write the files of a new assignment and list it in course_config.py. Returns the paths written or changed."""
     if not SLUG.fullmatch(slug) or iskeyword(slug):
         raise CourseError(
             f"{slug!r} cannot be a slug: use lower-case letters, digits and underscores, a letter first, "
@@ -40,12 +40,12 @@ def new_assignment(course: Course, slug: str, title: str) -> list[Path]:
     listed = _listed(config, _config_text(course), slug, title)
     for path, text in texts.items():
         write_whole(path, text)
-    write_whole(config, listed)  # last: until then there is no such assignment
+    write_whole(config, listed)  # last, so that the course never lists an incomplete assignment
     return [*texts, config]
 
 
 def _files(root: Path, slug: str) -> dict[str, Path]:
-    """Template -> the file that is made of it; where there is no course yet, also nbgrader's configuration."""
+    """Return template -> path of the file to write. Includes nbgrader's configuration if there is no course yet."""
     tests = root / "hidden_tests" / slug
     starting = {} if (root / CONFIG_NAME).exists() else {"nbgrader_config.py.j2": root / "nbgrader_config.py"}
     return starting | {
@@ -59,7 +59,7 @@ def _files(root: Path, slug: str) -> dict[str, Path]:
 
 
 def _config_text(course: Course) -> str:
-    """The text of course_config.py as it is; where there is no course yet, one that lists no assignment."""
+    """Return the text of course_config.py; if there is no course yet, a new one without assignments."""
     config = course.root / CONFIG_NAME
     if config.exists():
         return config.read_text(encoding="utf-8")
@@ -77,13 +77,13 @@ def _rendered(template: str, **values: object) -> str:
 
 
 def _header(grade_id: str, **keys: object) -> str:
-    """A cell's nbgrader metadata."""
+    """Return a cell's nbgrader metadata as JSON."""
     plain = {"grade": False, "locked": True, "schema_version": 3, "solution": False}
     return json.dumps({**plain, "grade_id": grade_id, **keys}, sort_keys=True)
 
 
 def _listed(config: Path, text: str, slug: str, title: str) -> str:
-    """`text`, which is that of course_config.py, with the assignment at the end of its list."""
+    """Return `text`, the contents of course_config.py, with the assignment added to the end of its list."""
     line = f'Assignment("{slug}", title="{title}"),'
     by_hand = CourseError(f"{config}: cannot find the end of its list of assignments; add there: {line}")
     tree = ast.parse(text)
@@ -100,7 +100,7 @@ def _listed(config: Path, text: str, slug: str, title: str) -> str:
 
 
 def _appended(text: str, last: ast.expr, line: str, by_hand: CourseError) -> str:
-    """`text` with `line` after the last element of its list, which ends with a comma then."""
+    """Return `text` with `line` after the list element `last`, adding a comma after it if there is none."""
     lines = text.splitlines(keepends=True)
     end = last.end_lineno
     assert end is not None
@@ -114,6 +114,6 @@ def _appended(text: str, last: ast.expr, line: str, by_hand: CourseError) -> str
 
 
 def _assignments(call: ast.Call) -> ast.expr | None:
-    """The list of assignments in `Course(name, assignments, ...)`."""
+    """Return the list of assignments in `Course(name, assignments, ...)`."""
     named = [keyword.value for keyword in call.keywords if keyword.arg == "assignments"]
     return named[0] if named else call.args[1] if len(call.args) > 1 else None

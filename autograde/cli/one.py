@@ -1,4 +1,4 @@
-"""Commands about one file, and about the machine."""
+"""Commands for one file, for the demo and for this machine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from autograde.disk import write_whole
 def check(course: Course, file: str, slug: str, junit: Path | None, gradescope: Path | None, as_json: bool) -> None:
     """Grade one file now and print the verdicts.
 
-    Nothing is recorded. Exit status 1: a check is broken, which is no fault of the file's; a failed one is status 0.
+    Nothing is recorded. Exit status 1: a check is broken, which is not the file's fault; a failed check is status 0.
 
     Example: course check ~/Downloads/rmsnorm.ipynb --assignment rmsnorm
     """
@@ -32,7 +32,7 @@ def check(course: Course, file: str, slug: str, junit: Path | None, gradescope: 
     work = course.open(slug)
     if not Path(file).exists():
         raise CourseError(f"{file}: no such file")
-    with GraderPool(work, device=course.device) as pool:  # before all else: its processes take longest to start
+    with GraderPool(work, device=course.device) as pool:  # started first, because its processes take longest to start
         from autograde.notebooks.extract import SubmissionError
         from autograde.notebooks.load import submission_for
         from autograde.report import encode_report
@@ -41,7 +41,7 @@ def check(course: Course, file: str, slug: str, junit: Path | None, gradescope: 
             submission = submission_for(work, file)
         except SubmissionError as error:
             raise CourseError(f"{file}: {error}") from None
-        assert pool.confinement  # what is imported below would be in the way until the zygote is ready
+        assert pool.confinement  # waits for the zygote; the imports below would slow its start
         from autograde.cli.console import say
         from autograde.pages.feedback import exercise_text, problem_text
         from autograde.reports import ci_formats
@@ -80,7 +80,7 @@ def demo(course: Course, slugs: tuple[str, ...], into: Path | None, wrong: int) 
 @command
 @JSON
 def doctor(course: Course, as_json: bool) -> None:
-    """Say what this machine has, and what it lacks.
+    """Report what this machine provides and what is missing.
 
     Exit status 1: something needed is missing.
 

@@ -1,4 +1,4 @@
-"""Commands of a running term: collect, grade, tell."""
+"""Commands for a running term: collect, grade, feedback, report, export."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import click
 from autograde.cli.command import JOBS, JSON, command
 from autograde.course import Course
 
-if TYPE_CHECKING:  # importing it takes longer than most commands
+if TYPE_CHECKING:  # importing this type takes longer than most commands
     from autograde.grading.pool import OpenGraders
 
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:  # importing it takes longer than most commands
 def collect(course: Course, slug: str, archive: Path) -> None:
     """Take submissions out of a learning platform's zip.
 
-    From nbgrader, Canvas, Moodle or Gradescope, into submitted/<student>/<slug>/. Exit status 1: something was refused;
-    it is named.
+    From nbgrader, Canvas, Moodle or Gradescope, into submitted/<student>/<slug>/. Exit status 1: a file was refused;
+    the reason is printed.
 
     Example: course collect rmsnorm ~/Downloads/submissions.zip
     """
@@ -61,8 +61,8 @@ def grade(
 ) -> None:
     """Grade the submissions of an assignment, and record them.
 
-    From submitted/<student>/<slug>/ into reports/, autograded/ and the gradebook; what has not changed is not run
-    again. Exit status 1: somebody could not be graded, and is named with the reason.
+    From submitted/<student>/<slug>/ into reports/, autograded/ and the gradebook; unchanged submissions are not run
+    again. Exit status 1: a student could not be graded; the name and reason are printed.
 
     Example: course grade rmsnorm --student ada
     """
@@ -86,7 +86,7 @@ def grade(
 
 
 def _graders(address: str | None) -> OpenGraders:
-    """This machine's, or the workers of the Dask cluster whose scheduler is at `address`."""
+    """Return the graders on this machine, or on the Dask cluster whose scheduler is at `address`."""
     if address is None:
         from autograde.grading.pool import GraderPool
 
@@ -101,8 +101,8 @@ def _graders(address: str | None) -> OpenGraders:
 def feedback(course: Course, slug: str) -> None:
     """Write the pages that students read.
 
-    feedback/<student>/<slug>/<slug>.html for everyone graded; the class page, if there is one, leads there. Exit
-    status 1: somebody has no page, and is named with the reason.
+    feedback/<student>/<slug>/<slug>.html for all graded students; the class page, if there is one, links to them. Exit
+    status 1: a student has no page; the name and reason are printed.
 
     Example: course feedback rmsnorm
     """
@@ -131,8 +131,8 @@ def feedback(course: Course, slug: str) -> None:
 def report(course: Course, slugs: tuple[str, ...], formgrader: str) -> None:
     """Write the pages that TAs read.
 
-    reports/<slug>.html: misconceptions and who has them, hard checks, what needs a hand; and tables as CSV. Without a
-    slug: the page of every graded assignment, and reports/term.html over all of them.
+    reports/<slug>.html: misconceptions and the students who have them, hard checks, work to mark by hand; and tables as
+    CSV. Without a slug: the page of every graded assignment, and reports/term.html over all of them.
 
     Example: course report rmsnorm
     """
@@ -141,7 +141,7 @@ def report(course: Course, slugs: tuple[str, ...], formgrader: str) -> None:
     from autograde.reports.term_report import write_term_report
 
     graded = [slug for slug in course.slugs if any(course.open(slug).paths.reports.glob("*.json"))]
-    for path in [] if slugs else write_term_report(course):  # first, for the others lead there
+    for path in [] if slugs else write_term_report(course):  # first, because the other pages link to it
         say(path)
     for slug in [course.open(slug).slug for slug in slugs] or graded:
         for path in write_class_report(course.open(slug), formgrader):
