@@ -202,7 +202,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Version(msgspec.Struct):
-    """As much of a report as says how to read the rest."""
+    """The version of a report, which decides how the rest is read."""
 
     schema: int
 

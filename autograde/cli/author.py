@@ -52,8 +52,8 @@ def verify(
 ) -> None:
     """Say whether assignments are sound.
 
-    Right programs must pass, wrong ones be caught and named, points add up, and nothing may leak. Without a slug: all.
-    Exit status 1: something is not sound.
+    Right programs must pass, wrong ones must be caught and named, points must add up, and no solution may leak. Without
+    a slug: all. Exit status 1: an assignment is not sound.
 
     Example: course verify rmsnorm --seeds 20
     """
@@ -83,7 +83,7 @@ def verify(
 def release(course: Course, slugs: tuple[str, ...], as_json: bool) -> None:
     """Write release/<slug>/, which students get.
 
-    Through nbgrader's generate_assignment; what would give a solution away is refused. Without a slug: all.
+    Uses nbgrader's generate_assignment, and refuses a release that would reveal a solution. Without a slug: all.
 
     Example: course release rmsnorm
     """

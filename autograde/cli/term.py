@@ -156,7 +156,7 @@ def report(course: Course, slugs: tuple[str, ...], formgrader: str) -> None:
 def export(course: Course, kind: str, to: str) -> None:
     """Write everyone's scores as CSV.
 
-    Of every assignment, in nbgrader's columns or as Canvas or Moodle import them.
+    For every assignment, in nbgrader's columns or in the format that Canvas or Moodle imports.
 
     Example: course export --for canvas --to grades.csv
     """
