@@ -1,7 +1,7 @@
-"""The check cache: the inputs, questions and expected values of an assignment's checks, kept from run to run.
+"""The check cache: the inputs, requests and expected values of an assignment's checks, stored between runs.
 
-They are the same for every submission, and drawing inputs and measuring tolerances takes longer than grading one. The
-file holds nothing else: no answer and no verdict comes from it.
+They are the same for every submission, and drawing inputs and measuring tolerances takes longer than grading one
+submission. The file contains no answers and no verdicts.
 """
 
 from __future__ import annotations
@@ -36,27 +36,27 @@ PLAIN = {type(None), bool, int, float, str, bytes, torch.dtype}
 
 
 class Asked(msgspec.Struct, array_like=True):
-    """What one check asks."""
+    """The inputs and requests of one check."""
 
     cases: bytes
     """the drawn arguments, as a frame"""
     questions: list[bytes] | None
-    """its script's frames; None where questions depend on answers"""
+    """the frames of its requests; None if its requests depend on answers"""
 
 
 class Known(msgspec.Struct):
-    """All of it, by the names of checks and oracles."""
+    """The content of the cache file, by the names of checks and oracles."""
 
     checks: dict[str, Asked]
     oracles: dict[str, list[bytes]]
-    """frames of (asked for the value, digest of the inputs, [(exact, allowed)], answer)"""
+    """frames of (whether the value was asked for, digest of the inputs, [(exact, allowed)], answer)"""
 
 
 class CheckCache:
-    """The checks and oracles of collected tests, and the file that knows of them."""
+    """The checks and oracles of collected tests, and the file that caches their inputs and expected values."""
 
     def __init__(self, work: Work, items: list[Any], checks: str, device: str) -> None:
-        """`checks` is the digest of the tests that were collected as `items`."""
+        """`checks` is the digest of the test files from which `items` were collected."""
         self.work, self.digest = work, checks
         self.path = work.paths.check_cache / f"{_name(work.course, checks, device)}.checks"
         self.checks: dict[str, Check] = {f"{item.path.stem}.{item.obj.check.name}": item.obj.check for item in items}
@@ -68,13 +68,13 @@ class CheckCache:
         }
         self.complete = self._read()
         for check in self.checks.values():
-            with contextlib.suppress(Exception):  # met again, and told, by the check
+            with contextlib.suppress(Exception):  # the check raises it again and reports it
                 check.draw(work.course.seed)
 
     def learn(self, report: Report, options: Options) -> None:
-        """Keep what a submission that passed everything has shown to be asked and expected, for the next run.
+        """Write the inputs, requests and expected values for the next run, after a submission that passed every check.
 
-        A disk that refuses costs that run some seconds, and nobody a grade.
+        If the file cannot be written, the next run takes some seconds longer and no grade changes.
         """
         whole = not options.exercises and not options.decoy and options.seed is None
         if self.complete or not whole or not all(verdict.outcome is Outcome.PASSED for verdict in report.verdicts):
@@ -93,24 +93,24 @@ class CheckCache:
 
     def _write(self) -> None:
         data = encode_known(self.checks, self.oracles, self.work.course.seed)
-        # Several graders may come to this at once, each with a file of its own until it is whole.
+        # Several graders may write at the same time, so each writes its own file and renames it when it is complete.
         unfinished = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")
         with replacing(self.path, data, unfinished=unfinished):
-            for other in set(self.path.parent.iterdir()) - {unfinished}:  # of other tests, or of a run that was killed
+            for other in set(self.path.parent.iterdir()) - {unfinished}:  # of other tests, or of a killed run
                 other.unlink(missing_ok=True)
 
 
 def _name(course: Course, checks: str, device: str) -> str:
-    """A digest of all that decides what the checks ask and expect: the tests, by theirs, and what computes here."""
+    """A digest of everything that the cached values depend on: the tests (by their digest) and this environment."""
     machine = platform.machine(), torch.backends.cpu.get_cpu_capability()
     made_with = sys.version, str(torch.__version__), hypothesis.__version__, np.__version__
     return digest_of_parts([checks, engine_digest(), repr((course.seed, device, machine, made_with))])
 
 
 def load_into(data: bytes, checks: Mapping[str, Check], oracles: Mapping[str, Oracle], seed: int) -> bool:
-    """Give checks and oracles what `data` knows of them; False if it is damaged, and then they find out again.
+    """Load the cached values in `data` into checks and oracles; False if it is damaged, and they compute them again.
 
-    A disk that turns over one bit may not change a grade, so a digest comes first.
+    `data` starts with a digest, so that a flipped bit on the disk cannot change a grade.
     """
     digest, content = data[:DIGEST_BYTES], data[DIGEST_BYTES:]
     if hashlib.sha256(content).digest() != digest:
@@ -124,9 +124,9 @@ def load_into(data: bytes, checks: Mapping[str, Check], oracles: Mapping[str, Or
 
 
 def encode_known(checks: Mapping[str, Check], oracles: Mapping[str, Oracle], seed: int) -> bytes:
-    """What is known now, after a submission that passed every check.
+    """Encode the inputs, requests and expected values, after a submission that passed every check.
 
-    Left out is what would not come back from frames as it is: an object of the reference's, say.
+    Leaves out values that frames cannot restore unchanged, such as objects of the reference's classes.
     """
     asked = {name: _asked(check) for name, check in checks.items() if check.drawn_for == seed}
     measured = {name: list(filter(None, map(_measured, oracle.cache.items()))) for name, oracle in oracles.items()}
@@ -160,7 +160,7 @@ def _in_rows(leaf: Any) -> Any:
 
 
 def _written(value: Any) -> bytes | None:
-    """As a frame; None if it would not come back as it is."""
+    """Encode a value as a frame; None if the frame could not restore it unchanged."""
     try:
         return encode(value) if _is_plain(value) else None
     except WireError:
@@ -172,7 +172,7 @@ def _read(frame: bytes) -> Any:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether it is data whose types a frame keeps, its tensors laid out row by row."""
+    """Whether the value is data whose types a frame preserves, with contiguous tensors."""
     kind = type(value)
     if kind in (list, tuple):
         return all(map(_is_plain, value))

@@ -1,7 +1,7 @@
-"""Which fork of a submission answers which check: one serves all checks for as long as they pass.
+"""Decides which fork of a submission answers which check: one fork serves all checks as long as they pass.
 
-A fork of a process that holds torch costs more than most checks compute. What a check leaves behind in it may not cost
-a point, so a check that does not pass there is tried again in a fresh fork, and that one's word counts.
+Forking a process that has imported torch takes longer than most checks. State that an earlier check left behind must
+not cost a point, so a check that fails in a used fork runs again in a fresh fork, and the second result counts.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from autograde.isolation.zygote_client import WardenLostError
 from autograde.wire import Channel
 
 SPARE = 1
-"""forks beyond one for each check that a submission may need"""
+"""how many more forks than checks a submission may use"""
 
 
 class CheckForks:
@@ -29,13 +29,13 @@ class CheckForks:
         self.device = device
         self.opened = 0
         self.spare = SPARE
-        """forks that no check has used which may still be given up for another"""
+        """how many unused forks may still be replaced by another"""
         self.fork = ExitStack()
         self.channel: Channel | None = None
 
     @contextmanager
     def student(self) -> Iterator[Student]:
-        """The student for the next check; opens one fork at most, and in SPARE checks two."""
+        """The student for the next check; opens at most one fork, or two for SPARE of the checks."""
         used = self.channel is not None
 
         def fresh_fork() -> Student:
@@ -48,9 +48,9 @@ class CheckForks:
         )
 
     def close(self) -> None:
-        """End the open fork, if there is one: after a check that did not pass, or the last one.
+        """End the open fork, if there is one: after a check that did not pass, or after the last check.
 
-        WardenLostError if something of it is still running.
+        Raises WardenLostError if one of its processes is still running.
         """
         self.channel = None
         self.fork.close()
@@ -59,7 +59,7 @@ class CheckForks:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with suppress(WardenLostError):  # every verdict is in, and what is left ends with the submission
+        with suppress(WardenLostError):  # all verdicts are known, and remaining processes end with the submission
             self.close()
 
     def _open(self) -> Channel:

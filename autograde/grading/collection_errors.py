@@ -1,4 +1,4 @@
-"""What keeps a hidden test file from being used, in sentences with their places instead of pytest's trace."""
+"""Reports why a hidden test file cannot be used, in sentences with line numbers instead of pytest's trace."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from autograde.testing.checks import Check
 
 
 def tell(collector: pytest.Collector, report: pytest.CollectReport) -> None:
-    """Say in `report` what is wrong with a test file; a file whose checks would not do what it says fails too."""
+    """Write into `report` what is wrong with a test file; tests that would not be graded as written fail it too."""
     if not isinstance(collector, pytest.Module):
         return
     raised = report.call.excinfo  # where pytest keeps it
@@ -30,7 +30,7 @@ def tell(collector: pytest.Collector, report: pytest.CollectReport) -> None:
 
 
 def _doubled(module: pytest.Module) -> Iterator[tuple[int, str]]:
-    """(line, sentence) for each function that hides an earlier one of its name."""
+    """(line, sentence) for each function that hides an earlier one of the same name."""
     first: dict[str, int] = {}
     for node in ast.parse(module.path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef) and first.setdefault(node.name, node.lineno) != node.lineno:
@@ -38,7 +38,7 @@ def _doubled(module: pytest.Module) -> Iterator[tuple[int, str]]:
 
 
 def _misread(items: list[Any]) -> Iterator[tuple[int, str]]:
-    """(line, sentence) for each test that would not be graded as it stands there."""
+    """(line, sentence) for each test that would not be graded as written."""
     for item in items:
         if not isinstance(item, pytest.Function):
             continue

@@ -1,7 +1,7 @@
-"""Grades on the workers of a Dask cluster: the same interface as `pool`, another transport. See docs/cluster.md.
+"""Grades on the workers of a Dask cluster, with the same interface as `pool`. See docs/cluster.md.
 
-A worker grades with a pool of its own, in the same confinement as here, from the course's folder, which it must see at
-the same path. What a lost worker was grading is graded by another one.
+Each worker grades with its own pool, in the same confinement as on this machine. It reads the course's folder, which it
+must see at the same path. If a worker is lost, another worker grades the submissions that it was grading.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from autograde.notebooks.extract import Submission
 from autograde.report import ConfinementLevel, Report, broken
 
 WORKERS_S = 60.0
-"""how long to wait for a first worker that can do the work"""
+"""how long to wait for the first suitable worker"""
 AHEAD = 3
-"""submissions on their way for each of the workers' threads, so that none waits for the next"""
+"""submissions sent ahead for each thread of the workers, so that no thread waits for its next one"""
 RETRIES = 2
 GPU = {"GPU": 1}
 NEEDS_CHILDREN = (
@@ -37,13 +37,13 @@ class DaskPool:
     """The workers of the cluster whose scheduler is at `address`. Close it, or use it as a context."""
 
     def __init__(self, work: Work, jobs: int, device: str, *, address: str) -> None:
-        """GraderError if nobody answers. `jobs` is the cluster's affair; cuda goes to workers that offer a GPU."""
+        """Raises GraderError if no scheduler answers. The cluster decides `jobs`; cuda needs workers with a GPU."""
         try:
             from distributed import Client
         except ModuleNotFoundError:
             raise CourseError("--dask needs Dask; `pip install llm-course-kit[cluster]`") from None
         self.work, self.address = work, address
-        self.confinement: ConfinementLevel | None = None  # each worker has its own, which its reports name
+        self.confinement: ConfinementLevel | None = None  # each worker has its own, named in its reports
         try:
             self.client: Any = Client(address, timeout=WORKERS_S)
         except (OSError, ValueError, TypeError) as error:
@@ -58,7 +58,7 @@ class DaskPool:
         self.ahead = AHEAD * sum(worker["nthreads"] for worker in workers)
 
     def grade(self, submissions: Iterable[Submission]) -> Iterator[Report]:
-        """Reports in the order in which they are ready. GraderError if a worker cannot grade at all."""
+        """Yield reports as they become ready. Raises GraderError if a worker cannot grade at all."""
         from distributed import as_completed
 
         waiting, sent = iter(submissions), dict[str, Submission]()
@@ -124,7 +124,7 @@ class DaskPool:
 
 
 def grade_there(root: str, submission: Submission, device: str) -> Report:
-    """Runs on a worker: grade with the pool that the worker keeps."""
+    """Grade one submission on a worker, with the worker's own pool."""
     if multiprocessing.current_process().daemon:
         raise GraderError(NEEDS_CHILDREN)
     with _one_at_a_time:

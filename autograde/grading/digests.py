@@ -16,7 +16,7 @@ from autograde.notebooks.extract import Fingerprint
 
 ENGINE = Path(__file__).parents[1]
 READERS = ("jupytext", "nbformat")
-"""packages that decide what a submitted file says"""
+"""packages that read submitted files"""
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +27,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     release: str = ""
     """the released notebook against which the submission was repaired; empty in entries older than this field"""
     checks: str
-    """the hidden tests and what they import of the reference"""
+    """the hidden tests and what they import from the reference"""
     policies: str
     engine: str
 
@@ -37,7 +37,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def version_of(work: Work, fingerprint: Fingerprint, checks: str | None = None) -> Version:
-    """What a grading now would be made with; `checks` if the tests were read earlier."""
+    """The version that grading now would use; `checks` is the digest of the tests if they were read earlier."""
     course = work.course
     policies = (course.seed, course.reveal, work.limits, course.device, course.experiments)
     return Version(
@@ -54,13 +54,13 @@ def digest_of(work: Work, fingerprint: Fingerprint, checks: str | None = None) -
 
 
 def checks_digest(work: Work) -> str:
-    """Of the hidden tests and what they import of the reference, as they are on disk."""
+    """Digest of the hidden tests and of what they import from the reference, as they are on disk."""
     return _files_digest(checks_files(work), work.course.root)
 
 
 @cache
 def engine_digest() -> str:
-    """Of the engine and of what reads notebooks for it, once: what a process runs is what it imported."""
+    """Digest of the engine and of READERS; computed once, because a process runs the code that it imported."""
     files = (file for file in ENGINE.rglob("*.py") if "tests" not in file.relative_to(ENGINE).parts)
     return digest_of_parts([_files_digest(files, ENGINE), *(f"{name} {version(name)}" for name in READERS)])
 

@@ -1,4 +1,4 @@
-"""What to do about an exception, in plain words: for those that nearly everybody meets who writes tensor code."""
+"""Hints in plain words for the exceptions that are common in tensor code."""
 
 from __future__ import annotations
 
@@ -111,12 +111,12 @@ NOT_FOUND = (
 
 
 def advice_for_cell(error: str) -> str:
-    """The same for what stopped a cell, as it is told: `NameError in line 2: ...`."""
+    """A hint for the error that stopped a cell, as it is reported: `NameError in line 2: ...`."""
     return advice([re.split(r"\W", error, maxsplit=1)[0]], error)
 
 
 def advice(types: list[str], message: str) -> str:
-    """Plain words for an exception with these class names (its own first) and this message; empty if none fit."""
+    """A hint for an exception with these class names (its own first) and this message; empty if there is none."""
     for pattern, words in ADVICE:
         if re.search(pattern, message[:2000], FLAGS):
             return words

@@ -1,4 +1,4 @@
-"""One grader process: a pytest session whose loop runs the collected checks again for every submission it is sent."""
+"""One grader process: a pytest session that runs the collected checks again for every submission that it receives."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from autograde.testing.oracle import Oracle
 
 
 def grader_main(connections: list[Connection], work: Work, zygote: socket, device: str) -> None:
-    """Entry of the process: serve submissions from the first connection, in forks from the others, until they close."""
+    """Entry point: serve the first connection in this process and each other one in a fork, until they close."""
     torch.set_num_threads(1)
     sys.dont_write_bytecode = True
     root = str(work.course.root)
@@ -51,16 +51,16 @@ def grader_main(connections: list[Connection], work: Work, zygote: socket, devic
         folder = work.paths.hidden_tests
         if not folder.is_dir() and (unchecked := points(work)):
             session.errors.append(f"{folder} does not exist, and {', '.join(unchecked)} have points for checks in it")
-        else:  # where people mark every answer there is nothing to collect
+        else:  # if people mark every answer, there are no tests to collect
             pytest.main([str(folder) if folder.is_dir() else none, *plain], [session, pytest_plugin])
     for connection in connections if session.errors else ():
-        with contextlib.suppress(OSError):  # the pool may have heard it from another, and be closed
+        with contextlib.suppress(OSError):  # another grader may have reported it, and the pool be closed
             connection.send("the hidden tests cannot be collected: " + session.errors[0])
     session.end()
 
 
 def _present(device: str) -> str:
-    """cpu or cuda; auto is what the machine has."""
+    """cpu or cuda; auto means cuda if the machine has it."""
     if device != "auto":
         return device
     return "cuda" if torch.cuda.is_available() else "cpu"
@@ -68,24 +68,24 @@ def _present(device: str) -> str:
 
 @dataclass
 class GradingSession:
-    """The pytest plug-in that takes the place of pytest's own loop."""
+    """The pytest plug-in that replaces pytest's own loop."""
 
     work: Work
     zygote: socket
     device: str
     connections: list[Connection]
     others: list[int] = field(default_factory=list)
-    """forks that serve a connection each"""
+    """process ids of the forks, each of which serves one connection"""
     is_fork: bool = False
     options: Options = Options()
     errors: list[str] = field(default_factory=list)
     forks: CheckForks | None = None
     checks: str = ""
-    """digest of the tests that this process has imported, which may have been edited since"""
+    """digest of the tests as this process imported them; the files may have been edited since"""
 
     def pytest_configure(self, config: pytest.Config) -> None:
         self.checks = checks_digest(self.work)
-        config.option.tbstyle = "no"  # nobody reads pytest's own account of a failure, and writing it compiles the test
+        config.option.tbstyle = "no"  # pytest's report of a failure is not used, and writing it compiles the test
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
@@ -97,7 +97,7 @@ class GradingSession:
             return True
         session.config.stash[pytest_plugin.STUDENT] = self.student
         items: list[Any] = [item for item in session.items if hasattr(getattr(item, "obj", None), "check")]
-        # While the zygote starts, and the confinement is verified.
+        # This runs while the zygote starts and the confinement is verified.
         cache = CheckCache(self.work, items, self.checks, self.device)
         connection = self._connection()
         while True:
@@ -120,8 +120,8 @@ class GradingSession:
                 cache.learn(answer, self.options)
 
     def _connection(self) -> Connection:
-        """The one to serve here. Tests are read and inputs drawn once; each further connection gets a fork."""
-        gc.freeze()  # what the forks share stays shared as long as no collection touches it
+        """The connection that this process serves. A fork serves each other one, so the tests are prepared once."""
+        gc.freeze()  # keeps the garbage collector from unsharing the memory that the forks share
         mine = self.connections[0]
         for place, other in enumerate(self.connections[1:], start=1):
             if (pid := os.fork()) == 0:
@@ -134,14 +134,14 @@ class GradingSession:
         return mine
 
     def end(self) -> None:
-        """After the last submission: a fork goes no further, and the process that was forked waits for the others."""
+        """After the last submission: a fork exits, and the original process waits for its forks."""
         if self.is_fork:
             os._exit(0)
         for pid in self.others:
             os.waitpid(pid, 0)
 
     def _graded(self, submission: Submission, items: list[Any]) -> Report | str:
-        """The report, or what on this machine is in the way of grading anybody."""
+        """The report, or the reason why this machine cannot grade any submission."""
         try:
             return self.grade(submission, items)
         except WardenLostError as error:
@@ -154,7 +154,7 @@ class GradingSession:
             return why
 
     def student(self, item: pytest.Item) -> contextlib.AbstractContextManager[Student]:
-        """The student of the check that runs now."""
+        """The student for the current check."""
         assert self.forks is not None
         return self.forks.student()
 
@@ -206,7 +206,7 @@ class GradingSession:
 
 
 def misconceptions_of(items: list[Any]) -> dict[str, str]:
-    """Name of each misconception that the collected tests define -> the exercise whose checks know it."""
+    """Name of each misconception that the collected tests define -> the exercise whose checks recognise it."""
     return {
         misconception.__name__: _exercise(item)
         for item in items
@@ -217,7 +217,7 @@ def misconceptions_of(items: list[Any]) -> dict[str, str]:
 
 
 def _problems_of(running: RunningSubmission) -> list[Problem]:
-    """The cells that stopped, and why no check could run, if none could."""
+    """The cells that stopped with an error, and the reason if no check could run."""
     found = [
         Problem(
             kind=ProblemKind.EXAMPLE_FAILED if run.cell.endswith(CHECKS) else ProblemKind.CELL_STOPPED,

@@ -1,4 +1,4 @@
-"""What a grader is asked besides a submission: how this grading differs from the course's; `course verify` asks it."""
+"""What `course verify` sends to a grader besides submissions: how a grading run differs from the course's defaults."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ListMisconceptions:
-    """Asks a grader, instead of an order, for the misconceptions that its tests define."""
+    """Sent to a grader instead of an order: asks for the misconceptions that its tests define."""
 
 
 @dataclass(frozen=True)
@@ -15,9 +15,9 @@ class Options:
     """How one grading run differs from the course's defaults."""
 
     ignore_after: bool = False
-    """run checks that would wait, as `course verify` does to see what each check catches by itself"""
+    """also run checks that would wait for others, to see what each check catches by itself"""
     seed: int | None = None
     exercises: frozenset[str] = frozenset()
     """run the checks of these exercises only; none means all"""
     decoy: str = ""
-    """answers instead of the submission's: one of `verify`'s decoys, or the holder of the misconception so named"""
+    """take these answers instead of the submission's: the name of one of `verify`'s decoys or of a misconception"""

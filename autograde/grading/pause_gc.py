@@ -1,7 +1,7 @@
-"""The first import of the server that graders are forked from: garbage collection is paused while it imports the rest.
+"""Pauses garbage collection while the server that graders are forked from imports its modules, this one first.
 
-Modules are no garbage, and looking for some would take a tenth of the time. A process that is forked from it calls
-`gc.freeze` and `gc.enable`.
+Imported modules are never garbage, and collecting would take a tenth of the import time. Processes that are forked from
+the server call `gc.freeze` and `gc.enable`.
 """
 
 import gc

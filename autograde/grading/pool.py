@@ -1,8 +1,8 @@
-"""Grades many submissions of one assignment at once.
+"""Grades many submissions of one assignment in parallel.
 
-Graders are processes of their own: one, started from a server that has torch and pytest imported, and its forks once it
-has read the tests. All share one zygote for the submissions' workers. A grader that dies costs the submission it
-held a BROKEN report, never a grade; another takes its place.
+The first grader is forked from a server that has imported torch and pytest; the others are forks of the first grader,
+made after it has read the tests. All share one zygote for the submissions' workers. If a grader dies, the submission
+that it was grading gets a BROKEN report and keeps its earlier grade, and another grader replaces it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from autograde.isolation.preimports import first_uses_of_checks, notebook_module
 from autograde.isolation.zygote_client import ReadyZygote, WardenLostError, Zygote, ZygoteError
 from autograde.report import ConfinementLevel, Report, broken
 
-if TYPE_CHECKING:  # this module only starts processes, and is loaded before all else so that they start at once
+if TYPE_CHECKING:  # this module only starts processes; few imports let it start them early
     from autograde.grading.options import Options
     from autograde.notebooks.extract import Submission
 
@@ -35,24 +35,24 @@ if TYPE_CHECKING:  # this module only starts processes, and is loaded before all
 
 GRADER = ("autograde.grading.pause_gc", "autograde.grading.grader", "IPython.core.inputtransformer2", "numpy.random")
 MOST_DEATHS = 3
-"""graders that may die in a row, with no report between them, before it is no accident of one submission"""
+"""graders that may die in a row without a report; after that the fault is not that of one submission"""
 OnProgress = Callable[[int, int], object]
-"""is told how many of how many are done"""
+"""called with the number of submissions that are done and the total"""
 
 
 class GraderError(CourseError):
-    """The grader itself failed; no submission is to blame and none is graded by it."""
+    """The grader itself failed, not a submission, and graded none."""
 
 
 class Graders(Protocol):
-    """Whatever grades submissions of one assignment: processes of this machine, or a cluster's workers."""
+    """Grades submissions of one assignment, with processes on this machine or with the workers of a cluster."""
 
     @property
     def confinement(self) -> ConfinementLevel | None:
-        """What confines the submissions, None if that differs between them. ConfinementError if it is too weak."""
+        """How submissions are confined; None if it differs between them. Raises ConfinementError if too weak."""
 
     def grade(self, submissions: Iterable[Submission]) -> Iterator[Report]:
-        """Reports in the order in which they are ready. GraderError if none can be graded."""
+        """Yield reports as they become ready. Raises GraderError if no submission can be graded."""
 
     def __enter__(self) -> Graders: ...
 
@@ -67,9 +67,9 @@ class GraderPool:
     """Processes that grade submissions of one assignment. Close it, or use it as a context."""
 
     def __init__(self, work: Work, jobs: int = 1, device: str = "cpu", *, untrusted: bool = True) -> None:
-        """Start what takes time to start, and wait for nothing.
+        """Start the processes, without waiting for them.
 
-        `untrusted`: submissions are by people outside the course, so ConfinementError if nothing can confine them.
+        `untrusted`: submissions are not the author's own, so raise ConfinementError if nothing can confine them.
         """
         self.work, self.jobs, self.device, self.untrusted = work, jobs, device, untrusted
         self.graders: dict[Connection, Any] = {}
@@ -81,7 +81,7 @@ class GraderPool:
 
     @cached_property
     def confinement(self) -> ConfinementLevel:
-        """What confines the submissions, as probes have shown; asked for before any submission runs."""
+        """How submissions are confined, verified by probes before any submission runs."""
         self._start_graders(self.jobs)
         try:
             self.zygote.wait_until_ready()
@@ -109,7 +109,7 @@ class GraderPool:
         return process
 
     def _start_graders(self, count: int) -> Connection:
-        """Start one process, of which the other graders are forks; the last connection to it."""
+        """Start one process, whose forks are the other graders; returns the last connection to it."""
         pipes = [self.context.Pipe() for _ in range(count)]
         arguments = (self.work, self.zygote.control, self.device)
         process = self._start(_grader, [theirs for _, theirs in pipes], *arguments)
@@ -117,13 +117,13 @@ class GraderPool:
         return pipes[-1][0]
 
     def grade(self, submissions: Iterable[Submission]) -> Iterator[Report]:
-        """Reports in the order in which they are ready. GraderError if the hidden tests cannot be collected."""
+        """Yield reports as they become ready. Raises GraderError if the hidden tests cannot be collected."""
         from autograde.grading.options import Options
 
         return self.run((submission, Options()) for submission in submissions)
 
     def run(self, orders: Iterable[Order]) -> Iterator[Report]:
-        """`grade` with options of its own for each submission."""
+        """Like `grade`, with separate options for each submission."""
         confinement = self.confinement
         waiting = iter(orders)
         busy: Busy = {}
@@ -138,15 +138,15 @@ class GraderPool:
                 yield report
 
     def misconceptions(self) -> dict[str, str]:
-        """Name of each misconception that the hidden tests define -> the exercise whose checks know it.
+        """Name of each misconception that the hidden tests define -> the exercise whose checks recognise it.
 
-        GraderError if the hidden tests cannot be collected.
+        Raises GraderError if the hidden tests cannot be collected.
         """
         from autograde.grading.options import ListMisconceptions
 
         assert self.confinement  # which starts the graders
         grader = next(iter(self.graders))
-        with contextlib.suppress(OSError):  # a grader that could not collect the tests has left the reason
+        with contextlib.suppress(OSError):  # a grader that could not collect the tests has sent the reason
             grader.send(ListMisconceptions())
         try:
             answer: dict[str, str] | str = grader.recv()
@@ -159,7 +159,7 @@ class GraderPool:
     def _next(self, grader: Connection, waiting: Iterator[Order], busy: Busy) -> None:
         order = next(waiting, None)
         if order is not None:
-            # A grader that is gone left its reason behind, or nothing: both are read next.
+            # A grader that has ended sent its reason, or nothing; the next read handles both.
             with contextlib.suppress(OSError):
                 grader.send(order)
             busy[grader] = order[0]
@@ -198,18 +198,18 @@ class GraderPool:
 
 
 def _grader(*arguments: Any) -> None:
-    """Entry of a grader's process; imported only there, since this process needs neither pytest nor Hypothesis."""
+    """Entry point of a grader; imports `grader` only here, since this process needs neither pytest nor Hypothesis."""
     from autograde.grading.grader import grader_main
 
-    gc.freeze()  # what all graders share stays shared as long as no collection touches it
+    gc.freeze()  # keeps the garbage collector from unsharing the memory that all graders share
     gc.enable()
-    os.dup2(2, 1)  # what a hidden test prints is for its author, and no part of what the command says
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # nor does the grader any plug-in that happens to be installed
+    os.dup2(2, 1)  # output of a hidden test is for its author, not part of the command's output
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # the grader needs no installed plug-in
     grader_main(*arguments)
 
 
 def _probe(answers: list[Connection], zygote: ReadyZygote, course: Course, untrusted: bool) -> None:
-    """Entry of the process that tries the confinement: one that has torch already, which this one does without."""
+    """Entry point of the process that probes the confinement. It is forked with torch, which this process lacks."""
     from autograde.isolation.confinement_probes import probe_confinement
 
     (connection,) = answers
@@ -223,7 +223,7 @@ _pools: dict[tuple[Path, str, str, str], GraderPool] = {}
 
 
 def grade_one(work: Work, submission: Submission, device: str | None = None) -> Report:
-    """Grade one submission with a grader that is kept for the next one, while the hidden tests stay what they are."""
+    """Grade one submission with a grader that is reused for the next one as long as the hidden tests do not change."""
     from autograde.grading.digests import checks_digest
 
     device = device or work.course.device
@@ -233,7 +233,7 @@ def grade_one(work: Work, submission: Submission, device: str | None = None) -> 
         atexit.register(_pools[key].close)
     try:
         return next(iter(_pools[key].grade([submission])))
-    except CourseError:  # where nothing may run, or no longer can: the next submission finds another, started anew
+    except CourseError:  # this pool cannot grade (any more): the next submission gets a new one
         pool = _pools.pop(key)
         atexit.unregister(pool.close)
         pool.close()
@@ -241,7 +241,7 @@ def grade_one(work: Work, submission: Submission, device: str | None = None) -> 
 
 
 def grader_modules(work: Work) -> tuple[str, ...]:
-    """What the server that graders are forked from imports once."""
+    """The modules that the server imports once, before graders are forked from it."""
     return *GRADER, *sorted(first_uses_of_checks(work))
 
 

@@ -1,4 +1,4 @@
-"""pytest's part: finds the checks, gives them their `student`, and runs each with the course's seed.
+"""The pytest plug-in: finds the checks, gives them their `student`, and runs each with the course's seed.
 
 `pytest hidden_tests/<slug>` grades the instructor's own solution, `--submission FILE` another file. The engine uses the
 same plug-in: it collects once and then runs the same items again for every submission.
@@ -31,14 +31,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
-    """What is wrong with a test file is told in a sentence, and told before anything is graded."""
+    """Report what is wrong with a test file in a sentence, before anything is graded."""
     outcome: Any = yield
     tell(collector, outcome.get_result())
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """A check runs itself, on the student of its item; any other test is pytest's."""
+    """Run a check on the student of its item; pytest runs any other test."""
     check = getattr(pyfuncitem.obj, "check", None)
     if check is None:
         return None
@@ -53,14 +53,14 @@ EVIDENCE: pytest.StashKey[Evidence] = pytest.StashKey()
 """What the submission has answered so far, in all checks."""
 DECOY: pytest.StashKey[Decoy | None] = pytest.StashKey()
 RAISED: pytest.StashKey[BaseException | None] = pytest.StashKey()
-"""What the check raised, in whatever phase, first of all; None when it passed."""
+"""The first exception that the check raised, in any phase; None if it passed."""
 STUDENT: pytest.StashKey[Callable[[pytest.Item], Any]] = pytest.StashKey()
-"""How the engine gives an item its student; absent when an author runs pytest by hand."""
+"""How the engine gives an item its student; absent if an author runs pytest directly."""
 
 
 @pytest.fixture
 def student(request: pytest.FixtureRequest) -> Iterator[Student]:
-    """The submission under test, in a worker of its own."""
+    """The submission under test, in its own worker."""
     opened = request.config.stash.get(STUDENT, None)
     if opened is not None:
         with opened(request.node) as proxy:
@@ -69,7 +69,7 @@ def student(request: pytest.FixtureRequest) -> Iterator[Student]:
     forks: CheckForks = request.getfixturevalue("_forks")
     with forks.student() as proxy:
         yield proxy
-    forks.close()  # who tries one check by hand wants its own word
+    forks.close()  # an author who runs one check wants the result of that check alone
 
 
 @pytest.fixture(scope="session")
@@ -109,7 +109,7 @@ def _forks(request: pytest.FixtureRequest, _zygote: Any) -> Iterator[CheckForks]
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
-    """A failed check reports like feedback does, not with a trace of the grader."""
+    """Report a failed check as feedback does, not with a trace of the grader."""
     outcome: Any = yield
     check: Check | None = getattr(getattr(item, "obj", None), "check", None)
     if check is None or call.excinfo is None:

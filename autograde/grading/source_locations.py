@@ -1,4 +1,4 @@
-"""Where in the course's own code something went wrong: for an author, who wrote neither the engine nor a library."""
+"""Finds where in the course's own code an error was raised: authors did not write the engine or the libraries."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ NOT_THE_COURSE = [
 
 
 def raised_at(error: BaseException) -> str:
-    """`folder/file.py:line` below the course's root, of its line that raised or called what did; empty if none did."""
+    """`folder/file.py:line` of the course's innermost line in the traceback, relative to its root; empty if none."""
     return next((f"{found}:{line}" for path, line in _lines(error) if (found := in_course(path))), "")
 
 
 def in_course(path: Path) -> str:
-    """The path below the course's root; empty if it is no file of the course's."""
+    """The path relative to the course's root; empty if the file is not the course's."""
     if not path.is_absolute() or any(path.is_relative_to(other) for other in NOT_THE_COURSE):
         return ""
     try:
@@ -31,7 +31,7 @@ def in_course(path: Path) -> str:
 
 
 def _lines(error: BaseException) -> Iterator[tuple[Path, int]]:
-    """Files and lines, the innermost first."""
+    """Files and lines of the traceback, innermost first."""
     if isinstance(error, SyntaxError) and error.filename:
         yield Path(error.filename), error.lineno or 1
     for frame in reversed(traceback.extract_tb(error.__traceback__)):

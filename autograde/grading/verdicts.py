@@ -28,9 +28,9 @@ def waiting(check: Check, title: str) -> Verdict:
 
 
 def failed(check: Check, raised: BaseException, reveal: Reveal, cell_error: str = "") -> Verdict:
-    """The verdict for what the check raised; an exception that no student can cause is BROKEN.
+    """The verdict for an exception that the check raised; BROKEN if no student can cause it.
 
-    `cell_error` is why the exercise's own cell did not run to its end, or empty.
+    `cell_error` is the reason why the exercise's own cell did not run to its end, or empty.
     """
     replay = check.replay if reveal is not Reveal.NOTHING else ""
     match raised:
@@ -57,10 +57,10 @@ def failed(check: Check, raised: BaseException, reveal: Reveal, cell_error: str 
             said = str(raised).split("\n", 1)[0]
             reason = "the property does not hold" if not said or said.startswith("assert ") else said
             return _verdict(check, Outcome.FAILED, reason=clean(reason, 500), replay=replay)
-    # Ours: the trace is for the instructor; feedback shows none of a broken check's text.
+    # An engine fault: the trace is for the instructor, and feedback shows no text of a broken check.
     trace = "".join(traceback.format_exception(raised))[-2000:]
     where = f" ({place})" if (place := raised_at(raised)) else ""
-    reason = clean(f"{public_name(raised)}: {raised}", 500) + where  # which may quote what the submission said
+    reason = clean(f"{public_name(raised)}: {raised}", 500) + where  # the message may quote the submission
     return _verdict(check, Outcome.BROKEN, reason=reason, traceback=clean(trace, 2000))
 
 
@@ -80,7 +80,7 @@ def _mismatched(check: Check, raised: Mismatch, reveal: Reveal, replay: str) -> 
 
 
 def _rounded(comparison: Comparison) -> str:
-    """What came, to three digits: two programs with the same mistake may round in another order."""
+    """The received values to three digits, since programs with the same mistake may round differently."""
     numbers = [number if isinstance(number, str) else f"{number:.3g}" for number in comparison.got]
     return repr((comparison.what, comparison.start, comparison.shape, numbers))
 
@@ -90,7 +90,7 @@ def _fingerprint(text: str) -> str:
 
 
 def _verdict(check: Check, outcome: Outcome, points: float = 0.0, **found: Any) -> Verdict:
-    """`margin` is only of a check that ran: one that waits has that of the submission before."""
+    """`margin` is set only for a check that ran; a waiting check still has that of the previous submission."""
     margin = None if outcome is Outcome.WAITING else check.margin
     return Verdict(
         check=check.name,
