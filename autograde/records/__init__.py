@@ -1,1 +1,1 @@
-"""The records of a term: grading a class, the audit log, the gradebook, manual marks, changes by a regrading."""
+"""The records of a term: grading a class, the audit log, the gradebook, manual marks, and changes to grades."""

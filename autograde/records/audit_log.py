@@ -1,8 +1,8 @@
-"""Who graded what, when and with which version: the course's append-only log, one JSON object a line.
+"""The course's append-only log of who graded what, when and with which version: one JSON object per line.
 
-Each entry is one write to a file opened for appending, so a kill leaves a whole line or none, or at the end of a page
-of the file a torn one, which the next entry ends and readers pass over. A grading is logged before its report is
-written, so no report is without its line.
+Each entry is appended in one write, so a killed process leaves a complete line or none. At the end of a page of the
+file it may leave an incomplete line, which the next entry terminates and readers skip. A grading is logged before its
+report is written, so every report has an entry.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     who: str
     """the account on the grading machine"""
     event: str
-    """graded; withheld (our fault, no grade changed); or shown (feedback was written for the student)"""
+    """graded; withheld (engine fault, no grade changed); or shown (feedback was written for the student)"""
     assignment: str
     student: str
     version: Version | None = None
-    """what the grading was made with; None for `shown`"""
+    """the version that the report depends on; None for `shown`"""
     before: float | None = None
-    """automatic points of the report that was there; None if there was none"""
+    """automatic points of the earlier report; None if there was none"""
     after: float | None = None
     """automatic points now; None if withheld"""
     points: dict[str, float] = {}
@@ -47,7 +47,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def keep(work: Work, report: Report, version: Version) -> None:
-    """Log a grading made with `version`, then write its report; a withheld one is only logged, and the old stays."""
+    """Log a grading made with `version`, then write its report; a withheld report is logged and the old one kept."""
     path = work.paths.report(report.student)
     old = stored_report(path)
     entry = _entry(
@@ -65,14 +65,14 @@ def keep(work: Work, report: Report, version: Version) -> None:
 
 
 def shown(work: Work, students: Sequence[str]) -> None:
-    """Log that these students' feedback was written from the reports that are there now."""
+    """Log that feedback was written for these students from their current reports."""
     reports = {student: stored_report(work.paths.report(student)) for student in students}
     new = [_entry(SHOWN, work.slug, who, after=r.score, points=_points(r)) for who, r in reports.items() if r]
     append(work.course, new)
 
 
 def entries(work: Work) -> Iterator[Entry]:
-    """The assignment's entries, oldest first. A line that a kill or a power cut tore is passed over."""
+    """Yield the assignment's entries, oldest first. Skips lines that a kill or a power cut left incomplete."""
     if not work.course.log.exists():
         return
     with work.course.log.open("rb") as lines:
@@ -86,13 +86,13 @@ def entries(work: Work) -> Iterator[Entry]:
 
 
 def withheld(work: Work) -> set[str]:
-    """Whose latest grading was withheld: a check of ours is broken, and what stands is older."""
+    """Students whose latest grading was withheld because a check is broken; their report, if any, is older."""
     latest = {entry.student: entry.event for entry in entries(work) if entry.event != SHOWN}
     return {student for student, event in latest.items() if event == WITHHELD}
 
 
 def append(course: Course, new: Sequence[Entry]) -> None:
-    """Add entries in one write; OSError, and nothing added, if the disk is full."""
+    """Append entries in one write; raises OSError and appends nothing if the disk is full."""
     if not new:
         return
     text = b"".join(msgspec.json.encode(entry) + b"\n" for entry in new)
@@ -110,7 +110,7 @@ def append(course: Course, new: Sequence[Entry]) -> None:
 
 
 def stored_report(path: Path) -> Report | None:
-    """The report on disk; None if there is none that can be read."""
+    """The report on disk; None if there is none or it cannot be read."""
     try:
         return decode_report(path.read_bytes())
     except (FileNotFoundError, ValueError):

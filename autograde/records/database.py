@@ -1,6 +1,6 @@
-"""The gradebook's database: there, of the installed nbgrader's schema, and free to write.
+"""Opens the gradebook's database, and checks that it exists, has the installed nbgrader's schema and can be written.
 
-A file beside the course for one grader at a time, or a server (PostgreSQL) for several.
+The database is a file in the course's folder for one grader at a time, or a server (PostgreSQL) for several.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from autograde.disk import database_obstacle
 
 UPGRADE = "back it up, then run `nbgrader db upgrade`"
 LOCKED_S = 5.0
-"""how long to wait for another program that writes the file"""
+"""how long to wait while another program writes the file"""
 
 
 def check_gradebook(work: Work) -> None:
-    """CourseError unless the gradebook is there, of this nbgrader's schema, free to write, and knows the assignment."""
+    """Raise CourseError unless the gradebook exists with this schema, can be written and contains the assignment."""
     need_gradebook(work.course)
     version, known = _ask_server(work) if work.course.db_url else _ask_file(_file(work.course), work.slug)
     if version != _schema():
@@ -39,20 +39,20 @@ def check_gradebook(work: Work) -> None:
 
 
 def need_gradebook(course: Course) -> None:
-    """CourseError if there is no gradebook yet."""
+    """Raise CourseError if there is no gradebook yet."""
     if not has_gradebook(course):
         raise CourseError(f"{gradebook_name(course)}: no gradebook yet; run `course release`")
 
 
 def has_gradebook(course: Course) -> bool:
-    """CourseError if a server keeps it and cannot be asked."""
+    """Whether there is a gradebook. Raises CourseError if it is on a server that does not answer."""
     if not course.db_url:
         return _file(course).exists()
     return bool(_asked(course, lambda connection: inspect(connection).has_table("alembic_version")))
 
 
 def gradebook_name(course: Course) -> str:
-    """Its file, or its address without the password."""
+    """The gradebook's file, or its address without the password."""
     if not course.db_url:
         return str(_file(course))
     try:
@@ -62,7 +62,7 @@ def gradebook_name(course: Course) -> str:
 
 
 class CourseGradebook(Gradebook):  # type: ignore[misc]
-    """nbgrader's gradebook of a course. A context: no connection is left open, also where it cannot be opened."""
+    """nbgrader's gradebook of a course. A context that leaves no connection open, even if opening it fails."""
 
     def __init__(self, course: Course) -> None:
         try:
@@ -75,7 +75,7 @@ class CourseGradebook(Gradebook):  # type: ignore[misc]
 
 @contextmanager
 def database_errors(course: Course) -> Iterator[None]:
-    """A gradebook that is locked, full, read-only or none at all is a CourseError that says so."""
+    """Turn errors of a locked, full, read-only or invalid gradebook into a CourseError that names the problem."""
     try:
         yield
     except SQLAlchemyError as error:
@@ -84,7 +84,7 @@ def database_errors(course: Course) -> Iterator[None]:
 
 
 def _said(error: SQLAlchemyError) -> str:
-    """The database's own words, without the statement that it was asked."""
+    """The database's own message, without the SQL statement."""
     return str(getattr(error, "orig", None) or error).strip().splitlines()[0][:200]
 
 
@@ -93,7 +93,7 @@ def _file(course: Course) -> Path:
 
 
 def _ask_file(path: Path, slug: str) -> tuple[str, bool]:
-    """Its schema, and whether it knows the assignment; asked as somebody who is about to write."""
+    """The file's schema, and whether it contains the assignment; takes the write lock, so that a locked file shows."""
     try:
         connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=LOCKED_S, isolation_level=None)
         try:
@@ -123,7 +123,7 @@ def _ask_server(work: Work) -> tuple[str, bool]:
 
 
 def _asked(course: Course, ask: Any) -> Any:
-    """What the server answers; CourseError, without the password, if there is no answer."""
+    """The server's answer; raises CourseError, without the password in it, if there is none."""
     try:
         engine = create_engine(course.db_url)
         try:
@@ -143,5 +143,5 @@ def _asked(course: Course, ask: Any) -> Any:
 
 @cache
 def _schema() -> str | None:
-    """The schema of the installed nbgrader; nbgrader's own way to ask starts a process and takes seconds."""
+    """The schema of the installed nbgrader. nbgrader's own command for this starts a process and takes seconds."""
     return ScriptDirectory(ALEMBIC_DIR).get_current_head()

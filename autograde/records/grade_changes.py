@@ -1,7 +1,7 @@
-"""What a regrading would change for students, for review before `course feedback` shows it to them.
+"""Finds what a regrading changes for students, for review before `course feedback` shows it to them.
 
-Read from the log, so it is right after a run that was killed, and adds up over several regradings. Automatic points
-only: manual marks and extensions stay in the gradebook, from which nbgrader works out late penalties.
+The changes are read from the log, so they are correct after a killed run and accumulate over several regradings. They
+cover automatic points only: manual marks and extensions are in the gradebook, where nbgrader computes late penalties.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from autograde.records.audit_log import GRADED, SHOWN, Entry, entries
 
 @dataclass(frozen=True)
 class Change:
-    """A student whose points are no longer what they were shown, or what they first got for the same work."""
+    """A student whose points differ from those shown last, or from those that the same work got first."""
 
     student: str
     before: float
@@ -28,10 +28,10 @@ class Change:
 
 @dataclass
 class _Standing:
-    """What the log says of one student."""
+    """What the log says about one student."""
 
     first: Entry | None = None
-    """the first grading of the work that was graded last"""
+    """the first grading of the latest graded submission"""
     shown: Entry | None = None
     shown_version: Version | None = None
     now: Entry | None = None
@@ -46,7 +46,7 @@ class _Standing:
 
 
 def changes(work: Work) -> list[Change]:
-    """By student: what differs from what each was shown last or, if nothing was shown, from their first grading."""
+    """What differs from the points shown last or, if none were shown, from the first grading; sorted by student."""
     standings: dict[str, _Standing] = {}
     for entry in entries(work):
         standings.setdefault(entry.student, _Standing()).add(entry)

@@ -1,4 +1,4 @@
-"""Grades what a class submitted: in parallel, with each report written and recorded as soon as it is there."""
+"""Grades the submissions of a class in parallel, and writes and records each report as soon as it is ready."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from autograde.records.gradebook import Recorder, open_recorder, record
 from autograde.report import ConfinementLevel, Outcome, Report
 
 ROOM_BYTES, ROOM_EACH_BYTES = 4 << 20, 200 << 10
-"""free space that a run asks for: for the gradebook's journal, and for each submission's report and notebook"""
+"""free space that a run needs: for the gradebook's journal, and for each submission's report and notebook"""
 
 OnConfinement = Callable[[ConfinementLevel | None], object]
 
 
 @dataclass
 class ClassResult:
-    """Reports by student, without the cells' outputs, and why some have none."""
+    """Reports by student, without the cells' outputs, and the reasons why some students have none."""
 
     reports: dict[str, Report] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     confinement: ConfinementLevel | None = None
-    """what confined the submissions that were run now; None if none was, or if each was confined in its own way"""
+    """how the submissions of this run were confined; None if none ran, or if it differed between them"""
 
     @property
     def graded(self) -> dict[str, Report]:
-        """The reports that a grade was taken from: of a withheld one nothing is recorded."""
+        """The reports that count as grades; nothing is recorded from a withheld report."""
         return {student: report for student, report in self.reports.items() if student not in self.errors}
 
 
@@ -51,9 +51,9 @@ def grade_class(
     graders: OpenGraders = GraderPool,
     on_confinement: OnConfinement = lambda level: None,
 ) -> ClassResult:
-    """Grade `students` (default: all who submitted). What has not changed since its report is not run again.
+    """Grade `students` (default: all who submitted). Submissions run again only if something has changed.
 
-    `on_confinement` gets what confines the submissions, before the first one runs.
+    `on_confinement` is called with the confinement level before the first submission runs.
     """
     submitted = students_submitted(work)
     chosen = list(dict.fromkeys(students)) if students is not None else submitted
@@ -72,8 +72,8 @@ def grade_class(
 
 
 class _Run:
-    """One run over a class. A submission is parsed once, when a grader is free for it, and kept until it is recorded:
-    a large class does not fit into memory, and what is recorded must be what was graded."""
+    """One run over a class. A submission is parsed once, when a grader is free for it, and stays in memory until it is
+    recorded: a large class does not fit into memory, and the recorded notebook must be the graded one."""
 
     def __init__(self, work: Work, on_progress: OnProgress | None) -> None:
         self.work, self.on_progress = work, on_progress
@@ -83,12 +83,12 @@ class _Run:
         self.unreadable: set[str] = set()
         self.gradebook_failed = False
         self.recorded: set[str] = set()
-        """whom the gradebook has dealt with in this run"""
+        """students whom this run has recorded, or failed to record"""
 
     def is_settled(self, student: str) -> bool:
-        """Is there nothing to run: is the report of these very bytes, release, tests and policies, or is no file there?
+        """Whether nothing needs to run: the report is of these bytes, release, tests and policies, or there is no file.
 
-        Nothing is parsed for that.
+        Does not parse the submission.
         """
         try:
             fingerprint = fingerprint_of(self.work, student)
@@ -104,7 +104,7 @@ class _Run:
     def grade(
         self, students: Sequence[str], graders: OpenGraders, jobs: int, device: str, on_confinement: OnConfinement
     ) -> None:
-        """Grade and record the students, one after the other; starts no graders if no submission can be read."""
+        """Grade the students and record each report; starts no graders if no submission can be read."""
         submissions = self._read(students)
         first = next(submissions, None)
         if first is None:
@@ -131,7 +131,7 @@ class _Run:
             yield submission
 
     def _store(self, report: Report, recorder: Recorder) -> None:
-        """Log, write and record a report, and remember it without what its cells put out."""
+        """Log, write and record a report, and keep it in the result without its cells' outputs."""
         submission = self.in_grading.pop(report.student)
         self.result.reports[report.student] = _without_outputs(report)
         keep(self.work, report, version_of(self.work, submission.fingerprint, self.checks))
@@ -142,12 +142,12 @@ class _Run:
             try:
                 recorder.record(report.student, (submission, report))
                 self.recorded.add(report.student)
-            except CourseError:  # grading goes on; who is not recorded is tried again at the end, which says why
+            except CourseError:  # grading goes on; the end of the run tries again and reports the error
                 self.gradebook_failed = True
 
 
 def _check_space(work: Work, stale: list[str], count: int) -> None:
-    """CourseError, before anything is written, if what a run writes would not find room."""
+    """Raise CourseError, before anything is written, if the disk lacks the space for what a run writes."""
     submitted = (work.paths.submitted(student) for student in stale)
     sizes = sum(file.lstat().st_size for folder in submitted for file in folder.glob(f"{work.slug}.*"))
     folders = (work.course.root, work.paths.reports, work.course.root / "autograded", work.course.stage.parent)
@@ -158,5 +158,5 @@ def _check_space(work: Work, stale: list[str], count: int) -> None:
 
 
 def _without_outputs(report: Report) -> Report:
-    """What a class result keeps of a report; the rest is on disk."""
+    """The part of a report that a class result keeps; the rest is on disk."""
     return msgspec.structs.replace(report, cells=[])

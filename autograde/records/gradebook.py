@@ -1,4 +1,4 @@
-"""Writes grades, and feedback through nbgrader's own converter, for many students at once."""
+"""Writes the grades of many students, and their feedback with nbgrader's own converter."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ from autograde.records.gradebook_writer import GradebookWriter, Graded, open_gra
 
 
 def graded_students(work: Work) -> list[str]:
-    """Everyone whose graded notebook of this assignment is in autograded/; sorted."""
+    """The students whose graded notebook of this assignment is in autograded/; sorted."""
     folder = work.course.root / "autograded"
     return [s for s in students_in(folder, work.slug) if (work.paths.autograded(s) / f"{work.slug}.ipynb").exists()]
 
 
 @dataclass
 class Recorder:
-    """A gradebook that is open for recording, one student at a time: other runs over the assignment take turns."""
+    """A gradebook that is open for recording, one student at a time; concurrent runs over the assignment take turns."""
 
     work: Work
     writer: GradebookWriter
     errors: dict[str, str] = field(default_factory=dict)
-    """student -> why their report was not recorded"""
+    """student -> the reason why the report was not recorded"""
 
     def record(self, student: str, graded: Graded | None = None) -> None:
-        """Write autograded/ and the gradebook. CourseError if the gradebook can take nobody's grades now."""
+        """Write autograded/ and the gradebook. Raises CourseError if the gradebook cannot store any grades now."""
         with _alone(self.work), database_errors(self.work.course), _quiet():
             try:
                 self.writer.record(student, graded)
@@ -66,9 +66,9 @@ def open_recorder(work: Work) -> Iterator[Recorder]:
 
 
 def record(work: Work, students: Iterable[str]) -> dict[str, str]:
-    """Write autograded/ and the gradebook from these students' reports: student -> error text of those left out.
+    """Write autograded/ and the gradebook from these students' reports; returns student -> error text for failures.
 
-    A student left out keeps the grade that the gradebook had. Manual marks are never touched.
+    After a failure the gradebook still has the student's earlier grade. Manual marks are never changed.
     """
     check_gradebook(work)
     with open_recorder(work) as recorder:
@@ -87,7 +87,7 @@ def _reason(error: Exception) -> str:
 
 
 def write_feedback(work: Work, students: Iterable[str] | None = None) -> dict[str, str]:
-    """feedback/<student>/<slug>/<slug>.html for these students (default: all graded): student -> error text."""
+    """Write feedback/<student>/<slug>/<slug>.html (default: for all who are graded); returns student -> error text."""
     chosen = graded_students(work) if students is None else list(students)
     if not chosen:
         raise CourseError(
@@ -102,7 +102,7 @@ def write_feedback(work: Work, students: Iterable[str] | None = None) -> dict[st
 
 
 class _Feedback(GenerateFeedback):  # type: ignore[misc]
-    """GenerateFeedback for a list of students, where nbgrader has only a pattern; keeps each one's error."""
+    """GenerateFeedback for a list of students (nbgrader takes only a pattern), which collects each student's error."""
 
     chosen: list[str]
     slug: str
@@ -135,7 +135,7 @@ def _feedback(work: Work, students: list[str]) -> dict[str, str]:
     config = Config()
     configure(config, work.course)
     config.CourseDirectory.assignment_id = work.slug
-    # Traitlets finds settings by class name, and ours is another one.
+    # Traitlets finds settings by class name, so this subclass needs them under its own name.
     config._Feedback = config.GenerateFeedback
     logger, _ = quiet_logger()
     coursedir = CourseDirectory(config=config, log=logger)
@@ -154,7 +154,7 @@ def _feedback(work: Work, students: list[str]) -> dict[str, str]:
 
 @contextmanager
 def _kept_engines() -> Iterator[None]:
-    """nbgrader opens the gradebook for each student; an engine that is kept knows the statements already."""
+    """Reuse SQLAlchemy's engine, which caches statements: nbgrader opens the gradebook anew for each student."""
     with ExitStack() as stack:
 
         @functools.cache
@@ -169,12 +169,12 @@ def _kept_engines() -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps nbgrader's and its libraries' remarks off the screen while a converter runs."""
+    """Hide the log messages and warnings of nbgrader and its libraries while a converter runs."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings():
-            # nbgrader relies on an autoflush order that SQLAlchemy 2.1 remarks on; what it stores is right.
+            # nbgrader relies on an autoflush order that SQLAlchemy 2.1 warns about; the stored data is correct.
             warnings.simplefilter("ignore")
             yield
     finally:

@@ -1,4 +1,4 @@
-"""One submission's entry in the gradebook, fetched at once, as nbgrader's steps ask for it piece by piece."""
+"""One submission's gradebook entry, fetched in advance and served to nbgrader's steps, which query it in pieces."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nbgrader.api import Comment, Grade, GradeCell, MissingEntry, SourceCell, Ta
 
 @dataclass
 class Lookup:
-    """What nbgrader's steps use as their gradebook: it answers from what was fetched, and commits nothing."""
+    """Used by nbgrader's steps as their gradebook: answers from the fetched entry, and commits nothing."""
 
     source: Mapping[str, SourceCell]
     graded: Mapping[str, GradeCell | TaskCell]
@@ -35,7 +35,7 @@ class Lookup:
         return self
 
     def commit(self) -> None:
-        """Not yet: the whole submission is committed at once."""
+        """Do nothing: the complete submission is committed at once, later."""
 
 
 def by_name(cells: list[Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the gradebook knows beside the scores: who was late, and which answers wait for a person."""
+"""Reads from the gradebook who was late and which answers need manual marking."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ class GradebookStatus:
 
     late_s: float = 0.0
     to_mark: tuple[str, ...] = ()
-    """names of the answers that nobody has marked"""
+    """names of the answers that are not marked yet"""
     submission: str = ""
-    """its name in formgrader's addresses"""
+    """its id in formgrader's URLs"""
 
 
 def read_gradebook_statuses(work: Work) -> dict[str, GradebookStatus]:
-    """By student; empty while there is no gradebook."""
+    """The status of each student; empty if there is no gradebook yet."""
     if not has_gradebook(work.course):
         return {}
     found = {}

@@ -1,8 +1,8 @@
-"""Writes a student's autograded notebook and grades with one look at the gradebook and one commit.
+"""Writes a student's autograded notebook and grades with one read of the gradebook and one commit.
 
-It leaves what `nbgrader autograde` leaves with our steps (nbgrader_hooks), as test_gradebook_writer.py shows. That
+The result equals that of `nbgrader autograde` with our steps (nbgrader_hooks), as test_gradebook_writer.py shows. That
 command opens the gradebook eight times for each student, commits after each cell, and reads, copies and validates the
-notebook again and again. Who has which points nbgrader decides here as there, in its own steps.
+notebook several times. In both cases nbgrader's own steps decide the points.
 """
 
 from __future__ import annotations
@@ -44,17 +44,17 @@ from autograde.records.other_files import READ_ONLY, copy_files, other_files, re
 from autograde.report import Report, decode_report, encode_report
 
 Graded = tuple[Submission, Report]
-"""a submission, and the report that was made of this very object"""
+"""a submission, and the report of exactly this submission"""
 
 
 class GradebookWriter:
-    """Records submissions of one assignment. The gradebook must know it, and stay open."""
+    """Records submissions of one assignment. The gradebook must contain the assignment and stay open."""
 
     def __init__(self, gradebook: Gradebook, work: Work) -> None:
         self.gradebook, self.work = gradebook, work
         self.checks = checks_digest(work)
         self.extensions = work.extensions
-        with suppress(CourseError):  # a source that is being edited: what it was released from serves as well
+        with suppress(CourseError):  # the source is being edited: the released assignment suffices
             stage_if_stale(work)
         hooks.set_due_date(work)
         self.notebook_id = gradebook.find_notebook(work.slug, work.slug).id
@@ -69,10 +69,10 @@ class GradebookWriter:
         return list(db.scalars(select(kind).where(kind.notebook_id == self.notebook_id)))
 
     def record(self, student: str, graded: Graded | None = None) -> None:
-        """Write what the student's report says. Whatever it raises, the grade that the gradebook had stays.
+        """Write the student's report to the gradebook. If this raises, the gradebook still has the earlier grade.
 
-        `graded` is the work that this run has graded, with its report. Without it, what is on disk counts, and is only
-        parsed if the gradebook does not have it yet.
+        `graded` is the submission that this run has graded, with its report. Without it, the files on disk are used,
+        and parsed only if the gradebook does not have them yet.
         """
         if graded is None and self._refresh(student):
             return
@@ -83,13 +83,13 @@ class GradebookWriter:
         with Session(self.gradebook.engine) as db:
             submitted = self._submitted(db, student)
             self._fill(submitted, notebook, report, place)
-            recorded.unlink(missing_ok=True)  # until everything is written
+            recorded.unlink(missing_ok=True)  # written again once everything else is
             self._update(db, submitted, submitted_at)
             text, entry = _written(notebook), self._entry_digest(submitted)
-            # The gradebook first: in between a kill leaves the text that was marked, for the next run.
+            # Commit first: if the process is killed in between, the next run still finds the text that was marked.
             with replacing(place, text, READ_ONLY, place.parent.with_suffix(".tmp")):
                 db.commit()
-        with suppress(OSError):  # it costs the next run some milliseconds, and no grade
+        with suppress(OSError):  # without it the next run takes some milliseconds longer
             write_whole(recorded, digest_of_parts([self._files_digest(report, text.encode()), entry]))
 
     def _read(self, student: str) -> Graded:
@@ -97,7 +97,7 @@ class GradebookWriter:
         return submission, hooks.checked_report(self.work, submission, self.checks)
 
     def _refresh(self, student: str) -> bool:
-        """Update dates, penalty and other files alone; False if the grades or the notebook have to be written too."""
+        """Update only dates, penalty and other files; False if the grades or the notebook must be written too."""
         try:
             expected = self.work.paths.recorded(student).read_text()
             report = decode_report(self.work.paths.report(student).read_bytes())
@@ -120,7 +120,7 @@ class GradebookWriter:
         return digest_of_parts([encode_report(report), notebook, self.cells_digest])
 
     def _entry_digest(self, submitted: SubmittedNotebook) -> str:
-        """Digest of what recording decides in the student's entry; what a person may change there is left out."""
+        """Digest of the fields of the student's entry that recording sets, without those that a person may change."""
         grades = [
             (self.names[grade.cell_id], grade.auto_score, _request_is_settled(grade)) for grade in submitted.grades
         ]
@@ -128,7 +128,7 @@ class GradebookWriter:
         return digest_of_parts([submitted.id, repr(sorted(grades)), repr(sorted(comments))])
 
     def _fill(self, submitted: SubmittedNotebook, notebook: NotebookNode, report: Report, place: Path) -> None:
-        """Put the report into the notebook, and what nbgrader makes of it into the entry."""
+        """Put the report into the notebook, and the scores that nbgrader reads from it into the entry."""
         lookup = Lookup(
             self.released.source,
             self.released.graded,
@@ -143,7 +143,7 @@ class GradebookWriter:
         keep_marked(lookup.grades, marked, notebook)
 
     def _update(self, db: Session, submitted: SubmittedNotebook, submitted_at: datetime | None) -> None:
-        """Dates, the penalty, and the files beside the notebook; not committed."""
+        """Update dates, the penalty, and the files next to the notebook; does not commit."""
         student = submitted.assignment.student_id
         self._set_dates(submitted.assignment, submitted_at)
         place, others = self._place(student), other_files(self.work, student)
@@ -156,14 +156,14 @@ class GradebookWriter:
         return self.work.paths.autograded(student) / f"{self.work.slug}.ipynb"
 
     def _apply(self, step: NbGraderPreprocessor, lookup: Lookup, notebook: NotebookNode) -> None:
-        """nbgrader's step on each cell, without its own way to the gradebook."""
+        """Apply nbgrader's step to each cell, with `lookup` instead of its own gradebook."""
         step.gradebook, step.student_id = lookup, ""
         step.notebook_id = step.assignment_id = self.work.slug
         for index, cell in enumerate(notebook.cells):
             notebook.cells[index], _ = step.preprocess_cell(cell, {}, index)
 
     def _submitted(self, db: Session, student: str) -> SubmittedNotebook:
-        """The student's entry with all that hangs on it; made if there is none."""
+        """The student's entry with everything that belongs to it; created if there is none."""
         found = db.scalars(self._query(student)).one_or_none()
         if found is None:
             self.gradebook.update_or_create_student(student)
@@ -185,14 +185,14 @@ class GradebookWriter:
         )
 
     def _set_dates(self, submitted: SubmittedAssignment, submitted_at: datetime | None) -> None:
-        """An extension that was granted in the gradebook alone stays, and so does an earlier run's time."""
+        """Set the dates. Keeps an extension that only the gradebook has, and the submission time of an earlier run."""
         if submitted_at is not None:
             submitted.timestamp = submitted_at
         if (granted := self.extensions.get(submitted.student_id)) is not None:
             submitted.extension = granted
 
     def _penalty(self, submitted: SubmittedNotebook) -> float | None:
-        """As nbgrader's AssignLatePenalties has it: None on time, never below 0 nor above the score."""
+        """The penalty as in nbgrader's AssignLatePenalties: None if on time, else from 0 to the score."""
         seconds = submitted.assignment.total_seconds_late
         if seconds <= 0:
             return None
@@ -203,23 +203,23 @@ class GradebookWriter:
 
 @contextmanager
 def open_gradebook_writer(work: Work) -> Iterator[GradebookWriter]:
-    """A recorder over a gradebook that is opened once."""
+    """Open the gradebook once, and yield a writer for it."""
     with CourseGradebook(work.course) as gradebook:
         yield GradebookWriter(gradebook, work)
 
 
 def _values(cell: Any) -> str:
-    """Everything that the gradebook says of a released cell."""
+    """All fields of a released cell in the gradebook, as text."""
     return repr(sorted((key, value) for key, value in vars(cell).items() if not key.startswith("_")))
 
 
 def _request_is_settled(grade: Grade) -> bool:
-    """Whether recording again would leave `needs_manual_grade` as it is; next to a person's mark it always does."""
+    """Whether recording again would leave `needs_manual_grade` unchanged, as it always does after a manual mark."""
     return grade.manual_score is not None or grade.needs_manual_grade == (grade.auto_score is None)
 
 
 def _timestamp(path: Path) -> datetime | None:
-    """When the work was submitted, UTC; None if that was not noted. UngradedError if that cannot be read."""
+    """When the work was submitted, UTC; None if there is no record. Raises UngradedError if it is not a valid time."""
     try:
         noted = path.read_text(encoding="utf-8").strip()
         when: datetime | None = parse_utc(noted) if noted else None
@@ -231,7 +231,7 @@ def _timestamp(path: Path) -> datetime | None:
 
 
 def _written(notebook: NotebookNode) -> str:
-    """The notebook's file, as nbconvert writes it. ValidationError, and no file, if it would be no notebook."""
+    """The notebook as text, as nbconvert writes it. Raises ValidationError if the notebook is not valid."""
     nbformat.validate(notebook, relax_add_props=True)
     text: str = nbformat.v4.writes(notebook)
     return text + "\n"

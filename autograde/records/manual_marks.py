@@ -1,4 +1,4 @@
-"""Answers that a person has marked: one whose text stays the same is not asked for again."""
+"""Manual marks: an answer that a person has marked is not marked again as long as its text stays the same."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nbgrader.api import Grade
 
 
 def marked_answers(grades: Mapping[str, Grade], place: Path) -> dict[str, str]:
-    """Name -> text of the answers that a person has marked and that nobody needs to look at again."""
+    """Name -> text of the answers that a person has marked and that need no further marking."""
     names = {name for name, grade in grades.items() if grade.manual_score is not None and not grade.needs_manual_grade}
     if not names or not place.exists():
         return {}
@@ -19,7 +19,7 @@ def marked_answers(grades: Mapping[str, Grade], place: Path) -> dict[str, str]:
 
 
 def keep_marked(grades: Mapping[str, Grade], marked: Mapping[str, str], notebook: NotebookNode) -> None:
-    """An answer whose text is what was `marked` needs no other look, where nbgrader asks for one after regrading."""
+    """Clear nbgrader's request to mark an answer again after regrading if its text still equals the `marked` one."""
     for name, text in _texts(notebook).items():
         if name in marked and marked[name] == text:
             grades[name].needs_manual_grade = False

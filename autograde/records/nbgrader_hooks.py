@@ -1,7 +1,7 @@
-"""What nbgrader loads, so that its stock commands and formgrader use our reports.
+"""The plug-ins that nbgrader loads, so that its stock commands and formgrader use our reports.
 
-nbgrader's own grading fails open and runs students' code in the grader's account. Here no submitted code ever reaches
-its kernel: notebooks are read by `extract`, scores come from a `Report`, and what students made is shown sanitized.
+nbgrader's own grading fails open and runs students' code in the grader's account. With these plug-ins no submitted code
+reaches its kernel: `extract` reads notebooks, scores come from a `Report`, and students' content is sanitized.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ AS_HANDED_IN = {
 
 
 class UngradedError(Exception):
-    """This submission gets no score now; the text says why. nbgrader logs it and goes on with the next student."""
+    """This submission gets no score now; the message says why. nbgrader logs it and continues with the next student."""
 
 
 def load_or_grade(work: Work, submission: Submission, checks: str | None = None) -> Report:
-    """The stored report if it is about exactly this submission, tests and engine, else a fresh one.
+    """The stored report if it is of exactly this submission, tests and engine, else a new one.
 
-    `checks` is the tests' digest, if it has been worked out.
+    `checks` is the tests' digest, if it has been computed.
     """
     from autograde.grading import digests, pool
     from autograde.records import audit_log
@@ -55,7 +55,7 @@ def load_or_grade(work: Work, submission: Submission, checks: str | None = None)
 
 
 def _named(resources: Any) -> tuple[Work, str]:
-    """The assignment and the student that nbgrader's converter is at."""
+    """The assignment and the student that nbgrader's converter is processing."""
     names = resources["nbgrader"]
     return here().open(names["assignment"]), names["student"]
 
@@ -73,7 +73,7 @@ class SubmissionExporter(NotebookExporter):
 
 
 def checked_report(work: Work, submission: Submission, checks: str | None = None) -> Report:
-    """The submission's report, if a grade may be taken from it; else UngradedError."""
+    """The submission's report; raises UngradedError if the report must not become a grade."""
     report = load_or_grade(work, submission, checks)
     if report.withheld:
         broken = next(verdict for verdict in report.verdicts if verdict.outcome is Outcome.BROKEN)
@@ -85,7 +85,7 @@ def checked_report(work: Work, submission: Submission, checks: str | None = None
 
 
 class IsolatedGrade(NbGraderPreprocessor):  # type: ignore[misc]
-    """In place of nbgrader's Execute: puts scores and outputs from the Report into the notebook."""
+    """Replaces nbgrader's Execute: puts scores and outputs from the Report into the notebook."""
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
         work, student = _named(resources)
@@ -94,7 +94,7 @@ class IsolatedGrade(NbGraderPreprocessor):  # type: ignore[misc]
 
 
 def fill(notebook: NotebookNode, report: Report) -> None:
-    """Give each code cell its outputs: grade cells the score, others what the worker saw, sanitized."""
+    """Give each code cell its outputs: the score for grade cells, the worker's sanitized outputs for others."""
     exercises = {exercise.exercise: exercise for exercise in report.exercises}
     outputs = {cell.cell: cell.outputs if cell.ran else [AS_HANDED_IN, *cell.outputs] for cell in report.cells}
     for cell in notebook.cells:
@@ -108,7 +108,7 @@ def fill(notebook: NotebookNode, report: Report) -> None:
 
 
 def grade_outputs(exercise: ExerciseReport, points: float) -> list[Any]:
-    """The two outputs of a graded cell: the report to read, and the score, which nbgrader takes."""
+    """The two outputs of a graded cell: the report for people, and the score for nbgrader."""
     score = min(max(exercise.score, 0.0), points)
     shown = {"text/html": exercise_html(exercise), "text/plain": exercise_text(exercise)}
     return [
@@ -121,7 +121,7 @@ def grade_outputs(exercise: ExerciseReport, points: float) -> list[Any]:
 
 
 def _exercise(metadata: Any, exercises: dict[str, ExerciseReport]) -> ExerciseReport:
-    """The cell's part of the report. A cell without one must not be scored: nbgrader would give it full marks."""
+    """The cell's part of the report. UngradedError for a cell without one, which nbgrader would give full marks."""
     name = metadata["grade_id"].removesuffix(CHECKS)
     exercise = exercises.get(name)
     if exercise is None or not exercise.verdicts:
@@ -135,7 +135,7 @@ def _exercise(metadata: Any, exercises: dict[str, ExerciseReport]) -> ExerciseRe
 
 
 class NeutralizeMarkup(NbGraderPreprocessor):  # type: ignore[misc]
-    """Makes HTML in the student's prose show as text: formgrader renders it unsanitized, whatever it is told."""
+    """Makes HTML in the student's prose show as text, because formgrader always renders it unsanitized."""
 
     def preprocess_cell(self, cell: NotebookNode, resources: Any, index: int) -> tuple[NotebookNode, Any]:
         if cell.cell_type != "code" and not is_locked(cell):
@@ -144,7 +144,7 @@ class NeutralizeMarkup(NbGraderPreprocessor):  # type: ignore[misc]
 
 
 class SetDueDate(NbGraderPreprocessor):  # type: ignore[misc]
-    """Keeps the gradebook's due date, and the student's extension if the course grants one, equal to the course's."""
+    """Sets the gradebook's due date, and the student's extension if there is one, to the course's values."""
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
         work, student = _named(resources)
@@ -172,7 +172,7 @@ def set_due_date(work: Work) -> None:
 
 
 def set_extension(work: Work, student: str) -> None:
-    """Write the extension that the course grants; one that somebody granted in the gradebook alone stays."""
+    """Write the extension that the course grants; keeps an extension that only the gradebook has."""
     granted = work.extensions.get(student)
     if granted is None:
         return
@@ -184,7 +184,7 @@ def set_extension(work: Work, student: str) -> None:
 
 
 class RefuseLeaks(NbGraderPreprocessor):  # type: ignore[misc]
-    """Last step of generate_assignment, so that the stock command cannot release a solution either."""
+    """The last step of generate_assignment: keeps nbgrader's stock command from releasing a solution."""
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
         from autograde.notebooks.leaks import leaks_in

@@ -1,4 +1,4 @@
-"""The files beside a graded notebook: what else was submitted, and what the assignment comes with."""
+"""The files next to a graded notebook: other submitted files, and those that come with the assignment."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from nbgrader.utils import find_all_files
 from autograde.course import Work
 
 READ_ONLY = 0o444
-"""nbgrader's permissions of what it has graded: a change made there by hand would be lost"""
+"""nbgrader's permissions for graded files, because manual changes to them would be lost"""
 
 
 def other_files(work: Work, student: str) -> dict[Path, Path]:
-    """Where each belongs in autograded/ -> the file. The assignment's own replace submitted ones of the same name."""
+    """Target in autograded/ -> file to copy. The assignment's files replace submitted files of the same name."""
     ignored = [*CourseDirectory().ignore, "*.ipynb"]
     return {
         work.paths.autograded(student) / Path(name).relative_to(folder): Path(name)

@@ -1,1 +1,1 @@
-"""What is derived from the records of a term: pages and tables for TAs, and formats for other systems."""
+"""Reports derived from the records of a term: pages and tables for TAs, and formats for other systems."""

@@ -1,4 +1,4 @@
-"""The page and the table in which a regrading is reviewed before students see anything of it."""
+"""The page and the table for reviewing a regrading before students see its results."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ PARTS = {
     "policies": "the course's policies",
     "engine": "the grader's version",
 }
-"""what two gradings may differ in, in words"""
+"""phrases for the ways in which two gradings may differ"""
 
 
 def write_changes(work: Work, formgrader: str = "") -> list[Change]:
-    """Write reports/<slug>-changes.html and .csv for review; without any change there are no such files."""
+    """Write reports/<slug>-changes.html and .csv for review; without changes there are no such files."""
     found, paths = changes(work), work.paths
     if not found:
         for path in (paths.changes_page, paths.changes):
@@ -55,7 +55,7 @@ def changes_table(found: Sequence[Change]) -> str:
 def changes_page(
     title: str, found: Sequence[Change], reports: dict[str, Report | None], status: ClassStatus, has_class_page: bool
 ) -> str:
-    """The page as HTML; those who lose points come first."""
+    """The page as HTML; students who lose points come first."""
     ordered = sorted(found, key=lambda change: change.after - change.before)
     gains = [change.after - change.before for change in ordered]
     return staff_page(
@@ -72,7 +72,7 @@ def changes_page(
 
 
 def _alike(found: Sequence[Change], status: ClassStatus) -> list[dict[str, Any]]:
-    """What happened to how many: after one check was fixed, most of a class changes alike."""
+    """Count the students with the same change: after one check was fixed, most of a class changes alike."""
     groups: dict[tuple[str, float, float], list[dict[str, str]]] = defaultdict(list)
     for change in found:
         for exercise, (before, after) in change.exercises.items():

@@ -1,4 +1,4 @@
-"""One report as other systems read it: JUnit XML for CI, results.json for Gradescope.
+"""One report in the formats of other systems: JUnit XML for CI, results.json for Gradescope.
 
 JUnit: the schema of junit.org's Ant task, which GitHub, GitLab and Jenkins read. Gradescope:
 https://gradescope-autograders.readthedocs.io/en/latest/specs/#output-format
@@ -18,7 +18,7 @@ OUR_FAULT = NOTES[Outcome.BROKEN]
 
 
 def junit(report: Report) -> str:
-    """A test case for each check. What waits is skipped; a fault of ours is an error, anything else a failure."""
+    """A test case for each check. A waiting check is skipped, an engine fault is an error, the rest are failures."""
     suites = ET.Element("testsuites", name=xml_text(report.assignment))
     for exercise in report.exercises:
         outcomes = [verdict.outcome for verdict in exercise.verdicts]
@@ -67,7 +67,7 @@ def _title(verdict: Verdict) -> str:
 
 
 def _describe(verdict: Verdict) -> str:
-    """Everything the student is told about a check, as plain text; nothing of a broken one's."""
+    """Everything that the student sees about a check, as plain text; nothing about a broken check."""
     if verdict.outcome is Outcome.BROKEN:
         return OUR_FAULT
     hint = f"Hint: {verdict.hint}" if verdict.hint else ""

@@ -1,4 +1,4 @@
-"""The TA's page about one assignment: who has what, which checks were hard, which misconceptions the class has."""
+"""The TA's page about one assignment: each student's points, the hard checks and the class's misconceptions."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ BINS = 10
 LONGEST_BAR = 40
 HARDEST = 5
 CLOSE = 10.0
-"""a wrong value within so many times what is allowed deserves a look before the student is told that it is wrong"""
+"""a wrong value whose error is at most this many tolerances is flagged for a TA to review"""
 
 
 def class_page(title: str, reports: Sequence[Report], status: ClassStatus, left: Unfinished = NOTHING) -> str:
-    """The page as HTML: readable without its script, no request to anywhere, every text escaped."""
+    """The page as HTML: readable without its script, without external requests, with every text escaped."""
     found = items(reports)
     shares = [report.score / report.max_score if report.max_score else 0.0 for report in reports]
     scores = [report.score for report in reports]
@@ -76,17 +76,17 @@ def class_page(title: str, reports: Sequence[Report], status: ClassStatus, left:
 
 
 def is_close(verdict: Verdict) -> bool:
-    """Wrong, but by little."""
+    """Whether a value was wrong by little."""
     return verdict.outcome is Outcome.FAILED and verdict.margin is not None and 1 < verdict.margin < CLOSE
 
 
 def breaks_rule(exercise: ExerciseReport) -> bool:
-    """A check without points only notes what else is right. It has nothing to note where nothing is written."""
+    """Whether a check without points failed; such checks mean nothing for an exercise that has no points yet."""
     return exercise.score > 0 and any(v.max_points == 0 and v.outcome is Outcome.FAILED for v in exercise.verdicts)
 
 
 def flags_of(report: Report, status: ClassStatus) -> set[str]:
-    """In a word or two, what a TA may want to look at in this submission."""
+    """Short labels for what a TA may want to review in this submission."""
     in_gradebook = status.gradebook_statuses.get(report.student, GradebookStatus())
     found = {
         "late": in_gradebook.late_s > 0,
@@ -120,13 +120,13 @@ def _describe_verdict(status: ClassStatus, student: str, exercise: str, verdict:
 
 
 def _problems(report: Report) -> list[str]:
-    """What was repaired and which cells stopped. The verdicts say the same as the public examples that failed."""
+    """What was repaired and which cells stopped, without failed public examples, which the verdicts already cover."""
     shown = [problem for problem in report.problems if problem.kind is not ProblemKind.EXAMPLE_FAILED]
     return [first_line(problem_text(problem)) for problem in shown]
 
 
 def _by_hand(status: ClassStatus) -> list[dict[str, Any]]:
-    """Each answer that a person has to mark, and whose it is."""
+    """Each answer that needs manual marking, and its student."""
     waiting: dict[str, list[dict[str, str]]] = defaultdict(list)
     for student, in_gradebook in sorted(status.gradebook_statuses.items()):
         for answer in in_gradebook.to_mark:
@@ -136,7 +136,7 @@ def _by_hand(status: ClassStatus) -> list[dict[str, Any]]:
 
 
 def _bins(shares: list[float]) -> list[dict[str, Any]]:
-    """Students by tenth of the points; the last bin holds full marks too."""
+    """Students by tenth of the points; the last bin includes full marks."""
     counts = Counter(min(BINS - 1, int(share * BINS)) for share in shares)
     longest = max(counts.values(), default=1)
     return [

@@ -1,6 +1,6 @@
 """Writes the TA's page about one assignment, and its tables as CSV.
 
-Made from the reports, so it can be written again at any time; what a person has to mark comes from the gradebook.
+Both are made from the reports, so they can be written again at any time; manual marking comes from the gradebook.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from autograde.reports.item_statistics import items
 
 
 def write_class_report(work: Work, formgrader: str = "") -> list[Path]:
-    """reports/<slug>.html and its tables as CSV, from what has been graded."""
+    """Write reports/<slug>.html and its tables as CSV, from the submissions graded so far."""
     slug, reports = work.slug, read_reports(work)
     if not reports:
         raise CourseError(f"no reports in {work.paths.reports}; run `course grade {slug}`")
@@ -34,12 +34,12 @@ def write_class_report(work: Work, formgrader: str = "") -> list[Path]:
     paths = [work.course.root / "reports" / name for name in texts]
     for path, text in zip(paths, texts.values(), strict=True):
         write_whole(path, text)
-    write_changes(work, formgrader)  # the page leads there
+    write_changes(work, formgrader)  # the class page links to it
     return paths
 
 
 def read_reports(work: Work) -> list[Report]:
-    """The reports of an assignment, by student; CourseError if one is damaged."""
+    """The reports of an assignment, sorted by student; raises CourseError if one is damaged."""
     reports = []
     for path in sorted(work.paths.reports.glob("*.json")):
         try:
@@ -78,7 +78,7 @@ def checks_table(reports: Sequence[Report]) -> str:
 
 
 def misconceptions_table(reports: Sequence[Report]) -> str:
-    """One row for each misconception and student who holds it, as CSV."""
+    """One row for each misconception and student who has it, as CSV."""
     return csv_text(
         ["idea", "student"], ((hint, student) for hint, who in students_by_hint(reports) for student in who)
     )

@@ -1,4 +1,4 @@
-"""What the TA's pages say of a class beside its reports: where each student's work is read, and what is unfinished."""
+"""What the TA's pages show besides the reports: links to each student's work, and what is unfinished."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ClassStatus:
     formgrader: str = FORMGRADER
 
     def person(self, student: str) -> dict[str, str]:
-        """A student's name, the page that they read (the record, while there is none), the record, and formgrader."""
+        """A student's name and links: to their feedback (else the record), to the record, and to formgrader."""
         folder = quote(student, safe="")
         record = f"{self.slug}/{folder}.json"
         read = f"../feedback/{folder}/{self.slug}/{self.slug}.html"
@@ -41,18 +41,18 @@ class ClassStatus:
 
 @dataclass(frozen=True)
 class Unfinished:
-    """What somebody has to see to before the assignment is done, beside the answers to mark."""
+    """What the staff must do before the assignment is finished, besides marking answers."""
 
     not_graded: Mapping[str, str] = field(default_factory=dict)
-    """student who submitted and has no report -> why"""
+    """student who submitted but has no report -> the reason"""
     withheld: Sequence[str] = ()
-    """whose latest grading met a broken check: their report, if there is one, is older"""
+    """students whose latest grading had a broken check; their report, if there is one, is older"""
     changed: int = 0
-    """how many have other points now than they were shown"""
+    """how many students now have other points than their feedback shows"""
 
 
 def read_class_status(work: Work, formgrader: str = "") -> ClassStatus:
-    """The room as it is now; `formgrader`, if given, goes before the course's."""
+    """Read the current status; `formgrader`, if given, overrides the course's address."""
     return ClassStatus(
         slug=work.slug,
         gradebook_statuses=read_gradebook_statuses(work),
@@ -63,13 +63,13 @@ def read_class_status(work: Work, formgrader: str = "") -> ClassStatus:
 
 
 def shown_feedback(work: Work) -> frozenset[str]:
-    """For whom there is a page of feedback."""
+    """The students who have a feedback page."""
     students = students_in(work.course.root / "feedback", work.slug)
     return frozenset(student for student in students if work.paths.feedback(student).exists())
 
 
 def unfinished(work: Work, graded: Iterable[str]) -> Unfinished:
-    """What is unfinished now, when `graded` have reports."""
+    """What is unfinished now; `graded` are the students who have reports."""
     held = withheld(work)
     missing = sorted(set(students_submitted(work)) - set(graded) - held)
     return Unfinished(

@@ -1,4 +1,4 @@
-"""The gradebook as other systems import it: nbgrader export plugins for Canvas, for Moodle, and of nbgrader's columns.
+"""Exports the gradebook for other systems: nbgrader export plugins for Canvas, for Moodle, and for nbgrader's columns.
 
 `course export --for canvas` is `nbgrader export --exporter=autograde.reports.exporters.CanvasExport --to grades.csv`.
 Layouts: Canvas, "How do I import grades in the Gradebook?"; Moodle, docs.moodle.org "Grade import".
@@ -34,7 +34,7 @@ class Result:
     raw_score: float
     penalty: float
     unmarked: bool
-    """a person has still to mark a part of it"""
+    """whether a part still needs manual marking"""
 
     @property
     def score(self) -> float:
@@ -43,21 +43,21 @@ class Result:
 
 @dataclass(frozen=True)
 class Grades:
-    """What is exported; students and assignments in the gradebook's order."""
+    """The grades to export; students and assignments in the gradebook's order."""
 
     students: list[Any]
     assignments: list[Any]
     results: dict[tuple[str, str], Result]
-    """(assignment's name, student's id) -> result; nothing was submitted where there is none"""
+    """(assignment's name, student's id) -> result; without an entry, nothing was submitted"""
 
     def points(self, assignment: Any, student: Any) -> str:
-        """The score, or nothing, which other systems leave as it is."""
+        """The score, or an empty text, for which other systems keep their value."""
         result = self.results.get((assignment.name, student.id))
         return "" if result is None else _number(result.score)
 
 
 class _Export(ExportPlugin):  # type: ignore[misc]
-    """Writes `rows` as CSV in which no cell can be taken for a formula."""
+    """Writes `rows` as CSV, escaped so that spreadsheets take no cell for a formula."""
 
     default = "grades.csv"
 
@@ -71,10 +71,10 @@ class _Export(ExportPlugin):  # type: ignore[misc]
 
 
 class NbgraderExport(_Export):
-    """The columns of nbgrader's CsvExportPlugin, with its zero for what was not submitted.
+    """The columns of nbgrader's CsvExportPlugin, with zero for missing submissions as in the original.
 
-    Unlike the original it quotes, so that a name with a comma stays one cell, and asks the database once, not once for
-    each student and assignment.
+    Unlike the original it quotes cells, so that a name with a comma stays one cell, and queries the database once, not
+    once for each student and assignment.
     """
 
     def rows(self, found: Grades) -> Iterator[Row]:
@@ -94,7 +94,7 @@ class NbgraderExport(_Export):
 
 
 class CanvasExport(_Export):
-    """Canvas' gradebook import: one row a student, one column an assignment, a row of possible points first.
+    """Canvas' gradebook import: one row per student, one column per assignment, and a first row of possible points.
 
     Canvas finds a student by its own number, which is nbgrader's `lms_user_id`, or by the login, which is the student's
     id here. It finds the assignment by its title.
@@ -130,9 +130,9 @@ EXPORTERS: dict[str, type[_Export]] = {"canvas": CanvasExport, "moodle": MoodleE
 
 
 def grades(gradebook: Gradebook, students: Iterable[Any] = (), assignments: Iterable[Any] = ()) -> Grades:
-    """All of the gradebook, or only these students (ids) and assignments (names).
+    """The grades of the complete gradebook, or only of these students (ids) and assignments (names).
 
-    Sums in one pass: nbgrader's own score of a submission looks through all grades of the course each time.
+    Adds up all scores in one pass: nbgrader's own score of a submission scans all grades of the course each time.
     """
     some, named = {str(each) for each in students}, {str(each) for each in assignments}
     points = func.coalesce(func.sum(Grade.score), 0.0)
@@ -164,7 +164,7 @@ def grades(gradebook: Gradebook, students: Iterable[Any] = (), assignments: Iter
 
 
 def export_grades(course: Course, kind: str, to: str) -> list[str]:
-    """Write the grades; returns a sentence for each assignment in which answers still wait for a person."""
+    """Write the grades; returns a sentence for each assignment with answers that still need manual marking."""
     need_gradebook(course)
     with database_errors(course), CourseGradebook(course) as gradebook:
         try:

@@ -1,7 +1,7 @@
-"""How a class fared with each check: the measures of classical test theory, from the reports alone.
+"""Statistics of each check over a class: the measures of classical test theory, computed from the reports.
 
-Difficulty is the share of those who met a check and passed it; discrimination is the item-rest correlation (Crocker and
-Algina, Introduction to Classical and Modern Test Theory, 1986, chapter 14).
+Difficulty is the share of students who passed a check, among those for whom it ran; discrimination is the item-rest
+correlation (Crocker and Algina, Introduction to Classical and Modern Test Theory, 1986, chapter 14).
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ class Item:
     exercise: str
     title: str
     max_points: float
-    """none: the check only notes something"""
+    """0 if the check gives no points and only notes something"""
     outcomes: Counter[Outcome]
     difficulty: float
-    """share of those who met the check and passed it"""
+    """share of students who passed the check, among those for whom it ran"""
     discrimination: float | None
-    """correlation of passing it with the points in all other checks; None if all did the same"""
+    """correlation of passing it with the points in all other checks; None if there is no variation"""
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """Students who gave the very same wrong answers in an exercise."""
+    """Students who gave exactly the same wrong answers in an exercise."""
 
     exercise: str
     students: tuple[str, ...]
     example: Verdict
-    """the first check that tells"""
+    """the first verdict with a hint, else the first one"""
 
     @property
     def explained(self) -> bool:
@@ -47,7 +47,7 @@ class Cluster:
 
 
 def items(reports: Sequence[Report]) -> dict[Key, Item]:
-    """Every check, in the order of the reports."""
+    """The statistics of every check, in the order of the reports."""
     verdicts: dict[Key, list[tuple[Verdict, float]]] = defaultdict(list)
     for report in reports:
         for exercise in report.exercises:
@@ -57,7 +57,7 @@ def items(reports: Sequence[Report]) -> dict[Key, Item]:
 
 
 def hardest(found: Iterable[Item]) -> list[Item]:
-    """The checks in which any student lost points, the least passed first."""
+    """The checks in which a student lost points, those with the lowest share of passes first."""
     return sorted((item for item in found if item.max_points and item.difficulty < 1), key=lambda item: item.difficulty)
 
 
@@ -78,7 +78,7 @@ def _item(exercise: str, found: list[tuple[Verdict, float]]) -> Item:
 
 
 def clusters(reports: Sequence[Report]) -> list[Cluster]:
-    """Students with the same wrong numbers in all that they failed of an exercise; the largest group first."""
+    """Groups of students with the same wrong numbers in all failed checks of an exercise; sorted."""
     found: dict[tuple[str, tuple[tuple[str, str], ...]], list[str]] = defaultdict(list)
     examples: dict[tuple[str, tuple[tuple[str, str], ...]], Verdict] = {}
     for report in reports:

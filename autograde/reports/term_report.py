@@ -1,4 +1,4 @@
-"""The TA's page about the whole term: every assignment in a line, every student in a row."""
+"""The TA's page about the complete term: a row for each assignment and for each student."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from autograde.reports.item_statistics import hardest, items
 from autograde.text import plain
 
 BEHIND = 0.5
-"""less than this share of an assignment's points, twice running, and a student may need help"""
+"""with less than this share of the points in two consecutive assignments a student may need help"""
 
 
 @dataclass(frozen=True)
 class Week:
-    """One assignment in a line. Shares are of the points that checks give; written answers are not in them."""
+    """One assignment's row. Shares are of the points that checks give, without written answers."""
 
     slug: str
     title: str
     shares: Mapping[str, float]
     """by student"""
     pages: Mapping[str, str]
-    """by student: where their report is read"""
+    """by student: the link to their report"""
     hardest: str
-    """the check that most failed, and how many passed it"""
+    """the check that most students failed, and how many passed it"""
     misconception: str
-    """the commonest misconception, and how many held it"""
+    """the most common misconception, and how many students have it"""
 
 
 def week(title: str, reports: Sequence[Report], status: ClassStatus) -> Week:
@@ -51,7 +51,7 @@ def week(title: str, reports: Sequence[Report], status: ClassStatus) -> Week:
 
 
 def write_term_report(course: Course) -> list[Path]:
-    """reports/term.html and term.csv, over every assignment that has reports."""
+    """reports/term.html and term.csv, for every assignment that has reports."""
     weeks = []
     for assignment in course.assignments:
         work = course.open(assignment.slug)
@@ -84,7 +84,7 @@ def term_page(name: str, weeks: Sequence[Week]) -> str:
 
 
 def is_behind(student: str, weeks: Sequence[Week]) -> bool:
-    """Below half of the points in the last two assignments; one that was not submitted counts as 0."""
+    """Whether the student has less than half of the points in both of the last two assignments (0 if not submitted)."""
     last = weeks[-2:]
     return len(last) == 2 and all(week.shares.get(student, 0.0) < BEHIND for week in last)
 
@@ -119,6 +119,6 @@ def _student_row(student: str, weeks: Sequence[Week]) -> dict[str, Any]:
 
 
 def _latest(student: str, weeks: Sequence[Week]) -> dict[str, str]:
-    """Their name, and the last of their reports."""
+    """The student's name, and the link to their latest report."""
     href = next(week.pages[student] for week in reversed(weeks) if student in week.pages)
     return {"name": plain(student, 200), "href": href}

@@ -1,1 +1,1 @@
-"""Is an assignment sound? What `course verify` grades, expects and finds."""
+"""Verifies that an assignment is sound: what `course verify` grades, expects and finds."""

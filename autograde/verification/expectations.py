@@ -1,4 +1,4 @@
-"""What `verify` expects of each program's report. Every expectation that is not met is a problem."""
+"""What `verify` expects of each program's report. Every unmet expectation is a problem."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from autograde.verification.result import Verification
 CAUGHT = (Outcome.FAILED, Outcome.NOT_WRITTEN, Outcome.CRASHED, Outcome.TIMED_OUT)
 """outcomes by which a check catches a wrong program"""
 NOTED = (Outcome.FAILED, Outcome.NOT_WRITTEN)
-"""outcomes of a check without points that a right program may have"""
+"""outcomes that a check without points may have on a right program"""
 
 Lost = frozenset[tuple[str, str, Outcome]]
-"""(exercise, check, outcome) of checks that the solution did not pass: in other programs they are no news"""
+"""(exercise, check, outcome) of checks that the solution did not pass; not reported again for other programs"""
 
 
 def judge(
@@ -25,9 +25,10 @@ def judge(
     points: Mapping[str, float],
     misconceptions: Mapping[str, str],
 ) -> None:
-    """Write into `found` what the programs' reports say.
+    """Add what the programs' reports show to `found`.
 
-    points: exercise -> what its cell in the source is worth; misconceptions: name -> the exercise whose checks know it.
+    points: exercise -> the points of its cell in the source;
+    misconceptions: name -> the exercise whose checks recognise it.
     """
     solution = reports[SOLUTION]
     found.list_checks(solution)
@@ -63,9 +64,9 @@ def _checks(report: Report) -> Iterator[tuple[str, Verdict]]:
 
 
 def _cell_problems(program: Program, report: Report) -> Iterator[Problem]:
-    """No public example fails on a right program, which would mislead students, and no cell on the solution.
+    """Public examples that fail on a right program, which would mislead students; all failing cells of the solution.
 
-    The experiments after the examples are only to be looked at; a right program with loops may be too slow for them.
+    Experiments after the examples may fail on other right programs: one with loops may be too slow for them.
     """
     for run in report.cells:
         if run.error and (program.kind is Kind.SOLUTION or run.cell.endswith(CHECKS)):
@@ -81,7 +82,7 @@ def _lost(report: Report) -> Lost:
 
 
 def _expect_full_marks(found: Verification, program: Program, report: Report, lost: Lost) -> None:
-    """Of a check that waits, the one it waits for is reported."""
+    """Add a problem for each check that is not passed, except waiting ones: the check they wait for is reported."""
     for exercise, verdict in _checks(report):
         if verdict.outcome in (Outcome.PASSED, Outcome.WAITING) or (exercise, verdict.check, verdict.outcome) in lost:
             continue
@@ -118,7 +119,7 @@ def _point_problems(slug: str, report: Report, points: Mapping[str, float]) -> I
 
 
 def _uncompared(solution: Report) -> set[str]:
-    """The exercises in which nothing is compared with an oracle, so that no decoy could be noticed."""
+    """The exercises in which no check compares values with an oracle, so that no check could catch a decoy."""
     return {
         exercise.exercise
         for exercise in solution.exercises
@@ -129,11 +130,11 @@ def _uncompared(solution: Report) -> set[str]:
 def _wrong_problems(
     program: Program, report: Report, misconceptions: Mapping[str, str], lost: Lost
 ) -> Iterator[Problem]:
-    """A wrong program is caught, by its misconception if it has one, and gets a hint."""
+    """A wrong program must be caught and get a hint, and be recognised by its misconception if it has one."""
     broken = [(exercise, verdict) for exercise, verdict in _checks(report) if verdict.outcome is Outcome.BROKEN]
     broken_anyway = {exercise for exercise, _, outcome in lost if outcome is Outcome.BROKEN}
     if broken and {exercise for exercise, _ in broken} <= broken_anyway:
-        return  # by the solution too, which is reported
+        return  # the solution fails too, which is reported
     if broken:
         verdict = broken[0][1]
         yield Problem(kind=ProblemKind.BREAKS_CHECK, program=program, title=verdict.title, reason=verdict.reason)
@@ -154,12 +155,12 @@ def _recognised(program: Program, report: Report) -> bool:
 
 
 def _stopped_cell(report: Report) -> CellRun | None:
-    """The first cell of a program, an answer and not an example, that did not run to its end."""
+    """The first answer cell (not an example) of a program that did not run to its end."""
     return next((cell for cell in report.cells if cell.error and not cell.cell.endswith(CHECKS)), None)
 
 
 def _why_unrecognised(program: Program, report: Report) -> Problem:
-    """What keeps a misconception from being named."""
+    """Why a misconception is not recognised."""
     if stopped := _stopped_cell(report):
         kind = ProblemKind.MISCONCEPTION_CELL_STOPS
         return Problem(kind=kind, program=program, cell=stopped.cell, reason=stopped.error)
@@ -175,7 +176,7 @@ def _why_unrecognised(program: Program, report: Report) -> Problem:
 
 
 def _misconception_problems(program: Program, exercise: str, report: Report) -> Iterator[Problem]:
-    """A misconception without a program is recognised by its own answers, so that its hint is seen once."""
+    """A misconception without a program must be recognised by its own answers, so that its hint is tried once."""
     if all(verdict.outcome is Outcome.PASSED for verdict in report.verdicts):
         yield Problem(kind=ProblemKind.MISCONCEPTION_RIGHT, program=program, exercise=exercise)
     elif not _recognised(program, report):
@@ -183,14 +184,14 @@ def _misconception_problems(program: Program, exercise: str, report: Report) -> 
 
 
 def _stub_problems(report: Report) -> Iterator[Problem]:
-    """Where nothing is written, no check gives points."""
+    """No check may give points for an untouched stub."""
     for exercise, verdict in _checks(report):
         if verdict.points > 0:
             yield Problem(kind=ProblemKind.STUB_EARNS, exercise=exercise, title=verdict.title, points=verdict.points)
 
 
 def _decoy_problems(program: Program, report: Report, uncompared: set[str]) -> Iterator[Problem]:
-    """A decoy loses points in every exercise that compares values."""
+    """A decoy must lose points in every exercise that compares values."""
     for exercise in report.exercises:
         if exercise.score == exercise.max_score and exercise.exercise not in uncompared:
             yield Problem(kind=ProblemKind.DECOY_PASSES, program=program, exercise=exercise.exercise)

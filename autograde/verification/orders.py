@@ -1,4 +1,4 @@
-"""Which programs are graded to verify an assignment, and under which options."""
+"""Which programs are graded to verify an assignment, and with which options."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ BY_THE_COURSE = Options()
 
 @dataclass(frozen=True)
 class ProgramOrder:
-    """A program as a submission, and how to grade it."""
+    """A program as a submission, and the options for grading it."""
 
     program: Program
     submission: Submission
-    """by a student whose name is the program's label: grader pools return reports by student"""
+    """its student's name is the program's label, because grader pools return reports by student"""
     options: Options = BY_THE_COURSE
 
 
@@ -38,7 +38,7 @@ def right_orders(work: Work, solution: Submission, drafted: Path, seeds: int) ->
     right = {SOLUTION: replace(solution, student=SOLUTION.label)}
     for program in written_programs(work, Kind.RIGHT):
         right[program] = submission_of_program(work, program, drafted)
-    # Submitted with its experiments run, it is graded without them: no check may need what they define.
+    # Students submit with the experiments run, and those are not run again: no check may need what they define.
     yield _instead_of(solution, Program(Kind.WITHOUT_EXPERIMENTS))
     for program, submission in right.items():
         yield ProgramOrder(program, submission)
@@ -59,7 +59,7 @@ def untouched_order(work: Work, drafted: Path) -> ProgramOrder:
 
 
 def decoy_orders(work: Work, solution: Submission, misconceptions: Mapping[str, str]) -> Iterator[ProgramOrder]:
-    """The solution with other answers instead of its own: decoys, and those of misconceptions without a program."""
+    """The solution with its answers replaced by decoys, or by those of misconceptions without a program."""
     for name in DECOYS:
         yield _instead_of(solution, Program(Kind.DECOY, name), Options(ignore_after=True, decoy=name))
     written = {program.name for program in written_programs(work, Kind.WRONG)}

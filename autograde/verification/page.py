@@ -1,4 +1,4 @@
-"""What `course verify` found, as a page for the instructor and as JSON for a program."""
+"""The results of `course verify`, as a page for the instructor and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def verification_data(found: Verification) -> dict[str, Any]:
 
 
 def write_verification(course: Course, found: Verification, folder: Path) -> list[Path]:
-    """<folder>/<slug>.html and .json."""
+    """Write <folder>/<slug>.html and .json."""
     folder.mkdir(parents=True, exist_ok=True)
     page, data = (folder / f"{found.slug}.{kind}" for kind in ("html", "json"))
     page.write_text(verification_page(course.open(found.slug).title, found), encoding="utf-8")

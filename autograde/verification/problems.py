@@ -1,4 +1,4 @@
-"""What `course verify` finds wrong with an assignment, and the sentences in which authors read it."""
+"""The problems that `course verify` finds in an assignment, and the sentences that report them to authors."""
 
 from __future__ import annotations
 
@@ -80,12 +80,12 @@ class Problem:
 
 
 def problem_sentences(problems: Iterable[Problem]) -> list[str]:
-    """The problems as authors read them, sorted."""
+    """The sentences that report the problems to authors, sorted."""
     return sorted(map(problem_sentence, problems))
 
 
 def problem_sentence(problem: Problem) -> str:
-    """Which program, which check, and what to change."""
+    """A sentence that says which program, which check, and what to change."""
     facts = vars(problem) | {"who": named(problem.program), "others": " and ".join(problem.others)}
     return problem.kind.value.format(**facts)
 

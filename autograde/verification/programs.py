@@ -1,4 +1,4 @@
-"""The programs that `course verify` grades: what each is, and how it differs from the instructor's solution."""
+"""The programs that `course verify` grades, and how each differs from the instructor's solution."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from autograde.notebooks.repair import nbgrader_of
 
 
 class Kind(Enum):
-    """What a program is, and so what is expected of it."""
+    """The kind of a program, which decides what is expected of it."""
 
     SOLUTION = "solution"
     WITHOUT_EXPERIMENTS = "without experiments"
@@ -37,13 +37,13 @@ class Program:
 
     kind: Kind
     name: str = ""
-    """of its file, of the decoy, or of the misconception"""
+    """the name of its file, of the decoy, or of the misconception"""
     seed: int | None = None
-    """None for the course's own"""
+    """None for the course's own seed"""
 
     @property
     def label(self) -> str:
-        """Unlike that of any other program, and readable: `wrong/adds`, `seed 3/solution`."""
+        """A unique, readable label: `wrong/adds`, `seed 3/solution`."""
         parts = ("" if self.seed is None else f"seed {self.seed}", self.kind.value, self.name)
         return "/".join(part for part in parts if part)
 
@@ -52,7 +52,7 @@ SOLUTION = Program(Kind.SOLUTION)
 
 
 def submission_of_program(work: Work, program: Program, drafted: Path) -> Submission:
-    """A right or wrong program's answer cells in the notebook of the solution; CourseError if its file is malformed."""
+    """The solution's notebook with the program's answer cells; raises CourseError if its file is malformed."""
     path = path_of(work, program)
     cells = read_program(path)[1]
     try:
@@ -69,7 +69,7 @@ def untouched_submission(work: Work, drafted: Path) -> Submission:
 
 
 def written_programs(work: Work, kind: Kind) -> Iterator[Program]:
-    """The right or the wrong programs for which there is a file."""
+    """The right or the wrong programs that have a file."""
     for path in sorted((work.paths.hidden_tests / kind.value).glob("*.py")):
         yield Program(kind, path.stem)
 
@@ -85,7 +85,7 @@ def replaced_exercises(work: Work, program: Program) -> frozenset[str]:
 
 
 def up_to_last_answer(submission: Submission) -> Submission:
-    """Without the experiments at the end, which cost time and at which no check looks."""
+    """The submission without the experiments at its end, which take time and which no check uses."""
     answers = {cell.id for cell in submission.notebook.cells if nbgrader_of(cell).get("solution")}
     last = max((index for index, (cell, _) in enumerate(submission.cells) if cell in answers), default=-1)
     return replace(submission, cells=submission.cells[: last + 1])

@@ -14,7 +14,7 @@ Near = dict[int, tuple[float, str]]
 
 @dataclass
 class Verification:
-    """What was found about one assignment."""
+    """The results for one assignment."""
 
     slug: str
     problems: list[Problem] = field(default_factory=list)
@@ -29,17 +29,17 @@ class Verification:
     """wrong program -> the checks (by index) that catch it"""
     right: list[str] = field(default_factory=list)
     flagged: list[Problem] = field(default_factory=list)
-    """what checks without points note about right programs, which is no reason not to release"""
+    """failures of checks without points on right programs, which do not prevent a release"""
     shown: list[str] = field(default_factory=list)
-    """lines of a solution that the source shows to students elsewhere, which may be meant"""
+    """lines of a solution that the source also shows to students elsewhere, perhaps on purpose"""
     confinement: ConfinementLevel | None = None
-    """what confined the programs while they ran"""
+    """how the programs were confined"""
     named: dict[str, str] = field(default_factory=dict)
-    """wrong program -> the misconceptions by which feedback names it"""
+    """wrong program -> the misconceptions that feedback names for it"""
     nearest_right: Near = field(default_factory=dict)
-    """check (by index) -> the largest error of a right program there, in units of what is allowed, and its name"""
+    """check (by index) -> the largest error of a right program, in units of the tolerance, and the program"""
     nearest_wrong: Near = field(default_factory=dict)
-    """check (by index) -> the smallest error by which it caught a wrong value, and the program"""
+    """check (by index) -> the smallest error that it caught in a wrong program, and the program"""
 
     @property
     def sound(self) -> bool:
@@ -47,14 +47,14 @@ class Verification:
 
     @property
     def redundant(self) -> list[str]:
-        """Checks that catch no wrong program which an earlier check does not catch; none where nothing is to catch."""
+        """Checks that catch only wrong programs that an earlier check catches; none if there are no wrong programs."""
         if not self.kills:
             return []
         first = {caught[0] for caught in self.kills.values() if caught}
         return [title for index, title in enumerate(self.checks) if index not in first | self.flags]
 
     def list_checks(self, report: Report) -> None:
-        """Those that the solution's report has."""
+        """Fill in the checks from the solution's report."""
         for exercise in report.exercises:
             for verdict in exercise.verdicts:
                 self.places[exercise.exercise, verdict.check] = len(self.checks)
@@ -62,7 +62,7 @@ class Verification:
                 self.checks.append(f"{exercise.exercise}: {verdict.title}")
 
     def note_caught(self, program: Program, report: Report, caught: Container[Outcome]) -> None:
-        """Which checks caught a wrong program, by one of the outcomes `caught`, and by which misconceptions."""
+        """Note which checks caught a wrong program (outcome in `caught`), and which misconceptions they named."""
         self.kills[program.name] = [
             self.places[exercise.exercise, verdict.check]
             for exercise in report.exercises
@@ -73,7 +73,7 @@ class Verification:
         self.named[program.name] = ", ".join(misconceptions)
 
     def note_margins(self, program: Program, report: Report) -> None:
-        """How much of the tolerance a right program used, or by how much a wrong one was caught."""
+        """Note how much of the tolerance a right program used, or how far beyond it a wrong program was."""
         is_wrong = program.kind in (Kind.WRONG, Kind.MISCONCEPTION)
         near, better = (self.nearest_wrong, min) if is_wrong else (self.nearest_right, max)
         for exercise in report.exercises:

@@ -1,7 +1,7 @@
-"""Is an assignment sound? Its solution and right programs get full marks, every wrong program is caught and named,
-no decoy passes, stubs get no points, the points add up and nothing leaks.
+"""Verifies that an assignment is sound: its solution and right programs get full marks, every wrong program is caught
+and named, no decoy passes, stubs get no points, the points add up and no solution leaks.
 
-`programs` says what is graded; `orders`, how; `expectations`, what is expected of it; `result` is what was found.
+`programs` defines what is graded, `orders` with which options, `expectations` what is expected, `result` the findings.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def verify(
     """Grade the solution, every right and wrong program, and the decoys; compare points; check for leaks.
 
     The solution and the right programs are graded under the course's seed and the `seeds` - 1 that follow it. A wrong
-    program meets the checks of the exercises in which it differs; `every_check` makes it meet all. A misconception
-    without a wrong program of its name is tried by its own answers.
+    program runs only the checks of the exercises in which it differs; with `every_check` it runs all. A misconception
+    without a wrong program of its name is tried with its own answers.
     """
     drafted = draft(work)  # raises CourseError for a leak or a malformed source
     solution, found = solution_of(work, drafted), Verification(work.slug, shown=shown(work))
