@@ -1,9 +1,9 @@
-"""Grades one class again and again, alone and in parallel, idle and under load, and compares the reports byte for byte.
+"""Grades one class repeatedly, serially and in parallel, idle and under load, and compares the reports byte for byte.
 
     python tools/check_determinism.py --times 20
 
-The class is the demo's: programs that are right, wrong, unfinished, broken, endless or crashing. Every run starts its
-processes anew. Exit status 1 if two runs differ, with the first line that does.
+The class is that of the demo: programs that are right, wrong, unfinished, broken, endless or crashing. Every run starts
+new processes. If two runs differ, it prints the first line that differs and exits with status 1.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ COURSE = replace(COURSE, limits=replace(COURSE.limits, cell_wall_s={}))
 """
 BUSY_AT_MOST_S = 900.0
 SETTINGS = ((1, 0), (2, 0), (2, 3), (1, 2))
-"""(graders, busy processes beside them), in turn"""
+"""(graders, busy processes that run at the same time), used in turn"""
 Reports = dict[str, bytes]
 
 
@@ -85,7 +85,7 @@ def make_class(into: Path, slug: str, wrong: int, right: int, cell_s: float) -> 
 
 
 def graded(work: Work, jobs: int) -> Reports:
-    """Each report as it would be written; a submission that cannot be read is its error."""
+    """Each report as it would be written, or the error of a submission that cannot be read."""
     found: Reports = {}
     submissions = []
     for student in students_submitted(work):
@@ -98,7 +98,7 @@ def graded(work: Work, jobs: int) -> Reports:
 
 
 def differences(first: Reports, other: Reports) -> list[str]:
-    """For each student whose report differs, the first line that does."""
+    """For each student whose report differs, the first line that differs."""
     said = []
     for student in sorted(first.keys() | other.keys()):
         lines = [run.get(student, b"no report").splitlines() for run in (first, other)]
@@ -110,7 +110,7 @@ def differences(first: Reports, other: Reports) -> list[str]:
 
 @contextmanager
 def load(count: int) -> Iterator[None]:
-    """So many processes that only compute, beside the block."""
+    """Run `count` processes that only compute while the block runs."""
     busy = [multiprocessing.Process(target=compute, daemon=True) for _ in range(count)]
     for process in busy:
         process.start()

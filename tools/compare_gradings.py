@@ -1,14 +1,14 @@
-"""Shows whether a refactoring changed a grade: records what the engine writes, and compares two such records.
+"""Shows whether a refactoring changed a grade: records what the engine writes, and compares two records.
 
     python -m tools.compare_gradings snapshot before        # with the engine as it was
     python -m tools.compare_gradings snapshot after         # the same course, with the changed engine
     python -m tools.compare_gradings compare before after
 
 `snapshot` grades a class in a temporary copy of the course: the solution, the untouched notebook, every right program,
-some of the wrong programs, and damaged, crashing and endless notebooks; tools/grading_snapshot.py says what it keeps.
-`compare` names what differs; exit status 1 if anything does. Reports of an older version are upgraded, as the engine
-does when it reads them. The tables below list the fields that were renamed otherwise and those that may differ; a
-refactoring adds its own there or in the file that --mapping names.
+some of the wrong programs, and damaged, crashing and endless notebooks; tools/grading_snapshot.py lists what it writes.
+`compare` prints the differences, and exits with status 1 if there are any. It upgrades reports of an older version as
+the engine does. The tables below list other renamed fields, and fields that may differ; a refactoring adds its own
+there or in the file given with --mapping.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from autograde.report import SCHEMA
 from tools.grading_snapshot import snapshot
 
 RENAMED: dict[str, str] = {}
-"""Path in an old report -> path in a new one. A path covers all below it; `[]` is an index.
+"""Path in an old report -> path in a new one. A path covers everything below it; `[]` is an index.
 
 For example "exercises[].verdicts[].replay": "exercises[].checks[].reproduction".
 """
@@ -39,7 +39,7 @@ LEFT_OUT = {
     "run.seconds": "depends on the load of the machine",
     "run.folder": "a temporary folder, whose name is also replaced in messages that contain it",
 }
-"""Path in a report, or in run.json after `run.` -> why it may differ."""
+"""Path in a report, or in run.json after `run.` -> the reason why it may differ."""
 COLUMNS = {
     "run.submissions": "programs",
     "run.statuses": "exit statuses",
@@ -51,7 +51,7 @@ COLUMNS = {
     "exercises[].verdicts[].hint": "hints",
     "exercises[].verdicts[].replay": "reproductions",
 }
-"""Path, the old one if it was renamed -> column of the table. Anything else in a report is in OTHER."""
+"""Path (the old one if it was renamed) -> column of the table. All other paths of a report count in OTHER."""
 OTHER, TABLES, PAGES = "other fields", "scores and exports", "pages"
 
 INDEX = re.compile(r"\[\d+\]")
@@ -59,7 +59,7 @@ NUMBER = re.compile(r"(?<![^,])[\d.-]+(?![^,])")
 SHOWN_CHARACTERS = 120
 
 Findings = dict[str, dict[str, Any]]
-"""column -> place -> value"""
+"""column -> path -> value"""
 
 
 def main() -> int:
@@ -95,14 +95,14 @@ def slugs_in(*folders: Path) -> list[str]:
 
 
 class Names:
-    """What a field of an old report is called in a new one, and in which column it counts."""
+    """Maps fields of an old report to their new names and to columns of the table."""
 
     def __init__(self, renamed: Mapping[str, str], left_out: Mapping[str, str]) -> None:
         self.renamed, self.left_out = renamed, left_out
         self.columns = COLUMNS | {self.new_place(path): column for path, column in COLUMNS.items()}
 
     def new_place(self, place: str) -> str:
-        """The place under its new name, with its indexes in the same order."""
+        """The path under its new name, with the same indexes in the same order."""
         pattern = INDEX.sub("[]", place)
         old = longest_prefix(pattern, self.renamed)
         if old is None:
@@ -111,7 +111,7 @@ class Names:
         return re.sub(r"\[\]", lambda _: next(indexes, "[]"), self.renamed[old] + pattern[len(old) :])
 
     def column(self, place: str) -> str | None:
-        """None if the place is left out."""
+        """The column of a path; None if the path is left out."""
         pattern = INDEX.sub("[]", place)
         if longest_prefix(pattern, self.left_out) is not None:
             return None
@@ -120,13 +120,13 @@ class Names:
 
 
 def longest_prefix(pattern: str, paths: Mapping[str, str]) -> str | None:
-    """The path that covers the pattern most closely."""
+    """The longest of the paths that cover the pattern."""
     covering = [path for path in paths if pattern == path or pattern.startswith((f"{path}.", f"{path}[]"))]
     return max(covering, key=len, default=None)
 
 
 def compare(old: Path, new: Path, slugs: list[str], names: Names, show: int) -> int:
-    """Print how much was compared and what differs; 1 if anything does."""
+    """Print how much was compared and what differs; returns 1 if anything differs."""
     columns = [*dict.fromkeys(COLUMNS.values()), OTHER, TABLES, PAGES]
     table = Table(title="compared (and different)")
     for heading in ("assignment", *columns):
@@ -151,7 +151,7 @@ def compare(old: Path, new: Path, slugs: list[str], names: Names, show: int) -> 
 
 
 def read_snapshot(folder: Path, names: Names, *, old: bool) -> Findings:
-    """Everything that was kept of one assignment; nothing if the folder is missing."""
+    """Everything that the snapshot has of one assignment; empty if the folder is missing."""
     found: Findings = {}
 
     def note(owner: str, value: Any, top: str = "") -> None:
@@ -166,7 +166,7 @@ def read_snapshot(folder: Path, names: Names, *, old: bool) -> Findings:
     for path in sorted(folder.glob("reports/*.json")):
         note(path.stem, in_present_layout(path.read_bytes()))
     for path in sorted(folder.glob("*.csv")):
-        # Named by their texts: the gradebook returns students without a family name in no fixed order.
+        # Rows are keyed by their text: the gradebook returns students without a family name in no fixed order.
         rows = path.read_text().splitlines()
         found.setdefault(TABLES, {}).update({f"{path.name} {NUMBER.sub('', row)}": row for row in rows})
     pages = [*sorted(folder.glob("feedback/*.html")), *folder.glob("released.ipynb")]
@@ -175,13 +175,13 @@ def read_snapshot(folder: Path, names: Names, *, old: bool) -> Findings:
 
 
 def in_present_layout(data: bytes) -> dict[str, Any]:
-    """A report as the engine would read it, with the fields that it does not know."""
+    """A report as the engine would read it, plus the fields that the engine does not know."""
     report: dict[str, Any] = json.loads(data)
     return report if report["schema"] >= SCHEMA else upgrade(data)
 
 
 def leaves(value: Any, place: str) -> Iterator[tuple[str, Any]]:
-    """(place, number or text) of everything in a JSON value. Null and empty text count as absent."""
+    """(path, number or text) of every leaf of a JSON value. Null and empty text count as absent."""
     if isinstance(value, dict):
         for key, part in value.items():
             yield from leaves(part, f"{place}.{key}" if place else key)
@@ -193,7 +193,7 @@ def leaves(value: Any, place: str) -> Iterator[tuple[str, Any]]:
 
 
 def difference(old: Any, new: Any) -> str:
-    """The first line that differs, old above new, from shortly before the first different character."""
+    """The first line that differs, old above new, starting shortly before the first different character."""
     one, other = (as_text(value).splitlines() for value in (old, new))
     pairs = ((a, b) for a, b in zip(one, other, strict=False) if a != b)
     a, b = next(pairs, (f"{len(one)} lines", f"{len(other)} lines"))

@@ -1,10 +1,10 @@
-"""Feeds mutated inputs to the readers of hostile bytes, as many as wanted: `autograde/tests/test_fuzz.py` at length.
+"""Feeds any number of mutated inputs to the readers of untrusted bytes; `autograde/tests/test_fuzz.py` runs a few.
 
     python tools/fuzz.py --inputs 100000
-    python tools/fuzz.py --inputs 1 --seed 4711 notebooks        (one input again, to fix what it found)
+    python tools/fuzz.py --inputs 1 --seed 4711 notebooks        (repeats one input, to debug a finding)
 
-Stops at the first input that a reader does not withstand (an error but its own refusals, too much memory, more than
-five seconds of computing, a hang), with exit status 1; the last note of the traceback names the seed.
+Stops with exit status 1 at the first input on which a reader fails: an error that is not one of its refusals, too much
+memory, more than five seconds of computing, or a hang. The last note of the traceback names the seed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def main() -> None:
         (root := Path(folder) / "course").mkdir()
         course = make_checked_course(root)
         release([course.open(SLUG)])
-        (root / "gradebook.db").unlink()  # asking it for names would take most of the time of each archive
+        (root / "gradebook.db").unlink()  # looking up names in it would take most of the time of each archive
         all_readers = readers(course, Path(folder))
         if unknown := set(chosen.readers) - set(all_readers):
             parser.error(f"no reader is called {', '.join(sorted(unknown))}")

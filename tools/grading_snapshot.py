@@ -1,15 +1,15 @@
-"""Grades the same class every time, in a temporary copy of a course, and keeps what the engine writes.
+"""Grades the same class every time, in a temporary copy of a course, and stores what the engine writes.
 
-For each assignment one folder:
+It makes one folder for each assignment:
 
     reports/<student>.json    as `course grade` wrote them
     feedback/<student>.html   as `course feedback` wrote them
     released.ipynb            what `course release` made for students
-    scores.csv                what the gradebook holds of each graded cell
+    scores.csv                the gradebook's entry for each graded cell
     export-<kind>.csv         what `course export` wrote
-    run.json                  exit statuses, digests of the submissions, why some were not graded
+    run.json                  exit statuses, digests of the submissions, reasons why some were not graded
 
-It uses the `course` command and files only, so that it works before and after a change of the engine.
+It uses only the `course` command and files, so that it works before and after a change to the engine.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ COURSE = _replace(
     COURSE, limits=_replace(COURSE.limits, check_cpu_s=8, check_wall_s=600, cell_wall_s=60, notebook_wall_s=600)
 )
 """
-"""An endless call ends soon, and by its processor time. The clock ends only what waits: on a busy machine it would end
-honest work as well, in one snapshot and not in the other."""
+"""An endless call reaches the low limit of processor time soon. The limits of wall time are high, because on a busy
+machine low ones would also stop correct programs, in one snapshot and not in the other."""
 ENDLESS_CELL = "\n\nimport time\nwhile True:\n    time.sleep(1)\n"
 ENDLESS_CALL = "\n\ndef {}(*args, **kwargs):\n    while True:\n        pass\n"
 CRASH = "\n\nimport ctypes\nctypes.string_at(0)\n"
@@ -57,7 +57,7 @@ Notebook = Any
 class Submission(NamedTuple):
     student: str
     text: str | None
-    """of the notebook; None for a folder without a file"""
+    """the notebook's text; None for a folder without a file"""
     when: str = ON_TIME
 
 
@@ -135,7 +135,7 @@ def make_class(root: Path, slug: str, wrong: int) -> Iterator[Submission]:
         "crash": solution | {last: solution[last] + CRASH},
         "endless-cell": solution | {last: solution[last] + ENDLESS_CELL},
     }
-    if slug == min(path.stem for path in (root / "source").glob("*.py")):  # it takes as long as all the others
+    if slug == min(path.stem for path in (root / "source").glob("*.py")):  # it takes as long as all the others together
         answers["endless-call"] = solution | {last: solution[last] + endless}
     for student, written in answers.items():
         yield Submission(student, filled(released, written))
@@ -151,7 +151,7 @@ def is_answer(cell: Notebook) -> bool:
 
 
 def solutions(source: Path) -> dict[str, str]:
-    """grade_id -> the instructor's answer, without markers and without what only staff may read."""
+    """grade_id -> the instructor's answer, without markers and staff-only text."""
     cells = [cell for cell in jupytext.reads(source.read_text(), fmt="py:percent").cells if is_answer(cell)]
     texts = {cell.metadata["nbgrader"]["grade_id"]: STAFF_REGION.sub("", cell.source) for cell in cells}
     return {name: SOLUTION_MARKER.sub("", text) for name, text in texts.items()}
@@ -169,8 +169,10 @@ def defined_in(source: str) -> str:
 
 
 def filled(released: Notebook, answers: Mapping[str, str], *, ran: bool = False, metadata: Any = None) -> str:
-    """The released notebook with these answers. `ran`: as if each cell had run and printed nothing, which saves the
-    grader from running the experiments at the end; `metadata`: each cell's nbgrader metadata is replaced by it.
+    """The released notebook with these answers.
+
+    `ran`: mark each cell as run without output, so that the grader does not run the experiments at the end;
+    `metadata`: replaces each cell's nbgrader metadata.
     """
     notebook = nbformat.from_dict(json.loads(json.dumps(released)))
     for number, cell in enumerate(notebook.cells, start=1):
@@ -194,7 +196,7 @@ def submit(root: Path, slug: str, work: Submission) -> str:
 
 
 def write_scores(root: Path, slug: str, to: Path, students: list[str]) -> None:
-    """What the gradebook holds of each graded cell."""
+    """Write the gradebook's entry for each graded cell."""
     rows: list[tuple[Any, ...]] = [("student", "cell", "auto_score", "max_score", "needs_manual_grade")]
     with Gradebook(f"sqlite:///{root / 'gradebook.db'}") as gradebook:
         for student in students:

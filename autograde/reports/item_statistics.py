@@ -19,7 +19,7 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, eq=False)
 class Item:
-    """One check over the whole class."""
+    """One check over the complete class."""
 
     exercise: str
     title: str

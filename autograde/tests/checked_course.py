@@ -1,4 +1,4 @@
-"""A small course whose checks are real ones: an oracle, a misconception, a right and two wrong programs."""
+"""A small course with real checks: an oracle, a misconception, a right program and two wrong ones."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def make_checked_course(root: Path) -> Course:
 
 @pytest.fixture(scope="session")
 def checked_once(released_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The course released once for all tests, in a gradebook that was made before."""
+    """The course released once for all tests, in a copy of an existing gradebook."""
     from autograde.notebooks.release import release
 
     course = make_checked_course(tmp_path_factory.mktemp("checked"))
@@ -87,6 +87,6 @@ def checked_once(released_once: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 
 def released_copy(checked_once: Path, root: Path) -> Course:
-    """A copy below `root`, to hand in to."""
+    """A copy below `root`, for submissions."""
     shutil.copytree(checked_once, root, dirs_exist_ok=True)
     return load_course(root)

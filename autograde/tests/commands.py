@@ -1,6 +1,6 @@
-"""The real commands, each in a process of its own or, where nothing depends on that, in this one.
+"""Runs the real commands, in a separate process or, if the test does not depend on that, in this one.
 
-A process of its own starts as a user's does, and imports torch four times before it grades anything; here that is done.
+A separate process starts as a user's does, and imports torch four times before it grades; this one has imported it.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ Done = subprocess.CompletedProcess[str]
 
 
 def course_here(course: Course, *words: str) -> Done:
-    """`course ...` in the course's folder, in this process. What the command does not foresee is raised."""
+    """Run `course ...` in the course's folder, in this process. Unexpected exceptions propagate."""
     with contextlib.chdir(course.root):
         result = CliRunner().invoke(main, words, catch_exceptions=False)
     return subprocess.CompletedProcess(words, result.exit_code, result.stdout, result.stderr)
 
 
 def course_command(course: Course, *words: str) -> Done:
-    """The same in a process of its own, with an environment that knows nothing of the virtual environment."""
+    """Run `course ...` in a separate process, with an environment that does not mention the virtual environment."""
     bare = {"PATH": "/usr/bin:/bin", "HOME": str(course.root), "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8"}
     return _done([sys.executable, "-m", "autograde.cli", *words], course, bare)
 
 
 def nbgrader_command(course: Course, *words: str) -> Done:
-    """Stock `nbgrader ...` in the course's folder, with the project's own nbgrader_config.py."""
+    """Run stock `nbgrader ...` in the course's folder, with the project's own nbgrader_config.py."""
     (course.root / "nbgrader_config.py").write_bytes((ROOT / "nbgrader_config.py").read_bytes())
     bin_first = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = os.environ | {"PATH": bin_first, "PYTHONPATH": str(ROOT)}

@@ -21,23 +21,23 @@ from autograde.tests.regraded_class import resubmitted, undisturbed
 from autograde.tests.tiny_course import fake_grading, released, released_once, tiny_course
 
 __all__ = ["checked_once", "fake_grading", "released", "released_once", "resubmitted", "tiny_course", "undisturbed"]
-settings.register_profile("engine", deadline=None)  # machines are shared: a law that holds slowly holds
+settings.register_profile("engine", deadline=None)  # machines are shared, so a slow example is not a failure
 settings.load_profile("engine")
 LIMITS = Limits(check_cpu_s=60, check_wall_s=60, cell_wall_s=30, notebook_wall_s=60)
-"""Far more than anything here takes, on a busy machine too; a test of a limit sets a small one itself."""
+"""Far more than any test takes, even on a busy machine; a test of a limit sets its own small limit."""
 Run = Callable[..., RunningSubmission]
 
 
 class SharedZygote(Zygote):
-    """A zygote that the next test uses too."""
+    """A zygote that several tests share."""
 
     def close(self) -> None:
-        """Not yet: `shared_zygote` ends it."""
+        """Do nothing: `shared_zygote` ends the zygote."""
 
 
 @pytest.fixture(scope="session", autouse=True)
 def shared_zygote() -> Iterator[Callable[..., Zygote]]:
-    """Pools of graders in this process share zygotes, one for each list of modules: a start takes seconds."""
+    """Share one zygote for each list of modules among this process's grader pools: starting one takes seconds."""
     shared: dict[tuple[str, ...], SharedZygote] = {}
 
     def share(modules: tuple[str, ...] = ()) -> Zygote:
@@ -76,7 +76,7 @@ def run(zygote: Zygote) -> Iterator[Run]:
 
 @pytest.fixture
 def student_of(run: Run) -> Iterator[Callable[..., Student]]:
-    """A Student of a notebook with this one cell, good for one check of `wall_s` seconds."""
+    """A Student of a notebook with this one cell, for one check of at most `wall_s` seconds."""
     with ExitStack() as stack:
 
         def start(source: str, wall_s: float = LIMITS.check_wall_s) -> Student:

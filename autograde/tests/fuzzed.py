@@ -1,4 +1,4 @@
-"""The readers of hostile bytes, and inputs to try them with: what `test_fuzz.py` does briefly and `tools/fuzz.py` at length."""
+"""The readers of untrusted bytes and mutated inputs for them: `test_fuzz.py` runs a few, `tools/fuzz.py` many."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ from autograde.tests.tiny_course import SLUG
 from autograde.wire import HEADER, MAGIC, Channel, WireError, decode, encode
 
 SECONDS_EACH = 5.0
-"""of computing, for one input"""
+"""limit of processor time for one input"""
 HANGS_S, STUCK_S = 60, 90
-"""by the clock: when Python gives up an input, and when the process ends because Python cannot"""
+"""limits of wall time for one input: when Python raises, and when the process ends because Python could not"""
 BYTES_EACH = 64 << 20
-"""that Python may allocate for one input, beside two hundred times its size"""
+"""bytes that Python may allocate for one input, in addition to two hundred times its size"""
 BYTES_ALL = 1 << 30
-"""by which the address space may grow over all inputs; what torch allocates is seen only here"""
+"""bytes by which the address space may grow over all inputs; only this limit covers torch's memory"""
 PIECES = (
     b"\x00", b"\xff" * 9, b'"', b"{", b"}" * 40, b"[" * 3000, b"\\ud800", b"1e999", b"-1", b"9" * 400, b"null", b"NaN",
     b'"cells":', b'"nbgrader":{"grade_id":[]}', b"\xc0\xc1", b"\xdf\xff\xff\xff\xff", b"\xc6\x7f\xff\xff\xff",
@@ -52,7 +52,7 @@ PIECES = (
 
 @dataclass(frozen=True)
 class Reader:
-    """Something that reads bytes of a submission, and the only ways in which it may refuse them."""
+    """A function that reads bytes of a submission, and the only exceptions with which it may refuse them."""
 
     read: Callable[[bytes], object]
     refusals: tuple[type[BaseException], ...]
@@ -60,7 +60,7 @@ class Reader:
 
 
 def mutated(seed: int, originals: list[bytes]) -> bytes:
-    """One of `originals` after a few changes: bits, pieces in, pieces out, parts twice, the end gone, another's part."""
+    """One of `originals` after a few changes: flipped bits; inserted, deleted, repeated, cut or foreign parts."""
     draw = random.Random(seed)
     data = bytearray(draw.choice(originals))
     for _ in range(draw.randint(1, 6)):
@@ -85,7 +85,7 @@ def mutated(seed: int, originals: list[bytes]) -> bytes:
 
 
 def withstands(reader: Reader, seeds: Iterable[int]) -> int:
-    """Read mutated inputs; how many were refused. Any other error fails, as does a slow, endless or hungry read."""
+    """Read mutated inputs; returns how many were refused. Fails on other errors, and on too much time or memory."""
     refused = 0
     grown = _address_space()
     tracemalloc.start()
@@ -112,7 +112,7 @@ def withstands(reader: Reader, seeds: Iterable[int]) -> int:
 
 @contextmanager
 def _given_up(seed: int) -> Iterator[None]:
-    """The block ends within STUCK_S, if need be with the process."""
+    """Raise in the block after HANGS_S, and end the process after STUCK_S."""
 
     def hangs(signum: int, frame: FrameType | None) -> None:
         raise AssertionError(f"seed {seed}: no answer within {HANGS_S} s")
@@ -129,7 +129,7 @@ def _given_up(seed: int) -> Iterator[None]:
 
 
 def _address_space() -> int:
-    """The most that this process ever had mapped, in bytes; 0 where /proc is not."""
+    """The peak size of this process's address space in bytes; 0 without /proc."""
     try:
         status = Path("/proc/self/status").read_text(errors="replace")
     except OSError:
@@ -138,7 +138,7 @@ def _address_space() -> int:
 
 
 def readers(course: Course, folder: Path) -> dict[str, Reader]:
-    """All of them, for a course that has released SLUG; `folder` is for archives."""
+    """All readers, for a course that has released SLUG; `folder` is for archives."""
     return {
         "wire": _wire(),
         "replies": _replies(),
@@ -150,7 +150,7 @@ def readers(course: Course, folder: Path) -> dict[str, Reader]:
 
 
 def _wire() -> Reader:
-    """Frames as they come off the pipe."""
+    """Frames as they arrive from the pipe."""
     fault = {"types": ["ValueError"], "message": "no", "frames": [["cell", 3, "line"]], "missing": False}
     originals = [
         encode({"value": torch.randn(3, 4), "more": [1, None, "text", {"a": (True, 2.5)}]}),
@@ -162,7 +162,7 @@ def _wire() -> Reader:
 
 
 def _replies() -> Reader:
-    """What a check makes of a reply whose frame is sound and whose contents are anything; then what the oracle does."""
+    """How checks and oracles read a reply with a valid frame and arbitrary contents."""
     x = torch.arange(6.0).reshape(2, 3)
     twice = Oracle(lambda value: value * 2)
     reply: dict[str, Any] = {"value": x * 2, "gradients": {0: x}, "changed": [True], "shared": [False], "called": []}
@@ -186,7 +186,7 @@ def _replies() -> Reader:
 
 
 def _student_that_says(frame: bytes) -> Student:
-    """Its answer to whatever it is asked is `frame`, then it is gone."""
+    """A student that answers its first request with `frame`, and then is gone."""
     read, write = os.pipe()
     os.write(write, frame[: 1 << 16])
     os.close(write)
@@ -194,7 +194,7 @@ def _student_that_says(frame: bytes) -> Student:
 
 
 class _Discarding(Channel):
-    """Keeps nothing that is sent, and closes itself once it is read to its end."""
+    """Discards what is sent, and closes its descriptor when it is deleted."""
 
     def send_frame(self, frame: bytes, deadline: float | None = None) -> None:
         pass
@@ -204,12 +204,12 @@ class _Discarding(Channel):
 
 
 def _contents(value: Any) -> bytes:
-    """A frame without its header: structure, payload."""
+    """A frame without its header: structure and payload."""
     return encode(value)[HEADER.size :]
 
 
 def _framed(contents: bytes) -> bytes:
-    """A frame whose header is right: as much of `contents` as is one MessagePack value is the structure."""
+    """A frame with a valid header: the longest start of `contents` that is one MessagePack value is the structure."""
     decoder = msgspec.msgpack.Decoder(msgspec.Raw)
     for end in range(len(contents), 0, -1):
         try:
@@ -221,7 +221,7 @@ def _framed(contents: bytes) -> bytes:
 
 
 def _cells() -> Reader:
-    """Accounts of cells, likewise."""
+    """Reports of run cells, with a valid frame and arbitrary contents."""
     printed = {"output_type": "stream", "name": "stdout", "text": "x at 0x7fff00000000"}
     shown = {"output_type": "display_data", "data": {"text/html": "<b>", "image/png": "AAAA"}, "metadata": {}}
     error = {"output_type": "error", "ename": "E", "evalue": "v", "traceback": ["t"]}
@@ -253,7 +253,7 @@ def _scripts(course: Course) -> Reader:
 
 
 def _archives(course: Course, folder: Path) -> Reader:
-    """Whatever the archive, what comes out has a harmless name and a bounded size."""
+    """Files extracted from any archive must have a harmless name and a bounded size."""
     layouts = [
         [f"ada/{SLUG}/{SLUG}.ipynb", f"ada/{SLUG}/timestamp.txt"],
         [f"doe_12_34_{SLUG}.ipynb", f"roe_LATE_13_35_{SLUG}-1.py"],

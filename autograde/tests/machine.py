@@ -1,7 +1,7 @@
-"""What a test may need of the machine, and how to tell whether it is there: the pytest plugin behind the mark `machine`.
+"""The pytest plugin behind the mark `machine`: detects the abilities of the machine that a test may need.
 
-A test says `@pytest.mark.machine("tree", "landlock")`; where one of them is missing it is skipped, with the reason from
-here. Whether a machine has a layer of the confinement is what the engine's own detection says.
+A test is marked `@pytest.mark.machine("tree", "landlock")`; if one of these is missing, the test is skipped with the
+reason given here. The engine's own detection decides whether the machine has a layer of the confinement.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ IO_URING_OFF = Path("/proc/sys/kernel/io_uring_disabled")
 
 @cache
 def layers() -> dict[str, object]:
-    """The layers of the confinement that work here."""
+    """The layers of the confinement that work on this machine."""
     found: dict[str, object] = msgspec.to_builtins(confinement.detect_layers())
     return found
 
 
 def chromium() -> str | None:
-    """Its path."""
+    """The path of Chromium; None if it is not installed."""
     return shutil.which("chromium") or shutil.which("google-chrome")
 
 
 def postgres_programs() -> Path | None:
-    """Where initdb and postgres are; Debian's package `postgresql` has a folder of its own for them."""
+    """The folder of initdb and postgres, which Debian's package `postgresql` does not put on the PATH."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     named = shutil.which("initdb")
     return found[-1].parent if found else Path(named).parent if named else None
@@ -53,7 +53,7 @@ def _confines() -> bool:
 
 
 def _confines_on_cuda() -> bool:
-    """The driver needs /proc writable, which for root is safe in a file tree of its own alone."""
+    """CUDA's driver needs a writable /proc, which for root is safe only in a separate file tree."""
     return _confines() and (bool(layers()["tree"]) or not _is_root())
 
 
@@ -99,17 +99,17 @@ MACHINE: dict[str, tuple[Callable[[], object], str]] = {
     "chromium": (chromium, "pages are not tried in a browser: apt-get install chromium"),
     "PostgreSQL": (postgres_programs, "PostgreSQL is not installed; `apt-get install postgresql` to test it"),
 }
-"""ability -> (is it there, why a test is skipped without it)"""
+"""ability -> (function that detects it, reason for skipping a test without it)"""
 
 
 def skip_without(*abilities: str) -> None:
-    """Skip the test that runs if the machine lacks one of these."""
+    """Skip the current test if the machine lacks one of these abilities."""
     for ability in abilities:
         there, reason = MACHINE[ability]
         if not there():
             pytest.skip(reason)
 
 
-@pytest.hookimpl(tryfirst=True)  # before any fixture asks the machine for what it lacks
+@pytest.hookimpl(tryfirst=True)  # before fixtures that need a missing ability
 def pytest_runtest_setup(item: pytest.Item) -> None:
     skip_without(*(ability for mark in item.iter_markers("machine") for ability in mark.args))

@@ -1,4 +1,4 @@
-"""The pytest plugin behind `@pytest.mark.needs("transformers")`: whether a missing package skips a test or fails it."""
+"""The pytest plugin behind `@pytest.mark.needs("transformers")`: skips or fails a test if a package is missing."""
 
 from __future__ import annotations
 

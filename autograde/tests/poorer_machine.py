@@ -1,7 +1,7 @@
-"""Runs a command where the kernel answers as an older or stricter one would: `python poorer_machine.py LACKS COMMAND...`
+"""Runs a command as under an older or stricter kernel: `python poorer_machine.py LACKS COMMAND...`
 
-LACKS is a comma-separated list of names in MACHINES. The answers are given by a seccomp filter, which the command and
-all that it starts inherit, so that the detection of layers meets a real refusal.
+LACKS is a comma-separated list of names in MACHINES. A seccomp filter refuses the system calls. The command and all
+processes that it starts inherit the filter, so the detection of layers meets real refusals.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ANY = -1
 FLAGS = seccomp.NEW_LISTENER
 PR_SET_SECCOMP, OPERATION, SECOND = seccomp.PR_SET_SECCOMP, 0, 1
 Refusal = tuple[int, int, int, int]
-"""number of the call, position of an argument, its value (or ANY), the error"""
+"""number of the system call, index of an argument, its value (or ANY), the error"""
 
 
 def _call(name: str, error: int, position: int = 0, value: int = ANY) -> Refusal:
@@ -38,7 +38,7 @@ MACHINES: dict[str, list[Refusal]] = {
 
 
 def filter_of(refusals: list[Refusal]) -> seccomp.Code:
-    """Each refusal is answered with its error, everything else allowed."""
+    """A filter that answers each refusal with its error and allows everything else."""
     load, equal, answer = 0x20, 0x15, 0x06
     code: seccomp.Code = []
     for nr, position, value, error in refusals:

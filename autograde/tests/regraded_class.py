@@ -1,4 +1,4 @@
-"""A class that was graded, marked and has submitted again, and what grading it once more leaves."""
+"""A class that was graded and marked and has submitted again, and the files and grades after grading it once more."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def grade(root: Path) -> subprocess.Popen[bytes]:
 
 
 def snapshot(root: Path) -> Snapshot:
-    """Everything that a run leaves: files by content, grades by value."""
+    """Everything that a run writes: files by content, grades by value."""
     files = (path for name in ("reports", "autograded", "build") for path in (root / name).rglob("*") if path.is_file())
     found: Snapshot = {str(path.relative_to(root)): path.read_bytes() for path in files if path.suffix != ".txt"}
     course = load_course(root)
@@ -60,7 +60,7 @@ def snapshot(root: Path) -> Snapshot:
 
 @pytest.fixture(scope="session")
 def undisturbed(resubmitted: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Snapshot, float]:
-    """Where a run was undisturbed, what it left, and how long it took."""
+    """The folder of an undisturbed run, what the run wrote, and how long it took."""
     root = tmp_path_factory.mktemp("undisturbed") / "course"
     shutil.copytree(resubmitted, root)
     start = time.monotonic()

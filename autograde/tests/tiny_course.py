@@ -1,4 +1,4 @@
-"""A real course of two cells to test the engine on: one function, one written answer."""
+"""A real course of two cells for tests of the engine: one function, one written answer."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def hand_in(course: Course, student: str, notebook: Any = None, *, name: str = f
 
 
 def copied_and_cut(course: Course) -> tuple[Any, Any]:
-    """The release with its answer cell twice; and without its checks and with false metadata."""
+    """Two releases: one with its answer cell twice, one without its checks and with wrong metadata."""
     copied, cut = (nbformat.read(course.open(SLUG).paths.released_notebook, as_version=4) for _ in range(2))
     copied.cells.insert(3, copy.deepcopy(copied.cells[2]))
     copied.cells[3]["id"] = "copy"
@@ -111,7 +111,7 @@ def copied_and_cut(course: Course) -> tuple[Any, Any]:
 
 
 class FakeGrading:
-    """Ready reports by student instead of grading, and who was graded."""
+    """Returns prepared reports by student instead of grading, and records which students were graded."""
 
     def __init__(self) -> None:
         self.reports: dict[str, Report] = {}
@@ -132,7 +132,7 @@ def tiny_course(tmp_path: Path) -> Course:
 
 @pytest.fixture(scope="session")
 def released_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A course released once for all tests: nbgrader takes a second to make a gradebook."""
+    """A course released once for all tests, because nbgrader takes a second to create a gradebook."""
     from autograde.notebooks.release import release
 
     course = make_course(tmp_path_factory.mktemp("released"))
@@ -149,7 +149,7 @@ def released(released_once: Path, tiny_course: Course) -> Course:
 
 @pytest.fixture
 def fake_grading(monkeypatch: pytest.MonkeyPatch) -> FakeGrading:
-    """Replaces the worker and the hidden checks by ready reports."""
+    """Replace the worker and the hidden checks with prepared reports."""
     fake = FakeGrading()
     monkeypatch.setattr("autograde.grading.pool.grade_one", fake.grade_one)
     return fake

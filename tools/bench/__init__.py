@@ -3,4 +3,4 @@
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-"""the repository, whose course most of them measure"""
+"""the repository; most benchmarks measure its course"""

@@ -1,11 +1,11 @@
-"""Times what each layer of the confinement adds to one submission with one check, side by side in one run.
+"""Times what each layer of the confinement adds to one submission with one check, all in one run.
 
     python -m tools.bench.confinement --rounds 40
     python -m tools.bench.confinement --rounds 40 --cpu
 
 Each round runs one submission (an empty cell, one check that calls one function) under every setting in turn, so that
-whatever else the machine does falls on all of them alike. Medians, in milliseconds. On a busy machine the clock says
-nothing: `--cpu` counts the processor time of a session that puts the layers on.
+other load on the machine affects all settings equally. It prints medians in milliseconds. On a busy machine wall times
+are unreliable: `--cpu` counts the processor time of a session that applies the layers.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from autograde.worker import confinement
 
 LAYERS = ("namespaces", "tree", "landlock", "permits", "seccomp")
 NEEDS = {"tree": ("tree", "namespaces")}
-"""a layer that cannot be had alone"""
+"""layer -> the layers that it needs, itself included"""
 SETTINGS = (
     {"no layer": LAYERS}
     | {f"only {one}": tuple(x for x in LAYERS if x not in NEEDS.get(one, (one,))) for one in LAYERS}
@@ -39,7 +39,7 @@ SETTINGS = (
 )
 CELLS = [("f", "def f(x):\n    return x")]
 WARM_UP = 2
-"""rounds that touch what the others find ready"""
+"""rounds that are not counted: they fill caches for the others"""
 
 
 def main() -> None:
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def one_submission(zygote: Zygote) -> float:
-    """Milliseconds from the request for a worker to its end, with one check between."""
+    """Milliseconds from the request for a worker to the worker's end, with one check in between."""
     start = time.perf_counter()
     with RunningSubmission(zygote.control, CELLS, limits=Limits(), checks=1) as running, running.check(0) as channel:
         assert Student(channel).f(1) == 1
@@ -71,19 +71,19 @@ def one_submission(zygote: Zygote) -> float:
 
 
 def processor_times(rounds: int) -> dict[str, list[float]]:
-    """What `one_submission` leaves out of sight on a busy machine, for each setting."""
+    """Processor times of each setting, which `one_submission` cannot measure on a busy machine."""
     times: dict[str, list[float]] = {name: [] for name in SETTINGS}
     for name, without in SETTINGS.items():
         ours, theirs = os.pipe()
         with tempfile.TemporaryDirectory() as home:
-            if os.fork() == 0:  # leaves the machine, as the zygote does once for all sessions
+            if os.fork() == 0:  # isolates itself, as the zygote does once for all sessions
                 confinement.ROOT = os.path.join(home, "root")
                 layers = confinement.detect_layers(without)
                 confinement.isolate_zygote(layers)
                 for number in range(rounds + WARM_UP):
                     os.mkdir(scratch := os.path.join(home, str(number)))
                     os.write(theirs, struct.pack("d", session(layers, scratch)))
-                os._exit(0)  # what hangs below `home` is seen by this process alone, which must not clean up there
+                os._exit(0)  # only this process sees the mounts below `home`, so it must not clean up there
             os.close(theirs)
             with open(ours, "rb") as results:
                 times[name] = [1e3 * seconds for (seconds,) in struct.iter_unpack("d", results.read())][WARM_UP:]
@@ -92,7 +92,7 @@ def processor_times(rounds: int) -> dict[str, list[float]]:
 
 
 def session(layers: confinement.Layers, scratch: str) -> float:
-    """Processor seconds that a fork of this process takes to put the layers on."""
+    """Processor seconds that a fork of this process takes to apply the layers."""
     told, tell = os.pipe()
     here, there = message_pair()
     pid = os.fork()

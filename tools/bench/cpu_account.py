@@ -1,6 +1,6 @@
-"""CPU seconds of a command and of everything it starts, also of what outlives it or is never waited for.
+"""CPU seconds of a command and of all processes that it starts, including those that outlive it or are not waited for.
 
-getrusage misses the workers: the process that forks them ignores SIGCHLD, and then nobody inherits their times.
+getrusage misses the workers: the process that forks them ignores SIGCHLD, and then no process inherits their times.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Cost:
     wall_s: float
     cpu_s: float
     counted: str
-    """whose CPU seconds these are"""
+    """which processes the CPU seconds cover"""
 
 
 def run(command: list[str], folder: Path) -> tuple[int, str, Cost]:
@@ -55,7 +55,7 @@ _counting: list[tuple[Path | None, float]] = []
 
 @contextmanager
 def counted() -> Iterator[None]:
-    """Count the CPU seconds of this process and of all that it starts inside; `so_far` says how many they are."""
+    """Count the CPU seconds of this process and of the processes that the block starts; `so_far` returns them."""
     group = _group()
     if group:
         _enter(group)
@@ -77,7 +77,7 @@ def so_far() -> float:
 
 
 def _group() -> Path | None:
-    """A new control group that counts CPU time, if this account may make one."""
+    """A new control group that counts CPU time; None if this account may not create one."""
     for parent in (CGROUPS / "cpuacct", CGROUPS):
         with suppress(OSError):
             group = Path(tempfile.mkdtemp(prefix="bench-", dir=parent))

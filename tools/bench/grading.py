@@ -1,17 +1,16 @@
-"""What grading costs: `course grade`, stock `nbgrader autograde` and a lower bound, on the same submissions.
+"""Measures the cost of grading: `course grade`, stock `nbgrader autograde` and a lower bound, on the same submissions.
 
     python -m tools.bench.grading --assignment attention_head --submissions 20 --picture docs/performance.svg
 
 Half of the submissions are right, half are wrong programs of the course; each was run from top to bottom before it was
-submitted. Stock nbgrader runs each notebook in a kernel of its own, with its public cells only, and scores what does
-not raise; `course grade` runs the notebook and then every hidden check, behind a process border. What stands behind
-the last answer it shows as submitted, unless the notebook was not run (--not-run). Both write autograded/ and a
-gradebook, each in a fresh copy of the course; stock nbgrader has its default settings. Each grades one submission for
-each of its processes first, and then all, so that its start can be told from what each further submission takes. The
-course has been verified before, so that `course grade` finds inputs and tolerances ready.
-tools/bench/lower_bound.py says what the lower bound is.
+submitted. Stock nbgrader runs the public cells of each notebook in a separate kernel, and gives points for cells that
+do not raise; `course grade` runs the notebook and then every hidden check in a separate process. It shows the outputs
+after the last answer as submitted, unless the notebook was not run (--not-run). Both write autograded/ and a gradebook,
+each in a fresh copy of the course; stock nbgrader has its default settings. Each first grades one submission for each
+of its processes and then all, which separates the start-up cost from the cost of each further submission. The check
+cache is filled before, as after `course verify`. tools/bench/lower_bound.py defines the lower bound.
 
-CPU seconds compare where the machine is shared; for what the aims say of the clock nothing else should run.
+CPU seconds are comparable on a shared machine; for the targets of wall time nothing else should run.
 """
 
 from __future__ import annotations
@@ -83,18 +82,18 @@ def _submitted(folder: Path, slug: str, submissions: int, run: bool) -> Course:
     release([course.open(slug)])
     work = course.open(slug)
     submit_all(work, submissions, run)
-    cpu_account.run(_check(work), course.root)  # as after `course verify`: the check cache is filled
+    cpu_account.run(_check(work), course.root)  # fills the check cache, as `course verify` does
     return course
 
 
 def _check(work: Work) -> list[str]:
-    """Check the first file, a right one."""
+    """The command that checks the first file, a right program."""
     file = work.paths.submitted(FIRST) / f"{work.slug}.ipynb"
     return [sys.executable, "-m", "autograde.cli", "check", str(file), "--assignment", work.slug]
 
 
 def _stock(folder: Path, work: Work, submissions: int) -> Timing:
-    """A plain nbgrader course: same source, the same submissions, nbgrader's own settings."""
+    """Time a plain nbgrader course: the same source, the same submissions, nbgrader's own settings."""
     shutil.copytree(work.course.stage / work.slug, folder / "source" / work.slug)
     (folder / "nbgrader_config.py").write_text(STOCK_CONFIG)
     nbgrader = [sys.executable, "-m", "nbgrader"]
@@ -104,7 +103,7 @@ def _stock(folder: Path, work: Work, submissions: int) -> Timing:
 
 
 def submit_all(work: Work, submissions: int, run: bool = True) -> None:
-    """Right and wrong programs in turn, over and over; `run` from top to bottom before, as a student would."""
+    """Submit right and wrong programs alternately; `run` runs each from top to bottom first, as a student would."""
     folder = work.paths.hidden_tests
     right, wrong = (itertools.cycle(sorted((folder / kind).glob("*.py"))) for kind in ("right", "wrong"))
     for number, path in zip(range(submissions), itertools.cycle((right, wrong)), strict=False):
@@ -123,7 +122,7 @@ def _timed(name: str, command: list[str], folder: Path, slug: str, submissions: 
 
 
 def _graded(command: list[str], folder: Path, slug: str, submissions: int) -> Cost:
-    """Run it; a command that graded fewer submissions than it was given is no measurement."""
+    """Run the command; fail if it graded fewer submissions than it was given, since its time would be wrong."""
     status, output, cost = cpu_account.run(command, folder)
     graded = len(list(folder.glob(f"autograded/*/{slug}/{slug}.ipynb")))
     if status != 0 or graded != submissions:
@@ -139,7 +138,7 @@ def _lower_bound(work: Work, submissions: int) -> dict[str, float]:
 
 
 def _cold_check(work: Work) -> Cost:
-    """The middle one, by the clock, of a few."""
+    """The run with the median wall time of a few."""
     costs = []
     for _ in range(CHECKS):
         status, output, cost = cpu_account.run(_check(work), work.course.root)

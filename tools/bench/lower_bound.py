@@ -1,18 +1,18 @@
-"""CPU seconds that the student calls of a grading take by themselves: `python -m tools.bench.lower_bound COURSE SLUG`.
+"""Measures the CPU seconds of the student calls of a grading: `python -m tools.bench.lower_bound COURSE SLUG`.
 
 For each submission in COURSE/submitted, in this one process and on one thread:
 
-- not timed: its checks run once, with their inputs drawn, and every request to the submission and every comparison with
+- not timed: its checks run once on their drawn inputs, and every request to the submission and every comparison with
   the oracle's expected values is recorded;
-- `cells`: its cells run as plain Python, in a fresh namespace; pictures are made, but not rendered;
-- `calls`: the recorded requests are made again of these functions, on the same inputs, with the same random numbers;
-  those of the search for a smaller failing example included;
+- `cells`: its cells run as plain Python, in a fresh namespace; figures are created, but not rendered;
+- `calls`: the recorded requests, including those of shrinking, are repeated with these functions, on the same inputs
+  and with the same random numbers;
 - `comparisons`: the recorded answers are compared with the recorded expected values and tolerances again.
 
-Not in it: IPython, pytest, Hypothesis, encoding, pipes, forks, limits; what the oracle computes; the search for the
-misconception behind an answer; importing torch. Callbacks answer from the record.
+Not included: IPython, pytest, Hypothesis, encoding, pipes, forks, limits; what the oracle computes; the search for the
+misconception behind an answer; importing torch. Callbacks return recorded answers.
 
-Never for untrusted submissions: nothing confines them here.
+Never use it for untrusted submissions: they run without confinement.
 """
 
 from __future__ import annotations
@@ -50,17 +50,17 @@ DATA = (bool, int, float, str, bytes, torch.Tensor, torch.dtype, torch.device)
 
 @dataclass
 class Record:
-    """What one submission was asked in one check, and what its answers were compared with."""
+    """The requests of one check to one submission, and the comparisons of its answers."""
 
     frames: list[bytes] = field(default_factory=list)
     """the requests"""
     answers: list[Any] = field(default_factory=list)
-    """of the grader's functions, in the order in which the submission called them"""
+    """answers of the grader's callbacks, in the order in which the submission called them"""
     comparisons: list[tuple[Any, ...]] = field(default_factory=list)
 
 
 class RecordingChannel(Channel):
-    """The submission's end; keeps every frame that comes."""
+    """The submission's end of the channel; records every frame that it receives."""
 
     def __init__(self, read_fd: int, write_fd: int, record: Record) -> None:
         super().__init__(read_fd, write_fd)
@@ -75,12 +75,12 @@ class RecordingChannel(Channel):
         return value
 
     def _read_first(self, size: int, deadline: float | None) -> bytes:
-        self.whole = super()._read_first(size, deadline)  # first its header, then the frame
+        self.whole = super()._read_first(size, deadline)  # called first for the header, then for the frame
         return self.whole
 
 
 class Replaying(RpcServer):
-    """Answers from Python values to Python values."""
+    """Runs requests on Python values without encoding, with recorded answers of callbacks."""
 
     answers: Iterator[Any]
 
@@ -95,7 +95,7 @@ def main() -> None:
     course, slug = load_course(Path(sys.argv[1]).resolve()), sys.argv[2]
     torch.set_num_threads(1)
     sys.path.insert(0, str(course.root))
-    os.chdir(course.root / "source")  # where a notebook finds its data
+    os.chdir(course.root / "source")  # the notebooks' data is here
     checks = checks_of(course.open(slug))
     total = {"cells": 0.0, "calls": 0.0, "comparisons": 0.0}
     for student in students_submitted(course.open(slug)):
@@ -148,7 +148,7 @@ def executed(cells: Cells) -> dict[str, Any]:
 
 
 def recorded(check: Check, namespace: dict[str, Any], seed: int, evidence: Evidence | None = None) -> Record:
-    """Run the check across pipes within this process, and note what was asked and compared."""
+    """Run the check over pipes within this process, and record its requests and comparisons."""
     record = Record()
     (there, ours_out), (ours, there_out) = os.pipe(), os.pipe()
     server = RpcServer(RecordingChannel(there, there_out, record), dict(namespace), "cpu", seed)
@@ -169,18 +169,18 @@ def recorded(check: Check, namespace: dict[str, Any], seed: int, evidence: Evide
 
 
 def replay(requests: list[dict[str, Any]], answers: list[Any], namespace: dict[str, Any], seed: int) -> None:
-    """Make the requests of one check again."""
+    """Repeat the requests of one check."""
     server = Replaying(Channel(-1, -1), dict(namespace), "cpu", seed)
     server.answers = iter(answers)
     for request in requests:
         if "begin" in request:
             server.begin()
-        with contextlib.suppress(Exception):  # what the submission raised, it raises again
+        with contextlib.suppress(Exception):  # the submission raises the same exceptions again
             keep_objects(server, getattr(server, request["op"])(request)["value"])
 
 
 def keep_objects(server: RpcServer, value: Any) -> None:
-    """Number the objects in an answer as sending it would have: later requests name them so."""
+    """Number the objects in an answer as sending it would do, since later requests refer to these numbers."""
     if isinstance(value, (list, tuple, set, frozenset)):
         for item in value:
             keep_objects(server, item)

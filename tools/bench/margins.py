@@ -1,7 +1,7 @@
-"""How near right programs come to the tolerance, and how far wrong ones go beyond: `python -m tools.bench.margins`.
+"""Measures how close errors of right and wrong programs are to the tolerance: `python -m tools.bench.margins`.
 
-Grades every right and wrong program of an assignment in this process, notes for each check the largest error as a
-multiple of the error allowed there, prints the two margins and draws docs/margins/<slug>.svg.
+Grades every right and wrong program of an assignment in this process, records for each check the largest error as
+a multiple of the tolerance, prints the two margins and draws docs/margins/<slug>.svg.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ from autograde.verification.programs import (
 from tools.bench import ROOT
 
 BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#555555"
-"""Okabe and Ito's colours, which colour-blind readers tell apart."""
+"""Okabe and Ito's colours, which colour-blind readers can distinguish."""
 SMALLEST, LARGEST = 1e-4, 1e8
-"""Ratios beyond these are drawn at the edge: an exact answer has none, and NaN's is infinite."""
+"""Ratios outside this range are drawn at the edge: that of an exact answer is zero, that of NaN infinite."""
 
 
 @dataclass(frozen=True)
 class Margin:
-    """The largest error of one program in one check, as a multiple of what is allowed there."""
+    """The largest error of one program in one check, as a multiple of the tolerance."""
 
     program: Program
     check: str
@@ -58,7 +58,7 @@ class Margin:
 
 @dataclass
 class Observer:
-    """Notes the largest ratio of every check that compares values."""
+    """Records the largest ratio of every check that compares values."""
 
     largest: dict[str, float] = field(default_factory=dict)
     check: str = ""
@@ -80,13 +80,13 @@ class Observer:
             yield
 
     def taken(self) -> dict[str, float]:
-        """What was noted since this was last called."""
+        """The ratios recorded since the last call."""
         noted, self.largest = self.largest, {}
         return noted
 
 
 def ratio(error: Tensor, allowed: Tensor) -> float:
-    """The largest error / allowed; exact values count as 0, a NaN as infinitely far off."""
+    """The largest error / allowed; exact values count as 0, a NaN as infinity."""
     ratios = (error / allowed).where(error != 0, 0.0).nan_to_num(nan=math.inf, posinf=math.inf)
     return float(ratios.max()) if ratios.numel() else 0.0
 
@@ -133,7 +133,7 @@ def measure(work: Work) -> list[Margin]:
 
 
 def split(margins: list[Margin]) -> tuple[list[Margin], list[Margin]]:
-    """Those of right programs, and those of wrong programs in the checks that their values fail."""
+    """The margins of right programs, and those of wrong programs in the checks that their values fail."""
     right = [margin for margin in margins if margin.program.kind is Kind.RIGHT]
     wrong = [margin for margin in margins if margin.program.kind is Kind.WRONG and margin.ratio > 1]
     return right, wrong
@@ -165,7 +165,7 @@ def _told(margin: Margin) -> str:
 def draw(title: str, margins: list[Margin], path: Path) -> None:
     right, wrong = split(margins)
     checks = list(dict.fromkeys(margin.check for margin in [*right, *wrong]))
-    mpl.rcParams["svg.hashsalt"] = "margins"  # the same picture gives the same bytes
+    mpl.rcParams["svg.hashsalt"] = "margins"  # makes the SVG's bytes reproducible
     mpl.rcParams["svg.fonttype"] = "none"
     figure, axes = plt.subplots(figsize=(10, 1.6 + 0.32 * len(checks)), layout="constrained")
     for group, marker, colour, label in (

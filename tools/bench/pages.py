@@ -1,4 +1,4 @@
-"""How soon the pages of a large course open: `python -m tools.bench.pages [STUDENTS]`. Needs Chromium."""
+"""Times how fast the pages of a large course open: `python -m tools.bench.pages [STUDENTS]`. Needs Chromium."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def main(students: int) -> None:
             page, times = browser.new_page(), []
             for _ in range(RUNS):
                 page.goto(path.as_uri())
-                # Two frames after loading, the page has been laid out and painted.
+                # Two frames after loading, the browser has laid out and painted the page.
                 page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
                 times.append(page.evaluate("performance.now()") / 1000)
             page.close()

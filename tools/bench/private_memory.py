@@ -1,7 +1,7 @@
-"""Memory that the processes of a grading run hold alone, by what they are for.
+"""Measures the private memory of the processes of a grading run, by role.
 
-Private memory is what would be free again if the process ended: pages that nobody else maps (`Private_*` of
-/proc/PID/smaps_rollup). What a fork shares with its parent counts for neither.
+Private memory is what the end of the process would free: pages that no other process maps (`Private_*` of
+/proc/PID/smaps_rollup). Memory that a fork shares with its parent counts for neither.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ class Held:
 
     main: int = 0
     zygote: int = 0
-    """resident bytes: nearly all of it is shared with the submissions forked from it, as long as there are any"""
+    """resident bytes, because nearly all of its memory is shared with the submissions forked from it"""
     graders: list[int] = field(default_factory=list)
     submissions: list[int] = field(default_factory=list)
-    """of each submission in a worker: its guard, its session and the check that runs, together"""
+    """bytes of each submission in a worker: its warden, its session and the running check together"""
 
 
 def private_bytes(pid: int) -> int:
-    """0 if the process is gone, or may not be looked at."""
+    """The process's private bytes; 0 if it has ended or may not be inspected."""
     return _sum(pid, "Private_")
 
 
@@ -41,7 +41,7 @@ def _sum(pid: int, kind: str) -> int:
 
 
 def held(main: psutil.Process) -> Held:
-    """What the processes below `main`, which runs a GraderPool, hold now."""
+    """The current memory of `main`, which runs a GraderPool, and of its child processes."""
     graders, submissions, zygote = [], [], 0
     with suppress(psutil.NoSuchProcess):
         for child in main.children():
@@ -62,7 +62,7 @@ def _tree(process: psutil.Process) -> int:
 
 
 def peak(command: list[str], folder: Path, every_s: float = 0.1) -> Held:
-    """Run `command`, look at its processes again and again, and keep the most that any of a kind held."""
+    """Run `command`, sample the memory of its processes, and return the maximum for each role."""
     most = Held()
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
         main, tick = psutil.Process(running.pid), threading.Event()

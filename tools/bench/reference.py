@@ -1,13 +1,13 @@
-"""Times a training step of the reference's GPT-2 beside plain PyTorch, in one run on one machine.
+"""Compares the time of a training step of the reference's GPT-2 with plain PyTorch, in one run on one machine.
 
     python -m tools.bench.reference                # a small model on the CPU; GPT-2 small on a GPU, if there is one
     python -m tools.bench.reference --compile --rounds 30
 
-The plain models are made of torch's own fused modules: `nn.TransformerEncoder`, and the usual blocks of nn.LayerNorm,
+The plain models use torch's own fused modules: `nn.TransformerEncoder`, and the usual blocks of nn.LayerNorm,
 one nn.Linear for query, key and value, and scaled_dot_product_attention. A step is forward, loss, backward, clipping
-and fused AdamW. All models take turns, in an order that changes from round to round, so that whatever else the machine
-does falls on all of them alike; the ratio is the median over rounds of the reference's time by the other's. On a CPU
-the time is that of the processor, summed over threads, which does not count what other programs take.
+and fused AdamW. All models take turns, in an order that changes from round to round, so that other load on the
+machine affects all of them equally. The ratio is the median over rounds of the reference's time divided by the other's.
+On a CPU the time is processor time summed over threads, which does not include other programs.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ SIZES = {
 """config and batch size; 50304 is GPT-2's vocabulary rounded up to a multiple of 64, as usual on a GPU"""
 TARGET = 1.1
 WARM_UP = 3
-"""rounds in which memory is allocated and, with --compile, code is made"""
+"""rounds that are not counted: they allocate memory and, with --compile, compile code"""
 
 
 class PlainBlock(nn.Module):
-    """What one writes first: GPT-2's block from torch's modules."""
+    """GPT-2's block in the usual way, from torch's modules."""
 
     def __init__(self, d_model: int, n_heads: int) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class EncoderBlocks(nn.Module):
 
 
 class PlainModel(nn.Module):
-    """Embedding, blocks, norm, and the embedding again as unembedding."""
+    """Embedding, blocks, norm, and unembedding with the weights of the embedding."""
 
     def __init__(self, config: Config, blocks: nn.Module) -> None:
         super().__init__()
@@ -91,7 +91,7 @@ class PlainModel(nn.Module):
 
 
 def models(config: Config) -> dict[str, nn.Module]:
-    """The reference first."""
+    """The models by name, the reference first."""
     plain = nn.Sequential(*(PlainBlock(config.d_model, config.n_heads) for _ in range(config.n_layers)))
     return {
         "reference": LanguageModel(config),
@@ -118,7 +118,7 @@ def training_step(model: nn.Module, ids: Tensor, bf16: bool) -> Callable[[], Non
 
 
 def timed(step: Callable[[], None], device: str) -> float:
-    """Seconds for one step, all of its work done."""
+    """Seconds for one step, until all of its work is done."""
     if device == "cpu":
         started = time.process_time()
         step()

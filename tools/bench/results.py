@@ -1,4 +1,4 @@
-"""The table and the picture of tools/bench/grading.py."""
+"""The table and the chart of tools/bench/grading.py."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tools.bench import private_memory
 from tools.bench.cpu_account import Cost
 
 BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#999999"
-"""Okabe and Ito's colours, which colour-blind readers tell apart."""
+"""Okabe and Ito's colours, which colour-blind readers can distinguish."""
 
 
 @dataclass(frozen=True)
 class Timing:
-    """What one way of grading took: for a first few submissions, its start included, and for all of them."""
+    """The cost of one way of grading: of the first few submissions with the start-up, and of all submissions."""
 
     name: str
     first: Cost
@@ -38,7 +38,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Measured:
-    """All that one run found."""
+    """All results of one run."""
 
     ours: Timing
     stock: Timing
@@ -46,7 +46,7 @@ class Measured:
     """CPU seconds for each submission: cells, calls, comparisons"""
     memory: private_memory.Held
     check: Cost
-    """of `course check` from cold"""
+    """the cost of `course check` with a cold start"""
 
     @property
     def bound_s(self) -> float:
@@ -54,7 +54,7 @@ class Measured:
 
 
 def rows(found: Measured) -> list[tuple[str, str, str]]:
-    """(what the aim is about, the aim, what was measured)."""
+    """(subject of the target, the target, the measured value)."""
     ours, stock, check = found.ours, found.stock, found.check
     grader, submission = found.memory.graders[0] / 1e6, found.memory.submissions[0] / 1e6
     return [
@@ -98,7 +98,7 @@ def show(found: Measured, slug: str) -> None:
 
 def draw(found: Measured, slug: str, path: Path) -> None:
     """A bar for each way of grading: CPU seconds of each further submission."""
-    mpl.rcParams["svg.hashsalt"] = "performance"  # the same picture gives the same bytes
+    mpl.rcParams["svg.hashsalt"] = "performance"  # makes the SVG's bytes reproducible
     mpl.rcParams["svg.fonttype"] = "none"
     bars = {
         "calls and comparisons alone": (found.bound_s, GREY),
@@ -119,7 +119,7 @@ def draw(found: Measured, slug: str, path: Path) -> None:
 
 
 def machine() -> str:
-    """Its cores, its processor, and how busy others kept it, which makes the clock wrong."""
+    """The machine's cores, processor and load; other load makes wall times unreliable."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     cores, model = len(os.sched_getaffinity(0)), (models or [platform.machine()])[0]

@@ -1,13 +1,13 @@
-"""Grades many submissions of one assignment, and writes the grades of a large class, to see what grows.
+"""Grades many submissions of one assignment, and writes the grades of a large class, to find costs that grow.
 
     python -m tools.bench.scale --assignment rmsnorm --submissions 200
     python -m tools.bench.scale --small --submissions 5000 --students 0
     python -m tools.bench.scale --submissions 0 --students 1000 --assignments 25
 
-The first part runs `course grade`'s own code and reports, for every tenth of the submissions, CPU seconds for each and
-the memory that the processes which stay hold alone: both must stay the same. `--small` takes an assignment as
-`course new` writes it. The second part fills a gradebook with a simulated term and times the exports, and the recording
-of a few real submissions into it and into an empty one.
+The first part runs `course grade`'s own code. For every tenth of the submissions it reports the CPU seconds of each
+submission and the private memory of the long-lived processes; both must stay constant. `--small` uses an assignment as
+`course new` creates it. The second part fills a gradebook with a simulated term, and times the exports and the
+recording of a few real submissions into it and into an empty one.
 """
 
 from __future__ import annotations
@@ -84,14 +84,14 @@ def _options() -> argparse.Namespace:
 
 @dataclass
 class Watch:
-    """Wall and CPU seconds when each report came, and what was held at some of them."""
+    """Wall and CPU seconds at each report, and private memory at some reports."""
 
     parts: int = 10
     start: float = field(default_factory=time.monotonic)
     wall_s: list[float] = field(default_factory=list)
     cpu_s: list[float] = field(default_factory=list)
     held: dict[int, Held] = field(default_factory=dict)
-    """by the number of reports that had come"""
+    """number of reports so far -> private memory"""
 
     def told(self, done: int, total: int) -> None:
         self.wall_s.append(time.monotonic() - self.start)
@@ -102,7 +102,7 @@ class Watch:
                 console.print(_told(*row))
 
     def rows(self) -> list[tuple[int, float, float, Held]]:
-        """(reports so far, wall and CPU seconds for each report since the row before, what was held)."""
+        """(reports so far, wall and CPU seconds for each report since the previous row, private memory)."""
         found, before = [], 1
         for done, memory in self.held.items():
             count = max(done - before, 1)
@@ -152,7 +152,7 @@ def _large_gradebook(work: Work, students: int, assignments: int) -> None:
 
 
 def _fill(gradebook: Gradebook, students: int, assignments: int) -> None:
-    """A term in which every student submitted everything."""
+    """Fill the gradebook with a term in which every student submitted everything."""
     people = [{"id": f"simulated-{number:05}", "course_id": gradebook.course_id} for number in range(students)]
     db = gradebook.db
     db.execute(insert(Student), people)
