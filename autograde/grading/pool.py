@@ -69,7 +69,7 @@ class GraderPool:
     def __init__(self, work: Work, jobs: int = 1, device: str = "cpu", *, untrusted: bool = True) -> None:
         """Start the processes, without waiting for them.
 
-        `untrusted`: submissions are not the author's own, so raise ConfinementError if nothing can confine them.
+        `untrusted`: the course's authors did not write the submissions; raise ConfinementError if unconfined.
         """
         self.work, self.jobs, self.device, self.untrusted = work, jobs, device, untrusted
         self.graders: dict[Connection, Any] = {}
