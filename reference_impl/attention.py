@@ -1,11 +1,11 @@
 """Attention with one head:  softmax(q kᵀ / sqrt(d_head)) v.
 
-Every token asks a question (its query), carries a label (its key) and has something to say (its value). Each token gets
-an answer of its own: the average of all values, weighted by how well their keys fit its query.
+After Vaswani et al. (2017), section 3.2.1. Each token has a query, a key and a value; its output is the average of all
+values, weighted by how well their keys match its query.
 
-Scores and softmax are computed in float32 at least, because in half precision q·k overflows; results come back in the
-dtype of the input. A position that must not be seen gets the score -inf (or the lowest number there is) *before* the
-softmax, so that what is left still sums to one.
+Scores and softmax are computed in float32 at least, because q·k overflows in half precision; results have the dtype of
+the input. A masked position gets the score -inf (or the lowest finite number) *before* the softmax, so that the
+remaining weights still sum to one.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ def attention_scores(q: Tensor, k: Tensor) -> Tensor:
 def attention_weights(q: Tensor, k: Tensor, causal: bool = False) -> Tensor:
     """q: (..., seq_q, d_head), k: (..., seq_k, d_head) -> (..., seq_q, seq_k); each row sums to one.
 
-    causal: position i sees the positions 0..i only; needs seq_q == seq_k.
+    causal: query i attends to the keys 0..i only. Raises ValueError unless seq_q == seq_k.
     """
     scores = attention_scores(q, k)
     if causal:
-        scores = scores.masked_fill(future(q.shape[-2], k.shape[-2], q.device), -math.inf)
+        scores = scores.masked_fill(future_mask(q.shape[-2], k.shape[-2], q.device), -math.inf)
     return scores.softmax(dim=-1).to(q.dtype)
 
 
-def future(seq_q: int, seq_k: int, device: torch.device) -> Tensor:
-    """(seq, seq) of bool: True where key j comes after query i."""
+def future_mask(seq_q: int, seq_k: int, device: torch.device) -> Tensor:
+    """(seq_q, seq_k) of bool: True where key j comes after query i, which must not attend to it."""
     if seq_q != seq_k:
         raise ValueError(f"causal attention needs as many queries as keys, got {seq_q} and {seq_k}")
     return torch.ones(seq_q, seq_k, dtype=torch.bool, device=device).triu(diagonal=1)
@@ -48,13 +48,13 @@ def attend(weights: Tensor, v: Tensor) -> Tensor:
 def padded_attention_weights(q: Tensor, k: Tensor, is_padding: Tensor) -> Tensor:
     """q: (batch, seq_q, d_head), k: (batch, seq_k, d_head), is_padding: (batch, seq_k) of bool, True at padding.
 
-    Padding keys get weight exactly 0. Where all keys are padding, the row is 0, and so are its gradients.
+    Padding keys get a weight of exactly 0. A row whose keys are all padding is 0, and so are its gradients.
     """
-    blocked = is_padding.unsqueeze(-2)  # (batch, 1, seq_k)
+    key_padding_mask = is_padding.unsqueeze(-2)  # (batch, 1, seq_k)
     scores = attention_scores(q, k)
-    # Finite, because a row of nothing but -inf would give nan, also in the gradient.
-    scores = scores.masked_fill(blocked, torch.finfo(scores.dtype).min)
-    return scores.softmax(dim=-1).masked_fill(blocked, 0.0).to(q.dtype)
+    # Finite, because the softmax of a row of -inf is nan, and so is its gradient.
+    scores = scores.masked_fill(key_padding_mask, torch.finfo(scores.dtype).min)
+    return scores.softmax(dim=-1).masked_fill(key_padding_mask, 0.0).to(q.dtype)
 
 
 class AttentionHead(nn.Module):

@@ -1,8 +1,8 @@
-"""One block of a transformer: attention, then an MLP, each added to what came in.
+"""One transformer block: attention, then an MLP, each with a residual connection.
 
-Pre-norm, as in GPT-2 (Radford et al., 2019) and everything since, norms what attention and MLP read: the sum that runs
-from the embedding to the last norm passes through none, so gradients reach the first block undimmed (Xiong et al.,
-2020). Post-norm, the original, norms each sum. nn.LayerNorm is the fused form of norms.layer_norm.
+Pre-norm, as in GPT-2 (Radford et al., 2019) and most models since, normalises the inputs of attention and MLP. The
+residual stream itself passes through no norm, so gradients reach the first block undamped (Xiong et al., 2020).
+Post-norm, the original, normalises each residual sum. nn.LayerNorm is the fused form of norms.layer_norm.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["Block", "norm_layer"]
 
 
 def norm_layer(config: Config) -> nn.Module:
-    """A norm of the kind that the config names: (..., d_model) -> (..., d_model)."""
+    """The kind of norm that `config.norm` names: (..., d_model) -> (..., d_model)."""
     if config.norm == "layernorm":
         return nn.LayerNorm(config.d_model, eps=1e-5, bias=config.bias)
     return RMSNorm(config.d_model)
@@ -60,7 +60,7 @@ class Block(nn.Module):
         self.mlp = _mlp_layer(config)
         self.dropout = nn.Dropout(config.dropout)
         self.router_logits: Tensor | None = None
-        """(tokens, n_experts) of the last forward pass, where the MLP is a mixture of experts"""
+        """(tokens, n_experts) of the last forward pass if the MLP is a mixture of experts, else None"""
 
     def forward(
         self, x: Tensor, positions: Tensor, angles: Tensor | None = None, cache: LayerCache | None = None
@@ -73,12 +73,12 @@ class Block(nn.Module):
         return x + self.dropout(self._mlp(self.mlp_norm(x)))
 
     def _mlp(self, x: Tensor) -> Tensor:
-        """(batch, seq, d_model) -> (batch, seq, d_model), noting what the router said, where there is one."""
+        """(batch, seq, d_model) -> (batch, seq, d_model); stores the router logits of a mixture of experts."""
         if not isinstance(self.mlp, MoE):
             return self.mlp(x)
-        found, self.router_logits = self.mlp(x)
-        return found
+        result, self.router_logits = self.mlp(x)
+        return result
 
     def __getstate__(self) -> dict[str, Any]:
-        # A tensor with a gradient's history can be neither copied nor pickled, and a copy starts without one.
+        # A tensor with autograd history can be neither copied nor pickled, so a copy starts without router logits.
         return super().__getstate__() | {"router_logits": None}

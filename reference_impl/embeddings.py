@@ -1,8 +1,9 @@
-"""From token ids to vectors: a row of a table for each token, and what tells the model where the token stands.
+"""From token ids to vectors: a row of a table for each token, plus its position.
 
 Learned positions are a second table (GPT-2; Radford et al., 2019); sinusoidal ones are fixed waves (Vaswani et al.,
 2017, section 3.5), with sine and cosine interleaved as in the paper and the token's row multiplied by √d_model
-(section 3.4), without which the waves would drown it. RoPE adds nothing here: it turns queries and keys (rope.py).
+(section 3.4), because it would be small compared with the waves. RoPE adds nothing here: it rotates queries and keys
+(rope.py).
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ __all__ = ["Embedding", "sinusoidal_positions"]
 
 def sinusoidal_positions(positions: Tensor, d_model: int, base: float = 10000.0) -> Tensor:
     """positions: (seq,) -> (seq, d_model): sin(p / base^(2i/d)) at feature 2i and cos of the same at 2i + 1."""
-    wide = torch.float64  # an angle of some thousand radians has few digits left in float32
+    wide = torch.float64  # in float32 an angle of some thousand radians has too few digits after the point
     features = torch.arange(0, d_model, 2, dtype=wide, device=positions.device)
     angles = positions.to(wide)[:, None] * base ** -(features / d_model)
     waves = torch.stack([angles.sin(), angles.cos()], dim=-1)  # (seq, ceil(d_model/2), 2)
-    return waves.flatten(1)[:, :d_model]
+    return waves.flatten(1)[:, :d_model]  # (seq, d_model)
 
 
 class Embedding(nn.Module):

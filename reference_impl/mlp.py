@@ -1,4 +1,4 @@
-"""The MLPs of a transformer block: GELU as in GPT-2, SwiGLU as in Llama, and how wide each may be.
+"""The MLPs of a transformer block: GELU as in GPT-2, SwiGLU as in Llama, and their widths.
 
 SwiGLU after Shazeer, GLU Variants Improve Transformer (2020), equation 6, with SiLU (Swish with beta 1; Elfwing et al.,
 2017). Conventions: no biases; GELU is the exact one, x·Φ(x) by erf (Hendrycks and Gimpel, 2016), not the tanh
@@ -13,6 +13,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from reference_impl.dtypes import upcast
 
 __all__ = [
     "GeluMLP",
@@ -29,13 +31,13 @@ __all__ = [
 
 def silu(x: Tensor) -> Tensor:
     """`x · sigmoid(x)` for each entry; any shape, in the dtype of `x`. Finite for every finite x."""
-    wide = _widened(x)
+    wide = upcast(x)
     return (wide * torch.sigmoid(wide)).to(x.dtype)
 
 
 def gelu(x: Tensor) -> Tensor:
     """`x · Φ(x)` for each entry, Φ the distribution function of the standard normal; in the dtype of `x`."""
-    wide = _widened(x)
+    wide = upcast(x)
     return (wide * 0.5 * (1 + torch.erf(wide / math.sqrt(2)))).to(x.dtype)
 
 
@@ -80,27 +82,22 @@ class SwiGLU(nn.Module):
 def swiglu_width(d_model: int, multiple_of: int = 256) -> int:
     """The smallest multiple of `multiple_of` that is at least 8 · d_model / 3.
 
-    Three matrices of that width hold as many numbers as two of width 4 · d_model. In integers, where nothing rounds.
+    Three matrices of that width have as many parameters as two of width 4 · d_model. Integers avoid rounding.
     """
     return -(-8 * d_model // (3 * multiple_of)) * multiple_of
 
 
 def mlp_parameters(d_model: int, multiple_of: int = 256) -> tuple[int, int]:
-    """How many numbers a GeluMLP of width 4 · d_model and a SwiGLU of width `swiglu_width` hold."""
+    """The parameter counts of a GeluMLP of width 4 · d_model and of a SwiGLU of width `swiglu_width`."""
     return 2 * d_model * 4 * d_model, 3 * d_model * swiglu_width(d_model, multiple_of)
 
 
 def swiglu_backward(grad_hidden: Tensor, gate: Tensor, up: Tensor) -> tuple[Tensor, Tensor]:
-    """The gradients of `silu(gate) · up` in `gate` and in `up`; all of one shape, in the dtypes of `gate` and `up`.
+    """The gradients of `silu(gate) · up` with respect to `gate` and `up`; all of one shape, in their dtypes.
 
     With s = sigmoid(gate): silu'(gate) = s + gate · s · (1 − s).
     """
-    upstream, wide = _widened(grad_hidden), _widened(gate)
+    upstream, wide = upcast(grad_hidden), upcast(gate)
     sigmoid = torch.sigmoid(wide)
     slope = sigmoid + wide * sigmoid * (1 - sigmoid)
     return (upstream * up * slope).to(gate.dtype), (upstream * wide * sigmoid).to(up.dtype)
-
-
-def _widened(x: Tensor) -> Tensor:
-    """`x` in float32 if it is half precision; float64 is kept."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -3,7 +3,7 @@
 model = LanguageModel(Config.modern(vocab_size=1024, d_model=128, n_layers=4, n_heads=4))
 logits = model(ids)                        # (batch, seq) -> (batch, seq, vocab_size)
 
-cache = model.new_cache(batch=1)           # the same logits, the text in pieces
+cache = model.new_cache(batch=1)           # the same logits, reading the sequence in parts
 model(ids[:, :5], cache), model(ids[:, 5:6], cache)
 """
 
@@ -23,14 +23,14 @@ from reference_impl.moe import balance_loss, router_z_loss
 from reference_impl.rope import rope_frequencies
 from reference_impl.sliding_window import RollingCache
 
-__all__ = ["Config", "LanguageModel", "ModelCache", "extended", "parameter_count"]
+__all__ = ["Config", "LanguageModel", "ModelCache", "extend_vocabulary", "parameter_count"]
 
 BALANCE_WEIGHT, Z_WEIGHT = 0.01, 0.001
 """Switch (Fedus et al., 2021, section 2.2) and ST-MoE (Zoph et al., 2022, section 3.2)"""
 
 
 class ModelCache:
-    """The caches of all layers for one batch of texts: rolling where the model has a window, growing else."""
+    """The caches of all layers for one batch of sequences: `RollingCache` with a window, else `KVCache`."""
 
     def __init__(self, config: Config, batch: int) -> None:
         self.batch = batch
@@ -40,11 +40,11 @@ class ModelCache:
         ]
 
     def length(self) -> int:
-        """How many positions have been read."""
+        """The number of positions read."""
         return self.layers[0].length()
 
     def select(self, rows: Tensor) -> None:
-        """rows: (texts,), the texts to go on with, by number; one that is named twice goes on twice."""
+        """rows: (new_batch,), indices of the sequences to continue, in the new order; an index may be repeated."""
         self.batch = len(rows)
         for layer in self.layers:
             layer.select(rows)
@@ -55,9 +55,9 @@ class ModelCache:
 
 
 class LanguageModel(nn.Module):
-    """(batch, seq) of token ids -> (batch, seq, vocab_size) of logits for the token that follows each.
+    """(batch, seq) of token ids -> (batch, seq, vocab_size) of logits for each next token.
 
-    Causal, so padding on the right changes nothing before it.
+    The model is causal, so padding on the right does not change the logits before it.
     """
 
     def __init__(self, config: Config) -> None:
@@ -74,24 +74,27 @@ class LanguageModel(nn.Module):
             self.unembed.weight = self.embedding.tokens.weight
 
     def forward(self, ids: Tensor, cache: ModelCache | None = None) -> Tensor:
-        """ids: (batch, seq) -> (batch, seq, vocab_size). With a cache, `ids` follow what it has read."""
+        """ids: (batch, seq) -> (batch, seq, vocab_size). With a cache, `ids` follow the tokens that it has read.
+
+        Raises ValueError for a sequence that is too long, or a cache of another batch size.
+        """
         return self.unembed(self.hidden(ids, cache))
 
     def hidden(self, ids: Tensor, cache: ModelCache | None = None) -> Tensor:
-        """ids: (batch, seq) -> (batch, seq, d_model): what the unembedding, or another head, reads."""
+        """ids: (batch, seq) -> (batch, seq, d_model): the input of the unembedding, or of another head."""
         positions = self._positions(ids, cache)
         x = self.embedding(ids, positions)
         angles = self._angles(positions, x.dtype)
-        for number, block in enumerate(self.blocks):
-            x = block(x, positions, angles, None if cache is None else cache.layers[number])
+        for index, block in enumerate(self.blocks):
+            x = block(x, positions, angles, None if cache is None else cache.layers[index])
         return self.norm(x)
 
     def new_cache(self, batch: int) -> ModelCache:
-        """An empty cache for `batch` texts that are read in step."""
+        """An empty cache for a batch of `batch` sequences."""
         return ModelCache(self.config, batch)
 
     def auxiliary_loss(self) -> Tensor:
-        """(): what a mixture of experts adds to the loss of the last forward pass; 0 for a dense model.
+        """(): the router losses of the last forward pass; 0 for a dense model.
 
         0.01 · balance loss + 0.001 · z-loss, each the mean over layers.
         """
@@ -99,17 +102,19 @@ class LanguageModel(nn.Module):
         if not logits:
             return self.unembed.weight.new_zeros(())
         k = self.config.experts_per_token
-        losses = [BALANCE_WEIGHT * balance_loss(one, k) + Z_WEIGHT * router_z_loss(one) for one in logits]
+        losses = [BALANCE_WEIGHT * balance_loss(layer, k) + Z_WEIGHT * router_z_loss(layer) for layer in logits]
         return torch.stack(losses).mean()
 
     def _positions(self, ids: Tensor, cache: ModelCache | None) -> Tensor:
-        """(seq,): where `ids` stand in the text."""
+        """(seq,): the positions of `ids` in the sequence."""
         if cache is not None and cache.batch != ids.shape[0]:
-            raise ValueError(f"the cache was made for {cache.batch} texts, and ids has {ids.shape[0]} rows")
+            raise ValueError(f"the cache was made for a batch of {cache.batch}, but ids has {ids.shape[0]} rows")
         start = 0 if cache is None else cache.length()
         end, limit = start + ids.shape[1], self.config.longest_text
         if limit is not None and end > limit:
-            raise ValueError(f"the text is {end} tokens long, and the model reads {limit} (Config.context_length)")
+            raise ValueError(
+                f"the sequence is {end} tokens long, but the model reads at most {limit} (Config.context_length)"
+            )
         return torch.arange(start, end, device=ids.device)
 
     def _angles(self, positions: Tensor, dtype: torch.dtype) -> Tensor | None:
@@ -122,14 +127,15 @@ class LanguageModel(nn.Module):
 
 
 @torch.no_grad()
-def extended(model: LanguageModel, vocab_size: int) -> LanguageModel:
-    """A copy of `model` that knows `vocab_size` tokens: the old ones as before, the new ones as the mean of the old.
+def extend_vocabulary(model: LanguageModel, vocab_size: int) -> LanguageModel:
+    """A copy of `model` with embeddings for `vocab_size` tokens; each new row is the mean of the old ones.
 
-    Then no new token is likelier at first than an average one (Hewitt, 2021). `tokenizer.BPE.extended` gives the ids.
+    So no new token is at first more likely than an average one (Hewitt, 2021). `BPE.with_special_tokens` gives the ids.
+    Raises ValueError if the vocabulary would shrink.
     """
     old = model.config.vocab_size
     if vocab_size < old:
-        raise ValueError(f"the model knows {old} tokens, and {vocab_size} would be fewer")
+        raise ValueError(f"the vocabulary has {old} tokens and cannot shrink to {vocab_size}")
     larger = LanguageModel(replace(model.config, vocab_size=vocab_size)).to(model.unembed.weight)
     weights = model.state_dict()
     for name in ("embedding.tokens.weight", "unembed.weight"):
@@ -140,5 +146,5 @@ def extended(model: LanguageModel, vocab_size: int) -> LanguageModel:
 
 
 def parameter_count(model: nn.Module) -> int:
-    """How many numbers are trained; weights that two modules share are counted once."""
+    """The number of parameters; weights that two modules share are counted once."""
     return sum(parameter.numel() for parameter in model.parameters())

@@ -2,8 +2,8 @@
 
 Conventions: a token's gates are the softmax of its k largest router logits (Mixtral; Jiang et al., 2024), written as a
 vector over all experts that is 0 elsewhere (Shazeer et al., 2017, equation 3); the balance loss is 1 when all experts
-are used alike (Switch's loss, Fedus et al., 2021, equations 4 to 6, with the share of the k choices of each token; that
-is Mixtral's divided by k); the z-loss is that of ST-MoE (Zoph et al., 2022, equation 5); a full expert keeps the tokens
+are used equally (Switch's loss, Fedus et al., 2021, equations 4 to 6, over the k choices of each token; Mixtral's loss
+divided by k); the z-loss is that of ST-MoE (Zoph et al., 2022, equation 5); an expert over capacity keeps the tokens
 that come first. Half precision is computed in float32; the losses are returned in it.
 """
 
@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from reference_impl.dtypes import upcast
 
 __all__ = [
     "Expert", "MoE", "balance_loss", "hybrid_forward", "hybrid_parameters", "limit_capacity", "route", "router_z_loss",
@@ -26,8 +28,8 @@ Block = Callable[[Tensor], Tensor | tuple[Tensor, Tensor]]
 
 def route(logits: Tensor, k: int) -> Tensor:
     """logits: (tokens, n_experts) -> gates: (tokens, n_experts): softmax over the k largest of a row, 0 elsewhere."""
-    largest, chosen = _widened(logits).topk(k, dim=-1)
-    gates = torch.zeros_like(_widened(logits)).scatter(-1, chosen, largest.softmax(dim=-1))
+    largest, chosen = upcast(logits).topk(k, dim=-1)
+    gates = torch.zeros_like(upcast(logits)).scatter(-1, chosen, largest.softmax(dim=-1))
     return gates.to(logits.dtype)
 
 
@@ -38,9 +40,9 @@ def run_experts(x: Tensor, gates: Tensor, experts: Iterable[Network]) -> Tensor:
     """
     result = torch.zeros_like(x)
     for expert, gate in zip(experts, gates.unbind(dim=-1), strict=True):
-        mine = gate.nonzero().squeeze(-1)
-        if len(mine):
-            result = result.index_add(0, mine, (gate[mine, None] * expert(x[mine])).to(x.dtype))
+        rows = gate.nonzero().squeeze(-1)  # the tokens of this expert
+        if len(rows):
+            result = result.index_add(0, rows, (gate[rows, None] * expert(x[rows])).to(x.dtype))
     return result
 
 
@@ -68,17 +70,19 @@ class MoE(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x: (..., d_model) -> result: (..., d_model), and the router's logits: (tokens, n_experts)"""
-        tokens = x.reshape(-1, x.shape[-1])
+        tokens = x.reshape(-1, x.shape[-1])  # (tokens, d_model)
         logits = self.router(tokens)
-        return run_experts(tokens, route(logits, self.k), self.experts).reshape(x.shape), logits
+        result = run_experts(tokens, route(logits, self.k), self.experts)
+        return result.reshape(x.shape), logits  # (..., d_model), (tokens, n_experts)
 
 
 def balance_loss(logits: Tensor, k: int) -> Tensor:
-    """logits: (tokens, n_experts) -> (): n · Σ share · probability, which is 1 when all experts are used alike.
+    """logits: (tokens, n_experts) -> (): n · Σ share · probability, which is 1 when all experts are used equally.
 
-    share: of the tokens · k choices, how many fell on the expert (a count, no gradient); probability: the mean softmax.
+    share: the fraction of the tokens · k choices that went to the expert (a count, no gradient); probability: its mean
+    softmax.
     """
-    wide = _widened(logits)
+    wide = upcast(logits)
     n_experts = wide.shape[-1]
     chosen = wide.topk(k, dim=-1).indices
     share = torch.bincount(chosen.flatten(), minlength=n_experts).to(wide.dtype) / chosen.numel()
@@ -87,41 +91,36 @@ def balance_loss(logits: Tensor, k: int) -> Tensor:
 
 def router_z_loss(logits: Tensor) -> Tensor:
     """logits: (tokens, n_experts) -> (): the mean over tokens of logsumexp(logits)²."""
-    return _widened(logits).logsumexp(dim=-1).square().mean()
+    return upcast(logits).logsumexp(dim=-1).square().mean()
 
 
 def limit_capacity(gates: Tensor, capacity: int) -> Tensor:
-    """gates: (tokens, n_experts) -> the same, but for each expert only its first `capacity` tokens keep their gate."""
-    wanted = gates != 0
-    place = wanted.cumsum(dim=0)  # 1 for an expert's first token
-    return torch.where(wanted & (place <= capacity), gates, 0.0)
+    """gates: (tokens, n_experts) -> the same, but 0 after the first `capacity` tokens of each expert."""
+    routed = gates != 0
+    rank = routed.cumsum(dim=0)  # 1 for the first token of an expert
+    return torch.where(routed & (rank <= capacity), gates, 0.0)
 
 
 def hybrid_forward(x: Tensor, blocks: Sequence[Block]) -> tuple[Tensor, list[Tensor]]:
-    """x: (..., d_model) -> (..., d_model), through residual blocks in turn, and the logits of those that route.
+    """x: (..., d_model) -> (..., d_model), through residual blocks in turn, and the router logits of the MoE blocks.
 
-    A dense block gives a tensor, an MoE block the pair (tensor, logits).
+    A dense block returns a tensor, an MoE block the pair (tensor, logits).
     """
     all_logits = []
     for block in blocks:
-        found = block(x)
-        if isinstance(found, tuple):
-            found, logits = found
+        update = block(x)
+        if isinstance(update, tuple):
+            update, logits = update
             all_logits.append(logits)
-        x = x + found
+        x = x + update
     return x, all_logits
 
 
 def hybrid_parameters(
     d_model: int, d_hidden: int, n_layers: int, every: int, n_experts: int, k: int
 ) -> tuple[int, int]:
-    """(all parameters, those that a token uses) of n_layers blocks: every `every`-th is MoE, the others are dense."""
+    """(all parameters, parameters active per token) of n_layers blocks: every `every`-th is MoE, the others dense."""
     expert, router = 2 * d_model * d_hidden, d_model * n_experts
     n_moe = n_layers // every
     dense = (n_layers - n_moe) * expert
     return dense + n_moe * (n_experts * expert + router), dense + n_moe * (k * expert + router)
-
-
-def _widened(x: Tensor) -> Tensor:
-    """`x` in float32 if it is half precision; float64 is kept."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))

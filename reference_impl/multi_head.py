@@ -1,8 +1,8 @@
-"""Attention with several heads, which may share keys and values, written out and as torch's fused kernel.
+"""Multi-head attention with optional grouped queries, written out and as torch's fused kernel.
 
-Multi-head attention after Vaswani et al. (2017), section 3.2.2; grouped queries after Ainslie et al. (2023): query
-heads g·i, …, g·(i + 1) − 1 read key and value head i, g being n_heads / n_kv_heads. One key and value head for all is
-multi-query attention; as many as query heads is the original.
+Multi-head attention after Vaswani et al. (2017), section 3.2.2; grouped-query attention after Ainslie et al. (2023):
+with g = n_heads / n_kv_heads, query heads g·i, …, g·(i + 1) − 1 share key and value head i. One key and value head for
+all queries is multi-query attention; n_kv_heads = n_heads is the original.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from torch.nn import functional as F
 
 from reference_impl.attention import attend, attention_scores
 from reference_impl.rope import rotate
-from reference_impl.sliding_window import visible
+from reference_impl.sliding_window import sliding_window_mask
 
 __all__ = ["LayerCache", "MultiHeadAttention", "fused_attention", "readable_attention"]
 
 
 class LayerCache(Protocol):
-    """What attention asks of the cache of its layer."""
+    """The interface that attention needs from the cache of its layer."""
 
     def append(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]: ...
 
@@ -32,30 +32,32 @@ class LayerCache(Protocol):
     def length(self) -> int: ...
 
 
-def readable_attention(q: Tensor, k: Tensor, v: Tensor, seen: Tensor | None, dropout: float = 0.0) -> Tensor:
+def readable_attention(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None, dropout: float = 0.0) -> Tensor:
     """q: (batch, n_heads, seq_q, d_head), k, v: (batch, n_kv_heads, seq_k, d_head) -> (batch, n_heads, seq_q, d_head).
 
-    seen: (seq_q, seq_k) of bool, True where the query sees the key; None: the queries are the last of the positions,
-    and each sees itself and what came before it.
+    attn_mask: (seq_q, seq_k) of bool, True where the query attends to the key. None is the causal mask for queries at
+    the last seq_q of the seq_k positions.
     """
-    seen = _triangle(q, k) if seen is None else seen
+    attn_mask = _causal_mask(q, k) if attn_mask is None else attn_mask
     grouped = q.unflatten(1, (k.shape[1], -1))  # (batch, n_kv_heads, group, seq_q, d_head)
-    scores = attention_scores(grouped, k.unsqueeze(2)).masked_fill(~seen, -math.inf)
+    # (batch, n_kv_heads, group, seq_q, seq_k)
+    scores = attention_scores(grouped, k.unsqueeze(2)).masked_fill(~attn_mask, -math.inf)
     weights = F.dropout(scores.softmax(dim=-1), dropout, training=dropout > 0).to(v.dtype)
     return attend(weights, v.unsqueeze(2)).flatten(1, 2)  # (batch, n_heads, seq_q, d_head)
 
 
-def fused_attention(q: Tensor, k: Tensor, v: Tensor, seen: Tensor | None, dropout: float = 0.0) -> Tensor:
-    """The same as `readable_attention` by torch's kernels, which never hold all scores at once (Dao et al., 2022)."""
-    grouped, whole = q.shape[1] != k.shape[1], q.shape[2] == k.shape[2]
-    # The kernel aligns `is_causal` at the first key; a single last query sees every key, and needs no mask at all.
-    if seen is None and not whole and q.shape[2] > 1:
-        seen = _triangle(q, k)
-    return F.scaled_dot_product_attention(q, k, v, seen, dropout, is_causal=seen is None and whole, enable_gqa=grouped)
+def fused_attention(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None, dropout: float = 0.0) -> Tensor:
+    """`readable_attention` with torch's kernels, which never hold all scores in memory (Dao et al., 2022)."""
+    grouped, square = q.shape[1] != k.shape[1], q.shape[2] == k.shape[2]
+    # The kernel aligns `is_causal` at the first key; a single last query attends to every key and needs no mask.
+    if attn_mask is None and not square and q.shape[2] > 1:
+        attn_mask = _causal_mask(q, k)
+    is_causal = attn_mask is None and square
+    return F.scaled_dot_product_attention(q, k, v, attn_mask, dropout, is_causal=is_causal, enable_gqa=grouped)
 
 
-def _triangle(q: Tensor, k: Tensor) -> Tensor:
-    """(seq_q, seq_k) of bool: the lower triangle, aligned at the last query and the last key."""
+def _causal_mask(q: Tensor, k: Tensor) -> Tensor:
+    """(seq_q, seq_k) of bool, True in the lower triangle that is aligned at the last query and the last key."""
     seq_q, seq_k = q.shape[2], k.shape[2]
     return torch.ones(seq_q, seq_k, dtype=torch.bool, device=q.device).tril(seq_k - seq_q)
 
@@ -67,7 +69,7 @@ KERNELS: dict[str, Callable[[Tensor, Tensor, Tensor, Tensor | None, float], Tens
 
 
 class MultiHeadAttention(nn.Module):
-    """Causal self-attention: (batch, seq, d_model) -> (batch, seq, d_model)."""
+    """Causal self-attention: (batch, seq, d_model) -> (batch, seq, d_model). `kernel` is a key of `KERNELS`."""
 
     def __init__(
         self,
@@ -96,24 +98,26 @@ class MultiHeadAttention(nn.Module):
     ) -> Tensor:
         """x: (batch, new, d_model), positions: (new,), angles: (new, d_head/2) for RoPE -> (batch, new, d_model).
 
-        With a cache, x follows what the cache has read, and `positions` says where that is.
+        With a cache, x follows the tokens that the cache has read; `positions` are those of x in the sequence.
         """
-        q, k, v = (self._split(project(x)) for project in (self.query, self.key, self.value))
+        q, k, v = (self._split_heads(project(x)) for project in (self.query, self.key, self.value))
         if angles is not None:
             q, k = rotate(q, angles), rotate(k, angles)
         if cache is not None:
             k, v = cache.append(k, v)
-        seen = self._seen(positions, k.shape[2], cache)
-        heads = KERNELS[self.kernel](q, k, v, seen, self.dropout if self.training else 0.0)
-        return self.out(heads.transpose(1, 2).flatten(2))
+        attn_mask = self._attn_mask(positions, k.shape[2], cache)
+        heads = KERNELS[self.kernel](
+            q, k, v, attn_mask, self.dropout if self.training else 0.0
+        )  # (batch, n_heads, new, d_head)
+        return self.out(heads.transpose(1, 2).flatten(2))  # (batch, new, d_model)
 
-    def _split(self, projected: Tensor) -> Tensor:
+    def _split_heads(self, projected: Tensor) -> Tensor:
         """(batch, new, heads · d_head) -> (batch, heads, new, d_head)"""
         return projected.unflatten(-1, (-1, self.d_head)).transpose(1, 2)
 
-    def _seen(self, positions: Tensor, seq_k: int, cache: LayerCache | None) -> Tensor | None:
-        """(new, seq_k) of bool, or None for the plain triangle, which the kernels know without a mask."""
+    def _attn_mask(self, positions: Tensor, seq_k: int, cache: LayerCache | None) -> Tensor | None:
+        """(new, seq_k) of bool, or None for the plain causal mask, which the kernels apply without a tensor."""
         if self.window is None or len(positions) == seq_k <= self.window:
             return None
         key_positions = positions if cache is None else cache.positions().to(positions.device)
-        return visible(positions, key_positions, self.window, self.sinks)
+        return sliding_window_mask(positions, key_positions, self.window, self.sinks)

@@ -1,6 +1,6 @@
-"""Normalisation: RMSNorm with its gradient written out, and LayerNorm to compare it with.
+"""Normalisation: RMSNorm with its gradient written out, and LayerNorm for comparison.
 
-Conventions: statistics run over the last axis; eps stands inside the root; half precision is computed in float32 and
+Conventions: statistics run over the last axis; eps is inside the root; half precision is computed in float32 and
 cast back to the dtype of `x`; float64 stays float64. RMSNorm after Zhang and Sennrich (2019), as Llama uses it.
 """
 
@@ -9,12 +9,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from reference_impl.dtypes import upcast
+
 __all__ = ["RMSNorm", "layer_norm", "rms_norm", "rms_norm_backward"]
 
 
 def rms_norm(x: Tensor, weight: Tensor, eps: float = 1e-6) -> Tensor:
     """`x / sqrt(mean(x²) + eps) · weight` over the last axis; (..., d_model) → (..., d_model), in the dtype of `x`."""
-    wide = _widened(x)
+    wide = upcast(x)
     return (wide * _inverse_rms(wide, eps) * weight).to(x.dtype)
 
 
@@ -31,12 +33,12 @@ class RMSNorm(nn.Module):
 
 
 def rms_norm_backward(grad_output: Tensor, x: Tensor, weight: Tensor, eps: float = 1e-6) -> tuple[Tensor, Tensor]:
-    """The gradients of `rms_norm` in `x` and in `weight`, given the gradient in its result.
+    """The gradients of `rms_norm` with respect to `x` and `weight`, given the gradient of its output.
 
     With r = 1 / sqrt(mean(x²) + eps) and u = grad_output · weight:
     grad_x = r · u − r³ · x · mean(u · x), and grad_weight = Σ grad_output · x · r over all leading axes.
     """
-    wide, upstream = _widened(x), _widened(grad_output)
+    wide, upstream = upcast(x), upcast(grad_output)
     inverse = _inverse_rms(wide, eps)
     scaled = upstream * weight
     through_the_root = inverse**3 * wide * (scaled * wide).mean(dim=-1, keepdim=True)
@@ -46,8 +48,11 @@ def rms_norm_backward(grad_output: Tensor, x: Tensor, weight: Tensor, eps: float
 
 
 def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> Tensor:
-    """`(x − mean) / sqrt(variance + eps) · weight + bias` over the last axis, with the variance that divides by n."""
-    wide = _widened(x)
+    """`(x − mean) / sqrt(variance + eps) · weight + bias` over the last axis (Ba et al., 2016).
+
+    (..., d_model) -> (..., d_model), in the dtype of `x`; the variance divides by n.
+    """
+    wide = upcast(x)
     centred = wide - wide.mean(dim=-1, keepdim=True)
     variance = centred.square().mean(dim=-1, keepdim=True)
     return (centred * torch.rsqrt(variance + eps) * weight + bias).to(x.dtype)
@@ -55,8 +60,3 @@ def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> Te
 
 def _inverse_rms(x: Tensor, eps: float) -> Tensor:
     return torch.rsqrt(x.square().mean(dim=-1, keepdim=True) + eps)
-
-
-def _widened(x: Tensor) -> Tensor:
-    """`x` in float32 if it is half precision; float64 is kept."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))

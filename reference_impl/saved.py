@@ -1,4 +1,4 @@
-"""A model with its tokenizer on disk: weights and sizes in model.pt, the tokenizer in tokenizer.json."""
+"""Saves a model with its tokenizer: weights and config in model.pt, the tokenizer in tokenizer.json."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def save_model(model: LanguageModel, tokenizer: BPE, folder: Path) -> None:
 
 
 def load_model(folder: Path, device: torch.device | str = "cpu", **changes: Any) -> tuple[LanguageModel, BPE]:
-    """What `save_model` wrote, with `changes` to the model's config, such as dropout=0.0.
+    """Loads what `save_model` wrote, in evaluation mode, with `changes` to the config, such as dropout=0.0.
 
-    The file can hold nothing but numbers and sizes, so reading it runs nothing.
+    Unpickling is restricted to tensors and plain values (`weights_only`), so a file cannot run code.
     """
-    found = torch.load(folder / WEIGHTS, map_location=device, weights_only=True)
-    model = LanguageModel(Config(**found["config"] | changes)).to(device)
-    model.load_state_dict(found["weights"])
+    checkpoint = torch.load(folder / WEIGHTS, map_location=device, weights_only=True)
+    model = LanguageModel(Config(**checkpoint["config"] | changes)).to(device)
+    model.load_state_dict(checkpoint["weights"])
     return model.eval(), BPE.load(folder / TOKENIZER)

@@ -1,9 +1,9 @@
-"""A window over the text: which keys a query sees, and a cache that never grows.
+"""Sliding-window attention: the mask, and a cache of constant size.
 
-A token sees itself and the `window` − 1 tokens before it (Mistral; Jiang et al., 2023: i − j < window), and the first
-`sinks` tokens of the text, on which softmax parks the weight that it needs nowhere (StreamingLLM; Xiao et al., 2023,
-section 3). What lies between is never looked at again, so a cache may forget it. Keys keep the position that they had
-in the text; StreamingLLM numbers them anew inside the cache, which no longer equals the forward pass over all of it.
+A token attends to itself and the `window` − 1 tokens before it (Mistral; Jiang et al., 2023: i − j < window), and to
+the first `sinks` tokens of the sequence, which absorb the softmax weight that no other key needs (StreamingLLM; Xiao et
+al., 2023, section 3). Tokens in between are never needed again, so the cache drops them. Keys keep their positions in
+the sequence; StreamingLLM renumbers them inside the cache, which no longer equals a forward pass over the sequence.
 """
 
 from __future__ import annotations
@@ -11,11 +11,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["RollingCache", "visible"]
+__all__ = ["RollingCache", "sliding_window_mask"]
 
 
-def visible(query_positions: Tensor, key_positions: Tensor, window: int | None = None, sinks: int = 0) -> Tensor:
-    """(seq_q,), (seq_k,), places in the text -> (seq_q, seq_k) of bool: True where the query sees the key."""
+def sliding_window_mask(
+    query_positions: Tensor, key_positions: Tensor, window: int | None = None, sinks: int = 0
+) -> Tensor:
+    """(seq_q,), (seq_k,) positions -> (seq_q, seq_k) of bool: True where the query attends to the key.
+
+    Without a window this is the causal mask.
+    """
     distance = query_positions[:, None] - key_positions[None, :]
     if window is None:
         return distance >= 0
@@ -23,9 +28,9 @@ def visible(query_positions: Tensor, key_positions: Tensor, window: int | None =
 
 
 class RollingCache:
-    """What a later token can still see of one layer's keys and values: `sinks` + `window` slots for any length of text.
+    """The keys and values of one layer that later tokens can attend to: `sinks` + `window` slots at any length.
 
-    Position p lies in slot p while p < sinks, and in slot sinks + (p − sinks) mod window after that.
+    Position p is in slot p if p < sinks, else in slot sinks + (p − sinks) mod window.
     """
 
     def __init__(self, window: int, sinks: int = 0) -> None:
@@ -33,43 +38,43 @@ class RollingCache:
         self.reset()
 
     def append(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """k, v: (batch, heads, new, d_head) -> what the new tokens may see: (batch, heads, held + new, d_head) each.
+        """k, v: (batch, heads, new, d_head) -> keys and values: (batch, heads, cached + new, d_head) each.
 
-        Their places in the text are `positions()`, which is not in order.
+        Their positions in the sequence are `positions()`, which is not in order.
         """
         if self.keys is None or self.values is None:
             self.keys, self.values = (x.new_empty(*x.shape[:2], self._size, x.shape[-1]) for x in (k, v))
-            self._places = torch.zeros(self._size, dtype=torch.int64, device=k.device)
-        held = min(self._read, self._size)
+            self._positions = torch.zeros(self._size, dtype=torch.int64, device=k.device)
+        cached = min(self._read, self._size)
         new = torch.arange(self._read, self._read + k.shape[2], device=k.device)
-        self._last_places = torch.cat([self._places[:held], new])
-        seen = torch.cat([self.keys[:, :, :held], k], dim=2), torch.cat([self.values[:, :, :held], v], dim=2)
+        self._last_positions = torch.cat([self._positions[:cached], new])
+        visible = torch.cat([self.keys[:, :, :cached], k], dim=2), torch.cat([self.values[:, :, :cached], v], dim=2)
         self._read += k.shape[2]
-        kept = torch.cat([new[new < self.sinks], new[(new >= self.sinks) & (new >= self._read - self.window)]])
-        slots = torch.where(kept < self.sinks, kept, self.sinks + (kept - self.sinks) % self.window)
-        self.keys[:, :, slots] = k[:, :, kept - new[0]]
-        self.values[:, :, slots] = v[:, :, kept - new[0]]
-        self._places[slots] = kept
-        return seen
+        retained = torch.cat([new[new < self.sinks], new[(new >= self.sinks) & (new >= self._read - self.window)]])
+        slots = torch.where(retained < self.sinks, retained, self.sinks + (retained - self.sinks) % self.window)
+        self.keys[:, :, slots] = k[:, :, retained - new[0]]
+        self.values[:, :, slots] = v[:, :, retained - new[0]]
+        self._positions[slots] = retained
+        return visible
 
     def positions(self) -> Tensor:
-        """(held + new,): where the keys that `append` gave last stand in the text."""
-        return self._last_places
+        """(cached + new,): the positions in the sequence of the keys that the last `append` returned."""
+        return self._last_positions
 
     def length(self) -> int:
-        """How many positions have been read, those forgotten among them."""
+        """The number of positions read, including those that were dropped."""
         return self._read
 
     def select(self, rows: Tensor) -> None:
-        """rows: (texts,), the texts to go on with, by number; one that is named twice goes on twice."""
+        """rows: (new_batch,), indices of the sequences to continue, in the new order; an index may be repeated."""
         if self.keys is not None and self.values is not None:
             self.keys, self.values = self.keys[rows], self.values[rows]
 
     def reset(self) -> None:
-        """Forget everything; the next text may have another batch size."""
+        """Empties the cache; the next batch may have another size."""
         self.keys: Tensor | None = None
         self.values: Tensor | None = None
-        self._places = self._last_places = torch.zeros(0, dtype=torch.int64)
+        self._positions = self._last_positions = torch.zeros(0, dtype=torch.int64)
         self._read = 0
 
     @property

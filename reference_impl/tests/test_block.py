@@ -1,4 +1,4 @@
-"""The block against torch's, with its norms before and after."""
+"""Compares the block with torch's encoder layer, pre-norm and post-norm."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CONFIG = {"vocab_size": 5, "context_length": 8, "d_model": 12, "n_layers": 1, "n
 
 
 @pytest.mark.parametrize("post_norm", [False, True])
-def test_is_the_block_torchs(post_norm: bool) -> None:
+def test_block_matches_torch_encoder_layer(post_norm: bool) -> None:
     ours = Block(Config.gpt2(**CONFIG, post_norm=post_norm)).double()
     theirs = nn.TransformerEncoderLayer(
         12, 3, 48, dropout=0.0, activation=nn.GELU(approximate="tanh"), batch_first=True, norm_first=not post_norm,
@@ -28,26 +28,27 @@ def test_is_the_block_torchs(post_norm: bool) -> None:
     with torch.no_grad():
         theirs.self_attn.in_proj_weight.copy_(torch.cat([part.weight for part in projections]))
         theirs.self_attn.in_proj_bias.copy_(torch.cat([part.bias for part in projections]))
-    for there, here in {
+    for their_layer, our_layer in {
         theirs.self_attn.out_proj: attention.out,
         theirs.linear1: ours.mlp.up,
         theirs.linear2: ours.mlp.down,
         theirs.norm1: ours.attention_norm,
         theirs.norm2: ours.mlp_norm,
     }.items():
-        there.load_state_dict(here.state_dict())
+        their_layer.load_state_dict(our_layer.state_dict())
     x = torch.randn(2, 6, 12, generator=torch.Generator().manual_seed(99), dtype=torch.float64)
     mask = nn.Transformer.generate_square_subsequent_mask(6, dtype=torch.float64)
     torch.testing.assert_close(ours(x, torch.arange(6)), theirs(x, src_mask=mask, is_causal=True))
 
 
-def test_is_the_fused_norm_the_readable_one() -> None:
+def test_layer_norm_matches_fused_module() -> None:
     norm = nn.LayerNorm(7, dtype=torch.float64)
     x = torch.randn(3, 7, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 5 + 2
     torch.testing.assert_close(norm(x), layer_norm(x, norm.weight, norm.bias, norm.eps))
 
 
-def test_does_a_dead_branch_leave_the_sum_as_it_was() -> None:
+def test_block_is_identity_when_branches_output_zero() -> None:
+    """With zero output projections only the residual connection is left."""
     block = Block(Config.modern(**CONFIG, positions="learned"))
     with torch.no_grad():
         block.attention.out.weight.zero_()

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reference_impl.chat import extend_vocabulary, padded, respond
+from reference_impl.chat import padded, respond
 from reference_impl.sft import IGNORE, chat_template
 from reference_impl.tests.rounding import greedy
 from reference_impl.tests.tiny import byte_chat, tiny_model
@@ -12,14 +12,14 @@ from reference_impl.tests.tiny import byte_chat, tiny_model
 
 @given(st.text(max_size=20) | st.sampled_from(["<|im_end|>", "a<|im_start|>system\n"]))
 @settings(max_examples=50)
-def test_no_question_can_forge_a_marker(question: str) -> None:
+def test_chat_tokenizer_prompt_encodes_markers_in_questions_as_text(question: str) -> None:
     chat = byte_chat()
     prompt = chat.prompt(question)
     assert [prompt.count(chat.start), prompt.count(chat.end)] == [2, 1]
     assert chat.decode(prompt) == f"user\n{question}\nassistant\n"
 
 
-def test_a_prompt_is_the_template_and_a_response_what_follows_it() -> None:
+def test_chat_tokenizer_prompt_and_response_form_the_template() -> None:
     chat = byte_chat()
     turns = [{"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "4"}]
     assert chat.prompt("2+2?") == chat.encode(chat_template(turns[:1], add_generation_prompt=True))
@@ -31,7 +31,7 @@ def test_a_prompt_is_the_template_and_a_response_what_follows_it() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from(["user", "assistant", "tool"]), st.text("a <|im_end|>", max_size=12))))
 @settings(max_examples=50)
-def test_a_conversation_goes_on_as_its_template_says(turns: list[tuple[str, str]]) -> None:
+def test_chat_tokenizer_prompt_after_follows_the_template(turns: list[tuple[str, str]]) -> None:
     chat = byte_chat()
     messages = [{"role": role, "content": content} for role, content in turns]
     ids = chat.prompt_after(messages)
@@ -40,29 +40,18 @@ def test_a_conversation_goes_on_as_its_template_says(turns: list[tuple[str, str]
     assert chat.prompt_after(plain) == chat.encode(chat_template(plain, add_generation_prompt=True))
 
 
-def test_a_larger_vocabulary_leaves_what_was_known() -> None:
-    for tied in (True, False):
-        model = tiny_model(vocab_size=50, tie_weights=tied).double()
-        larger = extend_vocabulary(model, 53).double()
-        ids = torch.arange(10)[None]
-        torch.testing.assert_close(larger(ids)[..., :50], model(ids))
-        torch.testing.assert_close(larger.unembed.weight[50:].mean(dim=0), model.unembed.weight.mean(dim=0))
-        assert (larger.unembed.weight is larger.embedding.tokens.weight) == tied
-        assert larger.config.vocab_size == 53
-
-
-def test_each_prompt_gets_the_response_it_would_get_alone() -> None:
+def test_respond_batch_matches_single_prompts() -> None:
     model, chat = tiny_model(), byte_chat()
     prompts = [chat.prompt(question) for question in ("a", "bcd", "e", "fgh", "ij")]
     together = respond(model, chat, prompts, 8)
     for prompt, response in zip(prompts, together, strict=True):
         alone = greedy(model, torch.tensor([prompt]), 8)[0, len(prompt) :].tolist()
         assert response == alone[: alone.index(chat.end) + 1 if chat.end in alone else None]
-    drawn = [respond(model, chat, prompts, 8, 1.0, torch.Generator().manual_seed(3)) for _ in range(2)]
-    assert drawn[0] == drawn[1] != together
+    samples = [respond(model, chat, prompts, 8, 1.0, torch.Generator().manual_seed(3)) for _ in range(2)]
+    assert samples[0] == samples[1] != together
 
 
-def test_padding_is_behind_and_outside_the_mask() -> None:
+def test_padded_pads_on_the_right_and_masks_padding() -> None:
     tokens, mask = padded([[1, 2, 3], [4, 5, 6, 7]], [1, 3], pad=9)
     assert tokens.tolist() == [[1, 2, 3, 9], [4, 5, 6, 7]]
     assert mask.tolist() == [[False, True, True, False], [False, False, False, True]]

@@ -1,4 +1,4 @@
-"""Latent attention against DeepSeek-V3's, its two forms against each other, and the size of its cache."""
+"""Compares latent attention with DeepSeek-V3's, its two forms with each other, and the cache with its formula."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def angles(seq: int, d_rope: int, dtype: torch.dtype = torch.float64) -> Tensor:
 
 
 @pytest.mark.needs("transformers")
-def test_is_the_layer_deepseeks() -> None:
+def test_latent_attention_matches_deepseek() -> None:
     import transformers
     from transformers.models.deepseek_v3.modeling_deepseek_v3 import DeepseekV3Attention, DeepseekV3RotaryEmbedding
 
@@ -30,40 +30,40 @@ def test_is_the_layer_deepseeks() -> None:
     )  # fmt: skip
     theirs = DeepseekV3Attention(config, layer_idx=0).eval()
     ours = LatentAttention(16, 2, d_latent=6, d_rope=4)
-    for ours_named, theirs_named in {
+    for our_layer, their_layer in {
         ours.query: theirs.q_proj,
         ours.compress: theirs.kv_a_proj_with_mqa,
         ours.expand: theirs.kv_b_proj,
         ours.out: theirs.o_proj,
     }.items():
-        theirs_named.load_state_dict(ours_named.state_dict())
+        their_layer.load_state_dict(our_layer.state_dict())
     x, positions = draw(2, 5, 16, dtype=torch.float32), torch.arange(5)
-    turned = DeepseekV3RotaryEmbedding(config)(x, positions[None])
+    cos_sin = DeepseekV3RotaryEmbedding(config)(x, positions[None])
     mask = torch.full((1, 1, 5, 5), float("-inf")).triu(1)
-    expected, _ = theirs(x, position_embeddings=turned, attention_mask=mask)
+    expected, _ = theirs(x, position_embeddings=cos_sin, attention_mask=mask)
     torch.testing.assert_close(ours(x, positions, angles(5, 4, torch.float32)), expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("kernel", ["readable", "fused"])
-def test_do_the_expanded_and_the_absorbed_form_agree(kernel: str) -> None:
+def test_latent_attention_expanded_matches_absorbed(kernel: str) -> None:
     layer = LatentAttention(16, 4, d_latent=6, d_rope=2, kernel=kernel).double()
     q_plain, q_rope = draw(2, 4, 3, 4, seed=1), draw(2, 4, 3, 2, seed=2)
     latent, k_rope = draw(2, 1, 7, 6, seed=3), draw(2, 1, 7, 2, seed=4)
-    seen = torch.ones(3, 7, dtype=torch.bool).tril(4)
-    inputs = (q_plain, q_rope, latent, k_rope, seen)
+    attn_mask = torch.ones(3, 7, dtype=torch.bool).tril(4)
+    inputs = (q_plain, q_rope, latent, k_rope, attn_mask)
     torch.testing.assert_close(layer.expanded(*inputs), layer.absorbed(*inputs))
 
 
-def test_is_the_cache_as_small_as_it_says() -> None:
+def test_latent_cache_bytes_matches_tensor_sizes() -> None:
     layer, cache = LatentAttention(16, 4, d_latent=6, d_rope=2), KVCache()
     layer(draw(2, 7, 16, dtype=torch.float32), torch.arange(7), angles(7, 2, torch.float32), cache)
-    held = sum(part.nbytes for part in (cache.keys, cache.values) if part is not None)
-    assert held == latent_cache_bytes(2, 1, d_latent=6, d_rope=2, seq=7, bytes_per_number=4)
-    # DeepSeek-V2, section 2.1.4: 512 + 64 numbers for a token and layer, where 128 heads of 128 would leave 32 768.
+    cached = sum(part.nbytes for part in (cache.keys, cache.values) if part is not None)
+    assert cached == latent_cache_bytes(2, 1, d_latent=6, d_rope=2, seq=7, bytes_per_number=4)
+    # DeepSeek-V2, section 2.1.4: 512 + 64 numbers per token and layer, where 128 heads of 128 would need 32 768.
     full, latent = cache_bytes(1, 60, 128, 128, 1), latent_cache_bytes(1, 60, 512, 64, 1)
     assert (full // 120, latent // 120) == (32768, 576)
 
 
-def test_are_angles_asked_for() -> None:
+def test_latent_attention_requires_angles() -> None:
     with pytest.raises(ValueError, match="RoPE only"):
         LatentAttention(16, 4, d_latent=6, d_rope=2)(draw(1, 2, 16, dtype=torch.float32), torch.arange(2))

@@ -1,4 +1,4 @@
-"""The whole model: published sizes, transformers' GPT-2 and Llama, and laws that hold for every choice of parts."""
+"""The complete model: published sizes, transformers' GPT-2 and Llama, and properties of every configuration."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from reference_impl.gpt2_weights import from_gpt2
 from reference_impl.initialisation import STD
 from reference_impl.losses import language_model_loss
-from reference_impl.model import Config, LanguageModel, extended, parameter_count
+from reference_impl.model import Config, LanguageModel, extend_vocabulary, parameter_count
 from reference_impl.tests.rounding import assert_close_in_ulps
 
 SMALL: dict[str, Any] = {"vocab_size": 31, "context_length": 16, "d_model": 24, "n_layers": 2, "n_heads": 6}
@@ -35,16 +35,16 @@ CONFIGS = {
 every_config = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
 
 
-def fresh(config: Config, seed: int = 0) -> LanguageModel:
+def make_model(config: Config, seed: int = 0) -> LanguageModel:
     torch.manual_seed(seed)
     return LanguageModel(config)
 
 
-def some_ids(batch: int = 2, seq: int = 16, vocab_size: int = 31) -> Tensor:
+def random_ids(batch: int = 2, seq: int = 16, vocab_size: int = 31) -> Tensor:
     return torch.randint(vocab_size, (batch, seq), generator=torch.Generator().manual_seed(1))
 
 
-def test_has_gpt2_small_as_many_parameters_as_published() -> None:
+def test_parameter_count_matches_published_gpt2() -> None:
     with torch.device("meta"):
         assert parameter_count(LanguageModel(Config.gpt2())) == 124_439_808
         assert parameter_count(LanguageModel(Config.gpt2(tie_weights=False))) == 124_439_808 + 50257 * 768
@@ -53,8 +53,8 @@ def test_has_gpt2_small_as_many_parameters_as_published() -> None:
 
 
 @every_config
-def test_does_decoding_with_a_cache_equal_the_whole_forward_pass(config: Config) -> None:
-    model, ids = fresh(config).double(), some_ids()
+def test_model_cache_decoding_matches_full_forward(config: Config) -> None:
+    model, ids = make_model(config).double(), random_ids()
     whole = model(ids)
     for chunks in ([1] * 16, [5, 1, 1, 4, 5], [16]):
         cache = model.new_cache(batch=2)
@@ -66,66 +66,66 @@ def test_does_decoding_with_a_cache_equal_the_whole_forward_pass(config: Config)
 
 
 @every_config
-def test_do_texts_go_on_in_copies_or_not_at_all(config: Config) -> None:
-    model, ids = fresh(config).double(), some_ids(batch=3)
+def test_model_cache_select_duplicates_and_drops_sequences(config: Config) -> None:
+    model, ids = make_model(config).double(), random_ids(batch=3)
     cache, rows = model.new_cache(batch=3), torch.tensor([2, 0, 2, 2])
-    cache.select(rows)  # of an empty cache: only how many there will be
+    cache.select(rows)  # an empty cache has only a batch size
     cache.select(torch.arange(3))
     model(ids[:, :9], cache)
     cache.select(rows)
-    ends = some_ids(batch=4, seq=7)
-    whole = model(torch.cat([ids[rows, :9], ends], dim=1))
-    torch.testing.assert_close(model(ends, cache), whole[:, 9:])
+    suffix = random_ids(batch=4, seq=7)
+    whole = model(torch.cat([ids[rows, :9], suffix], dim=1))
+    torch.testing.assert_close(model(suffix, cache), whole[:, 9:])
 
 
 @every_config
-def test_is_the_model_causal(config: Config) -> None:
-    model, ids = fresh(config).double(), some_ids()
+def test_model_is_causal(config: Config) -> None:
+    model, ids = make_model(config).double(), random_ids()
     changed = ids.clone()
     changed[:, 9:] = (changed[:, 9:] + 1) % 31
-    # Other tokens behind them may be sent to other experts, whose products then have other shapes.
+    # Later tokens may go to other experts, which changes the shapes of the products and so their rounding.
     assert_close_in_ulps(model(changed)[:, :9], model(ids)[:, :9])
 
 
 @every_config
-def test_are_rows_of_a_batch_apart(config: Config) -> None:
-    model, ids = fresh(config).double(), some_ids(batch=3)
+def test_model_rows_are_independent(config: Config) -> None:
+    model, ids = make_model(config).double(), random_ids(batch=3)
     torch.testing.assert_close(model(ids)[1:2], model(ids[1:2]))
 
 
 @every_config
-def test_do_readable_and_fused_attention_give_the_same_logits(config: Config) -> None:
-    model, ids = fresh(config).double(), some_ids()
+def test_model_readable_attention_matches_fused(config: Config) -> None:
+    model, ids = make_model(config).double(), random_ids()
     other = LanguageModel(replace(config, attention="fused" if config.attention == "readable" else "readable")).double()
     other.load_state_dict(model.state_dict())
     torch.testing.assert_close(model(ids), other(ids))
 
 
 @pytest.mark.parametrize("name", ["gpt2", "modern", "window", "latent"])
-def test_is_the_model_one_graph_to_the_compiler(name: str) -> None:
-    """Any break would cost what torch.compile is there to win; the "eager" backend needs no C++ compiler."""
-    model, ids = fresh(CONFIGS[name]), some_ids()
+def test_model_compiles_to_one_graph(name: str) -> None:
+    """A graph break would cost what torch.compile gains; the "eager" backend needs no C++ compiler."""
+    model, ids = make_model(CONFIGS[name]), random_ids()
     torch.testing.assert_close(torch.compile(model, backend="eager", fullgraph=True)(ids), model(ids))
 
 
 @every_config
-def test_does_every_parameter_get_a_gradient(config: Config) -> None:
-    model, ids = fresh(config), some_ids()
+def test_model_gives_every_parameter_a_gradient(config: Config) -> None:
+    model, ids = make_model(config), random_ids()
     language_model_loss(model, (ids[:, :-1], ids[:, 1:])).backward()
     assert [name for name, parameter in model.named_parameters() if parameter.grad is None] == []
 
 
 @every_config
-def test_is_the_loss_at_the_start_that_of_guessing(config: Config) -> None:
-    """ln V, because logits start near 0; a position table or an expert more changes nothing."""
-    model, ids = fresh(replace(config, vocab_size=1000, d_model=48)), some_ids(4, 16, 1000)
+def test_model_initial_loss_is_log_vocab_size(config: Config) -> None:
+    """Logits start near 0, with any kind of positions or experts."""
+    model, ids = make_model(replace(config, vocab_size=1000, d_model=48)), random_ids(4, 16, 1000)
     with torch.no_grad():
         loss = F.cross_entropy(model(ids)[:, :-1].flatten(0, 1), ids[:, 1:].flatten())
     assert loss.item() == pytest.approx(math.log(1000), abs=0.1)
 
 
-def test_are_weights_drawn_as_gpt2s() -> None:
-    model = fresh(Config.gpt2(vocab_size=500, context_length=300, d_model=96, n_layers=8, n_heads=4))
+def test_initialise_matches_gpt2_statistics() -> None:
+    model = make_model(Config.gpt2(vocab_size=500, context_length=300, d_model=96, n_layers=8, n_heads=4))
     for name, parameter in model.named_parameters():
         if parameter.dim() == 1:
             expected = torch.ones_like(parameter) if "norm.weight" in name else torch.zeros_like(parameter)
@@ -138,7 +138,7 @@ def test_are_weights_drawn_as_gpt2s() -> None:
 
 
 @pytest.mark.needs("transformers")
-def test_are_the_logits_gpt2s() -> None:
+def test_from_gpt2_matches_transformers_logits() -> None:
     import transformers
 
     config = Config.gpt2(**SMALL)
@@ -151,10 +151,10 @@ def test_are_the_logits_gpt2s() -> None:
         parameter.data = torch.randn(parameter.shape, generator=torch.Generator().manual_seed(seed)) / 5
     ours = LanguageModel(config)
     ours.load_state_dict(from_gpt2(theirs.state_dict(), config))
-    torch.testing.assert_close(ours(some_ids()), theirs(some_ids()).logits, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(ours(random_ids()), theirs(random_ids()).logits, rtol=1e-4, atol=1e-4)
 
 
-def test_are_weights_that_do_not_fit_named() -> None:
+def test_from_gpt2_names_missing_and_unknown_weights() -> None:
     config = Config.gpt2(**SMALL)
     with pytest.raises(ValueError, match=r"missing \['h\.0\.attn.*unknown \['h\.0\.attn\.q'\]"):
         from_gpt2({"wte.weight": torch.zeros(31, 24), "h.0.attn.q": torch.zeros(1)}, config)
@@ -170,7 +170,8 @@ LLAMA = {
 
 @pytest.mark.needs("transformers")
 @pytest.mark.parametrize("window", [None, 5])
-def test_are_the_logits_llamas_and_with_a_window_mistrals(window: int | None) -> None:
+def test_model_matches_llama_and_mistral_logits(window: int | None) -> None:
+    """Mistral is Llama with a sliding window."""
     import transformers
 
     sizes = {
@@ -191,75 +192,77 @@ def test_are_the_logits_llamas_and_with_a_window_mistrals(window: int | None) ->
     ours = LanguageModel(config)
     ours.load_state_dict(weights)
     with torch.no_grad():
-        torch.testing.assert_close(ours(some_ids()), theirs.eval()(some_ids()).logits, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(ours(random_ids()), theirs.eval()(random_ids()).logits, rtol=1e-4, atol=1e-4)
 
 
-def test_does_a_window_read_texts_of_any_length_in_constant_memory() -> None:
-    model = fresh(Config.modern(**SMALL, window=4, sinks=1))
+def test_model_cache_with_window_has_constant_size() -> None:
+    model = make_model(Config.modern(**SMALL, window=4, sinks=1))
     cache = model.new_cache(batch=1)
     with torch.no_grad():
-        for token in some_ids(1, 50).unbind(dim=1):
+        for token in random_ids(1, 50).unbind(dim=1):
             logits = model(token[:, None], cache)
     assert cache.length() == 50
     assert cache.layers[0].keys.shape[2] == 5
     assert logits.isfinite().all()
 
 
-def test_is_a_text_that_is_too_long_refused() -> None:
-    model = fresh(Config.gpt2(**SMALL))
-    with pytest.raises(ValueError, match="the text is 17 tokens long, and the model reads 16"):
-        model(some_ids(1, 17))
-    with pytest.raises(ValueError, match="made for 2 texts, and ids has 1 rows"):
-        model(some_ids(1, 3), model.new_cache(batch=2))
+def test_model_rejects_long_sequences_and_other_batch_sizes() -> None:
+    model = make_model(Config.gpt2(**SMALL))
+    with pytest.raises(ValueError, match="the sequence is 17 tokens long, but the model reads at most 16"):
+        model(random_ids(1, 17))
+    with pytest.raises(ValueError, match="made for a batch of 2, but ids has 1 rows"):
+        model(random_ids(1, 3), model.new_cache(batch=2))
 
 
-def test_is_the_auxiliary_loss_that_of_the_experts_and_survives_a_copy() -> None:
-    model = fresh(CONFIGS["experts"])
+def test_model_auxiliary_loss_is_that_of_the_experts() -> None:
+    """A copy of the model has not run yet, so its auxiliary loss is 0."""
+    model = make_model(CONFIGS["experts"])
     assert model.auxiliary_loss() == 0
-    model(some_ids())
-    # Even use gives balance loss 1 and z-loss ln(3)²; an untrained router is near both.
+    model(random_ids())
+    # Balanced experts give balance loss 1 and z-loss ln(3)²; an untrained router is near both.
     assert model.auxiliary_loss().item() == pytest.approx(0.01 + 0.001 * math.log(3) ** 2, rel=0.05)
     assert copy.deepcopy(model).auxiliary_loss() == 0
-    assert fresh(CONFIGS["modern"]).auxiliary_loss() == 0
+    assert make_model(CONFIGS["modern"]).auxiliary_loss() == 0
 
 
 @pytest.mark.parametrize("tie_weights", [True, False])
-def test_do_new_tokens_leave_the_old_ones_as_they_were(tie_weights: bool) -> None:
-    model, ids = fresh(Config.modern(**SMALL, tie_weights=tie_weights)).double(), some_ids()
-    larger = extended(model, 34)
+def test_extend_vocabulary_keeps_old_logits(tie_weights: bool) -> None:
+    model, ids = make_model(Config.modern(**SMALL, tie_weights=tie_weights)).double(), random_ids()
+    larger = extend_vocabulary(model, 34)
     torch.testing.assert_close(larger(ids)[..., :31], model(ids))
     torch.testing.assert_close(larger(ids)[..., 31:], model(ids).mean(dim=-1, keepdim=True).expand(-1, -1, 3))
     assert larger(torch.tensor([[33]])).isfinite().all()
     assert (larger.unembed.weight is larger.embedding.tokens.weight) == tie_weights
-    with pytest.raises(ValueError, match="30 would be fewer"):
-        extended(model, 30)
+    assert larger.config.vocab_size == 34
+    with pytest.raises(ValueError, match="cannot shrink to 30"):
+        extend_vocabulary(model, 30)
 
 
 @pytest.mark.parametrize(
-    ("changes", "complaint"),
+    ("changes", "message"),
     [
         ({"n_heads": 5}, "n_heads=5 does not divide d_model=24"),
         ({"n_kv_heads": 4}, "n_kv_heads=4 does not divide n_heads=6"),
         ({"n_layers": 0}, "n_layers=0 must be positive"),
-        ({"norm": "batchnorm"}, "norm='batchnorm' is none of"),
-        ({"n_heads": 8}, "even d_head, and it is 3"),
+        ({"norm": "batchnorm"}, "norm='batchnorm' must be one of"),
+        ({"n_heads": 8}, "even d_head, got 3"),
         ({"sinks": 2}, "without a window"),
         ({"n_experts": 2, "experts_per_token": 3}, "from 1 to n_experts=2"),
         ({"d_latent": 4, "positions": "learned"}, "needs RoPE"),
     ],
 )
-def test_is_a_config_that_cannot_be_built_refused(changes: dict[str, Any], complaint: str) -> None:
-    with pytest.raises(ValueError, match=complaint):
+def test_config_rejects_inconsistent_sizes(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         Config.modern(**SMALL | changes)
 
 
-def test_does_the_model_overfit_a_toy_set() -> None:
-    model, ids = fresh(Config.modern(**SMALL)), some_ids(4, 12)
+def test_model_overfits_a_toy_set() -> None:
+    model, ids = make_model(Config.modern(**SMALL)), random_ids(4, 12)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     for _ in range(150):
         loss = language_model_loss(model, (ids[:, :-1], ids[:, 1:]))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    # The first token leaves no doubt about the rest, but where two texts begin alike.
+    # After the first token each sequence is determined, unless two of them begin alike.
     assert loss.item() < 0.1

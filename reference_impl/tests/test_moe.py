@@ -1,4 +1,4 @@
-"""The reference against transformers' Mixtral and against laws that need no oracle."""
+"""Compares the reference with transformers' Mixtral and checks properties that need no oracle."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ def routings(draw_from: st.DrawFn) -> tuple[Tensor, int]:
 
 @settings(deadline=None)
 @given(routings())
-def test_are_gates_the_renormalised_softmax(routing: tuple[Tensor, int]) -> None:
+def test_route_renormalises_the_softmax(routing: tuple[Tensor, int]) -> None:
     logits, k = routing
     gates = route(logits, k)
     assert (gates != 0).sum(dim=-1).eq(k).all()
-    kept = logits.softmax(dim=-1) * (gates != 0)
-    torch.testing.assert_close(gates, kept / kept.sum(dim=-1, keepdim=True))
+    chosen = logits.softmax(dim=-1) * (gates != 0)
+    torch.testing.assert_close(gates, chosen / chosen.sum(dim=-1, keepdim=True))
 
 
 @pytest.mark.needs("transformers")
-def test_is_the_layer_mixtrals() -> None:
-    """Mixtral's experts are gated linear units; with `gate` and `up` set apart, ours are run by its formula."""
+def test_run_experts_matches_mixtral() -> None:
+    """Mixtral's experts are gated linear units, so `run_experts` gets functions with its formula and weights."""
     import transformers
     from transformers.models.mixtral.modeling_mixtral import MixtralSparseMoeBlock
 
@@ -72,7 +72,7 @@ def test_is_the_layer_mixtrals() -> None:
 
 @pytest.mark.needs("transformers")
 @pytest.mark.parametrize("k", [1, 2, 3])
-def test_is_the_balance_loss_mixtrals_divided_by_k(k: int) -> None:
+def test_balance_loss_is_mixtral_divided_by_k(k: int) -> None:
     from transformers.models.mixtral.modeling_mixtral import load_balancing_loss_func
 
     logits = draw(11, 5, seed=k, dtype=torch.float32)
@@ -80,37 +80,37 @@ def test_is_the_balance_loss_mixtrals_divided_by_k(k: int) -> None:
 
 
 @pytest.mark.parametrize(("n_experts", "k"), [(4, 1), (4, 2), (6, 3)])
-def test_is_the_balance_loss_one_at_even_use_and_larger_when_one_expert_takes_all(n_experts: int, k: int) -> None:
+def test_balance_loss_is_one_at_even_use_and_larger_at_collapse(n_experts: int, k: int) -> None:
     rolled = torch.stack([torch.arange(n_experts).roll(shift) for shift in range(n_experts)]).double()
     torch.testing.assert_close(balance_loss(rolled, k), torch.ones((), dtype=torch.float64))
     collapsed = torch.arange(n_experts).double().expand(8, -1) * 20
     assert balance_loss(collapsed, k) > 0.9 * n_experts / k
 
 
-def test_does_the_balance_loss_push_down_the_busiest_expert() -> None:
+def test_balance_loss_gradient_lowers_the_busiest_expert() -> None:
     logits = (draw(16, 4) + torch.tensor([2.0, 0, 0, 0])).requires_grad_()
     balance_loss(logits, 2).backward()
     assert logits.grad is not None
     assert logits.grad[:, 0].sum() > 0
 
 
-def test_does_the_z_loss_survive_large_logits() -> None:
+def test_router_z_loss_is_finite_for_large_logits() -> None:
     torch.testing.assert_close(router_z_loss(torch.full((3, 4), 1e4)), torch.tensor(1e4 + 1.3862944).square())
     assert router_z_loss(torch.full((3, 4), 1e4, dtype=torch.float16)).isfinite()
 
 
 @settings(deadline=None)
 @given(routings(), st.integers(0, 9))
-def test_does_renaming_the_experts_change_nothing_but_names(routing: tuple[Tensor, int], seed: int) -> None:
+def test_route_is_equivariant_under_expert_permutation(routing: tuple[Tensor, int], seed: int) -> None:
     logits, k = routing
-    names = torch.randperm(logits.shape[-1], generator=torch.Generator().manual_seed(seed))
-    torch.testing.assert_close(route(logits[:, names], k), route(logits, k)[:, names])
-    torch.testing.assert_close(balance_loss(logits[:, names], k), balance_loss(logits, k))
+    permutation = torch.randperm(logits.shape[-1], generator=torch.Generator().manual_seed(seed))
+    torch.testing.assert_close(route(logits[:, permutation], k), route(logits, k)[:, permutation])
+    torch.testing.assert_close(balance_loss(logits[:, permutation], k), balance_loss(logits, k))
 
 
 @settings(deadline=None)
 @given(st.integers(1, 4), st.integers(0, 99))
-def test_are_identical_experts_one_dense_layer(k: int, seed: int) -> None:
+def test_moe_with_identical_experts_is_one_dense_layer(k: int, seed: int) -> None:
     layer = MoE(6, 5, 4, k).double()
     for expert in layer.experts[1:]:
         expert.load_state_dict(layer.experts[0].state_dict())
@@ -122,32 +122,32 @@ def test_are_identical_experts_one_dense_layer(k: int, seed: int) -> None:
 
 @settings(deadline=None)
 @given(routings(), st.integers(0, 9))
-def test_does_capacity_keep_the_first_tokens(routing: tuple[Tensor, int], capacity: int) -> None:
+def test_limit_capacity_keeps_the_first_tokens(routing: tuple[Tensor, int], capacity: int) -> None:
     gates = route(*routing)
-    kept = limit_capacity(gates, capacity)
+    limited = limit_capacity(gates, capacity)
     for expert in range(gates.shape[1]):
         mine = gates[:, expert].nonzero().flatten()
-        assert kept[:, expert].nonzero().flatten().tolist() == mine[:capacity].tolist()
-    assert (kept[kept != 0] == gates[kept != 0]).all()
+        assert limited[:, expert].nonzero().flatten().tolist() == mine[:capacity].tolist()
+    assert (limited[limited != 0] == gates[limited != 0]).all()
 
 
-def test_is_every_expert_run_once_on_its_tokens() -> None:
+def test_run_experts_runs_each_expert_on_its_tokens_only() -> None:
     rows = []
 
-    def counting(x: Tensor) -> Tensor:
+    def record_rows(x: Tensor) -> Tensor:
         rows.append(len(x))
         return x
 
     gates = route(draw(9, 4), 2)
-    torch.testing.assert_close(run_experts(draw(9, 3), gates, [counting] * 4), draw(9, 3))
+    torch.testing.assert_close(run_experts(draw(9, 3), gates, [record_rows] * 4), draw(9, 3))
     assert sum(rows) == 18
 
 
-def test_does_the_hybrid_count_what_it_holds() -> None:
+def test_hybrid_parameters_matches_the_modules() -> None:
     blocks = [MoE(6, 5, 4, 2) if number % 3 == 0 else Expert(6, 5) for number in range(1, 8)]
-    held = sum(parameter.numel() for block in blocks for parameter in block.parameters())
+    total = sum(parameter.numel() for block in blocks for parameter in block.parameters())
     idle = 2 * 2 * (2 * 6 * 5)  # two experts in each of two MoE blocks
-    assert hybrid_parameters(6, 5, 7, 3, 4, 2) == (held, held - idle)
+    assert hybrid_parameters(6, 5, 7, 3, 4, 2) == (total, total - idle)
     result, logits = hybrid_forward(draw(2, 3, 6, dtype=torch.float32), blocks)
     assert result.shape == (2, 3, 6)
-    assert [found.shape for found in logits] == [(6, 4), (6, 4)]
+    assert [part.shape for part in logits] == [(6, 4), (6, 4)]

@@ -1,4 +1,4 @@
-"""The reference reads from its simplest part to the whole: imports go one way, and none leaves it."""
+"""Imports within the reference go one way, and none leaves it."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def imports(module: str) -> Iterator[str]:
             yield node.module
 
 
-def test_there_is_no_circle_of_imports() -> None:
-    """A package's own modules are loaded while the package is: that is no circle."""
+def test_reference_imports_have_no_cycle() -> None:
+    """Imports between a package and its own modules are not counted: they run while the package is loading."""
     graph = {
         module: {name for name in imports(module) if name in MODULES} - {module, module.rpartition(".")[0]}
         for module in MODULES
     }
-    list(TopologicalSorter(graph).static_order())  # CycleError names the circle
+    list(TopologicalSorter(graph).static_order())  # CycleError names the cycle
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
-def test_the_reference_knows_neither_the_engine_nor_the_course(module: str) -> None:
+def test_reference_module_imports_no_other_part(module: str) -> None:
     assert not {name.split(".")[0] for name in imports(module)} & OTHER_PARTS

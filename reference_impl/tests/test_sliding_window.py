@@ -1,4 +1,4 @@
-"""The window against Mistral's mask and against what it says, and the cache that forgets what no query sees."""
+"""Compares the window with Mistral's mask and its definition, and the rolling cache with attention without a cache."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from reference_impl.multi_head import readable_attention
-from reference_impl.sliding_window import RollingCache, visible
+from reference_impl.sliding_window import RollingCache, sliding_window_mask
 
-places = st.integers(0, 12)
+position = st.integers(0, 12)
 
 
 def draw(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-@given(places, places, st.none() | st.integers(1, 5), st.integers(0, 3))
-def test_is_a_key_seen_within_the_window_or_as_a_sink(query: int, key: int, window: int | None, sinks: int) -> None:
-    seen = visible(torch.tensor([query]), torch.tensor([key]), window, sinks).item()
-    assert seen == (key <= query and (window is None or key > query - window or key < sinks))
+@given(position, position, st.none() | st.integers(1, 5), st.integers(0, 3))
+def test_sliding_window_mask_allows_window_and_sinks(query: int, key: int, window: int | None, sinks: int) -> None:
+    allowed = sliding_window_mask(torch.tensor([query]), torch.tensor([key]), window, sinks).item()
+    assert allowed == (key <= query and (window is None or key > query - window or key < sinks))
 
 
 @pytest.mark.needs("transformers")
 @pytest.mark.parametrize("window", [1, 3, 9])
-def test_is_the_mask_mistrals(window: int) -> None:
+def test_sliding_window_mask_matches_mistral(window: int) -> None:
     import transformers
     from transformers.masking_utils import create_sliding_window_causal_mask
 
@@ -35,30 +35,28 @@ def test_is_the_mask_mistrals(window: int) -> None:
         config=config, inputs_embeds=torch.zeros(1, 7, 4), attention_mask=None, past_key_values=None,
         position_ids=torch.arange(7)[None],
     )  # fmt: skip
-    assert torch.equal(visible(torch.arange(7), torch.arange(7), window), theirs[0, 0] == 0)
+    assert torch.equal(sliding_window_mask(torch.arange(7), torch.arange(7), window), theirs[0, 0] == 0)
 
 
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.integers(1, 7), min_size=1, max_size=6), st.integers(1, 5), st.integers(0, 3))
-def test_does_attention_through_the_cache_equal_attention_over_everything(
-    chunks: list[int], window: int, sinks: int
-) -> None:
+def test_rolling_cache_attention_matches_full_attention(chunks: list[int], window: int, sinks: int) -> None:
     seq = sum(chunks)
     q, k, v = (draw(2, 2, seq, 4, seed=seed) for seed in range(3))
-    everything = readable_attention(q, k, v, visible(torch.arange(seq), torch.arange(seq), window, sinks))
+    full = readable_attention(q, k, v, sliding_window_mask(torch.arange(seq), torch.arange(seq), window, sinks))
     cache = RollingCache(window, sinks)
-    found, start = [], 0
+    outputs, start = [], 0
     for new in chunks:
         part = slice(start, start + new)
         keys, values = cache.append(k[:, :, part], v[:, :, part])
-        seen = visible(torch.arange(seq)[part], cache.positions(), window, sinks)
-        found.append(readable_attention(q[:, :, part], keys, values, seen))
+        attn_mask = sliding_window_mask(torch.arange(seq)[part], cache.positions(), window, sinks)
+        outputs.append(readable_attention(q[:, :, part], keys, values, attn_mask))
         start += new
     assert cache.length() == seq
-    torch.testing.assert_close(torch.cat(found, dim=2), everything)
+    torch.testing.assert_close(torch.cat(outputs, dim=2), full)
 
 
-def test_does_the_cache_never_grow() -> None:
+def test_rolling_cache_has_constant_size() -> None:
     cache = RollingCache(window=4, sinks=2)
     sizes = set()
     for step in range(40):
@@ -67,11 +65,11 @@ def test_does_the_cache_never_grow() -> None:
         sizes.add(cache.keys.untyped_storage().nbytes())
         assert keys.shape[2] <= 4 + 2 + 1
     assert len(sizes) == 1
-    # The sinks, what the four slots of the window held, and the new token, which takes the slot of 35.
+    # The sinks, the four positions of the window, and the new token, which then overwrites position 35.
     assert sorted(cache.positions().tolist()) == [0, 1, 35, 36, 37, 38, 39]
 
 
-def test_does_reset_forget() -> None:
+def test_rolling_cache_reset_accepts_another_batch_size() -> None:
     cache = RollingCache(window=2)
     cache.append(draw(3, 1, 5, 4), draw(3, 1, 5, 4))
     cache.reset()

@@ -1,4 +1,4 @@
-"""A model and a tokenizer that are trained in no time."""
+"""A model and a tokenizer that are small enough for every test."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ def tiny_model(vocab_size: int = 259, seed: int = 0, **changes: object) -> Langu
 
 
 def byte_chat() -> ChatTokenizer:
-    """Bytes, and the markers of a chat behind them."""
+    """A tokenizer of bytes, followed by the chat markers."""
     return ChatTokenizer(BPE({bytes([byte]): byte for byte in range(256)}))

@@ -1,4 +1,4 @@
-"""Text to token ids and back: bytes, words, and byte-pair encoding. Every tokenizer has the three things below."""
+"""Tokenizers, from text to token ids and back: bytes, words, and byte-pair encoding."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["BPE", "ByteTokenizer", "Tokenizer", "WordTokenizer"]
 
 
 class Tokenizer(Protocol):
-    """Ids are 0, …, vocab_size − 1."""
+    """The interface of every tokenizer. Ids are 0, …, vocab_size − 1."""
 
     @property
     def vocab_size(self) -> int: ...

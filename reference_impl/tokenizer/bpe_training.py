@@ -1,8 +1,8 @@
-"""How byte-pair encoding learns its tokens: join the most frequent pair, count again, and so on.
+"""Training of byte-pair encoding: merge the most frequent pair, update the counts, and repeat.
 
-Ties go to the pair of lower ids, left one first. A pair that occurs once is not worth a token. Counting anew after
-each join would read the whole text every time; only the chunks that hold the joined pair change, so only those are
-counted again (as in Hugging Face's tokenizers).
+After Sennrich et al. (2016), algorithm 1. Ties go to the pair with the lower ids, left id first. A pair that occurs
+once gets no token. A merge changes only the chunks that contain the pair, so only those are counted again (as in
+Hugging Face's tokenizers).
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ Pair = tuple[int, int]
 
 
 def learn_ranks(chunks: Iterable[str], n_tokens: int) -> dict[bytes, int]:
-    """The chunks of a text -> each token's bytes with its rank: 256 single bytes, then joins in the order found."""
+    """The chunks of a text -> each token's bytes with its rank: 256 single bytes, then merges in the order learned.
+
+    Raises ValueError if `n_tokens` is less than 256.
+    """
     tokens = [bytes([byte]) for byte in range(256)]
     ids = {token: index for index, token in enumerate(tokens)}
     if n_tokens < len(tokens):
@@ -26,39 +29,39 @@ def learn_ranks(chunks: Iterable[str], n_tokens: int) -> dict[bytes, int]:
     words = [list(chunk.encode()) for chunk in counts]
     weights = list(counts.values())
     pairs: Counter[Pair] = Counter()
-    where: defaultdict[Pair, set[int]] = defaultdict(set)
+    containing: defaultdict[Pair, set[int]] = defaultdict(set)
     for number, word in enumerate(words):
         for pair in pairwise(word):
             pairs[pair] += weights[number]
-            where[pair].add(number)
+            containing[pair].add(number)
     while len(tokens) < n_tokens and pairs:
         best = max(pairs, key=lambda pair: (pairs[pair], -pair[0], -pair[1]))
         if pairs[best] < 2:
             break
-        joined = tokens[best[0]] + tokens[best[1]]
-        # Two ways of cutting the same bytes would give two tokens for one text; the first keeps the rank.
-        new = ids.setdefault(joined, len(tokens))
+        merged = tokens[best[0]] + tokens[best[1]]
+        # Different pairs can merge into the same bytes, which must not get two ids; the first keeps the rank.
+        new = ids.setdefault(merged, len(tokens))
         if new == len(tokens):
-            tokens.append(joined)
-        for number in where.pop(best):
-            _forget(words[number], weights[number], pairs)
-            words[number] = _join(words[number], best, new)
+            tokens.append(merged)
+        for number in containing.pop(best):
+            _subtract_pairs(words[number], weights[number], pairs)
+            words[number] = _merge(words[number], best, new)
             for pair in pairwise(words[number]):
                 pairs[pair] += weights[number]
-                where[pair].add(number)
+                containing[pair].add(number)
     return ids
 
 
-def _forget(word: list[int], weight: int, pairs: Counter[Pair]) -> None:
-    """Takes the pairs of one word out of the count."""
+def _subtract_pairs(word: list[int], weight: int, pairs: Counter[Pair]) -> None:
+    """Removes the pairs of one word from the counts."""
     for pair in pairwise(word):
         pairs[pair] -= weight
         if not pairs[pair]:
             del pairs[pair]
 
 
-def _join(word: list[int], pair: Pair, new: int) -> list[int]:
-    """`word` with `new` for each occurrence of `pair`, from the left: aaa with (a, a) is one join and one a."""
+def _merge(word: list[int], pair: Pair, new: int) -> list[int]:
+    """`word` with `new` instead of each occurrence of `pair`, from the left: aaa with (a, a) is one merge and one a."""
     result: list[int] = []
     index = 0
     while index < len(word):

@@ -1,4 +1,4 @@
-"""The smallest tokenizer: the UTF-8 bytes of a text are its ids. No text is unknown, and every text is long."""
+"""The smallest tokenizer: the ids are the UTF-8 bytes of the text. It encodes every text, but sequences are long."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class ByteTokenizer:
 
     def __init__(self, special: Sequence[str] = ()) -> None:
         self.special = {token: 256 + index for index, token in enumerate(special)}
-        self._texts = {index: token.encode() for token, index in self.special.items()}
+        self._special_bytes = {index: token.encode() for token, index in self.special.items()}
 
     @property
     def vocab_size(self) -> int:
@@ -27,5 +27,5 @@ class ByteTokenizer:
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Bytes that are no UTF-8, as when a character is cut in two, become the replacement character U+FFFD."""
-        return b"".join(self._texts.get(index) or bytes([index]) for index in ids).decode(errors="replace")
+        """Invalid UTF-8, such as part of a character, becomes the replacement character U+FFFD."""
+        return b"".join(self._special_bytes.get(index) or bytes([index]) for index in ids).decode(errors="replace")

@@ -1,4 +1,4 @@
-"""Special tokens: texts such as <|endoftext|> that are one id of their own and never cut, merged or learned from."""
+"""Special tokens: strings such as <|endoftext|> with an id of their own, never split, merged or trained on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["split_at"]
 
 
 def split_at(special: Collection[str], text: str) -> Iterator[tuple[str, bool]]:
-    """The parts of `text` in order, each with whether it is a special token; where two begin, the longer one wins."""
+    """The parts of `text` in order, each with whether it is a special token; where two start, the longer one wins."""
     longest_first = sorted(special, key=len, reverse=True)
     if not longest_first:
         yield text, False
@@ -17,4 +17,4 @@ def split_at(special: Collection[str], text: str) -> Iterator[tuple[str, bool]]:
     pattern = "(" + "|".join(map(re.escape, longest_first)) + ")"
     for index, part in enumerate(re.split(pattern, text)):
         if part:
-            yield part, index % 2 == 1  # re.split puts what a group matched at the odd places
+            yield part, index % 2 == 1  # re.split puts the matches of the group at odd indices

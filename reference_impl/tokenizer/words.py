@@ -1,4 +1,4 @@
-"""Words and punctuation marks as tokens: easy to read, and lost at the first word that training did not hold."""
+"""Words and punctuation marks as tokens: easy to read, but every word outside the training text is unknown."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ PIECE = re.compile(r"--|\w+|[^\w\s]")
 class WordTokenizer:
     """Ids number the pieces of the training text in sorted order, then the special tokens.
 
-    White space is dropped, so `decode` gives back the words and not the layout: one space between pieces, none before
-    a mark that closes.
+    White space is dropped, so `decode` restores the words but not the layout: it puts one space between pieces, none
+    before a closing mark. Raises ValueError without the token for unknown words.
     """
 
     def __init__(self, text: str, special: Sequence[str] = (UNKNOWN, END_OF_TEXT)) -> None:
