@@ -49,7 +49,7 @@ def test_cold_start_grader_does_not_read_the_source(released: Course) -> None:
 import sys, pathlib, autograde.grading.grader
 from autograde.course import load_course
 from autograde.notebooks.release import points
-assert points(load_course(pathlib.Path({str(released.root)!r})), {SLUG!r}) == {{'scale': 4.0}}
+assert points(load_course(pathlib.Path({str(released.root)!r})).open({SLUG!r})) == {{'scale': 4.0}}
 print(*sys.modules)"""
     assert "jupytext" not in loaded_by(code)
     source = released.open(SLUG).paths.source

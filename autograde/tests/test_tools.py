@@ -103,7 +103,7 @@ from pathlib import Path
 from autograde.course import load_course
 from tools.bench.margins import measure
 
-print(sorted({margin.program.label for margin in measure(load_course(Path(sys.argv[1])), sys.argv[2])}))
+print(sorted({margin.program.label for margin in measure(load_course(Path(sys.argv[1])).open(sys.argv[2]))}))
 """
 
 

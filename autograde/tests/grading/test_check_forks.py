@@ -9,7 +9,7 @@ from nbformat.v4 import new_notebook
 
 from autograde.course import load_course
 from autograde.grading.pool import GraderPool
-from autograde.notebooks.extract import Submission
+from autograde.notebooks.extract import Fingerprint, Submission
 from autograde.report import Outcome, Report
 from autograde.tests.checked_course import make_checked_course
 from autograde.tests.tiny_course import SLUG
@@ -49,6 +49,7 @@ def adds(x, factor):
     """You add. Scaling multiplies."""
     return x + factor
 '''
+UNREAD = Fingerprint("", ".ipynb", "")
 COUNTED = "import os\nCALLS = []\ndef scale(x, factor):\n    CALLS.append(os.getpid())\n"
 
 
@@ -62,7 +63,7 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GraderPool]:
 
 
 def graded(pool: GraderPool, source: str) -> Report:
-    return next(iter(pool.grade([Submission("ada", SLUG, new_notebook(), [("scale", source)], [], "")])))
+    return next(iter(pool.grade([Submission("ada", SLUG, new_notebook(), [("scale", source)], [], UNREAD)])))
 
 
 def outcomes(report: Report) -> list[str]:

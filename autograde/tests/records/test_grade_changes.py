@@ -15,7 +15,7 @@ import pytest
 from bs4 import BeautifulSoup
 from nbgrader.api import Gradebook
 
-from autograde.course import Course
+from autograde.course import Assignment, Course
 from autograde.grading.digests import Version
 from autograde.notebooks.release import assemble
 from autograde.records.audit_log import GRADED, SHOWN, WITHHELD, Entry, append, entries
@@ -224,7 +224,7 @@ def test_audit_log_killed_writers_tear_only_their_last_line(tmp_path: Path) -> N
         writer.stdout.close()
     lines = (tmp_path / "gradings.jsonl").read_bytes().splitlines()
     assert len(lines) > 20
-    course = Course("tiny", [], root=tmp_path)
+    course = Course("tiny", [Assignment(SLUG, title="Scale")], root=tmp_path)
     append(course, [entry(GRADED, "carol", 1.0)])
     found = [each.student for each in entries(course.open(SLUG))]
     assert set(found) == {"a" * 300, "b" * 300, "carol"}

@@ -169,7 +169,7 @@ def test_grade_class_starts_no_graders_if_no_submission_can_be_read(run: Run) ->
         hand_in(run.course, student, b"no notebook")
     result = run()
     assert result.errors.keys() == set(STUDENTS)
-    assert (run.graded, result.confinement) == ([], "")
+    assert (run.graded, result.confinement) == ([], None)
 
 
 def test_grade_class_records_again_what_the_gradebook_lost(run: Run) -> None:

@@ -115,11 +115,11 @@ def test_junit_distinguishes_failures_from_engine_faults() -> None:
     outcomes = [verdict(outcome, outcome.value, "because") for outcome in Outcome]
     suite = ET.fromstring(junit(report_of(*outcomes)))[0]
     assert {key: suite.get(key) for key in ("tests", "failures", "errors", "skipped")} == {
-        "tests": "6", "failures": "3", "errors": "1", "skipped": "1",
+        "tests": "7", "failures": "4", "errors": "1", "skipped": "1",
     }  # fmt: skip
     kinds = {case.get("name"): [child.tag for child in case] for case in suite}
     assert kinds == {
-        "passed": [], "failed": ["failure"], "crashed": ["failure"], "timed out": ["failure"],
+        "passed": [], "failed": ["failure"], "not written": ["failure"], "crashed": ["failure"], "timed out": ["failure"],
         "waiting": ["skipped"], "broken": ["error"],
     }  # fmt: skip
     assert "because" not in ET.tostring(suite, "unicode").split("<error")[1], (
