@@ -72,7 +72,7 @@ def test_killed_run_is_completed_by_the_next(
 class Recorded:
     """Graders that hand out the reports of an undisturbed run: what is left to do is all that a kill could spoil."""
 
-    confinement = "nothing runs"
+    confinement = None  # nothing runs
 
     def __init__(self, undisturbed: Path) -> None:
         self.paths = load_course(undisturbed).open(SLUG).paths
