@@ -29,7 +29,7 @@ LATE = "2027-02-02 12:00:00 UTC"
 class FullMarks:
     """Graders that give everybody full marks, and note whom they graded."""
 
-    confinement = "nothing runs"
+    confinement = None  # nothing runs
 
     def __init__(self) -> None:
         self.graded: list[str] = []
