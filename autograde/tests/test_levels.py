@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -45,11 +46,17 @@ def course_there(course: Course, lacks: str, *words: str) -> subprocess.Complete
 
 
 @pytest.fixture(scope="module")
-def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
+def released(tmp_path_factory: pytest.TempPathFactory) -> Course:
     made = make_checked_course(tmp_path_factory.mktemp("levels"))
     release([made.open(SLUG)])
     hand_in(made, "ada", assemble(made.open(SLUG), {}))
     return made
+
+
+@pytest.fixture
+def course(released: Course, tmp_path: Path) -> Course:
+    """A copy for each test, so that none sees what another one graded."""
+    return load_course(shutil.copytree(released.root, tmp_path / "course"))
 
 
 @pytest.mark.long
@@ -97,7 +104,7 @@ def test_levels_without_proc_nothing_is_graded(course: Course) -> None:
     examined = course_there(course, "proc", "doctor", "--json")
     assert examined.returncode == 1, examined.stderr
     assert json.loads(examined.stdout)["process tree"].startswith("MISSING: /proc/<pid>/task/<tid>/children")
-    graded = course_there(course, "proc", "grade", SLUG, "--force")
+    graded = course_there(course, "proc", "grade", SLUG)
     assert graded.returncode == 2
     assert "the processes of a submission cannot be found" in graded.stderr
     assert not course.open(SLUG).paths.reports.exists()
@@ -106,8 +113,7 @@ def test_levels_without_proc_nothing_is_graded(course: Course) -> None:
 @pytest.mark.long
 @pytest.mark.machine("tree", "seccomp", "permits")
 def test_levels_c_is_enough_to_grade(course: Course) -> None:
-    (course.root / "course_config.py").write_text(CONFIG)
-    graded = course_there(course, "landlock", "grade", SLUG, "--force")
+    graded = course_there(course, "landlock", "grade", SLUG)
     assert graded.returncode == 0, graded.stderr
     assert graded.stderr.startswith("level C: process border, limits, a file tree of its own")
     assert not decode_report(course.open(SLUG).paths.report("ada").read_bytes()).unconfined
