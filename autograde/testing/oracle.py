@@ -146,11 +146,11 @@ class Oracle:
         self._compare(got, None, args, kwargs)
 
     def compare_gradients(self, target: Target, *args: Any, **kwargs: Any) -> None:
-        """Raise Mismatch unless the gradient in every floating tensor argument is that of the reference.
+        """Raise Mismatch unless the gradient in every floating tensor passed by position is that of the reference.
 
-        Calls `target` and back-propagates a fixed gradient from above. Pass floating tensors by position, or it is a
-        TypeError. For a module, construct the oracle with a function of the same arguments; the gradients of parameters
-        are in `student.gradients`.
+        Calls `target` and back-propagates a fixed gradient from above. Tensors passed by keyword are constants: no
+        gradient is asked of them. Without a floating tensor by position it is a TypeError. For a module, construct the
+        oracle with a function of the same arguments; the gradients of parameters are in `student.gradients`.
 
         Example:
             # In the notebook
@@ -177,8 +177,8 @@ class Oracle:
                 oracle.compare_gradients(student.square, x)
         """
         positions = floating_positions(args)
-        if not positions or any(isinstance(arg, Tensor) and arg.is_floating_point() for arg in kwargs.values()):
-            raise TypeError("compare_gradients compares the gradients of floating tensors: pass each by position")
+        if not positions:
+            raise TypeError("compare_gradients needs a floating tensor, passed by position, to differentiate by")
         value = self.reference(*args, **kwargs)
         cotangents = [exact_cotangent(torch.as_tensor(leaf)) for leaf in tree_flatten(value)[0]]
         got_value, got_gradients = gradients(target, args, kwargs, cotangents)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autograde.client.student import Student
 from autograde.testing import Mismatch, Oracle, diagnosis
 from autograde.testing.decoys import DECOYS, misconception_decoy
 from autograde.testing.trial import Trial, running
@@ -246,3 +247,13 @@ def test_oracle_compare_gradients_refuses_what_it_would_not_compare(
     """A keyword tensor, or no tensor at all, would pass unseen."""
     with pytest.raises(TypeError, match="by position"):
         oracle.compare_gradients(lambda x: x, **kwargs)  # refused before anything is asked
+
+
+def test_oracle_compare_gradients_holds_keyword_tensors_constant(student_of: Callable[..., Student]) -> None:
+    """A check that asks for the gradient of one input only passes the others by keyword."""
+    student = student_of("def half_detached(x, by):\n    return x * by.detach()\n")
+    oracle = Oracle(lambda x, by: x * by)
+    x, by = torch.ones(3), torch.arange(3.0)
+    oracle.compare_gradients(student.half_detached, x, by=by)
+    with pytest.raises(Mismatch, match="gradient of `by` is missing"):
+        oracle.compare_gradients(student.half_detached, x, by)
