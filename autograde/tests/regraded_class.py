@@ -17,7 +17,7 @@ from autograde.notebooks.release import assemble
 from autograde.tests.checked_course import released_copy
 from autograde.tests.commands import course_here
 from autograde.tests.machine import skip_without
-from autograde.tests.tiny_course import SLUG, hand_in
+from autograde.tests.tiny_course import SLUG, submit
 
 WRONG = "def scale(x, factor):\n    return x + factor"
 Snapshot = dict[str, object]
@@ -29,14 +29,14 @@ def resubmitted(checked_once: Path, tmp_path_factory: pytest.TempPathFactory) ->
     skip_without("confinement")
     course = released_copy(checked_once, tmp_path_factory.mktemp("resubmitted"))
     for student in ("ada", "bob", "cy"):
-        hand_in(course, student, assemble(course.open(SLUG), {"why": "Because."}))
+        submit(course, student, assemble(course.open(SLUG), {"why": "Because."}))
     assert course_here(course, "grade", SLUG).returncode == 0
     with Gradebook(course.gradebook_url, course.name) as gradebook:
         mark = gradebook.find_grade("why", SLUG, SLUG, "ada")
         mark.manual_score, mark.needs_manual_grade = 1.5, False
         gradebook.db.commit()
     for student in ("ada", "bob"):
-        hand_in(course, student, assemble(course.open(SLUG), {"scale": WRONG, "why": "Because."}))
+        submit(course, student, assemble(course.open(SLUG), {"scale": WRONG, "why": "Because."}))
     return course.root
 
 

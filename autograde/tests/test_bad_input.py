@@ -17,7 +17,7 @@ from autograde.notebooks.submitted import submission_of
 from autograde.report import write_report
 from autograde.tests.checked_course import make_checked_course, released_copy
 from autograde.tests.commands import course_command, course_here
-from autograde.tests.tiny_course import SLUG, a_report, hand_in
+from autograde.tests.tiny_course import SLUG, a_report, submit
 
 TEST = f"hidden_tests/{SLUG}/test_scale.py"
 SOURCE = f"source/{SLUG}.py"
@@ -52,14 +52,14 @@ def graded(checked_once: Path, tmp_path_factory: pytest.TempPathFactory) -> tupl
     """A class in which nearly everything is wrong, and what `course grade` said of it."""
     course = released_copy(checked_once, tmp_path_factory.mktemp("bad"))
     for student, (data, _) in BAD_FILES.items():
-        hand_in(course, student, data)
+        submit(course, student, data)
     for student, answer in ANSWERS.items():
-        hand_in(course, student, assemble(course.open(SLUG), {"scale": answer}))
+        submit(course, student, assemble(course.open(SLUG), {"scale": answer}))
     doubled = assemble(course.open(SLUG), {"scale": ANSWERS["good"]})
     doubled.cells.append(doubled.cells[2].copy())
-    hand_in(course, "doubled", json.dumps(doubled))
+    submit(course, "doubled", json.dumps(doubled))
     for name in ODD_NAMES:
-        hand_in(course, name)
+        submit(course, name)
     source = course.open(SLUG).paths.source
     source.write_text(source.read_text() + "\n# %%\nbeing_edited = (\n")
     done = course_here(course, "grade", SLUG)
@@ -236,7 +236,7 @@ def test_bad_input_damaged_report_is_named_and_replaced(checked_once: Path, tmp_
 @pytest.mark.parametrize("words", [["export"], ["report", SLUG], ["collect", SLUG, "in.zip"], ["grade", SLUG]])
 def test_bad_input_file_that_is_no_gradebook_is_named(checked_once: Path, tmp_path: Path, words: list[str]) -> None:
     course = released_copy(checked_once, tmp_path)
-    hand_in(course, "ada")
+    submit(course, "ada")
     write_report(a_report("ada"), course.open(SLUG).paths.report("ada"))
     with zipfile.ZipFile(course.root / "in.zip", "w") as archive:
         archive.writestr(f"ada_101_1_{SLUG}.ipynb", b"x")
@@ -250,7 +250,7 @@ def test_bad_input_file_that_is_no_gradebook_is_named(checked_once: Path, tmp_pa
 
 def test_bad_input_old_gradebook_is_named_with_the_command_to_run(checked_once: Path, tmp_path: Path) -> None:
     course = released_copy(checked_once, tmp_path)
-    hand_in(course, "ada")
+    submit(course, "ada")
     with closing(sqlite3.connect(course.root / "gradebook.db")) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = '50a4d84c131a'")
     done = course_here(course, "grade", SLUG)

@@ -14,7 +14,7 @@ from autograde.course import Course
 from autograde.notebooks.release import assemble
 from autograde.tests.checked_course import released_copy
 from autograde.tests.commands import course_command, course_here, nbgrader_command
-from autograde.tests.tiny_course import SLUG, hand_in
+from autograde.tests.tiny_course import SLUG, submit
 
 ANSWERS = {
     "ada": "def scale(x, factor):\n    return x * factor",
@@ -37,12 +37,12 @@ def course(checked_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Cour
         .replace("late=", "limits=Limits(check_cpu_s=1, cell_wall_s=1), late=")
     )
     for student, answer in ANSWERS.items():
-        hand_in(made, student, assemble(made.open(SLUG), {"scale": answer, "why": "Because."}))
-    hand_in(made, "late", assemble(made.open(SLUG), {}), when="2027-02-01 12:00:00 UTC")
+        submit(made, student, assemble(made.open(SLUG), {"scale": answer, "why": "Because."}))
+    submit(made, "late", assemble(made.open(SLUG), {}), when="2027-02-01 12:00:00 UTC")
     crashing = assemble(made.open(SLUG), {"scale": ANSWERS["ada"], "why": "Because."})
     crashing.cells.append(new_code_cell("import ctypes\nctypes.string_at(0)", id="my-own"))
-    hand_in(made, "flo", crashing)
-    hand_in(made, "untouched")
+    submit(made, "flo", crashing)
+    submit(made, "untouched")
     (made.root / "submitted" / "gone" / SLUG).mkdir(parents=True)
     graded = course_command(made, "grade", SLUG)
     assert graded.returncode == 1, graded.stderr
@@ -97,7 +97,7 @@ def test_manual_mark_survives_regrading(course: Course) -> None:
 
 
 def test_manual_mark_of_a_changed_answer_is_requested_again(course: Course) -> None:
-    hand_in(course, "ada", assemble(course.open(SLUG), {"scale": ANSWERS["ada"], "why": "Because I say so."}))
+    submit(course, "ada", assemble(course.open(SLUG), {"scale": ANSWERS["ada"], "why": "Because I say so."}))
     course_here(course, "grade", SLUG, "--student", "ada")
     with Gradebook(course.gradebook_url, course.name) as gradebook:
         grade = gradebook.find_grade("why", SLUG, SLUG, "ada")

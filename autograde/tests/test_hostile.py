@@ -32,7 +32,7 @@ from autograde.report import ConfinementLevel, Report, write_report
 from autograde.tests.checked_course import CONFIG, make_checked_course
 from autograde.tests.machine import skip_without
 from autograde.tests.pages.test_feedback import dangers
-from autograde.tests.tiny_course import SLUG, hand_in
+from autograde.tests.tiny_course import SLUG, submit
 
 HOSTILE = Path(__file__).parent / "hostile"
 SECRET = "SECRET-7d1f"
@@ -246,7 +246,7 @@ def test_hostile_submissions_fail_at_each_confinement_level(
 def test_hostile_submissions_give_inert_pages(course: Course, aftermath: Aftermath) -> None:
     names = [name for name in PROGRAMS if name.startswith(("objects-", "forging-score"))]
     for name in names:
-        hand_in(course, name, notebook(course, PROGRAMS[name]).replace(b"COURSE", bytes(course.root)))
+        submit(course, name, notebook(course, PROGRAMS[name]).replace(b"COURSE", bytes(course.root)))
         write_report(aftermath.reports[name], course.open(SLUG).paths.report(name))
     assert record(course.open(SLUG), names) == {}
     assert write_feedback(course.open(SLUG)) == {}

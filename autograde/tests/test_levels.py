@@ -17,7 +17,7 @@ from autograde.notebooks.release import assemble, release
 from autograde.report import ConfinementLevel, decode_report
 from autograde.reports.class_report import write_class_report
 from autograde.tests.checked_course import CONFIG, make_checked_course
-from autograde.tests.tiny_course import SLUG, hand_in
+from autograde.tests.tiny_course import SLUG, submit
 
 ROOT = Path(__file__).parents[2]
 FILES, TREE, CALLS, PERMITS, NETWORK = (f"without {layer.name}" for layer in LAYERS.values())
@@ -49,7 +49,7 @@ def course_there(course: Course, lacks: str, *words: str) -> subprocess.Complete
 def released(tmp_path_factory: pytest.TempPathFactory) -> Course:
     made = make_checked_course(tmp_path_factory.mktemp("levels"))
     release([made.open(SLUG)])
-    hand_in(made, "ada", assemble(made.open(SLUG), {}))
+    submit(made, "ada", assemble(made.open(SLUG), {}))
     return made
 
 

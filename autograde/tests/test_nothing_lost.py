@@ -29,7 +29,7 @@ from autograde.records.gradebook import record
 from autograde.report import Report, decode_report
 from autograde.tests.commands import course_here
 from autograde.tests.regraded_class import Snapshot, grade, snapshot
-from autograde.tests.tiny_course import SLUG, hand_in
+from autograde.tests.tiny_course import SLUG, submit
 
 KILL_POINTS = int(os.environ.get("KILL_POINTS", "0"))
 WHOLE, READY = KILL_POINTS or 2, KILL_POINTS or 15
@@ -161,7 +161,7 @@ def test_killed_run_keeps_manual_marks(
         raise KeyboardInterrupt
 
     for student, why in {"ada": "Because.", "bob": "Because I say so."}.items():
-        hand_in(course, student, assemble(course.open(SLUG), {"why": why}))
+        submit(course, student, assemble(course.open(SLUG), {"why": why}))
     monkeypatch.chdir(root)
     monkeypatch.setattr(nbgrader_hooks, "load_or_grade", report_there)  # no matter what was submitted since
     for student in ("ada", "bob"):

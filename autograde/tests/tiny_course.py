@@ -87,7 +87,7 @@ def a_report(student: str = "ada", points: float = 4.0, **changes: Any) -> Repor
     return Report(**({"assignment": SLUG, "student": student, "digest": "d", "exercises": [exercise]} | changes))
 
 
-def hand_in(course: Course, student: str, notebook: Any = None, *, name: str = f"{SLUG}.ipynb", when: str = "") -> Path:
+def submit(course: Course, student: str, notebook: Any = None, *, name: str = f"{SLUG}.ipynb", when: str = "") -> Path:
     """Write a submission: a notebook, or any bytes or text; by default the release untouched."""
     folder = course.open(SLUG).paths.submitted(student)
     folder.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from autograde.cli import main
 from autograde.course import Course
 from autograde.isolation.zygote_client import Zygote, ZygoteError
 from autograde.records.gradebook import record
-from autograde.tests.tiny_course import SLUG, FakeGrading, a_report, hand_in
+from autograde.tests.tiny_course import SLUG, FakeGrading, a_report, submit
 
 
 def run(course: Course, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Result:
@@ -49,7 +49,7 @@ def test_cli_help_of_every_command_has_an_example(name: str) -> None:
 def test_cli_reports_a_mistake_in_one_sentence_with_status_2(
     released: Course, monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str
 ) -> None:
-    hand_in(released, "ada") if "nobody" in arguments else None
+    submit(released, "ada") if "nobody" in arguments else None
     result = run(released, monkeypatch, *arguments)
     assert result.exit_code == 2
     assert result.stdout == ""
@@ -96,7 +96,7 @@ def test_cli_reports_a_zygote_that_does_not_start(released: Course, monkeypatch:
         raise ZygoteError("the zygote was not ready within 120 s")
 
     monkeypatch.setattr(Zygote, "wait_until_ready", late)
-    hand_in(released, "ada")
+    submit(released, "ada")
     result = run(released, monkeypatch, "grade", SLUG)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == "error: the zygote was not ready within 120 s; run `course doctor`\n"
@@ -128,7 +128,7 @@ def test_doctor_fails_when_something_is_missing(released: Course, monkeypatch: p
 
 
 def test_export_writes_grades(released: Course, fake_grading: FakeGrading, monkeypatch: pytest.MonkeyPatch) -> None:
-    hand_in(released, "ada")
+    submit(released, "ada")
     fake_grading.reports = {"ada": a_report(points=2.5)}
     assert record(released.open(SLUG), ["ada"]) == {}
     assert run(released, monkeypatch, "export", "--to", "marks.csv").exit_code == 0

@@ -18,7 +18,7 @@ from autograde.grading.pool import GraderError
 from autograde.notebooks.release import assemble, release
 from autograde.tests.checked_course import make_checked_course
 from autograde.tests.commands import course_here
-from autograde.tests.tiny_course import SLUG, hand_in
+from autograde.tests.tiny_course import SLUG, submit
 
 pytestmark = [pytest.mark.long, pytest.mark.needs("distributed")]
 WORKERS = 2
@@ -70,7 +70,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
     for name, body in ANSWERS.items():
         for number in range(EACH):
             cell = f"def scale(x, factor):\n    {body}"
-            hand_in(made, f"{name}{number}", assemble(made.open(SLUG), {"scale": cell, "why": f"Because {number}."}))
+            submit(made, f"{name}{number}", assemble(made.open(SLUG), {"scale": cell, "why": f"Because {number}."}))
     return made
 
 

@@ -48,7 +48,7 @@ def pool(course: Course) -> Iterator[GraderPool]:
         yield graders
 
 
-def handed_in(course: Course, change: Change = lambda notebook: None) -> Submission:
+def make_submission(course: Course, change: Change = lambda notebook: None) -> Submission:
     """Run from top to bottom by ada, whose first experiment printed her name."""
     notebook = nbformat.read(course.open(SLUG).paths.released_notebook, as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -77,7 +77,7 @@ def shown(report: Report, name: str = "experiment") -> str:
 
 
 def test_experiment_cells_run_by_the_student_are_shown_and_not_run(course: Course, pool: GraderPool) -> None:
-    report = graded(pool, handed_in(course))
+    report = graded(pool, make_submission(course))
     assert [(run.cell, run.ran) for run in report.cells][-2:] == [("experiment", False), ("experiment-picture", False)]
     assert shown(report) == AS_HANDED_IN["text"] + "run by ada\n"
     assert report.score == report.max_score > 0
@@ -129,7 +129,7 @@ def too_much(notebook: Any) -> None:
 def test_experiment_cells_run_where_outputs_are_missing_or_stale(
     course: Course, pool: GraderPool, change: Change
 ) -> None:
-    report = graded(pool, handed_in(course, change))
+    report = graded(pool, make_submission(course, change))
     assert all(run.ran for run in report.cells)
     assert shown(report) == "run by the grader\n"
     assert report.score == report.max_score
@@ -153,7 +153,7 @@ def test_experiment_cells_outputs_are_untrusted(course: Course, pool: GraderPool
     def put(notebook: Any) -> None:
         cell_named(notebook, "experiment")["outputs"] = hostile
 
-    report = graded(pool, handed_in(course, put))
+    report = graded(pool, make_submission(course, put))
     cell = nbformat.v4.new_code_cell(id="experiment")
     fill(nbformat.v4.new_notebook(cells=[cell]), report)
     text = nbformat.writes(nbformat.v4.new_notebook(cells=[cell]))
@@ -173,10 +173,10 @@ def test_experiment_cells_always_run_if_the_course_says_so(course: Course) -> No
     )
     try:
         with GraderPool(always.open(SLUG)) as graders:
-            assert shown(graded(graders, handed_in(course))) == "run by the grader\n"
+            assert shown(graded(graders, make_submission(course))) == "run by the grader\n"
     finally:
         (course.root / "course_config.py").write_text(config)
-    submission = handed_in(course)
+    submission = make_submission(course)
     assert (
         version_of(always.open(SLUG), submission.fingerprint).policies
         != version_of(course.open(SLUG), submission.fingerprint).policies

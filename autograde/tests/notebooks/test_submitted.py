@@ -13,7 +13,7 @@ from autograde.notebooks.extract import SubmissionError
 from autograde.notebooks.submitted import MAX_FILES, submission_of
 from autograde.records.gradebook import record
 from autograde.tests.commands import nbgrader_command
-from autograde.tests.tiny_course import SLUG, FakeGrading, hand_in
+from autograde.tests.tiny_course import SLUG, FakeGrading, submit
 
 Damage = Callable[[Course, Path], object]
 
@@ -66,8 +66,8 @@ DAMAGES = [
 def test_submitted_refuses_a_link_and_keeps_nothing_of_it(
     released: Course, fake_grading: FakeGrading, damage: Damage
 ) -> None:
-    hand_in(released, "ann")
-    damage(released, hand_in(released, "bob").parent)
+    submit(released, "ann")
+    damage(released, submit(released, "bob").parent)
     errors = record(released.open(SLUG), ["ann", "bob"])
     assert set(errors) == {"bob"}
     assert "hand in" in errors["bob"]
@@ -76,9 +76,9 @@ def test_submitted_refuses_a_link_and_keeps_nothing_of_it(
 
 
 def test_submitted_link_is_refused_by_stock_autograde(released: Course) -> None:
-    hand_in(released, "ann")
+    submit(released, "ann")
     for damage in (linked_file, linked_assignment, linked_student):
-        damage(released, hand_in(released, f"bob_{damage.__name__}").parent)
+        damage(released, submit(released, f"bob_{damage.__name__}").parent)
     done = nbgrader_command(released, "autograde", SLUG, "--student", "bob_*")
     assert done.returncode != 0
     assert done.stderr.count("SubmissionError: ") == 3, "one each"
@@ -87,7 +87,7 @@ def test_submitted_link_is_refused_by_stock_autograde(released: Course) -> None:
 
 
 def test_submitted_refuses_a_flood_of_files(released: Course) -> None:
-    folder = hand_in(released, "bob").parent
+    folder = submit(released, "bob").parent
     for number in range(MAX_FILES + 1):
         (folder / f"{number}.txt").touch()
     with pytest.raises(SubmissionError, match="files were handed in"):
@@ -97,7 +97,7 @@ def test_submitted_refuses_a_flood_of_files(released: Course) -> None:
 def test_gradebook_writer_needs_no_program_on_the_path(
     released: Course, fake_grading: FakeGrading, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hand_in(released, "ann")
+    submit(released, "ann")
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     from autograde.records import database
 
@@ -106,7 +106,7 @@ def test_gradebook_writer_needs_no_program_on_the_path(
 
 
 def test_submitted_names_a_file_of_another_name(released: Course) -> None:
-    notebook = hand_in(released, "bob")
+    notebook = submit(released, "bob")
     notebook.rename(notebook.with_name("Scale (1).ipynb"))
     with pytest.raises(
         SubmissionError, match=rf"No file {SLUG}\.ipynb was handed in; in its place: 'Scale \(1\)\.ipynb'\."

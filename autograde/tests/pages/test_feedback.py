@@ -15,7 +15,7 @@ from autograde.pages.feedback import exercise_html, exercise_text, find_first_to
 from autograde.pages.inert import inert
 from autograde.records.gradebook import record, write_feedback
 from autograde.report import CellRun, ExerciseReport, Outcome, Problem, ProblemKind, Verdict
-from autograde.tests.tiny_course import SLUG, FakeGrading, a_report, hand_in
+from autograde.tests.tiny_course import SLUG, FakeGrading, a_report, submit
 
 HOSTILE = (
     "<script>alert(1)</script><img src=x onerror=alert(2)><style>*{display:none}</style>"
@@ -79,7 +79,7 @@ def test_feedback_pages_are_inert(released: Course, fake_grading: FakeGrading) -
     notebook.cells[-1]["source"] = HOSTILE + "\n\n[go](javascript:alert(7)) ![x](http://evil/x.png)"
     notebook.cells.append(nbformat.v4.new_markdown_cell(HOSTILE))
     notebook.cells.append(nbformat.v4.new_raw_cell(HOSTILE))
-    hand_in(released, "ann", notebook)
+    submit(released, "ann", notebook)
     outputs = [{"output_type": "display_data", "data": {"text/html": HOSTILE, "image/svg+xml": HOSTILE}}]
     outputs.append({"output_type": "stream", "name": "stdout", "text": HOSTILE})
     report = a_report(points=2.0, cells=[CellRun(cell="scale", outputs=outputs)])
@@ -104,7 +104,7 @@ def test_feedback_pages_are_inert(released: Course, fake_grading: FakeGrading) -
 def test_feedback_names_an_answer_that_is_not_marked_yet(released: Course, fake_grading: FakeGrading) -> None:
     notebook = nbformat.read(released.open(SLUG).paths.released_notebook, 4)
     next(cell for cell in notebook.cells if cell.id == "why")["source"] = "Because it is linear: $f(2x) = 2 f(x)$."
-    hand_in(released, "ann", notebook)
+    submit(released, "ann", notebook)
     fake_grading.reports["ann"] = a_report(problems=[stopped("stopped after 30 s")])
     assert record(released.open(SLUG), ["ann"]) == {}
     page = feedback_of(released, "ann")
@@ -125,7 +125,7 @@ def test_feedback_names_an_answer_that_is_not_marked_yet(released: Course, fake_
 
 
 def test_feedback_outputs_hide_nothing_below_them(released: Course, fake_grading: FakeGrading) -> None:
-    hand_in(released, "ann")
+    submit(released, "ann")
     printed = "".join(f"step {number}\n" for number in range(1000))
     outputs = [{"output_type": "stream", "name": "stdout", "text": text} for text in (printed, "all is well\n")]
     fake_grading.reports["ann"] = a_report(points=2.0, cells=[CellRun(cell="scale", outputs=outputs)])
@@ -174,7 +174,7 @@ def test_feedback_what_to_fix_is_the_first_check_that_cost_points() -> None:
 
 
 def test_feedback_begins_with_what_to_fix(released: Course, fake_grading: FakeGrading) -> None:
-    hand_in(released, "ann")
+    submit(released, "ann")
     fake_grading.reports["ann"] = a_report(points=1.0)
     assert record(released.open(SLUG), ["ann"]) == {}
     page = feedback_of(released, "ann")
@@ -200,7 +200,7 @@ def test_feedback_policy_forbids_scripts() -> None:
 
 
 def test_feedback_shows_problems_as_text_at_the_top(released: Course, fake_grading: FakeGrading) -> None:
-    hand_in(released, "ada")
+    submit(released, "ada")
     fake_grading.reports = {"ada": a_report(problems=[stopped("<b>NameError</b>")])}
     record(released.open(SLUG), ["ada"])
     assert write_feedback(released.open(SLUG)) == {}

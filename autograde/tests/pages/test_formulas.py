@@ -15,7 +15,7 @@ from autograde.course import Course
 from autograde.pages.formulas import MATH_TAGS, mathml
 from autograde.pages.page import prose
 from autograde.records.gradebook import record, write_feedback
-from autograde.tests.tiny_course import SLUG, FakeGrading, hand_in
+from autograde.tests.tiny_course import SLUG, FakeGrading, submit
 
 ROOT = Path(__file__).parents[3]
 
@@ -51,7 +51,7 @@ def test_formula_of_a_student_is_text(released: Course, fake_grading: FakeGradin
     theirs = r"Because $\sqrt{2}$. <math><mi>y</mi></math>"
     next(cell for cell in notebook.cells if cell.id == "why")["source"] = theirs
     notebook.cells.append(nbformat.v4.new_markdown_cell(theirs))
-    hand_in(released, "ann", notebook)
+    submit(released, "ann", notebook)
     assert record(released.open(SLUG), ["ann"]) == {}
     assert write_feedback(released.open(SLUG)) == {}
     page = released.open(SLUG).paths.feedback("ann").read_text()

@@ -23,7 +23,7 @@ from autograde.reports.class_page import class_page
 from autograde.reports.class_status import ClassStatus, Unfinished
 from autograde.reports.term_report import term_page, week
 from autograde.tests.machine import chromium
-from autograde.tests.tiny_course import SLUG, FakeGrading, hand_in
+from autograde.tests.tiny_course import SLUG, FakeGrading, submit
 from autograde.verification import problems as verification_problems
 from autograde.verification.page import verification_page
 from autograde.verification.result import Verification
@@ -178,7 +178,7 @@ def test_page_for_staff_is_sound(browser: Any, page_of: Callable[[str], Path], n
 def test_page_for_a_student_is_sound_and_small(browser: Any, released: Course, fake_grading: FakeGrading) -> None:
     notebook = nbformat.read(released.open(SLUG).paths.released_notebook, 4)
     notebook.cells[-1]["source"] = f"$\\sqrt{{2}}$ <math><mi>x</mi></math> {HOSTILE}"
-    hand_in(released, "ann", notebook)
+    submit(released, "ann", notebook)
     many = [verdict(number, Outcome.FAILED, **WRONG | {"hint": f"hint {number}"}) for number in range(5)]
     others = [
         verdict(number, outcome, reason=HOSTILE) for number, outcome in enumerate((Outcome.WAITING, Outcome.CRASHED), 5)

@@ -14,7 +14,7 @@ from nbgrader.api import Gradebook
 
 from autograde.course import Assignment, Course, CourseError, Late
 from autograde.records.gradebook import record
-from autograde.tests.tiny_course import SLUG, FakeGrading, hand_in
+from autograde.tests.tiny_course import SLUG, FakeGrading, submit
 
 BERLIN = "Europe/Berlin"
 
@@ -98,8 +98,8 @@ def standing(course: Course, student: str) -> tuple[datetime, float, float]:
 
 def test_gradebook_receives_dates_extensions_and_penalties(dated: Course) -> None:
     for student in ("ada", "bob"):
-        hand_in(dated, student, when="2027-02-01 00:59:00 CET" if student == "ada" else "2027-01-31 23:59:00 UTC")
-    hand_in(dated, "cy", when="2027-01-31 22:59:00 UTC")
+        submit(dated, student, when="2027-02-01 00:59:00 CET" if student == "ada" else "2027-01-31 23:59:00 UTC")
+    submit(dated, "cy", when="2027-01-31 22:59:00 UTC")
     assert record(dated.open(SLUG), ["ada", "bob", "cy"]) == {}
     assert standing(dated, "ada") == (datetime(2027, 2, 2, 22, 59), 0, 0)
     assert standing(dated, "bob") == (datetime(2027, 1, 31, 22, 59), 3600, pytest.approx(0.4))
@@ -107,7 +107,7 @@ def test_gradebook_receives_dates_extensions_and_penalties(dated: Course) -> Non
 
 
 def test_gradebook_extension_counts_and_stays(dated: Course) -> None:
-    hand_in(dated, "bob", when="2027-01-31 23:59:00 UTC")
+    submit(dated, "bob", when="2027-01-31 23:59:00 UTC")
     assert record(dated.open(SLUG), ["bob"]) == {}
     with Gradebook(dated.gradebook_url, dated.name) as gradebook:
         gradebook.grant_extension(SLUG, "bob", hours=2)
@@ -116,7 +116,7 @@ def test_gradebook_extension_counts_and_stays(dated: Course) -> None:
 
 
 def test_gradebook_follows_a_moved_deadline(dated: Course, tmp_path: Path) -> None:
-    hand_in(dated, "bob", when="2027-01-31 23:59:00 UTC")
+    submit(dated, "bob", when="2027-01-31 23:59:00 UTC")
     assert record(dated.open(SLUG), ["bob"]) == {}
     moved = replace(dated, assignments=[replace(dated.assignments[0], due="2027-02-01 01:00", extensions={})])
     config = dated.root / "course_config.py"

@@ -26,7 +26,7 @@ from autograde.reports.class_status import ClassStatus
 from autograde.tests.checked_course import released_copy
 from autograde.tests.commands import Done, course_here
 from autograde.tests.records.test_gradebook import broken
-from autograde.tests.tiny_course import SLUG, FakeGrading, a_report, hand_in
+from autograde.tests.tiny_course import SLUG, FakeGrading, a_report, submit
 
 RIGHT = "def scale(x, factor):\n    return x * factor"
 ADDS = "def scale(x, factor):\n    return x + factor"
@@ -49,7 +49,7 @@ def regraded(checked_once: Path, tmp_path_factory: pytest.TempPathFactory) -> tu
     tests.write_text(mended.replace("oracle.compare(student.scale(x, factor), x, factor)", "assert False", 1))
     for student, answer in (("ada", RIGHT), ("bob", ADDS), ("late", RIGHT)):
         when = "2027-02-02 12:00:00 UTC" if student == "late" else ""
-        hand_in(course, student, assemble(course.open(SLUG), {"scale": answer, "why": "Because."}), when=when)
+        submit(course, student, assemble(course.open(SLUG), {"scale": answer, "why": "Because."}), when=when)
     assert course_here(course, "grade", SLUG).returncode == 0
     with Gradebook(course.gradebook_url, course.name) as gradebook:
         for student in ("ada", "late"):
@@ -234,12 +234,12 @@ def test_audit_log_killed_writers_tear_only_their_last_line(tmp_path: Path) -> N
 
 def test_audit_log_includes_stock_commands(released: Course, fake_grading: FakeGrading) -> None:
     """And a withheld report replaces no earlier one."""
-    hand_in(released, "ada")
+    submit(released, "ada")
     fake_grading.reports["ada"] = a_report(points=2.0)
     assert record(released.open(SLUG), ["ada"]) == {}
     path = released.open(SLUG).paths.report("ada")
     before = path.read_bytes()
-    hand_in(released, "ada", released.open(SLUG).paths.released_notebook.read_bytes() + b"\n")
+    submit(released, "ada", released.open(SLUG).paths.released_notebook.read_bytes() + b"\n")
     fake_grading.reports["ada"] = broken("ada")
     assert "our fault" in record(released.open(SLUG), ["ada"])["ada"]
     assert path.read_bytes() == before

@@ -14,7 +14,7 @@ from autograde.notebooks.submitted import submission_of
 from autograde.records.audit_log import stored_report
 from autograde.records.grade_class import ClassResult, grade_class
 from autograde.report import CellRun, Report, broken
-from autograde.tests.tiny_course import SLUG, a_report, hand_in
+from autograde.tests.tiny_course import SLUG, a_report, submit
 
 STUDENTS = [f"s{number}" for number in range(5)]
 
@@ -56,7 +56,7 @@ def graders(released: Course, monkeypatch: pytest.MonkeyPatch) -> FullMarks:
     monkeypatch.chdir(released.root)
     monkeypatch.setattr("autograde.records.grade_class.submission_of", noted)
     for student in STUDENTS:
-        hand_in(released, student)
+        submit(released, student)
     return FullMarks(read)
 
 
@@ -89,7 +89,7 @@ def test_grade_class_grades_a_student_named_twice_once(released: Course, graders
 
 def test_grade_class_skips_unchanged_work(released: Course, graders: FullMarks) -> None:
     grade_class(released.open(SLUG), graders=graders)
-    hand_in(released, "s3", released.open(SLUG).paths.released_notebook.read_bytes() + b"\n")
+    submit(released, "s3", released.open(SLUG).paths.released_notebook.read_bytes() + b"\n")
     again = grade_class(released.open(SLUG), graders=graders)
     assert again.reports.keys() == set(STUDENTS)
     assert len(graders.read_before_each) == len(STUDENTS) + 1

@@ -24,7 +24,7 @@ from autograde.records.gradebook import record, write_feedback
 from autograde.records.gradebook_status import read_gradebook_statuses
 from autograde.report import CellRun, ExerciseReport, Outcome, Verdict
 from autograde.reports.exporters import export_grades
-from autograde.tests.tiny_course import SLUG, FakeGrading, a_report, copied_and_cut, hand_in
+from autograde.tests.tiny_course import SLUG, FakeGrading, a_report, copied_and_cut, submit
 
 
 def scores(course: Course) -> dict[str, Any]:
@@ -45,11 +45,11 @@ def broken(student: str) -> Any:
 def test_gradebook_scores_come_from_reports(released: Course, fake_grading: FakeGrading) -> None:
     """And a bad submission stops no other student."""
     copied, cut = copied_and_cut(released)
-    hand_in(released, "ann", copied)
-    hand_in(released, "bob", cut)
-    hand_in(released, "cyd", b'{"cells": [')
-    hand_in(released, "dan")
-    hand_in(released, "eve", '# %% nbgrader={"grade_id": "scale"}\nscale = 1\n', name=f"{SLUG}.py")
+    submit(released, "ann", copied)
+    submit(released, "bob", cut)
+    submit(released, "cyd", b'{"cells": [')
+    submit(released, "dan")
+    submit(released, "eve", '# %% nbgrader={"grade_id": "scale"}\nscale = 1\n', name=f"{SLUG}.py")
     released.open(SLUG).paths.submitted("fay").mkdir(parents=True)
     fake_grading.reports = {
         "ann": a_report(points=2.5), "bob": a_report(points=0.0), "dan": broken("dan"), "eve": a_report(points=1.5),
@@ -64,7 +64,7 @@ def test_gradebook_scores_come_from_reports(released: Course, fake_grading: Fake
 
 def test_gradebook_regrading_keeps_manual_marks(released: Course, fake_grading: FakeGrading) -> None:
     """And a withheld report changes nothing."""
-    hand_in(released, "ann")
+    submit(released, "ann")
     fake_grading.reports["ann"] = a_report(points=1.0)
     assert record(released.open(SLUG), ["ann"]) == {}
     with Gradebook(released.gradebook_url, released.name) as gradebook:
@@ -84,28 +84,28 @@ def test_gradebook_regrading_keeps_manual_marks(released: Course, fake_grading: 
 
 
 def test_report_that_is_current_is_not_made_again(released: Course, fake_grading: FakeGrading) -> None:
-    hand_in(released, "ann")
+    submit(released, "ann")
     record(released.open(SLUG), ["ann"])
     record(released.open(SLUG), ["ann"])
     assert fake_grading.graded == ["ann"]
 
 
 def test_gradebook_late_work_loses_points_by_the_policy(released: Course, fake_grading: FakeGrading) -> None:
-    hand_in(released, "ann", when="2027-02-01 12:00:00.0 UTC")
+    submit(released, "ann", when="2027-02-01 12:00:00.0 UTC")
     record(released.open(SLUG), ["ann"])
     with Gradebook(released.gradebook_url, released.name) as gradebook:
         assert gradebook.find_submission(SLUG, "ann").late_submission_penalty == pytest.approx(0.4)
 
 
 def test_gradebook_report_without_the_exercise_scores_zero(released: Course, fake_grading: FakeGrading) -> None:
-    hand_in(released, "ann")
+    submit(released, "ann")
     fake_grading.reports["ann"] = a_report(exercises=[])
     assert "no checks of exercise 'scale'" in record(released.open(SLUG), ["ann"])["ann"]
     assert scores(released).get("ann") is None
 
 
 def test_autograded_notebook_shows_report_and_harmless_outputs(released: Course, fake_grading: FakeGrading) -> None:
-    hand_in(released, "ann")
+    submit(released, "ann")
     hostile: list[dict[str, Any]] = [
         {"output_type": "display_data", "data": {"text/html": "<b onclick='x'>hi</b><script>1</script>",
                                                  "application/javascript": "alert(1)", "image/svg+xml": "<svg/>"}},
@@ -129,7 +129,7 @@ def test_gradebook_that_is_locked_changes_nothing(
     released: Course, fake_grading: FakeGrading, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "LOCKED_S", 0.2)
-    hand_in(released, "ann")
+    submit(released, "ann")
     path = released.root / "gradebook.db"
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("BEGIN EXCLUSIVE")
@@ -148,7 +148,7 @@ def test_gradebook_that_is_locked_changes_nothing(
 def test_gradebook_that_does_not_match_is_refused(
     released: Course, fake_grading: FakeGrading, change: str, words: str
 ) -> None:
-    hand_in(released, "ann")
+    submit(released, "ann")
     with closing(sqlite3.connect(released.root / "gradebook.db")) as connection, connection:
         connection.execute(change)
     with pytest.raises(CourseError, match=words):
@@ -168,8 +168,8 @@ def test_gradebook_written_answer_waits_for_a_mark(released: Course, fake_gradin
     """An untouched one scores zero."""
     answered = nbformat.read(released.open(SLUG).paths.released_notebook, 4)
     answered.cells[-1]["source"] = "Because it is linear."
-    hand_in(released, "ann", answered)
-    hand_in(released, "bob")
+    submit(released, "ann", answered)
+    submit(released, "bob")
     assert record(released.open(SLUG), ["ann", "bob"]) == {}
     with Gradebook(released.gradebook_url, released.name) as gradebook:
         assert gradebook.find_grade("why", SLUG, SLUG, "ann").needs_manual_grade
@@ -178,7 +178,7 @@ def test_gradebook_written_answer_waits_for_a_mark(released: Course, fake_gradin
 
 
 def test_gradebook_bad_timestamp_is_named(released: Course, fake_grading: FakeGrading) -> None:
-    hand_in(released, "ann", when="yesterday")
+    submit(released, "ann", when="yesterday")
     assert "timestamp.txt: not a time" in record(released.open(SLUG), ["ann"])["ann"]
 
 
@@ -204,8 +204,8 @@ def test_gradebook_leaves_no_connection_open(
 ) -> None:
     """Counted by descriptors: only Python 3.13 and later warn of a connection that nothing closed."""
     monkeypatch.chdir(released.root)
-    hand_in(released, "ann")
-    hand_in(released, "bob")
+    submit(released, "ann")
+    submit(released, "bob")
     gc.disable()
     try:
         for name, use in use_gradebook(released).items():

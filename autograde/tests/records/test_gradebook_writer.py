@@ -28,7 +28,7 @@ from autograde.course import Course
 from autograde.notebooks.nbgrader_settings import configure
 from autograde.records.gradebook import record
 from autograde.report import CellRun
-from autograde.tests.tiny_course import SLUG, FakeGrading, a_report, copied_and_cut, hand_in
+from autograde.tests.tiny_course import SLUG, FakeGrading, a_report, copied_and_cut, submit
 
 ON_TIME, LATE = "2027-01-31 12:00:00.0 UTC", "2027-02-03 12:00:00.0 UTC"
 ODD = [{"output_type": "stream", "name": "stdout", "text": "<b>\x1b[1mé\r\n\x85"}, {"output_type": "bomb"}]
@@ -81,25 +81,25 @@ def damaged(release: Any, draw: random.Random) -> bytes:
     return json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {"x": 1}, "cells": cells}).encode()
 
 
-def hand_in_everything(course: Course, grading: FakeGrading) -> None:
+def submit_everything(course: Course, grading: FakeGrading) -> None:
     """Untouched, damaged, late, odd and unreadable work, and what may lie beside it."""
     release = nbformat.read(course.open(SLUG).paths.released_notebook, 4)
     copied, cut = copied_and_cut(course)
-    hand_in(course, "untouched", when=ON_TIME)
-    hand_in(course, "copied", copied, when=LATE)
-    hand_in(course, "cut", cut, when="")
-    hand_in(course, "answered", answered(course, "Because <script>alert(1)</script> ![x](http://y)"), when=LATE)
-    hand_in(course, "extended", answered(course, "Linear."), when=LATE)
-    hand_in(course, "cut-short", b'{"cells": [', when=ON_TIME)
-    hand_in(course, "no-time", when=" \n")
-    others = hand_in(course, "others", answered(course, "x" * 5000, notes="é\u2028\u0085\r"), when=ON_TIME).parent
+    submit(course, "untouched", when=ON_TIME)
+    submit(course, "copied", copied, when=LATE)
+    submit(course, "cut", cut, when="")
+    submit(course, "answered", answered(course, "Because <script>alert(1)</script> ![x](http://y)"), when=LATE)
+    submit(course, "extended", answered(course, "Linear."), when=LATE)
+    submit(course, "cut-short", b'{"cells": [', when=ON_TIME)
+    submit(course, "no-time", when=" \n")
+    others = submit(course, "others", answered(course, "x" * 5000, notes="é\u2028\u0085\r"), when=ON_TIME).parent
     (others / "mine" / "deep").mkdir(parents=True)
     (others / f"{SLUG}.ipynb.tmp").mkdir()
     (others / "feedback").mkdir()
     for name in ("mine/deep/a.txt", "numbers.txt", "x.pyc", f"{SLUG}.ipynb.tmp/b", "other.ipynb", "feedback/c"):
         (others / name).write_text(name)
     for seed in range(DAMAGED):
-        hand_in(course, f"damaged-{seed}", damaged(release, random.Random(seed)), when=random.Random(seed).choice(WHEN))
+        submit(course, f"damaged-{seed}", damaged(release, random.Random(seed)), when=random.Random(seed).choice(WHEN))
     for number, path in enumerate(sorted((course.root / "submitted").iterdir())):
         cells = [CellRun(cell="scale", outputs=copy.deepcopy(ODD))] if number % 3 else []
         grading.reports[path.name] = a_report(points=(number % 5) * 1.0, cells=cells)
@@ -117,7 +117,7 @@ def touch_up(course: Course) -> None:
     others = course.open(SLUG).paths.submitted("others")
     shutil.rmtree(others / "mine")
     (others / "mine").write_text("now a file")
-    hand_in(course, "answered", answered(course, ""), when=LATE)
+    submit(course, "answered", answered(course, ""), when=LATE)
     (course.open(SLUG).paths.submitted("copied") / "timestamp.txt").unlink()
 
 
@@ -162,7 +162,7 @@ def test_gradebook_writer_leaves_the_same_as_stock_nbgrader(
     folder = tmp_path_factory.mktemp("ways")
     due = replace(released.assignments[0], extensions={"extended": "2027-02-04 23:59"})
     course = replace(released, assignments=[due])
-    hand_in_everything(course, fake_grading)
+    submit_everything(course, fake_grading)
     both = zip(recorded(course, folder / "stock", stock), recorded(course, folder / "ours", ours), strict=True)
     for theirs, mine in both:
         assert mine.keys() == theirs.keys()
@@ -189,7 +189,7 @@ def overheard() -> Iterator[list[str]]:
 def test_gradebook_writer_sends_few_queries_and_only_changes(released: Course, fake_grading: FakeGrading) -> None:
     students = ["ann", "bob", "cyd", "dee"]
     for student in students:
-        hand_in(released, student, answered(released, "Linear."), when=ON_TIME)
+        submit(released, student, answered(released, "Linear."), when=ON_TIME)
     assert record(released.open(SLUG), students) == {}
     with overheard() as of_one:
         record(released.open(SLUG), students[:1])
@@ -202,7 +202,7 @@ def test_gradebook_writer_sends_few_queries_and_only_changes(released: Course, f
 def test_gradebook_writer_records_nothing_of_an_unwritable_notebook(
     released: Course, fake_grading: FakeGrading, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hand_in(released, "ann")
+    submit(released, "ann")
     fake_grading.reports["ann"] = a_report(points=1.0)
     assert record(released.open(SLUG), ["ann"]) == {}
     before = left(released)

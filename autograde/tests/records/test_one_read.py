@@ -20,7 +20,7 @@ from autograde.notebooks.release import assemble, release
 from autograde.records.grade_class import ClassResult, grade_class
 from autograde.records.gradebook_writer import GradebookWriter
 from autograde.report import Report
-from autograde.tests.tiny_course import SLUG, a_report, hand_in
+from autograde.tests.tiny_course import SLUG, a_report, submit
 
 STUDENTS = ["ann", "bob", "cyd"]
 LATE = "2027-02-02 12:00:00 UTC"
@@ -89,7 +89,7 @@ def run(released: Course, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setattr(submitted, "submission_from_text", spy)
     monkeypatch.chdir(released.root)
     for student in STUDENTS:
-        hand_in(released, student, assemble(released.open(SLUG), {"why": f"Because {student} says so."}), when=LATE)
+        submit(released, student, assemble(released.open(SLUG), {"why": f"Because {student} says so."}), when=LATE)
     return Run(released, parsed)
 
 
@@ -107,7 +107,7 @@ def test_grade_class_parses_nothing_when_nothing_changed(run: Run) -> None:
 
 def test_grade_class_parses_what_was_submitted_again(run: Run) -> None:
     run()
-    hand_in(run.course, "bob", assemble(run.work, {"why": "Because."}))
+    submit(run.course, "bob", assemble(run.work, {"why": "Because."}))
     run()
     assert run.parsed == run.graded == ["bob"]
     assert run.recorded_answer("bob") == "Because."
@@ -152,7 +152,7 @@ def test_grade_class_records_the_notebook_that_it_graded(run: Run, monkeypatch: 
     def resubmitting(self: FullMarks, submissions: Iterable[Submission]) -> Iterator[Report]:
         for report in grade(self, submissions):
             if report.student == "bob":
-                hand_in(run.course, "bob", assemble(run.work, {"why": "On second thoughts."}))
+                submit(run.course, "bob", assemble(run.work, {"why": "On second thoughts."}))
             yield report
 
     with monkeypatch.context() as patch:
@@ -166,7 +166,7 @@ def test_grade_class_records_the_notebook_that_it_graded(run: Run, monkeypatch: 
 
 def test_grade_class_starts_no_graders_if_no_submission_can_be_read(run: Run) -> None:
     for student in STUDENTS:
-        hand_in(run.course, student, b"no notebook")
+        submit(run.course, student, b"no notebook")
     result = run()
     assert result.errors.keys() == set(STUDENTS)
     assert (run.graded, result.confinement) == ([], None)

@@ -22,7 +22,7 @@ from autograde.reports.exporters import grades
 from autograde.tests.checked_course import make_checked_course
 from autograde.tests.commands import course_here
 from autograde.tests.machine import postgres_programs
-from autograde.tests.tiny_course import SLUG, hand_in
+from autograde.tests.tiny_course import SLUG, submit
 
 pytestmark = [pytest.mark.long, pytest.mark.needs("psycopg"), pytest.mark.machine("PostgreSQL")]
 OTHER = "a02_scale"
@@ -84,7 +84,7 @@ def course(server: str, tmp_path_factory: pytest.TempPathFactory) -> Course:
             notebook = assemble(made.open(slug), answers)
             folder = made.open(slug).paths.submitted(student)
             folder.mkdir(parents=True)
-            (folder / f"{slug}.ipynb").write_bytes(hand_in(made, "spare", notebook).read_bytes())
+            (folder / f"{slug}.ipynb").write_bytes(submit(made, "spare", notebook).read_bytes())
     shutil.rmtree(made.root / "submitted" / "spare")
     return made
 

@@ -31,7 +31,7 @@ from autograde.reports.class_report import class_table, write_class_report
 from autograde.reports.class_status import ClassStatus, Unfinished, read_class_status, unfinished
 from autograde.reports.item_statistics import clusters, hardest, items
 from autograde.reports.term_report import is_behind, term_page, term_table, week
-from autograde.tests.tiny_course import SLUG, hand_in
+from autograde.tests.tiny_course import SLUG, submit
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -124,7 +124,7 @@ def test_class_report_begins_with_what_is_to_be_done() -> None:
 
 
 def test_class_report_says_why_a_student_is_not_graded(released: Course) -> None:
-    hand_in(released, "ada")
+    submit(released, "ada")
     released.open(SLUG).paths.submitted("gone").mkdir(parents=True)
     found = unfinished(released.open(SLUG), graded=["bob"])
     assert found.not_graded == {"ada": f"run `course grade {SLUG}`", "gone": f"No file {SLUG}.ipynb was handed in."}

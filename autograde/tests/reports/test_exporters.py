@@ -17,7 +17,7 @@ from autograde.report import ExerciseReport, Outcome, Report, Verdict
 from autograde.reports.ci_formats import gradescope, junit
 from autograde.reports.exporters import NbgraderExport, export_grades
 from autograde.tests.commands import nbgrader_command
-from autograde.tests.tiny_course import SLUG, FakeGrading, a_report, hand_in
+from autograde.tests.tiny_course import SLUG, FakeGrading, a_report, submit
 
 Rows = list[dict[str, str]]
 
@@ -35,8 +35,8 @@ def marked(released: Course, fake_grading: FakeGrading, monkeypatch: pytest.Monk
     late += "COURSE = dataclasses.replace(COURSE, late=Late(per_day=0.1), assignments="
     late += "[dataclasses.replace(COURSE.assignments[0], due='2027-01-31 23:59')])\n"
     config.write_text(config.read_text() + late)
-    hand_in(released, "ada")
-    hand_in(released, "102", when="2027-02-01 12:00:00 UTC")
+    submit(released, "ada")
+    submit(released, "102", when="2027-02-01 12:00:00 UTC")
     fake_grading.reports = {"ada": a_report(points=2.5), "102": a_report("102")}
     assert record(released.open(SLUG), ["ada", "102"]) == {}
     return released
