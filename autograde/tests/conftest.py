@@ -16,11 +16,12 @@ from autograde.course import Limits
 from autograde.isolation.running_submission import RunningSubmission
 from autograde.isolation.zygote_client import Zygote
 from autograde.tests.checked_course import checked_once
+from autograde.tests.fake_grader import fake_grader
 from autograde.tests.machine import skip_without
 from autograde.tests.regraded_class import resubmitted, undisturbed
-from autograde.tests.tiny_course import fake_grading, released, released_once, tiny_course
+from autograde.tests.tiny_course import released, released_once, tiny_course
 
-__all__ = ["checked_once", "fake_grading", "released", "released_once", "resubmitted", "tiny_course", "undisturbed"]
+__all__ = ["checked_once", "fake_grader", "released", "released_once", "resubmitted", "tiny_course", "undisturbed"]
 settings.register_profile("engine", deadline=None)  # machines are shared, so a slow example is not a failure
 settings.load_profile("engine")
 LIMITS = Limits(check_cpu_s=60, check_wall_s=60, cell_wall_s=30, notebook_wall_s=60)

@@ -32,6 +32,7 @@ from autograde.lms_import.archive import ArchiveError
 from autograde.lms_import.collect import Collected, handed_in_through
 from autograde.notebooks.extract import SubmissionError, submission_from_text
 from autograde.testing import Oracle
+from autograde.tests.edits import replace_once
 from autograde.tests.tiny_course import SLUG
 from autograde.wire import HEADER, MAGIC, Channel, WireError, decode, encode
 
@@ -237,7 +238,9 @@ def _notebooks(course: Course) -> Reader:
     text = released.read_bytes()
     wild = json.dumps(json.loads(text) | {"metadata": {"widgets": {}, "kernelspec": {"name": "../x"}}}).encode()
     old = json.dumps({"nbformat": 3, "nbformat_minor": 0, "worksheets": [{"cells": []}], "metadata": {}}).encode()
-    odd = text.replace(b'"nbformat": 4', b'"nbformat": 4e0').replace(b'"metadata": {', b'"metadata": {"n": NaN, ', 2)
+    odd = replace_once(text, b'"nbformat": 4', b'"nbformat": 4e0').replace(
+        b'"metadata": {', b'"metadata": {"n": NaN, ', 2
+    )
     return Reader(
         lambda data: submission_from_text(data, released, "ada", SLUG), (SubmissionError,), [text, wild, old, odd]
     )

@@ -17,7 +17,8 @@ from autograde.notebooks.submitted import submission_of
 from autograde.report import write_report
 from autograde.tests.checked_course import make_checked_course, released_copy
 from autograde.tests.commands import course_command, course_here
-from autograde.tests.tiny_course import SLUG, a_report, submit
+from autograde.tests.report_builders import make_report
+from autograde.tests.tiny_course import SLUG, submit
 
 TEST = f"hidden_tests/{SLUG}/test_scale.py"
 SOURCE = f"source/{SLUG}.py"
@@ -237,7 +238,7 @@ def test_bad_input_damaged_report_is_named_and_replaced(checked_once: Path, tmp_
 def test_bad_input_file_that_is_no_gradebook_is_named(checked_once: Path, tmp_path: Path, words: list[str]) -> None:
     course = released_copy(checked_once, tmp_path)
     submit(course, "ada")
-    write_report(a_report("ada"), course.open(SLUG).paths.report("ada"))
+    write_report(make_report("ada"), course.open(SLUG).paths.report("ada"))
     with zipfile.ZipFile(course.root / "in.zip", "w") as archive:
         archive.writestr(f"ada_101_1_{SLUG}.ipynb", b"x")
     (course.root / "gradebook.db").write_bytes(b"a spreadsheet, perhaps" * 100)

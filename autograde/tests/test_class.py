@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -10,10 +11,11 @@ import pytest
 from nbformat.v4 import new_code_cell
 from nbgrader.api import Gradebook
 
-from autograde.course import Course
+from autograde.course import Course, Limits
 from autograde.notebooks.release import assemble
 from autograde.tests.checked_course import released_copy
 from autograde.tests.commands import course_command, course_here, nbgrader_command
+from autograde.tests.config_file import write_config
 from autograde.tests.tiny_course import SLUG, submit
 
 ANSWERS = {
@@ -27,15 +29,10 @@ SCORES = {"ada": 4.0, "bob": 0.0, "cy": 0.0, "dee": 0.0, "eve": 0.0, "flo": 4.0,
 
 
 @pytest.fixture(scope="module")
-def course(checked_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Course:
+def graded(checked_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Course:
     """The class, graded once."""
     made = released_copy(checked_once, tmp_path_factory.mktemp("class"))
-    config = made.root / "course_config.py"
-    config.write_text(
-        config.read_text()
-        .replace("import Assignment", "import Limits, Assignment")
-        .replace("late=", "limits=Limits(check_cpu_s=1, cell_wall_s=1), late=")
-    )
+    made = write_config(replace(made, limits=Limits(check_cpu_s=1, cell_wall_s=1)))
     for student, answer in ANSWERS.items():
         submit(made, student, assemble(made.open(SLUG), {"scale": answer, "why": "Because."}))
     submit(made, "late", assemble(made.open(SLUG), {}), when="2027-02-01 12:00:00 UTC")
@@ -44,10 +41,25 @@ def course(checked_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Cour
     submit(made, "flo", crashing)
     submit(made, "untouched")
     (made.root / "submitted" / "gone" / SLUG).mkdir(parents=True)
-    graded = course_command(made, "grade", SLUG)
-    assert graded.returncode == 1, graded.stderr
-    assert "gone: not graded: No file" in graded.stderr
+    done = course_command(made, "grade", SLUG)
+    assert done.returncode == 1, done.stderr
+    assert "gone: not graded: No file" in done.stderr
     return made
+
+
+@pytest.fixture
+def course(graded: Course, tmp_path: Path) -> Course:
+    """A copy for each test, so that none sees what another one changed."""
+    return released_copy(graded.root, tmp_path / "course")
+
+
+def mark(course: Course, student: str, score: float) -> None:
+    """Mark the written answer by hand, as formgrader does."""
+    with Gradebook(course.gradebook_url, course.name) as gradebook:
+        grade = gradebook.find_grade("why", SLUG, SLUG, student)
+        assert grade.needs_manual_grade
+        grade.manual_score, grade.needs_manual_grade = score, False
+        gradebook.db.commit()
 
 
 def reports(course: Course) -> dict[str, str]:
@@ -85,11 +97,7 @@ def test_class_only_the_late_submission_is_penalised(course: Course) -> None:
 
 
 def test_manual_mark_survives_regrading(course: Course) -> None:
-    with Gradebook(course.gradebook_url, course.name) as gradebook:
-        grade = gradebook.find_grade("why", SLUG, SLUG, "ada")
-        assert grade.needs_manual_grade
-        grade.manual_score, grade.needs_manual_grade = 1.5, False
-        gradebook.db.commit()
+    mark(course, "ada", 1.5)
     course_here(course, "grade", SLUG, "--force", "--student", "ada")
     with Gradebook(course.gradebook_url, course.name) as gradebook:
         assert gradebook.find_submission(SLUG, "ada").score == 5.5
@@ -97,6 +105,7 @@ def test_manual_mark_survives_regrading(course: Course) -> None:
 
 
 def test_manual_mark_of_a_changed_answer_is_requested_again(course: Course) -> None:
+    mark(course, "ada", 1.5)
     submit(course, "ada", assemble(course.open(SLUG), {"scale": ANSWERS["ada"], "why": "Because I say so."}))
     course_here(course, "grade", SLUG, "--student", "ada")
     with Gradebook(course.gradebook_url, course.name) as gradebook:

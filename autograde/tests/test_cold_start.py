@@ -14,6 +14,7 @@ from autograde.isolation.preimports import FIRST_USES, notebook_modules
 from autograde.isolation.zygote_client import Zygote, site_dirs
 from autograde.notebooks.release import points
 from autograde.tests.conftest import Run
+from autograde.tests.edits import edit
 from autograde.tests.tiny_course import SLUG
 
 CHECK = "console grading.pool grading.digests notebooks.extract pages.feedback reports.ci_formats"
@@ -52,8 +53,7 @@ from autograde.notebooks.release import points
 assert points(load_course(pathlib.Path({str(released.root)!r})).open({SLUG!r})) == {{'scale': 4.0}}
 print(*sys.modules)"""
     assert "jupytext" not in loaded_by(code)
-    source = released.open(SLUG).paths.source
-    source.write_text(source.read_text().replace('"points": 4', '"points": 3'))
+    edit(released.open(SLUG).paths.source, '"points": 4', '"points": 3')
     assert points(released.open(SLUG)) == {"scale": 3.0}, "changed since"
 
 

@@ -15,21 +15,22 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from autograde.course import Course, load_course
+from autograde.course import Confinement, Course, Limits
 from autograde.grading import pool
 from autograde.isolation.zygote_client import Zygote
 from autograde.notebooks.load import submission_for
 from autograde.notebooks.release import assemble, release
 from autograde.records.gradebook import record, write_feedback
 from autograde.report import ConfinementLevel, Report, write_report
-from autograde.tests.checked_course import CONFIG, make_checked_course
+from autograde.tests.checked_course import hidden_tests, make_checked_course
+from autograde.tests.config_file import write_config
 from autograde.tests.machine import skip_without
 from autograde.tests.pages.test_feedback import dangers
 from autograde.tests.tiny_course import SLUG, submit
@@ -37,6 +38,10 @@ from autograde.tests.tiny_course import SLUG, submit
 HOSTILE = Path(__file__).parent / "hostile"
 SECRET = "SECRET-7d1f"
 HONEST = "def scale(x, factor):\n    return x * factor"
+LIMITS = Limits(
+    check_cpu_s=1, check_wall_s=2, cell_wall_s=1, notebook_wall_s=4, memory_bytes=600 << 20, file_bytes=8 << 20,
+    scratch_bytes=32 << 20, output_bytes=1 << 16,
+)  # fmt: skip
 
 
 def programs() -> dict[str, str]:
@@ -93,26 +98,20 @@ class Aftermath:
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
-    made = make_checked_course(tmp_path_factory.mktemp("hostile"))
-    limits = "limits=Limits(check_cpu_s=1, check_wall_s=2, cell_wall_s=1, notebook_wall_s=4, memory_bytes=600 << 20,"
-    limits += " file_bytes=8 << 20, scratch_bytes=32 << 20, output_bytes=1 << 16),"
-    limits += " confinement=Confinement.WEAKER_ACCEPTED, late="
-    config = CONFIG.replace("import Assignment", "import Confinement, Limits, Assignment").replace("late=", limits)
-    (made.root / "course_config.py").write_text(config)
-    test = made.open(SLUG).paths.hidden_tests / "test_scale.py"
-    test.write_text(test.read_text() + f"\n\nSECRET = {SECRET!r}\n")
-    release([made.open(SLUG)])
-    with closing(sqlite3.connect(made.root / "gradebook.db")) as gradebook, gradebook:
+    tests = hidden_tests(more=f"\n\nSECRET = {SECRET!r}\n")
+    course = make_checked_course(tmp_path_factory.mktemp("hostile"), tests=tests)
+    course = write_config(replace(course, limits=LIMITS, confinement=Confinement.WEAKER_ACCEPTED))
+    release([course.open(SLUG)])
+    with closing(sqlite3.connect(course.root / "gradebook.db")) as gradebook, gradebook:
         gradebook.execute("create table secrets (value text)")
         gradebook.execute("insert into secrets values (?)", (SECRET,))
-    folder = made.open(SLUG).paths.submitted("honest")
+    folder = course.open(SLUG).paths.submitted("honest")
     folder.mkdir(parents=True)
     (folder / "answer.py").write_text(f"{HONEST}  # {SECRET}")
     (folder / f"{SLUG}.ipynb").write_text(SECRET)
-    (made.root / "reports").mkdir()
-    (made.root / ".git").mkdir()
-    (made.root / ".git" / "config").write_text(SECRET)
-    course = load_course(made.root)
+    (course.root / "reports").mkdir()
+    (course.root / ".git").mkdir()
+    (course.root / ".git" / "config").write_text(SECRET)
     with pool.GraderPool(
         course.open(SLUG)
     ) as graders:  # what it finds out of the checks is there to be read and changed, too

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from autograde.course import Course, load_course
+from autograde.course import Confinement, Course, load_course
 from autograde.isolation.confinement_probes import LAYERS
 from autograde.notebooks.release import assemble, release
 from autograde.report import ConfinementLevel, decode_report
 from autograde.reports.class_report import write_class_report
-from autograde.tests.checked_course import CONFIG, make_checked_course
+from autograde.tests.checked_course import make_checked_course, released_copy
+from autograde.tests.config_file import write_config
 from autograde.tests.tiny_course import SLUG, submit
 
 ROOT = Path(__file__).parents[2]
@@ -56,7 +57,7 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Course:
 @pytest.fixture
 def course(released: Course, tmp_path: Path) -> Course:
     """A copy for each test, so that none sees what another one graded."""
-    return load_course(shutil.copytree(released.root, tmp_path / "course"))
+    return released_copy(released.root, tmp_path / "course")
 
 
 @pytest.mark.long
@@ -83,9 +84,7 @@ def test_levels_weaker_machine_is_refused_until_accepted(course: Course) -> None
     assert f"confinement=Confinement.WEAKER_ACCEPTED in {course.root / 'course_config.py'}" in refused.stderr
     assert not course.open(SLUG).paths.reports.exists()
 
-    accepting = CONFIG.replace("import Assignment", "import Confinement, Assignment")
-    accepting = accepting.replace("late=", "confinement=Confinement.WEAKER_ACCEPTED, late=")
-    (course.root / "course_config.py").write_text(accepting)
+    write_config(replace(course, confinement=Confinement.WEAKER_ACCEPTED))
     graded = course_there(course, "landlock,namespaces", "grade", SLUG)
     assert graded.returncode == 0, graded.stderr
     assert graded.stderr.startswith("level G, NOT confined: process border, limits, filtered system calls, permits")

@@ -1,7 +1,7 @@
 """A grading run that is killed at any moment, and run again, leaves what an undisturbed run leaves.
 
 Some moments are those of the whole command. Most of its time goes into starting graders, when nothing is written yet; so
-most moments are those of a command whose graders have their reports ready.
+most moments are those of a run whose grader has its reports ready.
 `KILL_POINTS=100 pytest -m long autograde/tests/test_nothing_lost.py` tries a hundred of each.
 """
 
@@ -12,22 +12,22 @@ import random
 import shutil
 import signal
 import time
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 from nbgrader.api import Gradebook
 from sqlalchemy.orm import Session
 
-from autograde.cli import main
 from autograde.course import Work, load_course
-from autograde.grading import pool
 from autograde.notebooks.extract import Submission
 from autograde.notebooks.release import assemble
 from autograde.records import nbgrader_hooks
+from autograde.records.grade_class import grade_class
 from autograde.records.gradebook import record
 from autograde.report import Report, decode_report
+from autograde.reports.changes_page import write_changes
 from autograde.tests.commands import course_here
+from autograde.tests.fake_grader import FakeGrader
 from autograde.tests.regraded_class import Snapshot, grade, snapshot
 from autograde.tests.tiny_course import SLUG, submit
 
@@ -69,38 +69,23 @@ def test_killed_run_is_completed_by_the_next(
     assert snapshot(root) == left
 
 
-class Recorded:
-    """Graders that hand out the reports of an undisturbed run: what is left to do is all that a kill could spoil."""
-
-    confinement = None  # nothing runs
-
-    def __init__(self, undisturbed: Path) -> None:
-        self.paths = load_course(undisturbed).open(SLUG).paths
-
-    def __call__(self, work: Work, jobs: int, device: str) -> Recorded:
-        return self
-
-    def grade(self, submissions: Iterable[Submission]) -> Iterator[Report]:
-        for submission in submissions:
-            yield decode_report(self.paths.report(submission.student).read_bytes())
-
-    def __enter__(self) -> Recorded:
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
+def recorded_grader(undisturbed: Path) -> FakeGrader:
+    """Grades with the reports of an undisturbed run: what is left to do is all that a kill could spoil."""
+    paths = load_course(undisturbed).open(SLUG).paths
+    return FakeGrader(lambda student: decode_report(paths.report(student).read_bytes()))
 
 
-def grade_from_here(root: Path, graders: Recorded) -> int:
-    """`course grade` with these graders in a copy of this process, which has imported everything; its number."""
+def grade_from_here(root: Path, grader: FakeGrader) -> int:
+    """What `course grade` does, with this grader, in a fork of this process, which has imported all; its number."""
     process = os.fork()
     if process == 0:
         status = 1
         try:
             os.chdir(root)
-            pool.GraderPool = graders  # type: ignore[assignment, misc]
-            main(["grade", SLUG], standalone_mode=False)
-        except SystemExit as ended:
-            status = ended.code if isinstance(ended.code, int) else 1
+            work = load_course(root).open(SLUG)
+            result = grade_class(work, graders=grader.open)
+            write_changes(work)
+            status = 1 if result.errors else 0
         finally:
             os._exit(status)
     return process
@@ -113,34 +98,34 @@ def status_of(process: int) -> int:
 @pytest.fixture(scope="module")
 def ready(
     resubmitted: Path, undisturbed: tuple[Path, Snapshot, float], tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Recorded, Snapshot, float]:
-    """Graders with their reports ready, what an undisturbed run with them leaves, and how long it takes."""
-    graders = Recorded(undisturbed[0])
+) -> tuple[FakeGrader, Snapshot, float]:
+    """A grader with its reports ready, what an undisturbed run with it leaves, and how long it takes."""
+    grader = recorded_grader(undisturbed[0])
     root = tmp_path_factory.mktemp("ready") / "course"
     shutil.copytree(resubmitted, root)
     start = time.monotonic()
-    assert status_of(grade_from_here(root, graders)) == 0
+    assert status_of(grade_from_here(root, grader)) == 0
     took = time.monotonic() - start
     left = snapshot(root)
     assert left.keys() == undisturbed[1].keys()
     for student in ("ada", "bob", "cy"):
         assert left[student] == undisturbed[1][student]
-    return graders, left, took
+    return grader, left, took
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("point", range(READY))
 def test_killed_run_is_completed_by_the_next_after_partial_writes(
-    resubmitted: Path, ready: tuple[Recorded, Snapshot, float], tmp_path: Path, point: int
+    resubmitted: Path, ready: tuple[FakeGrader, Snapshot, float], tmp_path: Path, point: int
 ) -> None:
-    graders, left, took = ready
+    grader, left, took = ready
     root = tmp_path / "course"
     shutil.copytree(resubmitted, root)
-    run = grade_from_here(root, graders)
+    run = grade_from_here(root, grader)
     time.sleep(random.Random(point).uniform(0, 1.05) * took)
     os.kill(run, signal.SIGKILL)
     os.waitpid(run, 0)
-    assert status_of(grade_from_here(root, graders)) == 0
+    assert status_of(grade_from_here(root, grader)) == 0
     assert snapshot(root) == left
 
 

@@ -22,7 +22,8 @@ from autograde.report import encode_report
 from autograde.testing import Oracle, check, tensors
 from autograde.testing.checks import Check
 from autograde.tests.checked_course import make_checked_course, released_copy
-from autograde.tests.tiny_course import SLUG, a_report
+from autograde.tests.report_builders import make_report
+from autograde.tests.tiny_course import SLUG
 
 ROOT = Path(__file__).parents[2]
 UNSEEN_CHILD = """
@@ -181,7 +182,7 @@ def make_snapshot(folder: Path) -> Path:
         (kept / name).mkdir(parents=True)
     run = {"statuses": {"grade": 0}, "submissions": {"ada": "0"}, "not_graded": {}, "folder": str(folder), "seconds": 1}
     (kept / "run.json").write_text(json.dumps(run))
-    (kept / "reports" / "ada.json").write_bytes(encode_report(a_report(points=3.0)))
+    (kept / "reports" / "ada.json").write_bytes(encode_report(make_report(points=3.0)))
     (kept / "feedback" / "ada.html").write_bytes(b"<p>3 of 4</p>")
     (kept / "scores.csv").write_text("student,cell,auto_score\nada,scale-checks,3\n")
     return kept

@@ -8,14 +8,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import nbformat
 import pytest
 
-from autograde.course import Assignment, Course, Late, Work
-from autograde.grading.digests import digest_of
-from autograde.notebooks.extract import Submission
-from autograde.report import ExerciseReport, Outcome, Report, Verdict
+from autograde.course import Assignment, Course, Late
+from autograde.tests.config_file import write_config
 
 SLUG = "a01_scale"
 
@@ -24,9 +21,15 @@ def header(**keys: Any) -> str:
     return json.dumps({"grade": False, "locked": True, "schema_version": 3, "solution": False} | keys, sort_keys=True)
 
 
-SOURCE = f'''# %% [markdown] nbgrader={header(grade_id="intro")}
+INTRO = "Write `scale`."
+EXAMPLE = "assert scale(2, 3) == 6"
+
+
+def source_text(*, intro: str = INTRO, example: str = EXAMPLE, experiments: str = "") -> str:
+    """The instructor's source: with this introduction, public check, and cells at the end."""
+    return f'''# %% [markdown] nbgrader={header(grade_id="intro")}
 # # Scale
-# Write `scale`.
+# {intro}
 
 # %% nbgrader={header(grade_id="imports")}
 import math
@@ -40,7 +43,7 @@ def scale(x, factor):
     ### END SOLUTION
 
 # %% nbgrader={header(grade_id="scale-checks", grade=True, points=4)}
-assert scale(2, 3) == 6
+{example}
 
 # %% [markdown]
 # Room for your notes.
@@ -52,8 +55,10 @@ assert scale(2, 3) == 6
 # ### BEGIN MARK SCHEME
 # One point for naming linearity.
 # ### END MARK SCHEME
-'''
+{experiments}'''
 
+
+SOURCE = source_text()
 HIDDEN_TEST = '''"""Hidden checks of scale."""
 
 def test_products(student):
@@ -69,22 +74,8 @@ def make_course(root: Path) -> Course:
     (root / "source" / f"{SLUG}.py").write_text(SOURCE)
     (root / "source" / "data" / "numbers.txt").write_text("1 2 3\n")
     (root / "hidden_tests" / SLUG / "test_scale.py").write_text(HIDDEN_TEST)
-    (root / "course_config.py").write_text(
-        "from autograde.course import Assignment, Course\n"
-        f"COURSE = Course(name='tiny', assignments=[Assignment({SLUG!r}, title='Scale', data=('numbers.txt',))])\n"
-    )
     assignment = Assignment(SLUG, title="Scale", due="2027-01-31 23:59", data=("numbers.txt",))
-    return Course(name="tiny", assignments=[assignment], late=Late(per_day=0.1, at_most=0.5), root=root)
-
-
-def a_report(student: str = "ada", points: float = 4.0, **changes: Any) -> Report:
-    """A report that gives `points` of 4."""
-    outcome = Outcome.PASSED if points == 4 else Outcome.FAILED
-    verdict = Verdict(
-        check="test_products", title="any number is scaled", outcome=outcome, points=points, max_points=4.0
-    )
-    exercise = ExerciseReport(exercise="scale", verdicts=[verdict])
-    return Report(**({"assignment": SLUG, "student": student, "digest": "d", "exercises": [exercise]} | changes))
+    return write_config(Course("tiny", [assignment], late=Late(per_day=0.1, at_most=0.5), root=root))
 
 
 def submit(course: Course, student: str, notebook: Any = None, *, name: str = f"{SLUG}.ipynb", when: str = "") -> Path:
@@ -110,20 +101,6 @@ def copied_and_cut(course: Course) -> tuple[Any, Any]:
     return copied, cut
 
 
-class FakeGrading:
-    """Returns prepared reports by student instead of grading, and records which students were graded."""
-
-    def __init__(self) -> None:
-        self.reports: dict[str, Report] = {}
-        self.graded: list[str] = []
-
-    def grade_one(self, work: Work, submission: Submission) -> Report:
-        self.graded.append(submission.student)
-        report = self.reports.get(submission.student, a_report(submission.student))
-        digest = digest_of(work, submission.fingerprint)
-        return msgspec.structs.replace(report, student=submission.student, digest=digest)
-
-
 @pytest.fixture
 def tiny_course(tmp_path: Path) -> Course:
     """A course that has not released anything."""
@@ -145,11 +122,3 @@ def released(released_once: Path, tiny_course: Course) -> Course:
     """A course that has released its assignment."""
     shutil.copytree(released_once, tiny_course.root, dirs_exist_ok=True)
     return tiny_course
-
-
-@pytest.fixture
-def fake_grading(monkeypatch: pytest.MonkeyPatch) -> FakeGrading:
-    """Replace the worker and the hidden checks with prepared reports."""
-    fake = FakeGrading()
-    monkeypatch.setattr("autograde.grading.pool.grade_one", fake.grade_one)
-    return fake

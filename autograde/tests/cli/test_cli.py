@@ -12,7 +12,9 @@ from autograde.cli import main
 from autograde.course import Course
 from autograde.isolation.zygote_client import Zygote, ZygoteError
 from autograde.records.gradebook import record
-from autograde.tests.tiny_course import SLUG, FakeGrading, a_report, submit
+from autograde.tests.fake_grader import FakeGrader
+from autograde.tests.report_builders import make_report
+from autograde.tests.tiny_course import SLUG, submit
 
 
 def run(course: Course, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Result:
@@ -127,9 +129,9 @@ def test_doctor_fails_when_something_is_missing(released: Course, monkeypatch: p
     assert "a-package-that-is-not-there: MISSING" in result.stdout
 
 
-def test_export_writes_grades(released: Course, fake_grading: FakeGrading, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_export_writes_grades(released: Course, fake_grader: FakeGrader, monkeypatch: pytest.MonkeyPatch) -> None:
     submit(released, "ada")
-    fake_grading.reports = {"ada": a_report(points=2.5)}
+    fake_grader.reports = {"ada": make_report(points=2.5)}
     assert record(released.open(SLUG), ["ada"]) == {}
     assert run(released, monkeypatch, "export", "--to", "marks.csv").exit_code == 0
     header, row = (released.root / "marks.csv").read_text().splitlines()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -14,12 +15,13 @@ from bs4 import BeautifulSoup
 
 from autograde.cli.demo import MARKER, where_to_look
 from autograde.cli.new import new_assignment
-from autograde.course import Course, load_course
+from autograde.course import Assignment, Course, Limits, load_course
 from autograde.demo.course_copy import copy_course
 from autograde.demo.simulated_class import submit_class
 from autograde.notebooks.submitted import students_submitted
-from autograde.tests.checked_course import CONFIG, make_checked_course
+from autograde.tests.checked_course import make_checked_course
 from autograde.tests.commands import ROOT, course_here
+from autograde.tests.config_file import write_config
 from autograde.tests.tiny_course import SLUG, SOURCE, make_course
 
 PROSE = SOURCE.index("# %% nbgrader")
@@ -48,12 +50,10 @@ def dead_links(root: Path) -> list[str]:
 
 def make_complete_course(root: Path) -> str:
     """Two assignments, wrong programs, a written answer, a deadline, nbgrader's configuration and a gradebook's address."""
-    config = CONFIG.replace("import Assignment", "import Limits, Assignment").replace(
-        "late=", "limits=Limits(check_cpu_s=1, cell_wall_s=2), db_url='sqlite:////nowhere/real.db', late="
-    )
-    make_checked_course(root)
-    (root / "course_config.py").write_text(config)
-    new_assignment(load_course(root), "centred", "Centring")
+    course = make_checked_course(root)
+    limits = Limits(check_cpu_s=1, cell_wall_s=2)
+    course = write_config(replace(course, limits=limits, db_url="sqlite:////nowhere/real.db"))
+    new_assignment(course, "centred", "Centring")
     return SLUG
 
 
@@ -64,10 +64,7 @@ def make_bare_course(root: Path) -> str:
     tests = root / "hidden_tests" / "scale"
     tests.mkdir(parents=True)
     (tests / "test_scale.py").write_text(HIDDEN_CHECK)
-    (root / "course_config.py").write_text(
-        "from autograde.course import Assignment, Course, Limits\n"
-        "COURSE = Course('bare', [Assignment('scale', title='Scale')], limits=Limits(cell_wall_s=2))\n"
-    )
+    write_config(Course("bare", [Assignment("scale", title="Scale")], limits=Limits(cell_wall_s=2), root=root))
     return "scale"
 
 
@@ -181,8 +178,7 @@ def test_demo_replaces_nothing_but_a_demo(tmp_path: Path, into: str, said: str) 
 
 
 def test_demo_needs_an_assignment(tmp_path: Path) -> None:
-    (tmp_path / "course_config.py").write_text("from autograde.course import Course\nCOURSE = Course('empty', [])\n")
-    done = course_here(load_course(tmp_path), "demo")
+    done = course_here(write_config(Course("empty", [], root=tmp_path)), "demo")
     assert (done.returncode, done.stderr) == (
         2,
         "error: course_config.py lists no assignment; write one with `course new`\n",

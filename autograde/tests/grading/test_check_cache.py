@@ -12,39 +12,36 @@ from autograde.grading.pool import GraderPool
 from autograde.notebooks.extract import Submission
 from autograde.notebooks.load import released_notebook
 from autograde.report import encode_report
-from autograde.tests.checked_course import released_copy
+from autograde.tests.checked_course import hidden_tests, released_copy, write_hidden_tests
 from autograde.tests.tiny_course import SLUG
 from autograde.verification.programs import Kind, submission_of_program, written_programs
-
-COUNTED = """
-
-from pathlib import Path
-
-def noted(x):
-    with Path(DRAWN).open("a") as file:
-        file.write("x")
-    return x
-
-@check(points=0)
-@given(tensors((2,)).map(noted))
-def test_counted(student, x):
-    \"\"\"its draws are counted\"\"\"
-    oracle.compare(student.scale(x, x), x, x)
-"""
 
 
 @pytest.fixture
 def course(checked_once: Path, tmp_path: Path) -> Course:
     made = released_copy(checked_once, tmp_path)
-    counted = COUNTED.replace("DRAWN", repr(str(tmp_path / "drawn")))
-    change(made, "@oracle.misconception\ndef adds", f"{counted}\n\n@oracle.misconception\ndef adds")
+    write_counted_tests(made, length=2)
     return made
 
 
-def change(course: Course, old: str, new: str) -> None:
-    """Edit the hidden tests."""
-    file = course.open(SLUG).paths.hidden_tests / "test_scale.py"
-    file.write_text(file.read_text().replace(old, new))
+def write_counted_tests(course: Course, length: int) -> None:
+    """The hidden tests with one more check, of vectors of this length, which notes in a file each time that it draws."""
+    counted = f"""
+
+from pathlib import Path
+
+def noted(x):
+    with Path({str(course.root / "drawn")!r}).open("a") as file:
+        file.write("x")
+    return x
+
+@check(points=0)
+@given(tensors(({length},)).map(noted))
+def test_counted(student, x):
+    \"\"\"its draws are counted\"\"\"
+    oracle.compare(student.scale(x, x), x, x)
+"""
+    write_hidden_tests(course, hidden_tests(more=counted))
 
 
 def graded(course: Course, submissions: list[Submission], jobs: int = 1) -> tuple[list[bytes], int]:
@@ -84,7 +81,7 @@ def test_check_cache_is_rebuilt_for_changed_tests(course: Course) -> None:
     graded(course, right)
     before = kept(course)
     before[0].with_suffix(".killed.tmp").write_text("half of a fi")
-    change(course, "tensors((2,)).map(noted)", "tensors((3,)).map(noted)")
+    write_counted_tests(course, length=3)
     assert graded(course, right)[1] > 0
     assert len(kept(course)) == len(before) == 1
     assert kept(course) != before

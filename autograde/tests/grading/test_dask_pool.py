@@ -8,16 +8,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from autograde.course import Course
+from autograde.course import Course, Limits
 from autograde.grading.dask_pool import DaskPool
 from autograde.grading.pool import GraderError
 from autograde.notebooks.release import assemble, release
 from autograde.tests.checked_course import make_checked_course
 from autograde.tests.commands import course_here
+from autograde.tests.config_file import write_config
 from autograde.tests.tiny_course import SLUG, submit
 
 pytestmark = [pytest.mark.long, pytest.mark.needs("distributed")]
@@ -63,9 +65,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, lis
 def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
     """A class in which every kind of answer is there twice, some of them slow."""
     made = make_checked_course(tmp_path_factory.mktemp("cluster"))
-    config = made.root / "course_config.py"
-    text = config.read_text().replace("import Assignment", "import Limits, Assignment")
-    config.write_text(text.replace("late=", "limits=Limits(check_cpu_s=1, cell_wall_s=3), late="))
+    made = write_config(replace(made, limits=Limits(check_cpu_s=1, cell_wall_s=3)))
     release([made.open(SLUG)])
     for name, body in ANSWERS.items():
         for number in range(EACH):

@@ -10,7 +10,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from autograde.course import Course, Experiments, load_course
+from autograde.course import Course, Experiments
 from autograde.grading.digests import version_of
 from autograde.grading.pool import GraderPool
 from autograde.notebooks.extract import Submission, from_notebook
@@ -18,8 +18,9 @@ from autograde.notebooks.load import submission_for
 from autograde.notebooks.release import release
 from autograde.records.nbgrader_hooks import AS_HANDED_IN, fill
 from autograde.report import Report
-from autograde.tests.checked_course import make_checked_course
-from autograde.tests.tiny_course import SLUG, SOURCE, header
+from autograde.tests.checked_course import make_checked_course, released_copy
+from autograde.tests.config_file import write_config
+from autograde.tests.tiny_course import SLUG, header, source_text
 
 EXPERIMENT = f"""
 # %% nbgrader={header(grade_id="experiment")}
@@ -34,10 +35,7 @@ Change = Callable[[Any], None]
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
-    root = tmp_path_factory.mktemp("experiments")
-    make_checked_course(root)
-    (root / "source" / f"{SLUG}.py").write_text(SOURCE + EXPERIMENT)
-    course = load_course(root)
+    course = make_checked_course(tmp_path_factory.mktemp("experiments"), source=source_text(experiments=EXPERIMENT))
     release([course.open(SLUG)])
     return course
 
@@ -163,19 +161,11 @@ def test_experiment_cells_outputs_are_untrusted(course: Course, pool: GraderPool
         assert word not in text
 
 
-def test_experiment_cells_always_run_if_the_course_says_so(course: Course) -> None:
-    always = replace(course, experiments=Experiments.RUN_AGAIN)
-    config = (course.root / "course_config.py").read_text()
-    (course.root / "course_config.py").write_text(
-        config.replace("COURSE = Course(", "from autograde.course import Experiments\nCOURSE = Course(").replace(
-            "    late=", "    experiments=Experiments.RUN_AGAIN,\n    late="
-        )
-    )
-    try:
-        with GraderPool(always.open(SLUG)) as graders:
-            assert shown(graded(graders, make_submission(course))) == "run by the grader\n"
-    finally:
-        (course.root / "course_config.py").write_text(config)
+def test_experiment_cells_always_run_if_the_course_says_so(course: Course, tmp_path: Path) -> None:
+    copy = released_copy(course.root, tmp_path / "course")
+    always = write_config(replace(copy, experiments=Experiments.RUN_AGAIN))
+    with GraderPool(always.open(SLUG)) as graders:
+        assert shown(graded(graders, make_submission(course))) == "run by the grader\n"
     submission = make_submission(course)
     assert (
         version_of(always.open(SLUG), submission.fingerprint).policies

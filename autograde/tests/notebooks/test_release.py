@@ -14,7 +14,8 @@ from autograde.course import Course, CourseError
 from autograde.notebooks.extract import from_notebook
 from autograde.notebooks.release import assemble, draft, points, read_program, release
 from autograde.notebooks.stage import stage, stage_if_stale
-from autograde.tests.tiny_course import SLUG, SOURCE, header, make_course
+from autograde.tests.edits import replace_once
+from autograde.tests.tiny_course import SLUG, SOURCE, header, make_course, source_text
 
 
 def write(course: Course, text: str) -> None:
@@ -91,7 +92,11 @@ def test_stage_never_contains_the_source(tiny_course: Course) -> None:
         ("    ### BEGIN SOLUTION\n", "", r":13: END SOLUTION without BEGIN"),
         ("    ### END SOLUTION\n", "    ### BEGIN SOLUTION\n    ### END SOLUTION\n", "inside the SOLUTION"),
         ('"grade_id": "imports"', '"grade_id": "intro"', r":5: cell 'intro': also the name of the cell on line 1"),
-        ('"schema_version": 3, "solution": true', '"solution": true', "lacks schema_version"),
+        (
+            '"grade_id": "scale", "locked": false, "schema_version": 3',
+            '"grade_id": "scale", "locked": false',
+            "lacks schema_version",
+        ),
         ("import math", "import math as", r":6: cell 'imports': not Python"),
         ('"scale-checks"', '"double-checks"', r"no hidden test; write .*test_double.py"),
         ('"points": 4', '"points": -4', "a number of zero or more, not -4"),
@@ -100,8 +105,7 @@ def test_stage_never_contains_the_source(tiny_course: Course) -> None:
     ],
 )
 def test_source_mistakes_are_named_with_file_line_and_cell(tiny_course: Course, old: str, new: str, words: str) -> None:
-    assert old in SOURCE
-    write(tiny_course, SOURCE.replace(old, new))
+    write(tiny_course, replace_once(SOURCE, old, new))
     with pytest.raises(CourseError, match=words):
         stage(tiny_course.open(SLUG))
 
@@ -131,15 +135,14 @@ def test_leaks_stop_the_release(tiny_course: Course, secret: str) -> None:
 
 
 def test_leaks_include_a_hidden_test_in_the_source(tiny_course: Course) -> None:
-    shown = SOURCE.replace("assert scale(2, 3) == 6", "assert student.scale(1234.5, 6.789) == 1234.5 * 6.789")
-    write(tiny_course, shown)
+    write(tiny_course, source_text(example="assert student.scale(1234.5, 6.789) == 1234.5 * 6.789"))
     with pytest.raises(CourseError, match="not released"):
         draft(tiny_course.open(SLUG))
 
 
 def test_release_that_fails_leaves_the_old_one(released: Course) -> None:
     before = released.open(SLUG).paths.released_notebook.read_bytes()
-    write(released, SOURCE.replace("    ### END SOLUTION\n", ""))
+    write(released, replace_once(SOURCE, "    ### END SOLUTION\n", ""))
     with pytest.raises(CourseError):
         release([released.open(SLUG)])
     assert released.open(SLUG).paths.released_notebook.read_bytes() == before
@@ -169,6 +172,6 @@ def test_assemble_reads_programs_by_cell(tmp_path: Path) -> None:
 
 def test_source_task_needs_points(tiny_course: Course) -> None:
     task = f"\n# %% [markdown] nbgrader={header(grade_id='task', task=True)}\n# Draw it.\n"
-    write(tiny_course, SOURCE + task)
+    write(tiny_course, source_text(experiments=task))
     with pytest.raises(CourseError, match="cell 'task': a graded cell needs points"):
         stage(tiny_course.open(SLUG))

@@ -13,7 +13,8 @@ from autograde.notebooks.extract import SubmissionError
 from autograde.notebooks.submitted import MAX_FILES, submission_of
 from autograde.records.gradebook import record
 from autograde.tests.commands import nbgrader_command
-from autograde.tests.tiny_course import SLUG, FakeGrading, submit
+from autograde.tests.fake_grader import FakeGrader
+from autograde.tests.tiny_course import SLUG, submit
 
 Damage = Callable[[Course, Path], object]
 
@@ -64,7 +65,7 @@ DAMAGES = [
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_submitted_refuses_a_link_and_keeps_nothing_of_it(
-    released: Course, fake_grading: FakeGrading, damage: Damage
+    released: Course, fake_grader: FakeGrader, damage: Damage
 ) -> None:
     submit(released, "ann")
     damage(released, submit(released, "bob").parent)
@@ -95,7 +96,7 @@ def test_submitted_refuses_a_flood_of_files(released: Course) -> None:
 
 
 def test_gradebook_writer_needs_no_program_on_the_path(
-    released: Course, fake_grading: FakeGrading, monkeypatch: pytest.MonkeyPatch
+    released: Course, fake_grader: FakeGrader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     submit(released, "ann")
     monkeypatch.setenv("PATH", "/usr/bin:/bin")

@@ -15,7 +15,9 @@ from autograde.pages.feedback import exercise_html, exercise_text, find_first_to
 from autograde.pages.inert import inert
 from autograde.records.gradebook import record, write_feedback
 from autograde.report import CellRun, ExerciseReport, Outcome, Problem, ProblemKind, Verdict
-from autograde.tests.tiny_course import SLUG, FakeGrading, a_report, submit
+from autograde.tests.fake_grader import FakeGrader
+from autograde.tests.report_builders import make_report
+from autograde.tests.tiny_course import SLUG, submit
 
 HOSTILE = (
     "<script>alert(1)</script><img src=x onerror=alert(2)><style>*{display:none}</style>"
@@ -74,7 +76,7 @@ def test_feedback_escapes_all_text() -> None:
     assert "&lt;script&gt;" in safe_html(page)
 
 
-def test_feedback_pages_are_inert(released: Course, fake_grading: FakeGrading) -> None:
+def test_feedback_pages_are_inert(released: Course, fake_grader: FakeGrader) -> None:
     notebook = nbformat.read(released.open(SLUG).paths.released_notebook, 4)
     notebook.cells[-1]["source"] = HOSTILE + "\n\n[go](javascript:alert(7)) ![x](http://evil/x.png)"
     notebook.cells.append(nbformat.v4.new_markdown_cell(HOSTILE))
@@ -82,8 +84,8 @@ def test_feedback_pages_are_inert(released: Course, fake_grading: FakeGrading) -
     submit(released, "ann", notebook)
     outputs = [{"output_type": "display_data", "data": {"text/html": HOSTILE, "image/svg+xml": HOSTILE}}]
     outputs.append({"output_type": "stream", "name": "stdout", "text": HOSTILE})
-    report = a_report(points=2.0, cells=[CellRun(cell="scale", outputs=outputs)])
-    fake_grading.reports["ann"] = report
+    report = make_report(points=2.0, cells=[CellRun(cell="scale", outputs=outputs)])
+    fake_grader.reports["ann"] = report
     assert record(released.open(SLUG), ["ann"]) == {}
     graded = nbformat.read(released.open(SLUG).paths.autograded("ann") / f"{SLUG}.ipynb", 4)
     # Formgrader renders these as they are.
@@ -101,11 +103,11 @@ def test_feedback_pages_are_inert(released: Course, fake_grading: FakeGrading) -
     assert page.rindex("<section") < page.rindex("</section>") < page.index("</main>")
 
 
-def test_feedback_names_an_answer_that_is_not_marked_yet(released: Course, fake_grading: FakeGrading) -> None:
+def test_feedback_names_an_answer_that_is_not_marked_yet(released: Course, fake_grader: FakeGrader) -> None:
     notebook = nbformat.read(released.open(SLUG).paths.released_notebook, 4)
     next(cell for cell in notebook.cells if cell.id == "why")["source"] = "Because it is linear: $f(2x) = 2 f(x)$."
     submit(released, "ann", notebook)
-    fake_grading.reports["ann"] = a_report(problems=[stopped("stopped after 30 s")])
+    fake_grader.reports["ann"] = make_report(problems=[stopped("stopped after 30 s")])
     assert record(released.open(SLUG), ["ann"]) == {}
     page = feedback_of(released, "ann")
     assert "2 points are <strong>not marked yet</strong>" in page
@@ -124,11 +126,11 @@ def test_feedback_names_an_answer_that_is_not_marked_yet(released: Course, fake_
     assert dangers(page) == []
 
 
-def test_feedback_outputs_hide_nothing_below_them(released: Course, fake_grading: FakeGrading) -> None:
+def test_feedback_outputs_hide_nothing_below_them(released: Course, fake_grader: FakeGrader) -> None:
     submit(released, "ann")
     printed = "".join(f"step {number}\n" for number in range(1000))
     outputs = [{"output_type": "stream", "name": "stdout", "text": text} for text in (printed, "all is well\n")]
-    fake_grading.reports["ann"] = a_report(points=2.0, cells=[CellRun(cell="scale", outputs=outputs)])
+    fake_grader.reports["ann"] = make_report(points=2.0, cells=[CellRun(cell="scale", outputs=outputs)])
     assert record(released.open(SLUG), ["ann"]) == {}
     page = feedback_of(released, "ann")
     shown, folded = page.split("<details><summary>and 960 more lines</summary>")
@@ -173,9 +175,9 @@ def test_feedback_what_to_fix_is_the_first_check_that_cost_points() -> None:
     assert "loop" in (mend(verdict(Outcome.TIMED_OUT)) or {})["told"]
 
 
-def test_feedback_begins_with_what_to_fix(released: Course, fake_grading: FakeGrading) -> None:
+def test_feedback_begins_with_what_to_fix(released: Course, fake_grader: FakeGrader) -> None:
     submit(released, "ann")
-    fake_grading.reports["ann"] = a_report(points=1.0)
+    fake_grader.reports["ann"] = make_report(points=1.0)
     assert record(released.open(SLUG), ["ann"]) == {}
     page = feedback_of(released, "ann")
     assert ">scale</a>: ✗ any number is scaled</li>" in page
@@ -199,9 +201,9 @@ def test_feedback_policy_forbids_scripts() -> None:
     assert "&lt;t&gt;" in page
 
 
-def test_feedback_shows_problems_as_text_at_the_top(released: Course, fake_grading: FakeGrading) -> None:
+def test_feedback_shows_problems_as_text_at_the_top(released: Course, fake_grader: FakeGrader) -> None:
     submit(released, "ada")
-    fake_grading.reports = {"ada": a_report(problems=[stopped("<b>NameError</b>")])}
+    fake_grader.reports = {"ada": make_report(problems=[stopped("<b>NameError</b>")])}
     record(released.open(SLUG), ["ada"])
     assert write_feedback(released.open(SLUG)) == {}
     page = released.open(SLUG).paths.feedback("ada").read_text()

@@ -15,7 +15,8 @@ from autograde.course import Course
 from autograde.pages.formulas import MATH_TAGS, mathml
 from autograde.pages.page import prose
 from autograde.records.gradebook import record, write_feedback
-from autograde.tests.tiny_course import SLUG, FakeGrading, submit
+from autograde.tests.fake_grader import FakeGrader
+from autograde.tests.tiny_course import SLUG, submit
 
 ROOT = Path(__file__).parents[3]
 
@@ -46,7 +47,7 @@ def test_formula_of_every_assignment_is_rendered(source: Path) -> None:
     assert not any('class="tex"' in page for page in drawn)
 
 
-def test_formula_of_a_student_is_text(released: Course, fake_grading: FakeGrading) -> None:
+def test_formula_of_a_student_is_text(released: Course, fake_grader: FakeGrader) -> None:
     notebook = nbformat.read(released.open(SLUG).paths.released_notebook, 4)
     theirs = r"Because $\sqrt{2}$. <math><mi>y</mi></math>"
     next(cell for cell in notebook.cells if cell.id == "why")["source"] = theirs

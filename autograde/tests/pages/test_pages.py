@@ -22,8 +22,9 @@ from autograde.reports.changes_page import changes_page
 from autograde.reports.class_page import class_page
 from autograde.reports.class_status import ClassStatus, Unfinished
 from autograde.reports.term_report import term_page, week
+from autograde.tests.fake_grader import FakeGrader
 from autograde.tests.machine import chromium
-from autograde.tests.tiny_course import SLUG, FakeGrading, submit
+from autograde.tests.tiny_course import SLUG, submit
 from autograde.verification import problems as verification_problems
 from autograde.verification.page import verification_page
 from autograde.verification.result import Verification
@@ -175,7 +176,7 @@ def test_page_for_staff_is_sound(browser: Any, page_of: Callable[[str], Path], n
     expect_sound(browser, page_of(name))
 
 
-def test_page_for_a_student_is_sound_and_small(browser: Any, released: Course, fake_grading: FakeGrading) -> None:
+def test_page_for_a_student_is_sound_and_small(browser: Any, released: Course, fake_grader: FakeGrader) -> None:
     notebook = nbformat.read(released.open(SLUG).paths.released_notebook, 4)
     notebook.cells[-1]["source"] = f"$\\sqrt{{2}}$ <math><mi>x</mi></math> {HOSTILE}"
     submit(released, "ann", notebook)
@@ -185,7 +186,7 @@ def test_page_for_a_student_is_sound_and_small(browser: Any, released: Course, f
     ]
     points = [msgspec.structs.replace(one, max_points=4 / 7) for one in (*many, *others)]
     printed = [{"output_type": "stream", "name": "stdout", "text": HOSTILE * 200_000}]  # some 20 MB
-    fake_grading.reports["ann"] = Report(
+    fake_grader.reports["ann"] = Report(
         assignment=SLUG, student="ann", digest="d", cells=[CellRun(cell="scale", outputs=printed)],
         exercises=[ExerciseReport(exercise="scale", verdicts=points)],
     )  # fmt: skip

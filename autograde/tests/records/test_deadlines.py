@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,9 @@ from nbgrader.api import Gradebook
 
 from autograde.course import Assignment, Course, CourseError, Late
 from autograde.records.gradebook import record
-from autograde.tests.tiny_course import SLUG, FakeGrading, submit
+from autograde.tests.config_file import write_config
+from autograde.tests.fake_grader import FakeGrader
+from autograde.tests.tiny_course import SLUG, submit
 
 BERLIN = "Europe/Berlin"
 
@@ -75,18 +76,11 @@ def test_late_penalty_grows_and_never_exceeds_its_share(
 
 
 @pytest.fixture
-def dated(released: Course, fake_grading: FakeGrading) -> Course:
+def dated(released: Course, fake_grader: FakeGrader) -> Course:
     """Due in Berlin's winter time, with an extension for ada; in effect for nbgrader's steps too."""
-    config = released.root / "course_config.py"
-    config.write_text(
-        "from autograde.course import Assignment, Course, Late\n"
-        f"COURSE = Course('tiny', [Assignment({SLUG!r}, title='Scale', data=('numbers.txt',),"
-        " due='2027-01-31 23:59', extensions={'ada': '2027-02-02 23:59'})],"
-        f" timezone={BERLIN!r}, late=Late(per_day=0.1, at_most=0.5, grace_minutes=0))\n"
-    )
-    from autograde.course import load_course
-
-    return load_course(released.root)
+    extended = replace(released.assignments[0], extensions={"ada": "2027-02-02 23:59"})
+    late = replace(released.late, grace_minutes=0)
+    return write_config(replace(released, assignments=[extended], timezone=BERLIN, late=late))
 
 
 def standing(course: Course, student: str) -> tuple[datetime, float, float]:
@@ -115,11 +109,10 @@ def test_gradebook_extension_counts_and_stays(dated: Course) -> None:
     assert standing(dated, "bob") == (datetime(2027, 2, 1, 0, 59), 0, 0)
 
 
-def test_gradebook_follows_a_moved_deadline(dated: Course, tmp_path: Path) -> None:
+def test_gradebook_follows_a_moved_deadline(dated: Course) -> None:
     submit(dated, "bob", when="2027-01-31 23:59:00 UTC")
     assert record(dated.open(SLUG), ["bob"]) == {}
-    moved = replace(dated, assignments=[replace(dated.assignments[0], due="2027-02-01 01:00", extensions={})])
-    config = dated.root / "course_config.py"
-    config.write_text(config.read_text().replace("2027-01-31 23:59", "2027-02-01 01:00"))
+    later = replace(dated.assignments[0], due="2027-02-01 01:00", extensions={})
+    moved = write_config(replace(dated, assignments=[later]))
     assert record(moved.open(SLUG), ["bob"]) == {}
     assert standing(moved, "bob") == (datetime(2027, 2, 1, 0, 0), 0, 0)

@@ -23,10 +23,11 @@ from autograde.records.grade_changes import Change, changes, exercises_text
 from autograde.records.gradebook import record
 from autograde.reports.changes_page import changes_page, write_changes
 from autograde.reports.class_status import ClassStatus
-from autograde.tests.checked_course import released_copy
+from autograde.tests.checked_course import COMPARISON, hidden_tests, released_copy, write_hidden_tests
 from autograde.tests.commands import Done, course_here
-from autograde.tests.records.test_gradebook import broken
-from autograde.tests.tiny_course import SLUG, FakeGrading, a_report, submit
+from autograde.tests.fake_grader import FakeGrader
+from autograde.tests.report_builders import make_report, make_withheld_report
+from autograde.tests.tiny_course import SLUG, submit
 
 RIGHT = "def scale(x, factor):\n    return x * factor"
 ADDS = "def scale(x, factor):\n    return x + factor"
@@ -44,9 +45,7 @@ def graded_state(course: Course, student: str) -> tuple[float, float | None, tim
 def regraded(checked_once: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Course, Done]:
     """A class graded by a check that is too strict, marked, shown; then the check was fixed and all graded again."""
     course = released_copy(checked_once, tmp_path_factory.mktemp("regraded"))
-    tests = course.open(SLUG).paths.hidden_tests / "test_scale.py"
-    mended = tests.read_text()
-    tests.write_text(mended.replace("oracle.compare(student.scale(x, factor), x, factor)", "assert False", 1))
+    write_hidden_tests(course, hidden_tests(bodies=("assert False", COMPARISON)))
     for student, answer in (("ada", RIGHT), ("bob", ADDS), ("late", RIGHT)):
         when = "2027-02-02 12:00:00 UTC" if student == "late" else ""
         submit(course, student, assemble(course.open(SLUG), {"scale": answer, "why": "Because."}), when=when)
@@ -59,7 +58,7 @@ def regraded(checked_once: Path, tmp_path_factory: pytest.TempPathFactory) -> tu
         gradebook.db.commit()
     assert course_here(course, "feedback", SLUG).returncode == 0
     before = {path: path.read_bytes() for path in course.root.glob("feedback/**/*.html")}
-    tests.write_text(mended)
+    write_hidden_tests(course, hidden_tests())
     again = course_here(course, "grade", SLUG)
     assert again.returncode == 0, again.stderr
     assert {path: path.read_bytes() for path in course.root.glob("feedback/**/*.html")} == before
@@ -117,11 +116,9 @@ def test_audit_log_records_who_graded_what_with_which_version(
     assert all(entry.who and entry.when.endswith("+00:00") for entry in log)
 
 
-def test_grade_changes_end_with_feedback(
-    regraded: tuple[Course, Done],
-) -> None:
+def test_grade_changes_end_with_feedback(regraded: tuple[Course, Done], tmp_path: Path) -> None:
     """Unchanged work is not run again, and writing feedback ends the review."""
-    course, _ = regraded
+    course = released_copy(regraded[0].root, tmp_path / "course")
     size = course.log.stat().st_size
     shown = course_here(course, "grade", SLUG)
     assert (shown.returncode, "2 changed" in shown.stdout) == (0, True), "until students have seen it"
@@ -232,15 +229,15 @@ def test_audit_log_killed_writers_tear_only_their_last_line(tmp_path: Path) -> N
     assert len(lines) - len(writers) <= len(found) - 1 <= len(lines)
 
 
-def test_audit_log_includes_stock_commands(released: Course, fake_grading: FakeGrading) -> None:
+def test_audit_log_includes_stock_commands(released: Course, fake_grader: FakeGrader) -> None:
     """And a withheld report replaces no earlier one."""
     submit(released, "ada")
-    fake_grading.reports["ada"] = a_report(points=2.0)
+    fake_grader.reports["ada"] = make_report(points=2.0)
     assert record(released.open(SLUG), ["ada"]) == {}
     path = released.open(SLUG).paths.report("ada")
     before = path.read_bytes()
     submit(released, "ada", released.open(SLUG).paths.released_notebook.read_bytes() + b"\n")
-    fake_grading.reports["ada"] = broken("ada")
+    fake_grader.reports["ada"] = make_withheld_report("ada")
     assert "our fault" in record(released.open(SLUG), ["ada"])["ada"]
     assert path.read_bytes() == before
     assert [(entry.event, entry.before, entry.after) for entry in entries(released.open(SLUG))] == [

@@ -22,9 +22,11 @@ from autograde.notebooks.submitted import students_submitted
 from autograde.records import database
 from autograde.records.gradebook import record, write_feedback
 from autograde.records.gradebook_status import read_gradebook_statuses
-from autograde.report import CellRun, ExerciseReport, Outcome, Verdict
+from autograde.report import CellRun
 from autograde.reports.exporters import export_grades
-from autograde.tests.tiny_course import SLUG, FakeGrading, a_report, copied_and_cut, submit
+from autograde.tests.fake_grader import FakeGrader
+from autograde.tests.report_builders import make_report, make_withheld_report
+from autograde.tests.tiny_course import SLUG, copied_and_cut, submit
 
 
 def scores(course: Course) -> dict[str, Any]:
@@ -37,12 +39,7 @@ def scores(course: Course) -> dict[str, Any]:
         return found
 
 
-def broken(student: str) -> Any:
-    verdict = Verdict(check="t", title="t", outcome=Outcome.BROKEN, points=0, max_points=4, reason="oops")
-    return a_report(student, exercises=[ExerciseReport(exercise="scale", verdicts=[verdict])])
-
-
-def test_gradebook_scores_come_from_reports(released: Course, fake_grading: FakeGrading) -> None:
+def test_gradebook_scores_come_from_reports(released: Course, fake_grader: FakeGrader) -> None:
     """And a bad submission stops no other student."""
     copied, cut = copied_and_cut(released)
     submit(released, "ann", copied)
@@ -51,8 +48,8 @@ def test_gradebook_scores_come_from_reports(released: Course, fake_grading: Fake
     submit(released, "dan")
     submit(released, "eve", '# %% nbgrader={"grade_id": "scale"}\nscale = 1\n', name=f"{SLUG}.py")
     released.open(SLUG).paths.submitted("fay").mkdir(parents=True)
-    fake_grading.reports = {
-        "ann": a_report(points=2.5), "bob": a_report(points=0.0), "dan": broken("dan"), "eve": a_report(points=1.5),
+    fake_grader.reports = {
+        "ann": make_report(points=2.5), "bob": make_report(points=0.0), "dan": make_withheld_report("dan"), "eve": make_report(points=1.5),
     }  # fmt: skip
     students = students_submitted(released.open(SLUG))
     assert students == ["ann", "bob", "cyd", "dan", "eve", "fay"]
@@ -62,20 +59,20 @@ def test_gradebook_scores_come_from_reports(released: Course, fake_grading: Fake
     assert scores(released) == {"ann": 2.5, "bob": 0.0, "eve": 1.5}
 
 
-def test_gradebook_regrading_keeps_manual_marks(released: Course, fake_grading: FakeGrading) -> None:
+def test_gradebook_regrading_keeps_manual_marks(released: Course, fake_grader: FakeGrader) -> None:
     """And a withheld report changes nothing."""
     submit(released, "ann")
-    fake_grading.reports["ann"] = a_report(points=1.0)
+    fake_grader.reports["ann"] = make_report(points=1.0)
     assert record(released.open(SLUG), ["ann"]) == {}
     with Gradebook(released.gradebook_url, released.name) as gradebook:
         grade = gradebook.find_grade("why", SLUG, SLUG, "ann")
         grade.manual_score = 1.25
         gradebook.db.commit()
     released.open(SLUG).paths.report("ann").unlink()
-    fake_grading.reports["ann"] = a_report(points=3.0)
+    fake_grader.reports["ann"] = make_report(points=3.0)
     assert record(released.open(SLUG), ["ann"]) == {}
     released.open(SLUG).paths.report("ann").unlink()
-    fake_grading.reports["ann"] = broken("ann")
+    fake_grader.reports["ann"] = make_withheld_report("ann")
     assert "ann" in record(released.open(SLUG), ["ann"])
     assert scores(released) == {"ann": 3.0}
     with Gradebook(released.gradebook_url, released.name) as gradebook:
@@ -83,28 +80,28 @@ def test_gradebook_regrading_keeps_manual_marks(released: Course, fake_grading: 
         assert gradebook.find_submission(SLUG, "ann").score == 4.25
 
 
-def test_report_that_is_current_is_not_made_again(released: Course, fake_grading: FakeGrading) -> None:
+def test_report_that_is_current_is_not_made_again(released: Course, fake_grader: FakeGrader) -> None:
     submit(released, "ann")
     record(released.open(SLUG), ["ann"])
     record(released.open(SLUG), ["ann"])
-    assert fake_grading.graded == ["ann"]
+    assert fake_grader.graded == ["ann"]
 
 
-def test_gradebook_late_work_loses_points_by_the_policy(released: Course, fake_grading: FakeGrading) -> None:
+def test_gradebook_late_work_loses_points_by_the_policy(released: Course, fake_grader: FakeGrader) -> None:
     submit(released, "ann", when="2027-02-01 12:00:00.0 UTC")
     record(released.open(SLUG), ["ann"])
     with Gradebook(released.gradebook_url, released.name) as gradebook:
         assert gradebook.find_submission(SLUG, "ann").late_submission_penalty == pytest.approx(0.4)
 
 
-def test_gradebook_report_without_the_exercise_scores_zero(released: Course, fake_grading: FakeGrading) -> None:
+def test_gradebook_report_without_the_exercise_scores_zero(released: Course, fake_grader: FakeGrader) -> None:
     submit(released, "ann")
-    fake_grading.reports["ann"] = a_report(exercises=[])
+    fake_grader.reports["ann"] = make_report(exercises=[])
     assert "no checks of exercise 'scale'" in record(released.open(SLUG), ["ann"])["ann"]
     assert scores(released).get("ann") is None
 
 
-def test_autograded_notebook_shows_report_and_harmless_outputs(released: Course, fake_grading: FakeGrading) -> None:
+def test_autograded_notebook_shows_report_and_harmless_outputs(released: Course, fake_grader: FakeGrader) -> None:
     submit(released, "ann")
     hostile: list[dict[str, Any]] = [
         {"output_type": "display_data", "data": {"text/html": "<b onclick='x'>hi</b><script>1</script>",
@@ -112,7 +109,7 @@ def test_autograded_notebook_shows_report_and_harmless_outputs(released: Course,
         {"output_type": "stream", "name": "stderr", "text": "\x1b[31mred\x1b[0m"},
         {"output_type": "bomb"}, {"output_type": "display_data", "data": {"application/javascript": "x"}},
     ]  # fmt: skip
-    fake_grading.reports["ann"] = a_report(points=2.0, cells=[CellRun(cell="scale", outputs=hostile)])
+    fake_grader.reports["ann"] = make_report(points=2.0, cells=[CellRun(cell="scale", outputs=hostile)])
     assert record(released.open(SLUG), ["ann"]) == {}
     notebook = nbformat.read(released.open(SLUG).paths.autograded("ann") / f"{SLUG}.ipynb", 4)
     nbformat.validate(notebook)
@@ -126,7 +123,7 @@ def test_autograded_notebook_shows_report_and_harmless_outputs(released: Course,
 
 
 def test_gradebook_that_is_locked_changes_nothing(
-    released: Course, fake_grading: FakeGrading, monkeypatch: pytest.MonkeyPatch
+    released: Course, fake_grader: FakeGrader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "LOCKED_S", 0.2)
     submit(released, "ann")
@@ -146,7 +143,7 @@ def test_gradebook_that_is_locked_changes_nothing(
     ],
 )
 def test_gradebook_that_does_not_match_is_refused(
-    released: Course, fake_grading: FakeGrading, change: str, words: str
+    released: Course, fake_grader: FakeGrader, change: str, words: str
 ) -> None:
     submit(released, "ann")
     with closing(sqlite3.connect(released.root / "gradebook.db")) as connection, connection:
@@ -164,7 +161,7 @@ def test_gradebook_that_is_missing_is_named(tiny_course: Course, tmp_path: Path)
         record(tiny_course.open(SLUG), ["ann"])
 
 
-def test_gradebook_written_answer_waits_for_a_mark(released: Course, fake_grading: FakeGrading) -> None:
+def test_gradebook_written_answer_waits_for_a_mark(released: Course, fake_grader: FakeGrader) -> None:
     """An untouched one scores zero."""
     answered = nbformat.read(released.open(SLUG).paths.released_notebook, 4)
     answered.cells[-1]["source"] = "Because it is linear."
@@ -177,7 +174,7 @@ def test_gradebook_written_answer_waits_for_a_mark(released: Course, fake_gradin
         assert gradebook.find_comment("why", SLUG, SLUG, "bob").comment == "No response."
 
 
-def test_gradebook_bad_timestamp_is_named(released: Course, fake_grading: FakeGrading) -> None:
+def test_gradebook_bad_timestamp_is_named(released: Course, fake_grader: FakeGrader) -> None:
     submit(released, "ann", when="yesterday")
     assert "timestamp.txt: not a time" in record(released.open(SLUG), ["ann"])["ann"]
 
@@ -200,7 +197,7 @@ def use_gradebook(course: Course) -> dict[str, Callable[[], object]]:
 
 
 def test_gradebook_leaves_no_connection_open(
-    released: Course, fake_grading: FakeGrading, monkeypatch: pytest.MonkeyPatch
+    released: Course, fake_grader: FakeGrader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Counted by descriptors: only Python 3.13 and later warn of a connection that nothing closed."""
     monkeypatch.chdir(released.root)

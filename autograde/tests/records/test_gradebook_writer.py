@@ -28,7 +28,9 @@ from autograde.course import Course
 from autograde.notebooks.nbgrader_settings import configure
 from autograde.records.gradebook import record
 from autograde.report import CellRun
-from autograde.tests.tiny_course import SLUG, FakeGrading, a_report, copied_and_cut, submit
+from autograde.tests.fake_grader import FakeGrader
+from autograde.tests.report_builders import make_report
+from autograde.tests.tiny_course import SLUG, copied_and_cut, submit
 
 ON_TIME, LATE = "2027-01-31 12:00:00.0 UTC", "2027-02-03 12:00:00.0 UTC"
 ODD = [{"output_type": "stream", "name": "stdout", "text": "<b>\x1b[1mé\r\n\x85"}, {"output_type": "bomb"}]
@@ -81,7 +83,7 @@ def damaged(release: Any, draw: random.Random) -> bytes:
     return json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {"x": 1}, "cells": cells}).encode()
 
 
-def submit_everything(course: Course, grading: FakeGrading) -> None:
+def submit_everything(course: Course, grading: FakeGrader) -> None:
     """Untouched, damaged, late, odd and unreadable work, and what may lie beside it."""
     release = nbformat.read(course.open(SLUG).paths.released_notebook, 4)
     copied, cut = copied_and_cut(course)
@@ -102,7 +104,7 @@ def submit_everything(course: Course, grading: FakeGrading) -> None:
         submit(course, f"damaged-{seed}", damaged(release, random.Random(seed)), when=random.Random(seed).choice(WHEN))
     for number, path in enumerate(sorted((course.root / "submitted").iterdir())):
         cells = [CellRun(cell="scale", outputs=copy.deepcopy(ODD))] if number % 3 else []
-        grading.reports[path.name] = a_report(points=(number % 5) * 1.0, cells=cells)
+        grading.reports[path.name] = make_report(points=(number % 5) * 1.0, cells=cells)
 
 
 def touch_up(course: Course) -> None:
@@ -157,12 +159,12 @@ def recorded(released: Course, root: Path, way: Callable[[Course], None]) -> Ite
 
 @pytest.mark.filterwarnings("ignore:Object of type")  # SQLAlchemy 2.1's remark on how nbgrader makes a submission
 def test_gradebook_writer_leaves_the_same_as_stock_nbgrader(
-    released: Course, fake_grading: FakeGrading, tmp_path_factory: pytest.TempPathFactory
+    released: Course, fake_grader: FakeGrader, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("ways")
     due = replace(released.assignments[0], extensions={"extended": "2027-02-04 23:59"})
     course = replace(released, assignments=[due])
-    submit_everything(course, fake_grading)
+    submit_everything(course, fake_grader)
     both = zip(recorded(course, folder / "stock", stock), recorded(course, folder / "ours", ours), strict=True)
     for theirs, mine in both:
         assert mine.keys() == theirs.keys()
@@ -186,7 +188,7 @@ def overheard() -> Iterator[list[str]]:
         event.remove(Engine, name, listener)
 
 
-def test_gradebook_writer_sends_few_queries_and_only_changes(released: Course, fake_grading: FakeGrading) -> None:
+def test_gradebook_writer_sends_few_queries_and_only_changes(released: Course, fake_grader: FakeGrader) -> None:
     students = ["ann", "bob", "cyd", "dee"]
     for student in students:
         submit(released, student, answered(released, "Linear."), when=ON_TIME)
@@ -200,14 +202,14 @@ def test_gradebook_writer_sends_few_queries_and_only_changes(released: Course, f
 
 
 def test_gradebook_writer_records_nothing_of_an_unwritable_notebook(
-    released: Course, fake_grading: FakeGrading, monkeypatch: pytest.MonkeyPatch
+    released: Course, fake_grader: FakeGrader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     submit(released, "ann")
-    fake_grading.reports["ann"] = a_report(points=1.0)
+    fake_grader.reports["ann"] = make_report(points=1.0)
     assert record(released.open(SLUG), ["ann"]) == {}
     before = left(released)
     released.open(SLUG).paths.report("ann").unlink()
-    fake_grading.reports["ann"] = a_report(points=3.0)
+    fake_grader.reports["ann"] = make_report(points=3.0)
 
     write = Path.write_bytes
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,40 +13,18 @@ from nbgrader.api import Gradebook
 from sqlalchemy.exc import OperationalError
 
 from autograde.course import Course, Work
-from autograde.grading.digests import digest_of
 from autograde.notebooks import submitted
 from autograde.notebooks.extract import Submission
 from autograde.notebooks.release import assemble, release
 from autograde.records.grade_class import ClassResult, grade_class
 from autograde.records.gradebook_writer import GradebookWriter
 from autograde.report import Report
-from autograde.tests.tiny_course import SLUG, a_report, submit
+from autograde.tests.fake_grader import FakeGrader
+from autograde.tests.report_builders import make_report
+from autograde.tests.tiny_course import SLUG, source_text, submit
 
 STUDENTS = ["ann", "bob", "cyd"]
 LATE = "2027-02-02 12:00:00 UTC"
-
-
-class FullMarks:
-    """Graders that give everybody full marks, and note whom they graded."""
-
-    confinement = None  # nothing runs
-
-    def __init__(self) -> None:
-        self.graded: list[str] = []
-
-    def __call__(self, work: Work, jobs: int, device: str) -> FullMarks:
-        self.work = work
-        return self
-
-    def grade(self, submissions: Iterable[Submission]) -> Iterator[Report]:
-        for submission in submissions:
-            self.graded.append(submission.student)
-            yield a_report(submission.student, digest=digest_of(self.work, submission.fingerprint))
-
-    def __enter__(self) -> FullMarks:
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
 
 
 class Run:
@@ -56,11 +34,11 @@ class Run:
         self.course, self.parsed = course, parsed
         self.graded: list[str] = []
 
-    def __call__(self, course: Course | None = None) -> ClassResult:
-        graders = FullMarks()
+    def __call__(self, course: Course | None = None, report_of: Callable[[str], Report] = make_report) -> ClassResult:
+        grader = FakeGrader(report_of)
         self.parsed.clear()
-        result = grade_class((course or self.course).open(SLUG), graders=graders)
-        self.graded = graders.graded
+        result = grade_class((course or self.course).open(SLUG), graders=grader.open)
+        self.graded = grader.graded
         return result
 
     def __repr__(self) -> str:
@@ -123,8 +101,7 @@ def test_grade_class_tells_a_script_from_a_notebook_of_the_same_bytes(run: Run) 
 
 def test_grade_class_grades_again_after_a_changed_release(run: Run) -> None:
     run()
-    source = run.work.paths.source
-    source.write_text(source.read_text().replace("# Write `scale`.", "# Write `scale`, please."))
+    run.work.paths.source.write_text(source_text(intro="Write `scale`, please."))
     release([run.work])
     assert run().errors == {}
     assert run.parsed == run.graded == STUDENTS
@@ -145,19 +122,15 @@ def test_grade_class_grades_again_after_changed_checks(run: Run) -> None:
     assert run.parsed == run.graded == STUDENTS
 
 
-def test_grade_class_records_the_notebook_that_it_graded(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_grade_class_records_the_notebook_that_it_graded(run: Run) -> None:
     """A file that is replaced after it was read is graded and recorded by the next run."""
-    grade = FullMarks.grade
 
-    def resubmitting(self: FullMarks, submissions: Iterable[Submission]) -> Iterator[Report]:
-        for report in grade(self, submissions):
-            if report.student == "bob":
-                submit(run.course, "bob", assemble(run.work, {"why": "On second thoughts."}))
-            yield report
+    def submit_meanwhile(student: str) -> Report:
+        if student == "bob":
+            submit(run.course, "bob", assemble(run.work, {"why": "On second thoughts."}))
+        return make_report(student)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(FullMarks, "grade", resubmitting)
-        assert run().errors == {}
+    assert run(report_of=submit_meanwhile).errors == {}
     assert run.recorded_answer("bob") == "Because bob says so."
     run()
     assert run.parsed == run.graded == ["bob"]

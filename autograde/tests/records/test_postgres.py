@@ -10,28 +10,34 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import pytest
 from nbgrader.api import Gradebook
 
-from autograde.course import Course, CourseError, load_course
+from autograde.course import Assignment, Course, CourseError
 from autograde.notebooks.release import assemble, release
 from autograde.records.database import check_gradebook, gradebook_name
 from autograde.reports.exporters import grades
 from autograde.tests.checked_course import make_checked_course
 from autograde.tests.commands import course_here
+from autograde.tests.config_file import write_config
+from autograde.tests.edits import replace_once
 from autograde.tests.machine import postgres_programs
 from autograde.tests.tiny_course import SLUG, submit
 
 pytestmark = [pytest.mark.long, pytest.mark.needs("psycopg"), pytest.mark.machine("PostgreSQL")]
 OTHER = "a02_scale"
 ADDS = "def scale(x, factor):\n    return x + factor"
+NUMBERS = count()
+"""for the names of databases"""
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """The address of a server that listens on a socket file of its own and nowhere else."""
+def server() -> Iterator[Path]:
+    """The folder of a server that listens on a socket file there and nowhere else."""
     where, root = postgres_programs(), os.getuid() == 0
     assert where
     folder = Path(tempfile.mkdtemp(prefix="course-pg-", dir="/tmp"))  # a socket's path may have 107 characters only
@@ -56,25 +62,30 @@ def server() -> Iterator[str]:
         while subprocess.run(ready).returncode and time.monotonic() < deadline:
             assert process.poll() is None
             time.sleep(0.1)
-        yield f"postgresql+psycopg://grader:s3cret@/postgres?host={folder}"
+        yield folder
     finally:
         process.terminate()
         process.wait(30)
         shutil.rmtree(folder)
 
 
-@pytest.fixture(scope="module")
-def course(server: str, tmp_path_factory: pytest.TempPathFactory) -> Course:
+@pytest.fixture
+def database(server: Path, tmp_path: Path) -> str:
+    """The address of an empty database for one test."""
+    where, name = postgres_programs(), f"course{next(NUMBERS)}"
+    assert where
+    subprocess.run([str(where / "createdb"), "-h", str(server), "-U", "grader", name], check=True, cwd=tmp_path)
+    return f"postgresql+psycopg://grader:s3cret@/{name}?host={server}"
+
+
+@pytest.fixture
+def course(database: str, tmp_path: Path) -> Course:
     """Two assignments, released into the server's gradebook; four students submitted both."""
-    made = make_checked_course(tmp_path_factory.mktemp("postgres"))
+    made = make_checked_course(tmp_path / "course")
     shutil.copy(made.open(SLUG).paths.source, made.root / "source" / f"{OTHER}.py")
     shutil.copytree(made.open(SLUG).paths.hidden_tests, made.root / "hidden_tests" / OTHER)
-    config = made.root / "course_config.py"
-    second = (
-        f'        Assignment({OTHER!r}, title="Scale again", due="2027-02-07 23:59"),\n    ],\n    db_url={server!r},\n'
-    )
-    config.write_text(config.read_text().replace("    ],\n", second))
-    made = load_course(made.root)
+    second = Assignment(OTHER, title="Scale again", due="2027-02-07 23:59")
+    made = write_config(replace(made, assignments=[*made.assignments, second], db_url=database))
     with pytest.raises(CourseError, match="no gradebook yet"):
         check_gradebook(made.open(SLUG))
     release([made.open(SLUG), made.open(OTHER)])
@@ -89,6 +100,14 @@ def course(server: str, tmp_path_factory: pytest.TempPathFactory) -> Course:
     return made
 
 
+def mark(course: Course, student: str, score: float) -> None:
+    """Mark the written answer by hand, as formgrader does."""
+    with Gradebook(course.gradebook_url, course.name) as gradebook:
+        grade = gradebook.find_grade("why", SLUG, SLUG, student)
+        grade.manual_score, grade.needs_manual_grade = score, False
+        gradebook.db.commit()
+
+
 def test_postgres_gradebook_serves_several_graders_at_once(course: Course) -> None:
     """Two runs of one assignment, one of another, and a person who marks meanwhile."""
     assert course_here(course, "grade", SLUG, "--student", "ada").returncode == 0
@@ -101,10 +120,7 @@ def test_postgres_gradebook_serves_several_graders_at_once(course: Course) -> No
         )
         for words in ([SLUG, "--student", "bob", "--student", "cy"], [SLUG, "--student", "dee"], [OTHER])
     ]  # fmt: skip
-    with Gradebook(course.gradebook_url, course.name) as gradebook:
-        mark = gradebook.find_grade("why", SLUG, SLUG, "ada")
-        mark.manual_score, mark.needs_manual_grade = 1.5, False
-        gradebook.db.commit()
+    mark(course, "ada", 1.5)
     for run in runs:
         said, _ = run.communicate(timeout=300)
         assert run.returncode == 0, said
@@ -119,21 +135,21 @@ def test_postgres_gradebook_serves_several_graders_at_once(course: Course) -> No
 
 
 def test_postgres_gradebook_keeps_marks_and_feedback_and_export_work(course: Course) -> None:
+    assert course_here(course, "grade", SLUG).returncode == 0
+    mark(course, "ada", 1.5)
     for words in (["grade", SLUG, "--force"], ["feedback", SLUG], ["report", SLUG], ["export", "--for", "canvas"]):
         done = course_here(course, *words)
         assert done.returncode == 0, done.stderr
     with Gradebook(course.gradebook_url, course.name) as gradebook:
-        mark = gradebook.find_grade("why", SLUG, SLUG, "ada")
-        assert (mark.manual_score, mark.needs_manual_grade) == (1.5, False)
+        grade = gradebook.find_grade("why", SLUG, SLUG, "ada")
+        assert (grade.manual_score, grade.needs_manual_grade) == (1.5, False)
     assert len(list(course.root.glob("feedback/*/*/*.html"))) == 4
     assert "ada,,,ada,,5.5,4" in (course.root / "grades.csv").read_text()
 
 
 def test_postgres_mistakes_are_one_sentence_without_the_password(course: Course) -> None:
-    from dataclasses import replace
-
     for url, said in (
-        (course.db_url.replace("host=/tmp/", "host=/gone/"), "cannot be used"),
+        (replace_once(course.db_url, "host=/tmp/", "host=/gone/"), "cannot be used"),
         ("postgresql+nodriver://grader@/x", "no database address"),
         ("nonsense", "no database address"),
     ):

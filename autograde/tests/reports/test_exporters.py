@@ -17,27 +17,24 @@ from autograde.report import ExerciseReport, Outcome, Report, Verdict
 from autograde.reports.ci_formats import gradescope, junit
 from autograde.reports.exporters import NbgraderExport, export_grades
 from autograde.tests.commands import nbgrader_command
-from autograde.tests.tiny_course import SLUG, FakeGrading, a_report, submit
+from autograde.tests.fake_grader import FakeGrader
+from autograde.tests.report_builders import make_report
+from autograde.tests.tiny_course import SLUG, submit
 
 Rows = list[dict[str, str]]
 
 
 @pytest.fixture
-def marked(released: Course, fake_grading: FakeGrading, monkeypatch: pytest.MonkeyPatch) -> Course:
+def marked(released: Course, fake_grader: FakeGrader, monkeypatch: pytest.MonkeyPatch) -> Course:
     """ada is on time, bob is late with a hostile name, cy handed nothing in."""
     monkeypatch.chdir(released.root)
     with Gradebook(released.gradebook_url, released.name) as gradebook:
         gradebook.add_student("ada", first_name="Ada", last_name="Lovelace", email="ada@x.org", lms_user_id="101")
         gradebook.add_student("102", first_name="=cmd()", last_name='O"Brien, jr', email="bob@x.org")
         gradebook.add_student("cy")
-    config = released.root / "course_config.py"
-    late = "from autograde.course import Late\nimport dataclasses\n"
-    late += "COURSE = dataclasses.replace(COURSE, late=Late(per_day=0.1), assignments="
-    late += "[dataclasses.replace(COURSE.assignments[0], due='2027-01-31 23:59')])\n"
-    config.write_text(config.read_text() + late)
     submit(released, "ada")
     submit(released, "102", when="2027-02-01 12:00:00 UTC")
-    fake_grading.reports = {"ada": a_report(points=2.5), "102": a_report("102")}
+    fake_grader.reports = {"ada": make_report(points=2.5), "102": make_report("102")}
     assert record(released.open(SLUG), ["ada", "102"]) == {}
     return released
 
@@ -105,7 +102,7 @@ def verdict(outcome: Outcome, title: str = "t", reason: str = "", **more: str) -
 
 
 def report_of(*verdicts: Verdict) -> Report:
-    return a_report(exercises=[ExerciseReport(exercise="scale", verdicts=list(verdicts))])
+    return make_report(exercises=[ExerciseReport(exercise="scale", verdicts=list(verdicts))])
 
 
 HOSTILE = "]]><boom/>\x00\x1b[31m\ufffe\ud800 & <script>"
