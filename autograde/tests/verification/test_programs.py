@@ -10,7 +10,8 @@ import pytest
 from autograde.course import Course, CourseError
 from autograde.report import Outcome
 from autograde.tests.checked_course import make_checked_course
-from autograde.tests.tiny_course import SLUG, a_report
+from autograde.tests.report_builders import make_report
+from autograde.tests.tiny_course import SLUG
 from autograde.verification.expectations import judge
 from autograde.verification.problems import problem_sentences
 from autograde.verification.programs import SOLUTION, Kind, Program
@@ -56,7 +57,7 @@ def test_verify_reports_tests_that_cannot_be_collected(course: Course) -> None:
 def test_verify_names_the_seed_of_a_program(course: Course) -> None:
     """A right program under another seed is a right program, also where a check without points flags it."""
     other = Program(Kind.RIGHT, "other", seed=3)
-    report = a_report("seed 3/right/other")
+    report = make_report("seed 3/right/other")
     noted = msgspec.structs.replace(report.verdicts[0], outcome=Outcome.FAILED, max_points=0.0, points=0.0, reason="no")
     exercises = [msgspec.structs.replace(report.exercises[0], verdicts=[noted])]
     found = Verification(SLUG)
