@@ -16,7 +16,8 @@ from pathlib import Path
 
 from autograde.notebooks.release import release
 from autograde.tests.checked_course import make_checked_course
-from autograde.tests.fuzzed import readers, withstands
+from autograde.tests.fuzz_readers import readers
+from autograde.tests.fuzzed import withstands
 from autograde.tests.tiny_course import SLUG
 
 

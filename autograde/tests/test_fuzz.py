@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from autograde.course import Course
-from autograde.tests.fuzzed import Reader, readers, withstands
+from autograde.tests.fuzz_readers import readers
+from autograde.tests.fuzzed import Reader, withstands
 
 INPUTS = {"wire": 2000, "replies": 1000, "cells": 1000, "notebooks": 500, "scripts": 50, "archives": 300}
 ROOT = Path(__file__).parents[2]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from html.parser import HTMLParser
-
 import nbformat
 import pytest
 from nbgrader.api import Gradebook
@@ -15,6 +13,7 @@ from autograde.pages.feedback import exercise_html, exercise_text, find_first_to
 from autograde.pages.inert import inert
 from autograde.records.gradebook import record, write_feedback
 from autograde.report import CellRun, ExerciseReport, Outcome, Problem, ProblemKind, Verdict
+from autograde.tests.dangers import find_dangers
 from autograde.tests.fake_grader import FakeGrader
 from autograde.tests.report_builders import make_report
 from autograde.tests.tiny_course import SLUG, submit
@@ -28,30 +27,6 @@ HOSTILE = (
 
 def verdict(outcome: Outcome, **texts: str) -> Verdict:
     return Verdict(check="c", title=texts.pop("title", "a title"), outcome=outcome, points=0.0, max_points=2, **texts)
-
-
-class Danger(HTMLParser):
-    """Collects whatever in a page could act or load."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in {"script", "svg", "iframe", "form", "input", "object", "embed", "link", "base"}:
-            self.found.append(tag)
-        for name, value in attrs:
-            url = (value or "").strip().lower()
-            if name.startswith("on") or url.startswith(("javascript:", "data:text")) or name == "style":
-                self.found.append(f"{tag} {name}={value}")
-            if name == "src" and not url.startswith("data:image/"):
-                self.found.append(f"{tag} src={value}")
-
-
-def dangers(page: str) -> list[str]:
-    parser = Danger()
-    parser.feed(page)
-    return parser.found
 
 
 @pytest.mark.parametrize("outcome", list(Outcome))
@@ -71,7 +46,7 @@ def test_feedback_puts_every_outcome_into_words(outcome: Outcome) -> None:
 def test_feedback_escapes_all_text() -> None:
     fields = {name: HOSTILE + "\x1b[31m" for name in ("title", "reason", "hint", "replay", "traceback")}
     page = exercise_html(ExerciseReport(exercise=HOSTILE, verdicts=[verdict(Outcome.CRASHED, **fields)]))
-    assert dangers(page) == []
+    assert find_dangers(page) == []
     assert "\x1b" not in page
     assert "&lt;script&gt;" in safe_html(page)
 
@@ -89,10 +64,10 @@ def test_feedback_pages_are_inert(released: Course, fake_grader: FakeGrader) -> 
     assert record(released.open(SLUG), ["ann"]) == {}
     graded = nbformat.read(released.open(SLUG).paths.autograded("ann") / f"{SLUG}.ipynb", 4)
     # Formgrader renders these as they are.
-    assert all(dangers(cell.source) == [] for cell in graded.cells if cell.cell_type != "code")
+    assert all(find_dangers(cell.source) == [] for cell in graded.cells if cell.cell_type != "code")
     assert write_feedback(released.open(SLUG)) == {}
     page = released.open(SLUG).paths.feedback("ann").read_text()
-    assert dangers(page) == []
+    assert find_dangers(page) == []
     assert "Content-Security-Policy" in page
     assert "2 of 4 points" in page
     assert page.count("</body>") == 1
@@ -123,7 +98,7 @@ def test_feedback_names_an_answer_that_is_not_marked_yet(released: Course, fake_
     assert "why: 1.5 of 2 points" in page
     assert "a person set the mark to 3 of 4 points" in page
     assert "Say <em>why</em>." in page
-    assert dangers(page) == []
+    assert find_dangers(page) == []
 
 
 def test_feedback_outputs_hide_nothing_below_them(released: Course, fake_grader: FakeGrader) -> None:

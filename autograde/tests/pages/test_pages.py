@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import jupytext
-import msgspec
 import nbformat
 import pytest
 
@@ -17,13 +16,14 @@ from autograde.pages.page import prose
 from autograde.records.grade_changes import Change
 from autograde.records.gradebook import record, write_feedback
 from autograde.records.gradebook_status import GradebookStatus
-from autograde.report import CellRun, Comparison, ExerciseReport, Outcome, Problem, ProblemKind, Report, Verdict
+from autograde.report import CellRun, Comparison, Outcome, Problem, ProblemKind, Verdict
 from autograde.reports.changes_page import changes_page
 from autograde.reports.class_page import class_page
 from autograde.reports.class_status import ClassStatus, Unfinished
 from autograde.reports.term_report import term_page, week
 from autograde.tests.fake_grader import FakeGrader
 from autograde.tests.machine import chromium
+from autograde.tests.report_builders import make_report, make_verdict
 from autograde.tests.tiny_course import SLUG, submit
 from autograde.verification import problems as verification_problems
 from autograde.verification.page import verification_page
@@ -45,27 +45,23 @@ WRONG: dict[str, Any] = {
 STOPPED = Problem(kind=ProblemKind.CELL_STOPPED, cell="x", text=HOSTILE)
 
 
-def verdict(number: int, outcome: Outcome, **found: Any) -> Verdict:
-    points = 1.0 if outcome is Outcome.PASSED else 0.0
-    return Verdict(
-        check=f"c{number}", title=f"check {number} holds", outcome=outcome, points=points, max_points=1, **found
-    )
-
-
-def a_report(student: str, outcome: Outcome, checks: int = 4, **found: Any) -> Report:
-    verdicts = [verdict(number, Outcome.PASSED) for number in range(checks - 1)] + [verdict(9, outcome, **found)]
-    exercises = [ExerciseReport(exercise="scale", verdicts=verdicts)]
-    return Report(assignment=SLUG, student=student, digest="d", exercises=exercises, problems=[STOPPED])
+def three_passed_and(outcome: Outcome, **found: Any) -> list[Verdict]:
+    """The verdicts on four checks, of which the first three passed."""
+    passed = [make_verdict(f"check {number} holds") for number in range(3)]
+    return [*passed, make_verdict("check 9 holds", outcome, **found)]
 
 
 CLASS = [
-    a_report("ada", Outcome.PASSED),
-    a_report("bob", Outcome.FAILED, **WRONG),
-    a_report("cy", Outcome.FAILED, **WRONG),
-    a_report("dee", Outcome.CRASHED, reason=HOSTILE, traceback=HOSTILE),
-    a_report("eve", Outcome.TIMED_OUT),
-    a_report("fay", Outcome.WAITING, reason="waits for: check 1 holds"),
-    a_report(HOSTILE, Outcome.BROKEN, reason=HOSTILE),
+    make_report(student, three_passed_and(outcome, **found), problems=[STOPPED])
+    for student, outcome, found in (
+        ("ada", Outcome.PASSED, {}),
+        ("bob", Outcome.FAILED, WRONG),
+        ("cy", Outcome.FAILED, WRONG),
+        ("dee", Outcome.CRASHED, {"reason": HOSTILE, "traceback": HOSTILE}),
+        ("eve", Outcome.TIMED_OUT, {}),
+        ("fay", Outcome.WAITING, {"reason": "waits for: check 1 holds"}),
+        (HOSTILE, Outcome.BROKEN, {"reason": HOSTILE}),
+    )
 ]
 
 
@@ -180,16 +176,18 @@ def test_page_for_a_student_is_sound_and_small(browser: Any, released: Course, f
     notebook = nbformat.read(released.open(SLUG).paths.released_notebook, 4)
     notebook.cells[-1]["source"] = f"$\\sqrt{{2}}$ <math><mi>x</mi></math> {HOSTILE}"
     submit(released, "ann", notebook)
-    many = [verdict(number, Outcome.FAILED, **WRONG | {"hint": f"hint {number}"}) for number in range(5)]
-    others = [
-        verdict(number, outcome, reason=HOSTILE) for number, outcome in enumerate((Outcome.WAITING, Outcome.CRASHED), 5)
+    points = 4 / 7
+    many = [
+        make_verdict(f"c{number}", Outcome.FAILED, max_points=points, **WRONG | {"hint": f"hint {number}"})
+        for number in range(5)
     ]
-    points = [msgspec.structs.replace(one, max_points=4 / 7) for one in (*many, *others)]
+    others = [
+        make_verdict(outcome.value, outcome, max_points=points, reason=HOSTILE)
+        for outcome in (Outcome.WAITING, Outcome.CRASHED)
+    ]
     printed = [{"output_type": "stream", "name": "stdout", "text": HOSTILE * 200_000}]  # some 20 MB
-    fake_grader.reports["ann"] = Report(
-        assignment=SLUG, student="ann", digest="d", cells=[CellRun(cell="scale", outputs=printed)],
-        exercises=[ExerciseReport(exercise="scale", verdicts=points)],
-    )  # fmt: skip
+    cells = [CellRun(cell="scale", outputs=printed)]
+    fake_grader.reports["ann"] = make_report("ann", [*many, *others], cells=cells)
     assert record(released.open(SLUG), ["ann"]) == {}
     assert write_feedback(released.open(SLUG)) == {}
     path = released.open(SLUG).paths.feedback("ann")

@@ -14,9 +14,10 @@ from hypothesis.extra.numpy import array_shapes
 from autograde.client.mismatch import Mismatch, revealed
 from autograde.grading.exception_hints import advice
 from autograde.pages.picture import pattern, picture
-from autograde.report import Comparison, ExerciseReport, Outcome, Report, Reveal, Verdict, decode_report, encode_report
+from autograde.report import Comparison, Outcome, Reveal, decode_report, encode_report
 from autograde.testing import Oracle
 from autograde.testing.excerpt import NUMBERS, window
+from autograde.tests.report_builders import make_report, make_verdict
 
 LOWER = np.tril(np.ones((4, 4), dtype=bool))
 
@@ -105,11 +106,7 @@ def test_picture_of_a_matrix_has_a_panel_for_each_revealed_value() -> None:
 @pytest.mark.parametrize("got", [torch.randn(30, 50), torch.full((3, 3), float("nan")), torch.randn(500), torch.eye(3)])
 def test_picture_is_small_and_deterministic(got: torch.Tensor) -> None:
     comparison = compared(got, got.nan_to_num() + 1)
-    verdict = Verdict(
-        check="c", title="t", outcome=Outcome.FAILED, points=0, max_points=1, comparison=comparison, margin=1e9
-    )
-    exercises = [ExerciseReport(exercise="e", verdicts=[verdict])]
-    report = Report(assignment="a", student="s", digest="d", exercises=exercises)
+    report = make_report(verdicts=[make_verdict(outcome=Outcome.FAILED, comparison=comparison, margin=1e9)])
     assert decode_report(encode_report(report)) == report
     first, second = picture(comparison), picture(comparison)
     assert first is not None

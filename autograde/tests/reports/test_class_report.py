@@ -31,29 +31,25 @@ from autograde.reports.class_report import class_table, write_class_report
 from autograde.reports.class_status import ClassStatus, Unfinished, read_class_status, unfinished
 from autograde.reports.item_statistics import clusters, hardest, items
 from autograde.reports.term_report import is_behind, term_page, term_table, week
+from autograde.tests.report_builders import make_report, make_verdict
 from autograde.tests.tiny_course import SLUG, submit
 
 HOSTILE = "<script>alert(1)</script>"
 
 
-def verdict(check: str, outcome: Outcome, points: float = 0.0, **text: str) -> Verdict:
-    return Verdict(check=check, title=f"title of {check}", outcome=outcome, points=points, max_points=2, **text)
-
-
-def a_report(student: str, first: Outcome, second: Outcome, hint: str = "") -> Report:
-    verdicts = [
-        verdict("one", first, 2.0 if first is Outcome.PASSED else 0.0, hint=hint),
-        verdict("two", second, 2.0 if second is Outcome.PASSED else 0.0),
+def one_and_two(one: Outcome, two: Outcome, hint: str = "") -> list[Verdict]:
+    """The verdicts on two checks of two points each."""
+    return [
+        make_verdict("one", one, title="title of one", max_points=2, hint=hint),
+        make_verdict("two", two, title="title of two", max_points=2),
     ]
-    exercise = ExerciseReport(exercise="scale", verdicts=verdicts)
-    return Report(assignment=SLUG, student=student, digest="d", exercises=[exercise])
 
 
 CLASS = [
-    a_report("ada", Outcome.PASSED, Outcome.PASSED),
-    a_report("bob", Outcome.PASSED, Outcome.FAILED),
-    a_report("cy", Outcome.FAILED, Outcome.WAITING, "You add."),
-    a_report("dee", Outcome.FAILED, Outcome.WAITING, "You add."),
+    make_report("ada", one_and_two(Outcome.PASSED, Outcome.PASSED)),
+    make_report("bob", one_and_two(Outcome.PASSED, Outcome.FAILED)),
+    make_report("cy", one_and_two(Outcome.FAILED, Outcome.WAITING, "You add.")),
+    make_report("dee", one_and_two(Outcome.FAILED, Outcome.WAITING, "You add.")),
 ]
 
 
@@ -65,22 +61,17 @@ def test_class_report_counts_a_check_over_students_who_met_it() -> None:
 
 
 def test_class_report_checks_without_points_are_not_hard() -> None:
-    noted = Verdict(check="r", title="noted", outcome=Outcome.FAILED, points=0, max_points=0)
-    one = Verdict(check="o", title="one", outcome=Outcome.FAILED, points=0, max_points=1)
-    reports = [
-        Report(
-            assignment=SLUG, student="a", digest="d", exercises=[ExerciseReport(exercise="e", verdicts=[noted, one])]
-        )
-    ]
-    assert [item.title for item in hardest(items([*reports, *CLASS]).values())] == [
-        "one",
+    noted = make_verdict("noted", Outcome.FAILED, max_points=0)
+    other = make_report("a", [noted, make_verdict("other", Outcome.FAILED)])
+    assert [item.title for item in hardest(items([other, *CLASS]).values())] == [
+        "other",
         "title of one",
         "title of two",
     ]
 
 
 def test_item_statistics_check_that_all_pass_has_no_discrimination() -> None:
-    same = [a_report(name, Outcome.PASSED, Outcome.PASSED) for name in ("ada", "bob")]
+    same = [make_report(name, one_and_two(Outcome.PASSED, Outcome.PASSED)) for name in ("ada", "bob")]
     assert [item.discrimination for item in items(same).values()] == [None, None]
 
 
@@ -139,8 +130,8 @@ def test_class_report_says_why_a_student_is_not_graded(released: Course) -> None
 
 def test_class_report_missing_work_breaks_no_rule() -> None:
     def noted(outcome: Outcome, points: float = 2, max_points: float = 0) -> bool:
-        rule = Verdict(check="r", title="", outcome=outcome, points=0, max_points=max_points)
-        return breaks_rule(ExerciseReport(exercise="scale", verdicts=[verdict("one", Outcome.PASSED, points), rule]))
+        verdicts = [make_verdict(points=points, max_points=2), make_verdict("rule", outcome, max_points=max_points)]
+        return breaks_rule(ExerciseReport(exercise="scale", verdicts=verdicts))
 
     assert noted(Outcome.FAILED)
     assert not noted(Outcome.NOT_WRITTEN)
@@ -169,10 +160,9 @@ def test_class_report_links_to_the_formgrader(tiny_course: Course) -> None:
 
 def test_class_report_is_inert() -> None:
     """Nothing that a student wrote becomes markup or script."""
-    hostile = a_report(f"eve{HOSTILE}\u202e", Outcome.FAILED, Outcome.FAILED, HOSTILE)
-    hostile = msgspec.structs.replace(
-        hostile, problems=[Problem(kind=ProblemKind.REPAIRED, text=text) for text in (HOSTILE, "\x1b[31m")]
-    )
+    problems = [Problem(kind=ProblemKind.REPAIRED, text=text) for text in (HOSTILE, "\x1b[31m")]
+    verdicts = one_and_two(Outcome.FAILED, Outcome.FAILED, HOSTILE)
+    hostile = make_report(f"eve{HOSTILE}\u202e", verdicts, problems=problems)
     text = class_page(HOSTILE, [hostile], ClassStatus(SLUG), Unfinished({HOSTILE: HOSTILE}, [HOSTILE]))
     page = BeautifulSoup(text, "html.parser")
     assert page.find_all(["img", "iframe", "link"]) == []
@@ -183,7 +173,8 @@ def test_class_report_is_inert() -> None:
 
 
 def test_class_report_table_can_be_read_back_and_has_no_formula() -> None:
-    rows = list(csv.DictReader(io.StringIO(class_table([*CLASS, a_report("=1+1", Outcome.PASSED, Outcome.FAILED)]))))
+    formula = make_report("=1+1", one_and_two(Outcome.PASSED, Outcome.FAILED))
+    rows = list(csv.DictReader(io.StringIO(class_table([*CLASS, formula]))))
     assert len(rows) == 10
     assert rows[-1]["student"] == "'=1+1"
     assert (rows[0]["outcome"], float(rows[0]["points"])) == ("passed", 2.0)
@@ -212,17 +203,17 @@ def test_class_report_is_written_next_to_the_reports(tiny_course: Course) -> Non
 def test_class_report_of_a_thousand_students_is_small() -> None:
     """tools/bench/pages.py measures how soon."""
     outcomes = [Outcome.PASSED, Outcome.FAILED] * 12
-    verdicts = [verdict(str(number), outcome, hint="You add.") for number, outcome in enumerate(outcomes)]
-    exercises = [ExerciseReport(exercise="scale", verdicts=verdicts)]
-    many = [Report(assignment=SLUG, student=f"student-{n}", digest="d", exercises=exercises) for n in range(1000)]
+    verdicts = [
+        make_verdict(str(number), outcome, title=f"title of {number}", max_points=2, hint="You add.")
+        for number, outcome in enumerate(outcomes)
+    ]
+    many = [make_report(f"student-{number}", verdicts) for number in range(1000)]
     assert len(class_page("Scale", many, ClassStatus(SLUG))) < 1_500_000
 
 
 def answered(student: str, answer: str, hint: str = "") -> Report:
-    wrong = verdict("one", Outcome.FAILED, answer=answer, hint=hint, reason="3 of 4 values wrong", margin=4.0)
-    return Report(
-        assignment=SLUG, student=student, digest="d", exercises=[ExerciseReport(exercise="scale", verdicts=[wrong])]
-    )
+    found = {"answer": answer, "hint": hint, "reason": "3 of 4 values wrong", "margin": 4.0}
+    return make_report(student, [make_verdict("one", Outcome.FAILED, title="title of one", max_points=2, **found)])
 
 
 def test_class_report_groups_the_same_wrong_answers() -> None:
@@ -240,9 +231,8 @@ def test_class_report_groups_the_same_wrong_answers() -> None:
 
 
 def test_class_report_exception_hints_are_no_misconceptions() -> None:
-    crashed = verdict("one", Outcome.CRASHED, hint="Print both shapes.")
-    assert students_by_hint([Report(assignment=SLUG, student="a", digest="d",
-                         exercises=[ExerciseReport(exercise="scale", verdicts=[crashed])])]) == []  # fmt: skip
+    crashed = make_verdict("one", Outcome.CRASHED, hint="Print both shapes.")
+    assert students_by_hint([make_report("a", [crashed])]) == []
 
 
 def test_term_report_names_students_who_fall_behind() -> None:

@@ -13,12 +13,12 @@ from nbgrader.plugins import CsvExportPlugin
 
 from autograde.course import Course
 from autograde.records.gradebook import record
-from autograde.report import ExerciseReport, Outcome, Report, Verdict
+from autograde.report import Outcome
 from autograde.reports.ci_formats import gradescope, junit
 from autograde.reports.exporters import NbgraderExport, export_grades
 from autograde.tests.commands import nbgrader_command
 from autograde.tests.fake_grader import FakeGrader
-from autograde.tests.report_builders import make_report
+from autograde.tests.report_builders import make_report, make_verdict
 from autograde.tests.tiny_course import SLUG, submit
 
 Rows = list[dict[str, str]]
@@ -96,21 +96,12 @@ def test_export_reports_answers_that_wait_for_a_mark(marked: Course) -> None:
     ]
 
 
-def verdict(outcome: Outcome, title: str = "t", reason: str = "", **more: str) -> Verdict:
-    points = 1.0 if outcome is Outcome.PASSED else 0.0
-    return Verdict(check=title, title=title, outcome=outcome, points=points, max_points=1.0, reason=reason, **more)
-
-
-def report_of(*verdicts: Verdict) -> Report:
-    return make_report(exercises=[ExerciseReport(exercise="scale", verdicts=list(verdicts))])
-
-
 HOSTILE = "]]><boom/>\x00\x1b[31m\ufffe\ud800 & <script>"
 
 
 def test_junit_distinguishes_failures_from_engine_faults() -> None:
-    outcomes = [verdict(outcome, outcome.value, "because") for outcome in Outcome]
-    suite = ET.fromstring(junit(report_of(*outcomes)))[0]
+    verdicts = [make_verdict(outcome.value, outcome, reason="because") for outcome in Outcome]
+    suite = ET.fromstring(junit(make_report(verdicts=verdicts)))[0]
     assert {key: suite.get(key) for key in ("tests", "failures", "errors", "skipped")} == {
         "tests": "7", "failures": "4", "errors": "1", "skipped": "1",
     }  # fmt: skip
@@ -125,7 +116,8 @@ def test_junit_distinguishes_failures_from_engine_faults() -> None:
 
 
 def test_ci_formats_escape_hostile_text() -> None:
-    report = report_of(verdict(Outcome.FAILED, HOSTILE, HOSTILE, hint=HOSTILE, replay=HOSTILE, traceback=HOSTILE))
+    texts = dict.fromkeys(("reason", "hint", "replay", "traceback"), HOSTILE)
+    report = make_report(verdicts=[make_verdict(HOSTILE, Outcome.FAILED, **texts)])
     root = ET.fromstring(junit(report))
     assert root.find(".//boom") is None
     assert "<script>" in (root.find(".//failure").text or "")
@@ -135,10 +127,12 @@ def test_ci_formats_escape_hostile_text() -> None:
 
 def test_gradescope_results_add_up() -> None:
     """And a fault of the engine gives no score."""
-    results = json.loads(gradescope(report_of(verdict(Outcome.PASSED), verdict(Outcome.FAILED, reason="no"))))
+    passed = make_verdict()
+    failed, broken = (make_verdict("t", outcome, reason="/secret") for outcome in (Outcome.FAILED, Outcome.BROKEN))
+    results = json.loads(gradescope(make_report(verdicts=[passed, failed])))
     assert results["score"] == sum(test["score"] for test in results["tests"]) == 1
     assert [test["status"] for test in results["tests"]] == ["passed", "failed"]
-    withheld = json.loads(gradescope(report_of(verdict(Outcome.PASSED), verdict(Outcome.BROKEN, reason="/secret"))))
+    withheld = json.loads(gradescope(make_report(verdicts=[passed, broken])))
     assert "score" not in withheld
     assert "tests" not in withheld
     assert "secret" not in json.dumps(withheld)
