@@ -31,18 +31,6 @@ class Mistake:
 
 
 MISTAKES = {
-    "begin-without-end": Mistake(
-        file=SOURCE, meant="    ### END SOLUTION\n", wrote="",
-        command="release", said=(f"{SOURCE}:", "BEGIN SOLUTION"),
-    ),
-    "end-without-begin": Mistake(
-        file=SOURCE, meant="    ### BEGIN SOLUTION\n", wrote="",
-        command="release", said=(f"{SOURCE}:", "END SOLUTION"),
-    ),
-    "one-name-twice": Mistake(
-        file=SOURCE, meant='"grade_id": "imports"', wrote='"grade_id": "scale"',
-        command="release", said=(f"{SOURCE}:", "'scale'"),
-    ),
     "header-not-json": Mistake(
         file=SOURCE, meant='"grade_id": "scale", ', wrote='"grade_id": "scale",, ',
         command="release", said=(f"{SOURCE}:8:", "not JSON"),

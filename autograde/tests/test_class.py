@@ -96,14 +96,6 @@ def test_class_only_the_late_submission_is_penalised(course: Course) -> None:
     assert {student for student, penalty in lost.items() if penalty} == {"late"}
 
 
-def test_manual_mark_survives_regrading(course: Course) -> None:
-    mark(course, "ada", 1.5)
-    course_here(course, "grade", SLUG, "--force", "--student", "ada")
-    with Gradebook(course.gradebook_url, course.name) as gradebook:
-        assert gradebook.find_submission(SLUG, "ada").score == 5.5
-        assert not gradebook.find_grade("why", SLUG, SLUG, "ada").needs_manual_grade
-
-
 def test_manual_mark_of_a_changed_answer_is_requested_again(course: Course) -> None:
     mark(course, "ada", 1.5)
     submit(course, "ada", assemble(course.open(SLUG), {"scale": ANSWERS["ada"], "why": "Because I say so."}))

@@ -34,11 +34,12 @@ ADDS = "def scale(x, factor):\n    return x + factor"
 
 
 def graded_state(course: Course, student: str) -> tuple[float, float | None, timedelta | None, float]:
-    """(score, manual mark, extension, late penalty) in the gradebook."""
+    """(score, manual mark, extension, late penalty) in the gradebook, where no mark is asked for."""
     with Gradebook(course.gradebook_url, course.name) as gradebook:
         found = gradebook.find_submission(SLUG, student)
-        mark = gradebook.find_grade("why", SLUG, SLUG, student).manual_score
-        return found.score, mark, found.extension, found.late_submission_penalty
+        mark = gradebook.find_grade("why", SLUG, SLUG, student)
+        assert not mark.needs_manual_grade
+        return found.score, mark.manual_score, found.extension, found.late_submission_penalty
 
 
 @pytest.fixture(scope="module")

@@ -83,14 +83,6 @@ def test_grade_class_grades_a_student_named_twice_once(released: Course, ahead: 
     assert ahead.read_before_each == [1]
 
 
-def test_grade_class_skips_unchanged_work(released: Course, ahead: ReadAhead) -> None:
-    grade_class(released.open(SLUG), graders=ahead.graders)
-    submit(released, "s3", released.open(SLUG).paths.released_notebook.read_bytes() + b"\n")
-    again = grade_class(released.open(SLUG), graders=ahead.graders)
-    assert again.reports.keys() == set(STUDENTS)
-    assert len(ahead.read_before_each) == len(STUDENTS) + 1
-
-
 def test_grade_class_vanished_file_is_an_error_of_one_student(released: Course, ahead: ReadAhead) -> None:
     def told(done: int, total: int) -> None:
         assert total == len(STUDENTS)

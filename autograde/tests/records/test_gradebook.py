@@ -87,13 +87,6 @@ def test_report_that_is_current_is_not_made_again(released: Course, fake_grader:
     assert fake_grader.graded == ["ann"]
 
 
-def test_gradebook_late_work_loses_points_by_the_policy(released: Course, fake_grader: FakeGrader) -> None:
-    submit(released, "ann", when="2027-02-01 12:00:00.0 UTC")
-    record(released.open(SLUG), ["ann"])
-    with Gradebook(released.gradebook_url, released.name) as gradebook:
-        assert gradebook.find_submission(SLUG, "ann").late_submission_penalty == pytest.approx(0.4)
-
-
 def test_gradebook_report_without_the_exercise_scores_zero(released: Course, fake_grader: FakeGrader) -> None:
     submit(released, "ann")
     fake_grader.reports["ann"] = make_report(exercises=[])

@@ -86,7 +86,7 @@ def test_grade_class_parses_nothing_when_nothing_changed(run: Run) -> None:
 def test_grade_class_parses_what_was_submitted_again(run: Run) -> None:
     run()
     submit(run.course, "bob", assemble(run.work, {"why": "Because."}))
-    run()
+    assert run().reports.keys() == set(STUDENTS)
     assert run.parsed == run.graded == ["bob"]
     assert run.recorded_answer("bob") == "Because."
 

@@ -92,10 +92,6 @@ FAULTS = {
         said="wrong/adds.py is caught, but its misconception adds is not recognised: in 'every entry is scaled by its "
         "factor' sums gives the same numbers for every input; draw inputs",
     ),
-    "a misconception that is right": Fault(
-        tests=with_misconceptions(is_right="factor * x"),
-        said="test_scale.py: the misconception is_right answers right wherever it is asked",
-    ),
     "a misconception that another one hides": Fault(
         tests=with_misconceptions(also_adds="factor + x"),
         said="the misconception also_adds is not recognised by its own answers",
