@@ -14,7 +14,7 @@ def make_verdict(
 ) -> Verdict:
     """A verdict on `check`: full points if it passed, otherwise none. `fields` are added, or given instead."""
     points = max_points if outcome is Outcome.PASSED else 0.0
-    defaults = {"title": check, "outcome": outcome, "points": points, "max_points": max_points}
+    defaults: dict[str, Any] = {"title": check, "outcome": outcome, "points": points, "max_points": max_points}
     return Verdict(check=check, **(defaults | fields))
 
 
