@@ -57,7 +57,7 @@ class Course:
     device: str = "auto"
     """the default device for submissions: auto, cpu or cuda; the command line may override it"""
     confinement: Confinement = Confinement.REQUIRED
-    experiments: Experiments = Experiments.AS_HANDED_IN
+    experiments: Experiments = Experiments.AS_SUBMITTED
     db_url: str = ""
     """the gradebook's SQLAlchemy URL, e.g. 'postgresql+psycopg://grader@db/course'; empty: gradebook.db in `root`"""
     formgrader: str = FORMGRADER
@@ -213,7 +213,7 @@ def load_or_start_course() -> Course:
     return load_course()
 
 
-def _line_of(error: Exception, file: Path) -> str:
+def _find_line(error: Exception, file: Path) -> str:
     """Return `:line` of the last call in `file` that raised `error`; empty if it was raised elsewhere."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
     return f":{lines[-1]}" if lines else ""
@@ -228,7 +228,7 @@ def load_course(root: Path | None = None) -> Course:
     except CourseError:
         raise
     except Exception as error:
-        raise CourseError(f"{config}{_line_of(error, config)}: {public_name(error)}: {error}") from error
+        raise CourseError(f"{config}{_find_line(error, config)}: {public_name(error)}: {error}") from error
     if "COURSE" not in defined:
         raise CourseError(f"{config}: defines no COURSE")
     course = defined["COURSE"]

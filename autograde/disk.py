@@ -33,18 +33,20 @@ DATABASE_ADVICE = {
 }
 
 
-class NoRoomError(Exception):
+class NotWritableError(Exception):
     """A file or folder cannot be written; the message says which, why, and what to do."""
 
 
-def write_whole(path: Path, data: bytes | str) -> None:
+def write_atomically(path: Path, data: bytes | str) -> None:
     """Write atomically: a reader sees the old file or the new one. On failure no temporary file remains."""
-    with replacing(path, data):
+    with replace_on_success(path, data):
         pass
 
 
 @contextmanager
-def replacing(path: Path, data: bytes | str, mode: int | None = None, unfinished: Path | None = None) -> Iterator[None]:
+def replace_on_success(
+    path: Path, data: bytes | str, mode: int | None = None, unfinished: Path | None = None
+) -> Iterator[None]:
     """Write a file that replaces `path` once the body of the `with` statement has succeeded.
 
     Until then it is at `unfinished`, on the same disk: by default `path` with `.tmp` appended, which must be unused.
@@ -74,7 +76,7 @@ def replace_folder(target: Path, made: Path) -> None:
 
 
 @contextmanager
-def alone(lock: Path) -> Iterator[None]:
+def hold_lock(lock: Path) -> Iterator[None]:
     """Wait for an exclusive lock on the file `lock`, and hold it during the body of the `with` statement."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w") as held:
@@ -82,7 +84,7 @@ def alone(lock: Path) -> Iterator[None]:
         yield
 
 
-def check_room(folders: Iterable[Path], needed_bytes: int) -> None:
+def check_free_space(folders: Iterable[Path], needed_bytes: int) -> None:
     """Raise NoRoomError unless each folder, or its nearest existing parent, is writable and has enough free space."""
     for folder in folders:
         there = next(place for place in (folder, *folder.parents) if place.exists())
@@ -90,24 +92,24 @@ def check_room(folders: Iterable[Path], needed_bytes: int) -> None:
             with tempfile.TemporaryFile(dir=there):
                 free = shutil.disk_usage(there).free
         except OSError as error:
-            raise NoRoomError(f"{there}: {error.strerror}; {_advice(error)}, {AGAIN}") from error
+            raise NotWritableError(f"{there}: {error.strerror}; {_advise(error)}, {AGAIN}") from error
         if free < needed_bytes:
-            raise NoRoomError(
+            raise NotWritableError(
                 f"{there}: {free >> 20} MB are free and about {(needed_bytes >> 20) + 1} MB are needed; "
                 "free some space there, then run the command again: nothing was changed"
             )
 
 
-def obstacle(error: OSError) -> str | None:
+def explain_os_error(error: OSError) -> str | None:
     """Explain an error of the disk or machine in a sentence; None if the engine may be at fault."""
     if error.errno == errno.ENOENT and "temporary directory" in str(error.strerror):
         return f"{error.strerror}: none can be written; free some space in one, {AGAIN}"
     if error.errno not in ADVICE:
         return None
-    return f"{error.filename or 'a file of the course'}: {error.strerror}; {_advice(error)}, {AGAIN}"
+    return f"{error.filename or 'a file of the course'}: {error.strerror}; {_advise(error)}, {AGAIN}"
 
 
-def database_obstacle(name: str, error: BaseException) -> str | None:
+def explain_database_error(name: str, error: BaseException) -> str | None:
     """Explain a database error in a sentence; None if it is not about locks, space or permissions."""
     said = str(error)
     for word, advice in DATABASE_ADVICE.items():
@@ -116,5 +118,5 @@ def database_obstacle(name: str, error: BaseException) -> str | None:
     return None
 
 
-def _advice(error: OSError) -> str:
+def _advise(error: OSError) -> str:
     return ADVICE.get(error.errno or 0, "see to it")

@@ -60,22 +60,22 @@ def upgrade(data: bytes) -> dict[str, Any]:
     confinement = environment.pop("confinement", "")
     return report | {
         "schema": 3,
-        "problems": [_problem(sentence) for sentence in report.get("problems", [])],
+        "problems": [_upgrade_problem(sentence) for sentence in report.get("problems", [])],
         "exercises": [
-            exercise | {"verdicts": [_verdict(verdict) for verdict in exercise["verdicts"]]}
+            exercise | {"verdicts": [_upgrade_verdict(verdict) for verdict in exercise["verdicts"]]}
             for exercise in report.get("exercises", [])
         ],
         "environment": environment,
-        "confinement": _confinement(confinement),
+        "confinement": _upgrade_confinement(confinement),
     }
 
 
-def _verdict(verdict: dict[str, Any]) -> dict[str, Any]:
+def _upgrade_verdict(verdict: dict[str, Any]) -> dict[str, Any]:
     untouched = verdict["outcome"] == "failed" and verdict.get("reason") == NOT_WRITTEN
     return verdict | {"outcome": "not written"} if untouched else verdict
 
 
-def _problem(sentence: str) -> dict[str, str]:
+def _upgrade_problem(sentence: str) -> dict[str, str]:
     if stopped := STOPPED.match(sentence):
         cell, error = stopped.groups()
         return {
@@ -88,7 +88,7 @@ def _problem(sentence: str) -> dict[str, str]:
     return {"kind": kind, "cell": named[1] if named else "", "text": sentence}
 
 
-def _confinement(sentence: str) -> dict[str, Any] | None:
+def _upgrade_confinement(sentence: str) -> dict[str, Any] | None:
     found = LEVEL.match(sentence)
     if not found:
         return None

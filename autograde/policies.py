@@ -47,11 +47,11 @@ class Confinement(Enum):
 class Experiments(Enum):
     """Whether to run the author's cells after the last answer, which no check uses.
 
-    AS_HANDED_IN: show the submitted outputs if the file says that these cells ran last; otherwise run them.
+    AS_SUBMITTED: show the submitted outputs if the file says that these cells ran last; otherwise run them.
     RUN_AGAIN: always run them, which often takes longer than all checks.
     """
 
-    AS_HANDED_IN = "as handed in"
+    AS_SUBMITTED = "as submitted"
     RUN_AGAIN = "run again"
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from autograde.disk import write_whole
+from autograde.disk import write_atomically
 from autograde.old_reports import upgrade
 
 SCHEMA = 3
@@ -207,14 +207,14 @@ class _Version(msgspec.Struct):
     schema: int
 
 
-def broken(assignment: str, student: str, reason: str) -> Report:
+def broken_report(assignment: str, student: str, reason: str) -> Report:
     """Make a report that is withheld because the engine is at fault."""
     verdict = Verdict(check="grader", title="grading", outcome=Outcome.BROKEN, points=0, max_points=0, reason=reason)
     exercises = [ExerciseReport(exercise="grader", verdicts=[verdict])]
     return Report(assignment=assignment, student=student, digest="", exercises=exercises)
 
 
-def students_by_hint(reports: Iterable[Report]) -> list[tuple[str, list[str]]]:
+def group_students_by_hint(reports: Iterable[Report]) -> list[tuple[str, list[str]]]:
     """Return the hints with the students whose answers they explain, the most frequent first."""
     found: dict[str, list[str]] = defaultdict(list)
     for report in reports:
@@ -246,4 +246,4 @@ def decode_report(data: bytes) -> Report:
 
 def write_report(report: Report, path: Path) -> None:
     """Write the report atomically: a reader sees the old one or the new one."""
-    write_whole(path, encode_report(report))
+    write_atomically(path, encode_report(report))

@@ -28,7 +28,7 @@ from autograde.demo.simulated_class import submit_class
 from autograde.grading.pool import GraderPool
 from autograde.notebooks.extract import SubmissionError
 from autograde.notebooks.release import release
-from autograde.notebooks.submitted import students_submitted, submission_of
+from autograde.notebooks.submitted import list_submitters, submission_of
 from autograde.report import encode_report
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -79,7 +79,7 @@ def make_class(into: Path, slug: str, wrong: int, right: int, cell_s: float) -> 
         config.write(LIMITS.format(cell_s))
     release([course.open(slug)])
     submit_class(course.open(slug), wrong)
-    for student in sorted(name for name in students_submitted(course.open(slug)) if name.startswith("right-"))[right:]:
+    for student in sorted(name for name in list_submitters(course.open(slug)) if name.startswith("right-"))[right:]:
         shutil.rmtree(into / "submitted" / student)
     return load_course(into)
 
@@ -88,7 +88,7 @@ def graded(work: Work, jobs: int) -> Reports:
     """Each report as it would be written, or the error of a submission that cannot be read."""
     found: Reports = {}
     submissions = []
-    for student in students_submitted(work):
+    for student in list_submitters(work):
         try:
             submissions.append(submission_of(work, student))
         except SubmissionError as error:

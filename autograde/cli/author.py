@@ -58,13 +58,13 @@ def verify(
     Example: course verify rmsnorm --seeds 20
     """
     from autograde.cli.console import progress, say, say_json, say_verification
-    from autograde.grading.pool import default_jobs
+    from autograde.grading.pool import count_cores
     from autograde.verification.page import verification_data, write_verification
     from autograde.verification.verify import verify as verified
 
     found = []
     for slug in known_slugs(course, slugs):
-        work, jobs = course.open(slug), jobs or default_jobs()
+        work, jobs = course.open(slug), jobs or count_cores()
         with progress(slug) as on_progress:
             found.append(verified(work, jobs, seeds=seeds, every_check=every_check, on_progress=on_progress))
         written = write_verification(course, found[-1], folder) if folder else []

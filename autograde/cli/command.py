@@ -10,7 +10,7 @@ import click
 
 from autograde import __version__
 from autograde.course import Course, CourseError, load_course
-from autograde.disk import obstacle
+from autograde.disk import explain_os_error
 
 JOBS = click.option("--jobs", type=click.IntRange(1), default=None, help="processes  [default: one per core]")
 JSON = click.option("--json", "as_json", is_flag=True, help="print JSON for a program, and nothing else")
@@ -40,7 +40,7 @@ def command(function: Callable[..., Any], load: Callable[[], Course] = load_cour
         except CourseError as error:
             _refuse(str(error))
         except OSError as error:
-            if (why := obstacle(error)) is None:
+            if (why := explain_os_error(error)) is None:
                 raise
             _refuse(why)
 

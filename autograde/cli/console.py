@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from autograde.report import ConfinementLevel, Outcome, Report, students_by_hint
+from autograde.report import ConfinementLevel, Outcome, Report, group_students_by_hint
 
 if TYPE_CHECKING:  # importing these types takes longer than most commands
     from autograde.grading.pool import OnProgress
@@ -110,7 +110,7 @@ def say_class(title: str, result: ClassResult) -> None:
     screen.print(table)
     if any(_stopped(e) for _, report in reports for e in report.exercises):
         say("! a check of this exercise crashed or ran out of time")
-    for hint, students in students_by_hint(report for _, report in reports):
+    for hint, students in group_students_by_hint(report for _, report in reports):
         more = f" and {len(students) - SHOWN_STUDENTS} more" if len(students) > SHOWN_STUDENTS else ""
         say(f"{len(students)} × {hint}  ({', '.join(students[:SHOWN_STUDENTS])}{more})")
     full = sum(report.score == report.max_score for _, report in reports)

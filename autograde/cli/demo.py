@@ -12,10 +12,10 @@ from rich.table import Table
 
 from autograde.cli.console import say, screen
 from autograde.course import CONFIG_NAME, Course, CourseError, Work
-from autograde.demo.course_copy import copy_course, course_parts
+from autograde.demo.course_copy import copy_course, list_course_parts
 from autograde.demo.simulated_class import HALF_DONE, submit, submit_class
 from autograde.notebooks.release import assemble
-from autograde.notebooks.submitted import students_submitted
+from autograde.notebooks.submitted import list_submitters
 from autograde.report import Report, decode_report
 
 MARKER = "demo-course"
@@ -54,7 +54,7 @@ def refuse_folder(course: Course, into: Path) -> None:
         raise CourseError(f"{into} exists and is not a demo; name another folder with --into")
     if course.root.is_relative_to(into):
         raise CourseError(f"{into} holds the course itself; name another folder with --into")
-    for part in course_parts(course):
+    for part in list_course_parts(course):
         if into.is_relative_to(part):
             raise CourseError(f"{into} is inside {part}, which the demo copies; name another folder with --into")
 
@@ -111,7 +111,7 @@ def show(works: Sequence[Work]) -> None:
 
 def counts(work: Work) -> tuple[int, ...]:
     """Count the students who submitted, got full, some or no marks, got a hint, and could not be graded."""
-    reports, submitted = read_reports(work), len(students_submitted(work))
+    reports, submitted = read_reports(work), len(list_submitters(work))
     full = sum(report.score == report.max_score for report in reports)
     none = sum(report.score == 0 for report in reports)
     hinted = sum(map(has_hint, reports))

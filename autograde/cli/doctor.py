@@ -10,7 +10,12 @@ import torch
 
 from autograde.cli.console import confinement_text
 from autograde.course import Course
-from autograde.isolation.confinement_probes import ConfinementError, missing, probe_confinement, sees_processes
+from autograde.isolation.confinement_probes import (
+    ConfinementError,
+    list_absent_layers,
+    probe_confinement,
+    sees_processes,
+)
 from autograde.isolation.zygote_client import WardenLostError, Zygote, ZygoteError
 from autograde.records.database import has_gradebook
 
@@ -38,7 +43,7 @@ def _confinement(course: Course) -> dict[str, str]:
             level = confinement_text(probe_confinement(zygote, course))
     except (ConfinementError, WardenLostError, ZygoteError) as error:
         level = f"MISSING: {error}"
-    absent = {f"without {name}": f"it would stop {stops}" for name, stops in missing(layers).items()}
+    absent = {f"without {name}": f"it would stop {stops}" for name, stops in list_absent_layers(layers).items()}
     return {"confinement": level, **absent}
 
 

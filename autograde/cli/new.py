@@ -11,7 +11,7 @@ from pathlib import Path
 import jinja2
 
 from autograde.course import CONFIG_NAME, TERM, Course, CourseError
-from autograde.disk import write_whole
+from autograde.disk import write_atomically
 
 SLUG = re.compile(r"[a-z][a-z0-9_]{0,40}")
 
@@ -39,8 +39,8 @@ def new_assignment(course: Course, slug: str, title: str) -> list[Path]:
     config = course.root / CONFIG_NAME
     listed = _listed(config, _config_text(course), slug, title)
     for path, text in texts.items():
-        write_whole(path, text)
-    write_whole(config, listed)  # last, so that the course never lists an incomplete assignment
+        write_atomically(path, text)
+    write_atomically(config, listed)  # last, so that the course never lists an incomplete assignment
     return [*texts, config]
 
 

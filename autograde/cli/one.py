@@ -9,7 +9,7 @@ import click
 
 from autograde.cli.command import JSON, command, known_slugs
 from autograde.course import Course, CourseError
-from autograde.disk import write_whole
+from autograde.disk import write_atomically
 
 
 @command
@@ -34,11 +34,11 @@ def check(course: Course, file: str, slug: str, junit: Path | None, gradescope: 
         raise CourseError(f"{file}: no such file")
     with GraderPool(work, device=course.device) as pool:  # started first, because its processes take longest to start
         from autograde.notebooks.extract import SubmissionError
-        from autograde.notebooks.load import submission_for
+        from autograde.notebooks.load import load_submission
         from autograde.report import encode_report
 
         try:
-            submission = submission_for(work, file)
+            submission = load_submission(work, file)
         except SubmissionError as error:
             raise CourseError(f"{file}: {error}") from None
         assert pool.confinement  # waits for the zygote; the imports below would slow its start
@@ -54,7 +54,7 @@ def check(course: Course, file: str, slug: str, junit: Path | None, gradescope: 
                 say(text)
         for path, written in ((junit, ci_formats.junit), (gradescope, ci_formats.gradescope)):
             if path:
-                write_whole(path, written(report))
+                write_atomically(path, written(report))
     sys.exit(1 if report.withheld else 0)
 
 

@@ -21,7 +21,7 @@ COURSE = replace(COURSE, db_url="")
 def copy_course(course: Course, into: Path) -> Course:
     """Copy the author's files of `course` to `into` and load the copy, which always has its own gradebook."""
     into.mkdir(parents=True, exist_ok=True)
-    for part in course_parts(course):
+    for part in list_course_parts(course):
         if part.is_dir():
             shutil.copytree(part, into / part.name, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints"))
         else:
@@ -32,7 +32,7 @@ def copy_course(course: Course, into: Path) -> Course:
     return load_course(into)
 
 
-def course_parts(course: Course) -> Iterator[Path]:
+def list_course_parts(course: Course) -> Iterator[Path]:
     """Yield the Python files at the course's root, which the configuration may import, and the author's folders."""
     yield from course.root.glob("*.py")
     yield from (folder for name in FOLDERS if (folder := course.root / name).is_dir())

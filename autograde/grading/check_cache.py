@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_map
 
 from autograde.course import Course, Work
-from autograde.disk import replacing
+from autograde.disk import replace_on_success
 from autograde.grading.digests import checks_digest, digest_of_parts, engine_digest
 from autograde.grading.options import Options
 from autograde.report import Outcome, Report
@@ -35,7 +35,7 @@ DIGEST_BYTES = 32
 PLAIN = {type(None), bool, int, float, str, bytes, torch.dtype}
 
 
-class Asked(msgspec.Struct, array_like=True):
+class CachedCheck(msgspec.Struct, array_like=True):
     """The inputs and requests of one check."""
 
     cases: bytes
@@ -44,10 +44,10 @@ class Asked(msgspec.Struct, array_like=True):
     """the frames of its requests; None if its requests depend on answers"""
 
 
-class Known(msgspec.Struct):
+class CacheContent(msgspec.Struct):
     """The content of the cache file, by the names of checks and oracles."""
 
-    checks: dict[str, Asked]
+    checks: dict[str, CachedCheck]
     oracles: dict[str, list[bytes]]
     """frames of (whether the value was asked for, digest of the inputs, [(exact, allowed)], answer)"""
 
@@ -58,7 +58,7 @@ class CheckCache:
     def __init__(self, work: Work, items: list[Any], checks: str, device: str) -> None:
         """`checks` is the digest of the test files from which `items` were collected."""
         self.work, self.digest = work, checks
-        self.path = work.paths.check_cache / f"{_name(work.course, checks, device)}.checks"
+        self.path = work.paths.check_cache / f"{_file_name(work.course, checks, device)}.checks"
         self.checks: dict[str, Check] = {f"{item.path.stem}.{item.obj.check.name}": item.obj.check for item in items}
         self.oracles = {
             f"{item.path.stem}.{name}": thing
@@ -71,7 +71,7 @@ class CheckCache:
             with contextlib.suppress(Exception):  # the check raises it again and reports it
                 check.draw(work.course.seed)
 
-    def learn(self, report: Report, options: Options) -> None:
+    def save_after(self, report: Report, options: Options) -> None:
         """Write the inputs, requests and expected values for the next run, after a submission that passed every check.
 
         If the file cannot be written, the next run takes some seconds longer and no grade changes.
@@ -89,25 +89,25 @@ class CheckCache:
             data = self.path.read_bytes()
         except OSError:
             return False
-        return load_into(data, self.checks, self.oracles, self.work.course.seed)
+        return load_cache(data, self.checks, self.oracles, self.work.course.seed)
 
     def _write(self) -> None:
-        data = encode_known(self.checks, self.oracles, self.work.course.seed)
+        data = encode_cache(self.checks, self.oracles, self.work.course.seed)
         # Several graders may write at the same time, so each writes its own file and renames it when it is complete.
         unfinished = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")
-        with replacing(self.path, data, unfinished=unfinished):
+        with replace_on_success(self.path, data, unfinished=unfinished):
             for other in set(self.path.parent.iterdir()) - {unfinished}:  # of other tests, or of a killed run
                 other.unlink(missing_ok=True)
 
 
-def _name(course: Course, checks: str, device: str) -> str:
+def _file_name(course: Course, checks: str, device: str) -> str:
     """A digest of everything that the cached values depend on: the tests (by their digest) and this environment."""
     machine = platform.machine(), torch.backends.cpu.get_cpu_capability()
     made_with = sys.version, str(torch.__version__), hypothesis.__version__, np.__version__
     return digest_of_parts([checks, engine_digest(), repr((course.seed, device, machine, made_with))])
 
 
-def load_into(data: bytes, checks: Mapping[str, Check], oracles: Mapping[str, Oracle], seed: int) -> bool:
+def load_cache(data: bytes, checks: Mapping[str, Check], oracles: Mapping[str, Oracle], seed: int) -> bool:
     """Load the cached values in `data` into checks and oracles; False if it is damaged, and they compute them again.
 
     `data` starts with a digest, so that a flipped bit on the disk cannot change a grade.
@@ -115,51 +115,55 @@ def load_into(data: bytes, checks: Mapping[str, Check], oracles: Mapping[str, Or
     digest, content = data[:DIGEST_BYTES], data[DIGEST_BYTES:]
     if hashlib.sha256(content).digest() != digest:
         return False
-    known = msgspec.msgpack.decode(content, type=Known)
+    known = msgspec.msgpack.decode(content, type=CacheContent)
     for name, asked in known.checks.items():
-        checks[name].restore(seed, _read(asked.cases), asked.questions)
+        checks[name].restore(seed, _decode(asked.cases), asked.questions)
     for name, frames in known.oracles.items():
-        oracles[name].cache |= dict(map(_expected, frames))
+        oracles[name].cache |= dict(map(_decode_expected, frames))
     return True
 
 
-def encode_known(checks: Mapping[str, Check], oracles: Mapping[str, Oracle], seed: int) -> bytes:
+def encode_cache(checks: Mapping[str, Check], oracles: Mapping[str, Oracle], seed: int) -> bytes:
     """Encode the inputs, requests and expected values, after a submission that passed every check.
 
     Leaves out values that frames cannot restore unchanged, such as objects of the reference's classes.
     """
-    asked = {name: _asked(check) for name, check in checks.items() if check.drawn_for == seed}
-    measured = {name: list(filter(None, map(_measured, oracle.cache.items()))) for name, oracle in oracles.items()}
-    content = msgspec.msgpack.encode(Known({name: part for name, part in asked.items() if part}, measured))
+    asked = {name: _encode_check(check) for name, check in checks.items() if check.drawn_for == seed}
+    measured = {
+        name: list(filter(None, map(_encode_expected, oracle.cache.items()))) for name, oracle in oracles.items()
+    }
+    content = msgspec.msgpack.encode(CacheContent({name: part for name, part in asked.items() if part}, measured))
     return hashlib.sha256(content).digest() + content
 
 
-def _asked(check: Check) -> Asked | None:
-    cases = _written(check.cases)
-    return Asked(cases, check.script.frames if check.script else None) if cases else None
+def _encode_check(check: Check) -> CachedCheck | None:
+    cases = _encode_if_plain(check.cases)
+    return CachedCheck(cases, check.script.frames if check.script else None) if cases else None
 
 
-def _measured(item: tuple[Any, Expected]) -> bytes | None:
+def _encode_expected(item: tuple[Any, Expected]) -> bytes | None:
     (of_value, digest), expected = item
     if expected.opaque:
         return None
-    parts, answer = tree_map(_in_rows, ([(part.exact, part.allowed) for part in expected.parts], expected.answer))
-    return _written((of_value, digest, parts, answer))
+    parts, answer = tree_map(
+        _make_contiguous, ([(part.exact, part.allowed) for part in expected.parts], expected.answer)
+    )
+    return _encode_if_plain((of_value, digest, parts, answer))
 
 
-def _expected(frame: bytes) -> tuple[Any, Expected]:
-    of_value, digest, parts, answer = _read(frame)
+def _decode_expected(frame: bytes) -> tuple[Any, Expected]:
+    of_value, digest, parts, answer = _decode(frame)
     likes = map(torch.as_tensor, tree_flatten(answer)[0])
     return (of_value, digest), Expected(
         [Part(exact, like, allowed) for (exact, allowed), like in zip(parts, likes, strict=True)], answer, []
     )
 
 
-def _in_rows(leaf: Any) -> Any:
+def _make_contiguous(leaf: Any) -> Any:
     return leaf.contiguous() if isinstance(leaf, Tensor) else leaf
 
 
-def _written(value: Any) -> bytes | None:
+def _encode_if_plain(value: Any) -> bytes | None:
     """Encode a value as a frame; None if the frame could not restore it unchanged."""
     try:
         return encode(value) if _is_plain(value) else None
@@ -167,7 +171,7 @@ def _written(value: Any) -> bytes | None:
         return None
 
 
-def _read(frame: bytes) -> Any:
+def _decode(frame: bytes) -> Any:
     return tree_map(lambda leaf: leaf.tensor if isinstance(leaf, WireTensor) else leaf, decode(frame))
 
 

@@ -27,7 +27,7 @@ class CheckForks:
         self.running = running
         self.limits = limits
         self.device = device
-        self.opened = 0
+        self.forks_opened = 0
         self.spare = SPARE
         """how many unused forks may still be replaced by another"""
         self.fork = ExitStack()
@@ -41,9 +41,9 @@ class CheckForks:
         def fresh_fork() -> Student:
             self.spare -= not used
             self.close()
-            return self._student(self._open())
+            return self._make_student(self._open())
 
-        yield self._student(
+        yield self._make_student(
             self.channel or self._open(), fresh_fork=fresh_fork if used or self.spare else None, used=used
         )
 
@@ -63,10 +63,10 @@ class CheckForks:
             self.close()
 
     def _open(self) -> Channel:
-        number, self.opened = self.opened, self.opened + 1
+        number, self.forks_opened = self.forks_opened, self.forks_opened + 1
         self.channel = self.fork.enter_context(self.running.check(number))
         return self.channel
 
-    def _student(self, channel: Channel, **more: Any) -> Student:
+    def _make_student(self, channel: Channel, **more: Any) -> Student:
         limits = self.limits
         return Student(channel, device=self.device, wall_s=limits.check_wall_s, cpu_s=limits.check_cpu_s, **more)

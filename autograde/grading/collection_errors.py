@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from autograde.exception_names import public_name
-from autograde.grading.source_locations import in_course, raised_at
+from autograde.grading.source_locations import find_course_line, path_in_course
 from autograde.testing.checks import Check
 
 
-def tell(collector: pytest.Collector, report: pytest.CollectReport) -> None:
+def report_errors(collector: pytest.Collector, report: pytest.CollectReport) -> None:
     """Write into `report` what is wrong with a test file; tests that would not be graded as written fail it too."""
     if not isinstance(collector, pytest.Module):
         return
@@ -21,15 +21,15 @@ def tell(collector: pytest.Collector, report: pytest.CollectReport) -> None:
     if raised is not None and report.failed:
         error = raised.value.__cause__ or raised.value
         said = error.msg if isinstance(error, SyntaxError) else str(error)
-        where = raised_at(error) or in_course(collector.path)
+        where = find_course_line(error) or path_in_course(collector.path)
         report.longrepr = f"{where}: {public_name(error)}: {said}"
-    elif report.passed and (faults := [*_doubled(collector), *_misread(report.result)]):
-        file = in_course(collector.path) or collector.path.name
+    elif report.passed and (faults := [*_find_duplicates(collector), *_find_misdeclared(report.result)]):
+        file = path_in_course(collector.path) or collector.path.name
         report.outcome, report.result = "failed", []
         report.longrepr = "\n".join(f"{file}:{line}: {what}" for line, what in sorted(faults))
 
 
-def _doubled(module: pytest.Module) -> Iterator[tuple[int, str]]:
+def _find_duplicates(module: pytest.Module) -> Iterator[tuple[int, str]]:
     """(line, sentence) for each function that hides an earlier one of the same name."""
     first: dict[str, int] = {}
     for node in ast.parse(module.path.read_text(encoding="utf-8")).body:
@@ -37,7 +37,7 @@ def _doubled(module: pytest.Module) -> Iterator[tuple[int, str]]:
             yield node.lineno, f"a second `{node.name}` hides the one on line {first[node.name]}; rename one"
 
 
-def _misread(items: list[Any]) -> Iterator[tuple[int, str]]:
+def _find_misdeclared(items: list[Any]) -> Iterator[tuple[int, str]]:
     """(line, sentence) for each test that would not be graded as written."""
     for item in items:
         if not isinstance(item, pytest.Function):

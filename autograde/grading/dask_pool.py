@@ -19,7 +19,7 @@ from autograde.exception_names import public_name
 from autograde.grading.digests import digest_of
 from autograde.grading.pool import GraderError, grade_one
 from autograde.notebooks.extract import Submission
-from autograde.report import ConfinementLevel, Report, broken
+from autograde.report import ConfinementLevel, Report, broken_report
 
 WORKERS_S = 60.0
 """how long to wait for the first suitable worker"""
@@ -65,14 +65,14 @@ class DaskPool:
         first = [self._send(submission, sent) for submission in islice(waiting, self.ahead)]
         done: Any = as_completed(first)
         for future in done:
-            yield self._report(future, sent.pop(future.key))
+            yield self._receive_report(future, sent.pop(future.key))
             future.release()
             for submission in islice(waiting, 1):
                 done.add(self._send(submission, sent))
 
     def _send(self, submission: Submission, sent: dict[str, Submission]) -> Any:
         future = self.client.submit(
-            grade_there,
+            grade_on_worker,
             str(self.work.course.root),
             submission,
             self.device,
@@ -83,13 +83,13 @@ class DaskPool:
         sent[future.key] = submission
         return future
 
-    def _report(self, future: Any, submission: Submission) -> Report:
+    def _receive_report(self, future: Any, submission: Submission) -> Report:
         from distributed.scheduler import KilledWorker
 
         error = future.exception()
         if isinstance(error, KilledWorker):
             reason = "every Dask worker that graded this submission died over it"
-            return broken(submission.slug, submission.student, reason)
+            return broken_report(submission.slug, submission.student, reason)
         if error is not None:
             raise GraderError(f"a Dask worker of {self.address} cannot grade: {str(error)[:500]}") from None
         report: Report = future.result()
@@ -123,7 +123,7 @@ class DaskPool:
         self.close()
 
 
-def grade_there(root: str, submission: Submission, device: str) -> Report:
+def grade_on_worker(root: str, submission: Submission, device: str) -> Report:
     """Grade one submission on a worker, with the worker's own pool."""
     if multiprocessing.current_process().daemon:
         raise GraderError(NEEDS_CHILDREN)

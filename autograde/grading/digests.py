@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from autograde.course import Work
-from autograde.notebooks.dependencies import checks_files
+from autograde.notebooks.dependencies import list_check_files
 from autograde.notebooks.extract import Fingerprint
 
 ENGINE = Path(__file__).parents[1]
@@ -55,7 +55,7 @@ def digest_of(work: Work, fingerprint: Fingerprint, checks: str | None = None) -
 
 def checks_digest(work: Work) -> str:
     """Digest of the hidden tests and of what they import from the reference, as they are on disk."""
-    return _files_digest(checks_files(work), work.course.root)
+    return _files_digest(list_check_files(work), work.course.root)
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 FLAGS = re.IGNORECASE | re.DOTALL
-ADVICE: list[tuple[str, str]] = [
+BY_MESSAGE: list[tuple[str, str]] = [
     (
         r"mat1 and mat2 shapes cannot be multiplied|expected size for first two dimensions|inconsistent tensor size"
         r"|size mismatch|batch1|matmul: input operand",
@@ -110,14 +110,14 @@ NOT_FOUND = (
 )
 
 
-def advice_for_cell(error: str) -> str:
+def find_hint_for_cell(error: str) -> str:
     """A hint for the error that stopped a cell, as it is reported: `NameError in line 2: ...`."""
-    return advice([re.split(r"\W", error, maxsplit=1)[0]], error)
+    return find_hint([re.split(r"\W", error, maxsplit=1)[0]], error)
 
 
-def advice(types: list[str], message: str) -> str:
+def find_hint(types: list[str], message: str) -> str:
     """A hint for an exception with these class names (its own first) and this message; empty if there is none."""
-    for pattern, words in ADVICE:
+    for pattern, words in BY_MESSAGE:
         if re.search(pattern, message[:2000], FLAGS):
             return words
     return next((BY_TYPE[name] for name in types if name in BY_TYPE), "")

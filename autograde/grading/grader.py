@@ -18,38 +18,38 @@ from _pytest.runner import runtestprotocol
 
 from autograde.client.student import Student
 from autograde.course import CourseError, Work
-from autograde.disk import obstacle
+from autograde.disk import explain_os_error
 from autograde.grading import pytest_plugin
 from autograde.grading.check_cache import CheckCache
 from autograde.grading.check_forks import SPARE, CheckForks
 from autograde.grading.digests import checks_digest, digest_of
 from autograde.grading.options import ListMisconceptions, Options
-from autograde.grading.verdicts import failed, passed, waiting
+from autograde.grading.verdicts import judge_exception, passed_verdict, waiting_verdict
 from autograde.isolation.launch import open_submission
 from autograde.isolation.running_submission import RunningSubmission
 from autograde.isolation.zygote_client import WardenLostError, ZygoteError
 from autograde.notebooks.extract import Submission
-from autograde.notebooks.release import points
+from autograde.notebooks.release import read_points
 from autograde.notebooks.source import CHECKS
-from autograde.report import ExerciseReport, Outcome, Problem, ProblemKind, Report, Verdict, broken
+from autograde.report import ExerciseReport, Outcome, Problem, ProblemKind, Report, Verdict, broken_report
 from autograde.testing.checks import Check
 from autograde.testing.decoys import decoy_named
 from autograde.testing.diagnosis import Evidence
 from autograde.testing.oracle import Oracle
 
 
-def grader_main(connections: list[Connection], work: Work, zygote: socket, device: str) -> None:
+def run_grader(connections: list[Connection], work: Work, zygote: socket, device: str) -> None:
     """Entry point: serve the first connection in this process and each other one in a fork, until they close."""
     torch.set_num_threads(1)
     sys.dont_write_bytecode = True
     root = str(work.course.root)
     sys.path.insert(0, root)
-    session = GradingSession(work, zygote, _present(device), connections)
+    session = GradingSession(work, zygote, _resolve_device(device), connections)
     plain = ["-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:faulthandler", "-s"]
     plain += ["-c", "/dev/null", "--rootdir", root, "--import-mode=importlib"]
     with tempfile.TemporaryDirectory() as none:
         folder = work.paths.hidden_tests
-        if not folder.is_dir() and (unchecked := points(work)):
+        if not folder.is_dir() and (unchecked := read_points(work)):
             session.errors.append(f"{folder} does not exist, and {', '.join(unchecked)} have points for checks in it")
         else:  # if people mark every answer, there are no tests to collect
             pytest.main([str(folder) if folder.is_dir() else none, *plain], [session, pytest_plugin])
@@ -59,7 +59,7 @@ def grader_main(connections: list[Connection], work: Work, zygote: socket, devic
     session.end()
 
 
-def _present(device: str) -> str:
+def _resolve_device(device: str) -> str:
     """cpu or cuda; auto means cuda if the machine has it."""
     if device != "auto":
         return device
@@ -99,27 +99,27 @@ class GradingSession:
         items: list[Any] = [item for item in session.items if hasattr(getattr(item, "obj", None), "check")]
         # This runs while the zygote starts and the confinement is verified.
         cache = CheckCache(self.work, items, self.checks, self.device)
-        connection = self._connection()
+        connection = self._fork_per_connection()
         while True:
             try:
                 order = connection.recv()
             except (EOFError, OSError):
                 return True
             if isinstance(order, ListMisconceptions):
-                connection.send(misconceptions_of(items))
+                connection.send(list_misconceptions(items))
                 continue
             submission, self.options = order
             seed = self.work.course.seed if self.options.seed is None else self.options.seed
             session.config.stash[pytest_plugin.SEED] = seed
             session.config.stash[pytest_plugin.EVIDENCE] = Evidence()
             session.config.stash[pytest_plugin.DECOY] = decoy_named(self.options.decoy)
-            answer = self._graded(submission, items)
+            answer = self._try_to_grade(submission, items)
             with contextlib.suppress(OSError):
                 connection.send(answer)
             if isinstance(answer, Report):
-                cache.learn(answer, self.options)
+                cache.save_after(answer, self.options)
 
-    def _connection(self) -> Connection:
+    def _fork_per_connection(self) -> Connection:
         """The connection that this process serves. A fork serves each other one, so the tests are prepared once."""
         gc.freeze()  # keeps the garbage collector from unsharing the memory that the forks share
         mine = self.connections[0]
@@ -140,16 +140,16 @@ class GradingSession:
         for pid in self.others:
             os.waitpid(pid, 0)
 
-    def _graded(self, submission: Submission, items: list[Any]) -> Report | str:
+    def _try_to_grade(self, submission: Submission, items: list[Any]) -> Report | str:
         """The report, or the reason why this machine cannot grade any submission."""
         try:
             return self.grade(submission, items)
         except WardenLostError as error:
-            return broken(submission.slug, submission.student, str(error))
+            return broken_report(submission.slug, submission.student, str(error))
         except (ZygoteError, CourseError) as error:
             return str(error)
         except OSError as error:
-            if (why := obstacle(error)) is None:
+            if (why := explain_os_error(error)) is None:
                 raise
             return why
 
@@ -161,9 +161,9 @@ class GradingSession:
     def grade(self, submission: Submission, items: list[Any]) -> Report:
         limits = self.work.limits
         with open_submission(self.work, submission, self.zygote, len(items) + SPARE, self.device) as running:
-            problems = _problems_of(running)
+            problems = _list_problems(running)
             with CheckForks(running, limits, self.device) as self.forks:
-                exercises = self._exercises(items)
+                exercises = self._run_exercises(items)
         return Report(
             assignment=self.work.slug,
             student=submission.student,
@@ -174,41 +174,41 @@ class GradingSession:
             environment={"device": self.device, "torch": str(torch.__version__)},
         )
 
-    def _exercises(self, items: list[Any]) -> list[ExerciseReport]:
+    def _run_exercises(self, items: list[Any]) -> list[ExerciseReport]:
         verdicts: dict[str, dict[str, Verdict]] = {}
         for item in items:
-            if not self.options.exercises or _exercise(item) in self.options.exercises:
-                done = verdicts.setdefault(_exercise(item), {})
-                done[item.obj.check.name] = self._verdict(item, item.obj.check, done)
-        order = [name for name in points(self.work) if name in verdicts]
+            if not self.options.exercises or _exercise_of(item) in self.options.exercises:
+                done = verdicts.setdefault(_exercise_of(item), {})
+                done[item.obj.check.name] = self._run_check(item, item.obj.check, done)
+        order = [name for name in read_points(self.work) if name in verdicts]
         return [
             ExerciseReport(exercise=name, verdicts=list(verdicts[name].values()))
             for name in [*order, *sorted(verdicts.keys() - set(order))]
         ]
 
-    def _verdict(self, item: Any, check: Check, done: dict[str, Verdict]) -> Verdict:
+    def _run_check(self, item: Any, check: Check, done: dict[str, Verdict]) -> Verdict:
         before = done.get(check.after)
         if before is not None and before.outcome is not Outcome.PASSED and not self.options.ignore_after:
-            return waiting(check, before.title)
+            return waiting_verdict(check, before.title)
         item.stash[pytest_plugin.RAISED] = None
         item._initrequest()
         runtestprotocol(item, log=False, nextitem=None)
         raised = item.stash[pytest_plugin.RAISED]
         if raised is None:
-            return passed(check)
+            return passed_verdict(check)
         assert self.forks is not None
         try:
             self.forks.close()
         except WardenLostError as error:
             raised = error
         errors = {run.cell: run.error for run in self.forks.running.cells}
-        return failed(check, raised, self.work.course.reveal, errors.get(_exercise(item), ""))
+        return judge_exception(check, raised, self.work.course.reveal, errors.get(_exercise_of(item), ""))
 
 
-def misconceptions_of(items: list[Any]) -> dict[str, str]:
+def list_misconceptions(items: list[Any]) -> dict[str, str]:
     """Name of each misconception that the collected tests define -> the exercise whose checks recognise it."""
     return {
-        misconception.__name__: _exercise(item)
+        misconception.__name__: _exercise_of(item)
         for item in items
         for oracle in vars(item.module).values()
         if isinstance(oracle, Oracle)
@@ -216,7 +216,7 @@ def misconceptions_of(items: list[Any]) -> dict[str, str]:
     }
 
 
-def _problems_of(running: RunningSubmission) -> list[Problem]:
+def _list_problems(running: RunningSubmission) -> list[Problem]:
     """The cells that stopped with an error, and the reason if no check could run."""
     found = [
         Problem(
@@ -232,6 +232,6 @@ def _problems_of(running: RunningSubmission) -> list[Problem]:
     return found
 
 
-def _exercise(item: Any) -> str:
+def _exercise_of(item: Any) -> str:
     name: str = item.path.stem
     return name.removeprefix("test_")

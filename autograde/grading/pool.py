@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from autograde.course import Course, CourseError, Work
-from autograde.isolation.preimports import first_uses_of_checks, notebook_modules
+from autograde.isolation.preimports import list_check_modules, list_zygote_modules
 from autograde.isolation.zygote_client import ReadyZygote, WardenLostError, Zygote, ZygoteError
-from autograde.report import ConfinementLevel, Report, broken
+from autograde.report import ConfinementLevel, Report, broken_report
 
 if TYPE_CHECKING:  # this module only starts processes; few imports let it start them early
     from autograde.grading.options import Options
@@ -74,9 +74,9 @@ class GraderPool:
         self.work, self.jobs, self.device, self.untrusted = work, jobs, device, untrusted
         self.graders: dict[Connection, Any] = {}
         self.died_in_a_row = 0
-        self.zygote = Zygote(modules=notebook_modules(work))
+        self.zygote = Zygote(modules=list_zygote_modules(work))
         self.context = multiprocessing.get_context("forkserver")
-        self.context.set_forkserver_preload(list(grader_modules(work)))
+        self.context.set_forkserver_preload(list(list_grader_modules(work)))
         forkserver.ensure_running()
 
     @cached_property
@@ -89,7 +89,7 @@ class GraderPool:
             raise GraderError(f"{error}; run `course doctor`") from error
         ours, theirs = self.context.Pipe()
         ready = ReadyZygote(self.zygote.control, self.zygote.layers)
-        self._start(_probe, [theirs], ready, self.work.course, self.untrusted)
+        self._start(_run_probes, [theirs], ready, self.work.course, self.untrusted)
         with ours:
             try:
                 answer: ConfinementLevel | Exception = ours.recv()
@@ -112,7 +112,7 @@ class GraderPool:
         """Start one process, whose forks are the other graders; returns the last connection to it."""
         pipes = [self.context.Pipe() for _ in range(count)]
         arguments = (self.work, self.zygote.control, self.device)
-        process = self._start(_grader, [theirs for _, theirs in pipes], *arguments)
+        process = self._start(_run_grader, [theirs for _, theirs in pipes], *arguments)
         self.graders |= {ours: process for ours, _ in pipes}
         return pipes[-1][0]
 
@@ -128,16 +128,16 @@ class GraderPool:
         waiting = iter(orders)
         busy: Busy = {}
         for grader in list(self.graders):
-            self._next(grader, waiting, busy)
+            self._send_next(grader, waiting, busy)
         while busy:
             for ready in wait(list(busy)):
                 assert isinstance(ready, Connection)
                 submission = busy.pop(ready)
-                report = self._report(ready, submission, confinement)
-                self._next(ready if ready in self.graders else self._start_graders(1), waiting, busy)
+                report = self._receive_report(ready, submission, confinement)
+                self._send_next(ready if ready in self.graders else self._start_graders(1), waiting, busy)
                 yield report
 
-    def misconceptions(self) -> dict[str, str]:
+    def list_misconceptions(self) -> dict[str, str]:
         """Name of each misconception that the hidden tests define -> the exercise whose checks recognise it.
 
         Raises GraderError if the hidden tests cannot be collected.
@@ -156,7 +156,7 @@ class GraderPool:
             raise GraderError(answer)
         return answer
 
-    def _next(self, grader: Connection, waiting: Iterator[Order], busy: Busy) -> None:
+    def _send_next(self, grader: Connection, waiting: Iterator[Order], busy: Busy) -> None:
         order = next(waiting, None)
         if order is not None:
             # A grader that has ended sent its reason, or nothing; the next read handles both.
@@ -164,7 +164,7 @@ class GraderPool:
                 grader.send(order)
             busy[grader] = order[0]
 
-    def _report(self, grader: Connection, submission: Submission, confinement: ConfinementLevel) -> Report:
+    def _receive_report(self, grader: Connection, submission: Submission, confinement: ConfinementLevel) -> Report:
         try:
             answer = grader.recv()
         except (EOFError, OSError):
@@ -172,7 +172,7 @@ class GraderPool:
             self.died_in_a_row += 1
             if self.died_in_a_row > MOST_DEATHS:
                 raise GraderError(f"the graders die, the last one while grading {submission.student}") from None
-            return broken(
+            return broken_report(
                 submission.slug, submission.student, "the grader's process died while grading this submission"
             )
         if isinstance(answer, str):
@@ -197,18 +197,18 @@ class GraderPool:
         self.close()
 
 
-def _grader(*arguments: Any) -> None:
+def _run_grader(*arguments: Any) -> None:
     """Entry point of a grader; imports `grader` only here, since this process needs neither pytest nor Hypothesis."""
-    from autograde.grading.grader import grader_main
+    from autograde.grading.grader import run_grader
 
     gc.freeze()  # keeps the garbage collector from unsharing the memory that all graders share
     gc.enable()
     os.dup2(2, 1)  # output of a hidden test is for its author, not part of the command's output
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # the grader needs no installed plug-in
-    grader_main(*arguments)
+    run_grader(*arguments)
 
 
-def _probe(answers: list[Connection], zygote: ReadyZygote, course: Course, untrusted: bool) -> None:
+def _run_probes(answers: list[Connection], zygote: ReadyZygote, course: Course, untrusted: bool) -> None:
     """Entry point of the process that probes the confinement. It is forked with torch, which this process lacks."""
     from autograde.isolation.confinement_probes import probe_confinement
 
@@ -240,10 +240,10 @@ def grade_one(work: Work, submission: Submission, device: str | None = None) -> 
         raise
 
 
-def grader_modules(work: Work) -> tuple[str, ...]:
+def list_grader_modules(work: Work) -> tuple[str, ...]:
     """The modules that the server imports once, before graders are forked from it."""
-    return *GRADER, *sorted(first_uses_of_checks(work))
+    return *GRADER, *sorted(list_check_modules(work))
 
 
-def default_jobs() -> int:
+def count_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -15,8 +15,8 @@ import pytest
 from autograde import startup  # noqa: F401  # first
 from autograde.client.student import Student
 from autograde.grading.check_forks import SPARE, CheckForks
-from autograde.grading.collection_errors import tell
-from autograde.grading.verdicts import failed
+from autograde.grading.collection_errors import report_errors
+from autograde.grading.verdicts import judge_exception
 from autograde.report import Outcome, Reveal
 from autograde.testing.checks import Check
 from autograde.testing.decoys import Decoy
@@ -33,7 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
     """Report what is wrong with a test file in a sentence, before anything is graded."""
     outcome: Any = yield
-    tell(collector, outcome.get_result())
+    report_errors(collector, outcome.get_result())
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -89,14 +89,14 @@ def _forks(request: pytest.FixtureRequest, _zygote: Any) -> Iterator[CheckForks]
     from autograde.isolation.confinement_probes import probe_confinement
     from autograde.isolation.launch import open_submission
     from autograde.notebooks.extract import SubmissionError
-    from autograde.notebooks.load import submission_for
+    from autograde.notebooks.load import load_submission
 
     slug, file = request.path.parent.name, request.config.getoption("--submission")
     checks = sum(hasattr(getattr(item, "obj", None), "check") for item in request.session.items)
     device = request.config.getoption("--device")
     try:
         work = load_course(Path(str(request.path)).parent).open(slug)
-        submission = submission_for(work, file)
+        submission = load_submission(work, file)
         probe_confinement(_zygote, work.course, untrusted=file is not None)
     except (CourseError, SubmissionError) as error:
         pytest.exit(str(error), returncode=2)
@@ -116,7 +116,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         return
     if item.stash.get(RAISED, None) is None:
         item.stash[RAISED] = call.excinfo.value
-    verdict = failed(check, call.excinfo.value, Reveal.EXPECTED)
+    verdict = judge_exception(check, call.excinfo.value, Reveal.EXPECTED)
     if verdict.outcome is not Outcome.BROKEN:
         hint = verdict.hint and f"hint: {verdict.hint}"
         parts = [verdict.outcome.name, verdict.title, verdict.reason, hint, verdict.replay]

@@ -9,20 +9,20 @@ from pathlib import Path
 
 from autograde.course import CourseError, find_root
 
-NOT_THE_COURSE = [
+OTHER_CODE = [
     Path(__file__).parents[1],
     *(Path(path) for name, path in sysconfig.get_paths().items() if name in ("stdlib", "purelib", "platlib")),
 ]
 
 
-def raised_at(error: BaseException) -> str:
+def find_course_line(error: BaseException) -> str:
     """`folder/file.py:line` of the course's innermost line in the traceback, relative to its root; empty if none."""
-    return next((f"{found}:{line}" for path, line in _lines(error) if (found := in_course(path))), "")
+    return next((f"{found}:{line}" for path, line in _list_lines(error) if (found := path_in_course(path))), "")
 
 
-def in_course(path: Path) -> str:
+def path_in_course(path: Path) -> str:
     """The path relative to the course's root; empty if the file is not the course's."""
-    if not path.is_absolute() or any(path.is_relative_to(other) for other in NOT_THE_COURSE):
+    if not path.is_absolute() or any(path.is_relative_to(other) for other in OTHER_CODE):
         return ""
     try:
         return path.relative_to(find_root(path.parent)).as_posix()
@@ -30,7 +30,7 @@ def in_course(path: Path) -> str:
         return ""
 
 
-def _lines(error: BaseException) -> Iterator[tuple[Path, int]]:
+def _list_lines(error: BaseException) -> Iterator[tuple[Path, int]]:
     """Files and lines of the traceback, innermost first."""
     if isinstance(error, SyntaxError) and error.filename:
         yield Path(error.filename), error.lineno or 1

@@ -49,7 +49,7 @@ class ConfinementError(CourseError):
     """Submissions cannot be confined here as the course demands, or a detected layer does not hold."""
 
 
-def level_of(layers: Mapping[str, Any]) -> str:
+def find_level(layers: Mapping[str, Any]) -> str:
     """The letter of the level that these layers make."""
     return next((letter for letter, needed in LEVELS.items() if all(map(layers.get, needed))), "G")
 
@@ -59,22 +59,22 @@ def sees_processes() -> bool:
     return Path(f"/proc/self/task/{os.getpid()}/children").exists()
 
 
-def missing(layers: Mapping[str, Any]) -> dict[str, str]:
+def list_absent_layers(layers: Mapping[str, Any]) -> dict[str, str]:
     """Every layer that is not in place, and what it would have stopped."""
     return {layer.name: layer.stops for key, layer in LAYERS.items() if not layers.get(key)}
 
 
 def find_missing_layers(layers: Mapping[str, Any]) -> list[str]:
     """What these layers lack for level B; empty at a level at which untrusted submissions may run."""
-    if level_of(layers) in LEVELS:
+    if find_level(layers) in LEVELS:
         return []
     needed = [LAYERS[key] for key in LEVELS["B"] if not layers.get(key)]
     return [f"{layer.name} (against {layer.stops})" for layer in needed]
 
 
-def confinement_level(layers: Mapping[str, Any]) -> ConfinementLevel:
+def describe_confinement_level(layers: Mapping[str, Any]) -> ConfinementLevel:
     """The level and its layers, as reports record them."""
-    letter = level_of(layers)
+    letter = find_level(layers)
     return ConfinementLevel(
         level=letter, confined=letter in LEVELS, layers=[layer for layer in LAYERS if layers.get(layer)]
     )
@@ -94,7 +94,7 @@ def probe_confinement(zygote: Zygote | ReadyZygote, course: Course, *, untrusted
     lacks = find_missing_layers(zygote.layers)
     if lacks and untrusted and course.confinement is Confinement.REQUIRED:
         raise ConfinementError(
-            f"submissions would run at level {level_of(zygote.layers)}: without {' and without '.join(lacks)}. "
+            f"submissions would run at level {find_level(zygote.layers)}: without {' and without '.join(lacks)}. "
             "Grade on Linux 5.13 or later with Landlock, or on 5.5 or later where user namespaces are allowed, "
             "or in a container that holds nothing else and accept it: "
             f"confinement=Confinement.WEAKER_ACCEPTED in {course.root / 'course_config.py'}"
@@ -104,13 +104,13 @@ def probe_confinement(zygote: Zygote | ReadyZygote, course: Course, *, untrusted
         raise ConfinementError(
             f"submissions are not confined as announced, so nothing is graded: {'; '.join(breaches)}"
         )
-    return confinement_level(zygote.layers)
+    return describe_confinement_level(zygote.layers)
 
 
 def find_breaches(zygote: Zygote | ReadyZygote, root: Path) -> list[str]:
     """Run the probes: which were not stopped although a layer should, and whether the allowed one failed."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        probes = _probes(root, listener.getsockname()[1])
+        probes = _list_probes(root, listener.getsockname()[1])
         cells = [(OWN, "open('own', 'w').write('x')"), *((name, source) for name, (_, source) in probes.items())]
         with RunningSubmission(zygote.control, cells, limits=Limits(), checks=1) as ran:
             outcome = {run.cell: run.error for run in ran.cells}
@@ -120,7 +120,7 @@ def find_breaches(zygote: Zygote | ReadyZygote, root: Path) -> list[str]:
     return found if outcome.get(OWN) == "" else [*found, f"a submission cannot {OWN} ({outcome.get(OWN)})"]
 
 
-def _probes(root: Path, port: int) -> dict[str, tuple[str, str]]:
+def _list_probes(root: Path, port: int) -> dict[str, tuple[str, str]]:
     """Name of a probe -> (the layers of which any one stops it, its source)."""
     config, grader = str(root / "course_config.py"), os.getpid()
     return {

@@ -23,7 +23,7 @@ def open_submission(
 
     A cell that ends the notebook's process is left out of a second run, so that it costs its own exercise alone.
     """
-    left_out = _submitted_experiments(work, submission)
+    left_out = _read_submitted_outputs(work, submission)
     most_left_out = len(left_out) + MAX_LEFT_OUT
     while True:
         cells = [cell for cell in submission.cells if cell[0] not in left_out]
@@ -32,7 +32,7 @@ def open_submission(
         )
         if running.fatal_cell and len(left_out) < most_left_out:
             running.close()
-            left_out[running.fatal_cell] = _left_out(
+            left_out[running.fatal_cell] = _make_left_out_run(
                 running.fatal_cell, f"{running.problem}; run again without this cell"
             )
         else:
@@ -41,7 +41,7 @@ def open_submission(
             return running
 
 
-def _submitted_experiments(work: Work, submission: Submission) -> dict[str, CellRun]:
+def _read_submitted_outputs(work: Work, submission: Submission) -> dict[str, CellRun]:
     """The submitted outputs of experiments that need not run; none if they are malformed or too large."""
     if work.course.experiments is Experiments.RUN_AGAIN:
         return {}
@@ -57,6 +57,6 @@ def _submitted_experiments(work: Work, submission: Submission) -> dict[str, Cell
     return {run.cell: run for run in runs}
 
 
-def _left_out(cell: str, error: str) -> CellRun:
+def _make_left_out_run(cell: str, error: str) -> CellRun:
     """The account of a cell that ended the notebook's process, with the reason where its output would be."""
     return CellRun(cell=cell, error=error, outputs=[{"output_type": "stream", "name": "stderr", "text": error}])

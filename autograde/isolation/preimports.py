@@ -17,11 +17,11 @@ FIRST_USES = {
     r"gradient|backward|autograd": "torch.fx.experimental.symbolic_shapes",
 }
 """pattern of a word in a notebook or its checks -> what torch 2.13 imports when that is first called (0.5 s each)"""
-ASKED = {r"follows_device": "torch._dynamo"}
+FIRST_USES_BY_WORKER = {r"follows_device": "torch._dynamo"}
 """the same for words in checks alone: `follows_device` calls the submission on the meta device"""
 
 
-def notebook_modules(work: Work) -> tuple[str, ...]:
+def list_zygote_modules(work: Work) -> tuple[str, ...]:
     """For the zygote: modules that the notebook imports, and those that it or a check makes torch import.
 
     A source that is being edited or missing only makes their first use slower.
@@ -29,17 +29,23 @@ def notebook_modules(work: Work) -> tuple[str, ...]:
     source = work.paths.source
     text, checks = (
         source.read_text(encoding="utf-8", errors="replace") if source.exists() else "",
-        _source_of_checks(work),
+        _read_checks(work),
     )
-    return tuple(sorted(_imports_of(text) | _first_uses(text + checks, FIRST_USES) | _first_uses(checks, ASKED)))
+    return tuple(
+        sorted(
+            _list_imports(text)
+            | _find_first_uses(text + checks, FIRST_USES)
+            | _find_first_uses(checks, FIRST_USES_BY_WORKER)
+        )
+    )
 
 
-def first_uses_of_checks(work: Work) -> set[str]:
+def list_check_modules(work: Work) -> set[str]:
     """For the graders' server: modules that the checks make torch import in the process that runs them."""
-    return _first_uses(_source_of_checks(work), FIRST_USES)
+    return _find_first_uses(_read_checks(work), FIRST_USES)
 
 
-def _imports_of(text: str) -> set[str]:
+def _list_imports(text: str) -> set[str]:
     """Modules that a source imports; none if it is not plain Python, for example because of a `%magic`."""
     try:
         tree = ast.parse(text)
@@ -54,11 +60,11 @@ def _imports_of(text: str) -> set[str]:
     return words
 
 
-def _source_of_checks(work: Work) -> str:
+def _read_checks(work: Work) -> str:
     return "".join(
         path.read_text(encoding="utf-8", errors="replace") for path in sorted(work.paths.hidden_tests.glob("test_*.py"))
     )
 
 
-def _first_uses(text: str, uses: Mapping[str, str]) -> set[str]:
+def _find_first_uses(text: str, uses: Mapping[str, str]) -> set[str]:
     return {module for pattern, module in uses.items() if re.search(pattern, text)}

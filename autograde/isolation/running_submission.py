@@ -66,7 +66,7 @@ class RunningSubmission:
         self.ended = False
         self.control, wardens_end = message_pair()
         self.scratch = scratch_folder.make(data)
-        request = {"scratch": self.scratch, "limits": _bounds(limits), "device": device, "seed": seed}
+        request = {"scratch": self.scratch, "limits": _encode_limits(limits), "device": device, "seed": seed}
         try:
             self._start(zygote, msgspec.json.encode(request), wardens_end, checks)
             self._run_notebook(cells)
@@ -78,8 +78,8 @@ class RunningSubmission:
         """Have the zygote fork this submission's warden, and send it the other end of every channel."""
         theirs: list[int] = []
         try:
-            self.notebook = self._channel(theirs)
-            self.channels = [self._channel(theirs) for _ in range(checks)]
+            self.notebook = self._open_channel(theirs)
+            self.channels = [self._open_channel(theirs) for _ in range(checks)]
             try:
                 send_descriptors(zygote, request, [wardens_end.fileno(), *theirs])
             except OSError as error:
@@ -89,7 +89,7 @@ class RunningSubmission:
             for fd in theirs:
                 os.close(fd)
 
-    def _channel(self, theirs: list[int]) -> Channel:
+    def _open_channel(self, theirs: list[int]) -> Channel:
         """A channel for this side; the other side's descriptors, read and write, are added to `theirs`."""
         their_read, our_write = os.pipe()
         theirs.append(their_read)
@@ -120,7 +120,7 @@ class RunningSubmission:
             self.problem = f"the notebook did not finish within {self.limits.notebook_wall_s:g} s"
             self._end()
         except PeerGone:
-            self.problem = f"the notebook ended its own process {self._cause_of_death()}"
+            self.problem = f"the notebook ended its own process {self._find_cause_of_death()}"
         except WireError as error:
             self.problem = f"the notebook disturbed the grader's connection: {error}"
             self._end()
@@ -186,7 +186,7 @@ class RunningSubmission:
         except (OSError, TimeoutError) as error:
             raise WardenLostError(f"the warden of a submission is gone ({error})") from None
 
-    def _cause_of_death(self) -> str:
+    def _find_cause_of_death(self) -> str:
         status = self._end(b"died")
         if status is None or status == -1:
             return "or closed its connection"
@@ -195,7 +195,7 @@ class RunningSubmission:
             if number in (signal.SIGXCPU, signal.SIGKILL):
                 self.timed_out = number == signal.SIGXCPU
                 return "by using more processor time, memory or disk than the course allows"
-            return f"(killed by {_signal_name(number)})"
+            return f"(killed by {_name_signal(number)})"
         return f"(exit status {os.WEXITSTATUS(status)})"
 
     def _end(self, command: bytes = b"end") -> int | None:
@@ -227,12 +227,12 @@ class RunningSubmission:
         self.close()
 
 
-def _signal_name(number: int) -> str:
+def _name_signal(number: int) -> str:
     """The signal's name or number: most real-time signals have no name."""
     return signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
 
 
-def _bounds(limits: Limits) -> dict[str, float]:
+def _encode_limits(limits: Limits) -> dict[str, float]:
     return {
         "check_cpu_s": round(limits.check_cpu_s),
         "notebook_cpu_s": round(max(limits.notebook_wall_s, limits.check_cpu_s)),

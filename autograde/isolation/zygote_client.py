@@ -52,12 +52,12 @@ class Zygote:
         if sys.platform != "linux":
             raise ZygoteError(f"submissions run only on Linux, not on {sys.platform}")
         self.control, theirs = message_pair()
-        words = [str(theirs.fileno()), ",".join(modules), ",".join(without), *(sites or site_dirs())]
+        words = [str(theirs.fileno()), ",".join(modules), ",".join(without), *(sites or list_site_folders())]
         command = [sys.executable, "-I", "-S", str(WORKER_ENTRY), *words]
         self.home = tempfile.TemporaryDirectory(prefix="course-warm-")
         self.process = subprocess.Popen(
             command,
-            env=_zygote_environment(self.home.name),
+            env=_make_environment(self.home.name),
             cwd=self.home.name,
             pass_fds=(theirs.fileno(),),
             stdin=subprocess.DEVNULL,
@@ -99,12 +99,12 @@ class Zygote:
         self.close()
 
 
-def site_dirs() -> tuple[str, ...]:
+def list_site_folders() -> tuple[str, ...]:
     """The folders of this environment's packages."""
     return tuple(dict.fromkeys((sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))))
 
 
-def _zygote_environment(home: str) -> dict[str, str]:
+def _make_environment(home: str) -> dict[str, str]:
     single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     # Without the NVML check torch would start CUDA in the zygote, and a fork cannot use CUDA after that.
     cuda = {"PYTORCH_NVML_BASED_CUDA_CHECK": "1"}

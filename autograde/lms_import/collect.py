@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autograde.course import Work
-from autograde.disk import replacing, write_whole
+from autograde.disk import replace_on_success, write_atomically
 from autograde.lms_import.archive import Archive, Entry, EntryError
 from autograde.lms_import.layouts import SUFFIXES, Claim, claims_in
 from autograde.lms_import.roster import Roster, RosterError
@@ -131,10 +131,10 @@ def _place(work: Work, handed_in: HandedIn, done: Collected) -> None:
     if there == [target] and target.read_bytes() == handed_in.data:
         done.unchanged.append(handed_in.student)
     else:
-        with replacing(target, handed_in.data, unfinished=folder / f".{work.slug}.unfinished"):
+        with replace_on_success(target, handed_in.data, unfinished=folder / f".{work.slug}.unfinished"):
             (folder / "timestamp.txt").unlink(missing_ok=True)
         for other in others:
             other.unlink(missing_ok=True)
         (done.replaced if there else done.new).append(handed_in.student)
     if handed_in.timestamp:
-        write_whole(folder / "timestamp.txt", handed_in.timestamp)
+        write_atomically(folder / "timestamp.txt", handed_in.timestamp)

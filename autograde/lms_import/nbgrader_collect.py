@@ -8,7 +8,7 @@ from nbgrader.plugins import ExtractorPlugin, FileNameCollectorPlugin
 
 from autograde.course import CourseError
 from autograde.lms_import.collect import Collected, handed_in_through
-from autograde.notebooks.nbgrader_settings import here
+from autograde.notebooks.nbgrader_settings import load_course_here
 
 
 class SafeExtractor(ExtractorPlugin):  # type: ignore[misc]
@@ -19,7 +19,7 @@ class SafeExtractor(ExtractorPlugin):  # type: ignore[misc]
         for archive in sorted(Path(archive_path).glob("*.zip")):
             done = Collected()
             try:
-                for handed_in in handed_in_through(here().open(slug), archive, done):
+                for handed_in in handed_in_through(load_course_here().open(slug), archive, done):
                     folder = Path(extracted_path) / handed_in.student
                     folder.mkdir(exist_ok=True)
                     (folder / f"{slug}{handed_in.suffix}").write_bytes(handed_in.data)

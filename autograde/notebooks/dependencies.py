@@ -10,7 +10,7 @@ from pathlib import Path
 from autograde.course import Work
 
 
-def checks_files(work: Work) -> list[Path]:
+def list_check_files(work: Work) -> list[Path]:
     """Return the hidden tests and all course files that they import, sorted by path."""
     found: set[Path] = set()
     waiting = list(work.paths.hidden_tests.glob("*.py"))
@@ -18,14 +18,14 @@ def checks_files(work: Work) -> list[Path]:
         file = waiting.pop()
         if file not in found:
             found.add(file)
-            waiting += _imported(file, work.course.root)
+            waiting += _list_imported_files(file, work.course.root)
     return sorted(found)
 
 
-def _imported(file: Path, root: Path) -> Iterator[Path]:
+def _list_imported_files(file: Path, root: Path) -> Iterator[Path]:
     """Yield the course files that `file` imports, including parent packages, because importing runs them."""
     package = file.parent.relative_to(root).parts
-    for level, words in _names(file, file.stat().st_mtime_ns):
+    for level, words in _list_imported_names(file, file.stat().st_mtime_ns):
         name = (*package[: len(package) - level + 1], *words) if level else words
         for length in range(1, len(name) + 1):
             path = root.joinpath(*name[:length])
@@ -33,7 +33,7 @@ def _imported(file: Path, root: Path) -> Iterator[Path]:
 
 
 @lru_cache(maxsize=1024)
-def _names(file: Path, changed_ns: int) -> list[tuple[int, tuple[str, ...]]]:
+def _list_imported_names(file: Path, changed_ns: int) -> list[tuple[int, tuple[str, ...]]]:
     """Return (leading dots, name parts) of each import in `file`.
 
     An imported name may be a module or an attribute of one; both are returned.

@@ -11,17 +11,17 @@ from typing import Any
 
 from nbformat.notebooknode import NotebookNode
 
-from autograde.notebooks.repair import Repaired, is_locked, nbgrader_of
+from autograde.notebooks.repair import RepairedNotebook, is_locked, nbgrader_of
 
 
-def experiments_run(fixed: Repaired) -> dict[str, list[Any]]:
+def find_experiment_outputs(fixed: RepairedNotebook) -> dict[str, list[Any]]:
     """Return cell id -> submitted outputs, which are untrusted; empty if the experiments must run.
 
     They need not run if the student ran all of them unchanged, in order, and after all earlier cells.
     """
     code = [cell for cell in fixed.notebook.cells if cell.cell_type == "code"]
     last = list(takewhile(_is_experiment, reversed(code)))[::-1]
-    ran = [_run_unchanged(fixed, cell) for cell in last]
+    ran = [_execution_count_if_unchanged(fixed, cell) for cell in last]
     before = [
         fixed.origin[cell.id].execution_count for cell in code[: len(code) - len(last)] if cell.id in fixed.origin
     ]
@@ -36,7 +36,7 @@ def _is_experiment(cell: NotebookNode) -> bool:
     return is_locked(cell) and not nbgrader_of(cell).get("grade")
 
 
-def _run_unchanged(fixed: Repaired, cell: NotebookNode) -> int | None:
+def _execution_count_if_unchanged(fixed: RepairedNotebook, cell: NotebookNode) -> int | None:
     """Return the submitted execution count; None if the cell was not run or was changed."""
     handed_in = fixed.origin.get(cell.id)
     if handed_in is None or handed_in.source.strip() != cell.source.strip():

@@ -21,8 +21,8 @@ import nbformat
 from nbformat.notebooknode import NotebookNode
 
 from autograde.exception_names import public_name
-from autograde.notebooks.experiment_cells import experiments_run
-from autograde.notebooks.repair import RawCell, read_release, repaired
+from autograde.notebooks.experiment_cells import find_experiment_outputs
+from autograde.notebooks.repair import RawCell, read_release, repair_notebook
 from autograde.report import Problem
 from autograde.text import replace_lone_surrogates
 
@@ -30,7 +30,7 @@ __all__ = [
     "Fingerprint",
     "Submission",
     "SubmissionError",
-    "from_notebook",
+    "submission_from_notebook",
     "read_bytes",
     "read_submission",
     "submission_from_text",
@@ -84,17 +84,17 @@ def submission_from_text(
 ) -> Submission:
     """Parse `text`, the contents of a submitted file. SubmissionError if it is not a notebook."""
     data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
-    cells = _percent_cells(_decoded(data)) if suffix == ".py" else _notebook_cells(_parsed(_decoded(data)))
+    cells = _read_percent_cells(_decode(data)) if suffix == ".py" else _read_notebook_cells(_parse_json(_decode(data)))
     if len(cells) > MAX_CELLS:
         raise SubmissionError(f"The notebook has {len(cells)} cells; at most {MAX_CELLS} can be graded.")
     release = read_release(released_notebook)
-    fixed = repaired(cells, release.notebook)
+    fixed = repair_notebook(cells, release.notebook)
     run = [(c.id, c.source) for c in fixed.notebook.cells if c.cell_type == "code" and c.id not in fixed.not_run]
     fingerprint = Fingerprint(hashlib.sha256(data).hexdigest(), suffix, release.sha256)
-    return Submission(student, slug, fixed.notebook, run, fixed.problems, fingerprint, experiments_run(fixed))
+    return Submission(student, slug, fixed.notebook, run, fixed.problems, fingerprint, find_experiment_outputs(fixed))
 
 
-def from_notebook(notebook: NotebookNode, released_notebook: Path, student: str, slug: str) -> Submission:
+def submission_from_notebook(notebook: NotebookNode, released_notebook: Path, student: str, slug: str) -> Submission:
     """Make a submission of a notebook in memory."""
     return submission_from_text(json.dumps(notebook, sort_keys=True), released_notebook, student, slug)
 
@@ -121,14 +121,14 @@ def read_bytes(path: Path, max_bytes: int) -> bytes:
     return data
 
 
-def _decoded(data: bytes) -> str:
+def _decode(data: bytes) -> str:
     try:
         return data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise SubmissionError(f"The file is not UTF-8 text (byte {error.start}).") from None
 
 
-def _parsed(text: str) -> dict[str, Any]:
+def _parse_json(text: str) -> dict[str, Any]:
     """Parse the notebook's JSON and convert it to nbformat 4."""
     try:
         content = json.loads(text)
@@ -140,13 +140,13 @@ def _parsed(text: str) -> dict[str, Any]:
     if not isinstance(content, dict) or version is None:
         raise SubmissionError("The file is JSON, but not a notebook.")
     if version in (2, 3) and not isinstance(version, bool):
-        return _upgraded(content)
+        return _upgrade(content)
     if version != 4 or isinstance(version, bool):
         raise SubmissionError(f"The notebook's format is {str(version)[:20]!r}; save it as nbformat 4.")
     return content
 
 
-def _upgraded(content: dict[str, Any]) -> dict[str, Any]:
+def _upgrade(content: dict[str, Any]) -> dict[str, Any]:
     try:
         converted: dict[str, Any] = nbformat.convert(nbformat.from_dict(content), 4)
     except Exception as error:
@@ -156,14 +156,14 @@ def _upgraded(content: dict[str, Any]) -> dict[str, Any]:
     return converted
 
 
-def _notebook_cells(content: dict[str, Any]) -> list[RawCell]:
+def _read_notebook_cells(content: dict[str, Any]) -> list[RawCell]:
     cells = content.get("cells")
     if not isinstance(cells, list):
         raise SubmissionError("The file has no list of cells, so it is not a notebook.")
-    return [_raw_cell(cell) for cell in cells[: MAX_CELLS + 1]]
+    return [_read_cell(cell) for cell in cells[: MAX_CELLS + 1]]
 
 
-def _raw_cell(cell: Any) -> RawCell:
+def _read_cell(cell: Any) -> RawCell:
     """Extract the used fields of a cell, which may be any JSON value."""
     if not isinstance(cell, dict):
         return RawCell("raw", "", damage="was not a cell")
@@ -191,7 +191,7 @@ def _raw_cell(cell: Any) -> RawCell:
     )
 
 
-def _percent_cells(text: str) -> list[RawCell]:
+def _read_percent_cells(text: str) -> list[RawCell]:
     import jupytext
 
     try:
@@ -199,4 +199,4 @@ def _percent_cells(text: str) -> list[RawCell]:
     except Exception as error:
         raise SubmissionError(f"The .py file cannot be read as cells ({public_name(error)}).") from None
     # Jupytext generates random cell ids; keeping them would make two reads of the same file differ.
-    return [_raw_cell({**cell, "id": ""}) for cell in notebook.cells[: MAX_CELLS + 1]]
+    return [_read_cell({**cell, "id": ""}) for cell in notebook.cells[: MAX_CELLS + 1]]

@@ -17,10 +17,10 @@ from nbformat.notebooknode import NotebookNode
 
 from autograde.course import Work
 from autograde.notebooks.repair import nbgrader_of
-from autograde.notebooks.source import MARKER, REGIONS, read_source, regions, without_regions
+from autograde.notebooks.source import MARKER, REGIONS, list_region_lines, read_source, remove_regions
 
 SHORTEST_SECRET = 8
-SHORTEST_FOREIGN = 40
+SHORTEST_TEST_OR_REFERENCE = 40
 """shorter lines of hidden tests, programs and the reference may also occur by coincidence"""
 SHORTEST_SHOWN = 20
 """shorter lines of a solution may also occur elsewhere by coincidence"""
@@ -28,43 +28,43 @@ TEST_LINE = re.compile(r"\b(student|oracle)\.")
 COMMON = re.compile(r"\s*(import |from |#|@|super\(\)|def __init__)")
 
 
-def leaks(work: Work, released: Path) -> list[str]:
+def find_leaks(work: Work, released: Path) -> list[str]:
     """Return one sentence for each secret that the files in `released` contain."""
     files = [file for file in sorted(released.rglob("*")) if file.is_file()]
-    return leaks_in(work, {file.relative_to(released).as_posix(): _text(file) for file in files})
+    return find_leaks_in_texts(work, {file.relative_to(released).as_posix(): _read_text(file) for file in files})
 
 
-def leaks_in(work: Work, texts: dict[str, str]) -> list[str]:
+def find_leaks_in_texts(work: Work, texts: dict[str, str]) -> list[str]:
     """Return one sentence for each secret in `texts`, which maps file names to contents."""
     notebook = read_source(work).notebook
-    public = _public(notebook)
+    public = _read_public_text(notebook)
     found = []
     for name, text in texts.items():
         if marker := MARKER.search(text):
             found.append(f"{name} contains {marker[0]!r}; a region was not removed")
-        for line, where in _region_lines(notebook):
+        for line, where in _list_region_lines(notebook):
             if line in text and line not in public:
                 found.append(f"{name} contains a line of {where}: {line[:60]!r}; delete it there")
-        for line, where in _foreign_lines(work):
+        for line, where in _list_test_and_reference_lines(work):
             # The author may show a line of the reference on purpose, but never a line of a hidden test.
             if line in text and (line not in public or TEST_LINE.search(line)):
                 found.append(f"{name} contains a line of {where}: {line[:60]!r}; delete it there")
     return found
 
 
-def shown(work: Work) -> list[str]:
+def find_shown_solution_lines(work: Work) -> list[str]:
     """Return one sentence for each solution line that the source also shows outside the regions.
 
     The author decides whether it is intended.
     """
     source = read_source(work)
-    secrets = [(line, where) for line, where in _region_lines(source.notebook) if len(line) >= SHORTEST_SHOWN]
+    secrets = [(line, where) for line, where in _list_region_lines(source.notebook) if len(line) >= SHORTEST_SHOWN]
     return [
         f"{source.where(index)} shows students a line of {where}: {line[:60]!r}; delete it unless that is meant"
         for index, cell in enumerate(source.notebook.cells)
         if not _is_unmarked_solution(cell)
         for line, where in secrets
-        if line in without_regions(cell.source, REGIONS)
+        if line in remove_regions(cell.source, REGIONS)
     ]
 
 
@@ -73,40 +73,40 @@ def _is_unmarked_solution(cell: NotebookNode) -> bool:
     return bool(nbgrader_of(cell).get("solution")) and "BEGIN SOLUTION" not in cell.source
 
 
-def _public(notebook: NotebookNode) -> str:
+def _read_public_text(notebook: NotebookNode) -> str:
     """Return the text that the source shows to students."""
-    return "\n".join(without_regions(c.source, REGIONS) for c in notebook.cells if not _is_unmarked_solution(c))
+    return "\n".join(remove_regions(c.source, REGIONS) for c in notebook.cells if not _is_unmarked_solution(c))
 
 
-def _region_lines(notebook: NotebookNode) -> list[tuple[str, str]]:
+def _list_region_lines(notebook: NotebookNode) -> list[tuple[str, str]]:
     secrets = []
     for cell in notebook.cells:
-        lines = cell.source.split("\n") if _is_unmarked_solution(cell) else regions(cell.source)
+        lines = cell.source.split("\n") if _is_unmarked_solution(cell) else list_region_lines(cell.source)
         secrets += [(line.strip(), f"the hidden part of cell {cell.id!r}") for line in lines]
     return [(line, where) for line, where in secrets if len(line) >= SHORTEST_SECRET and not COMMON.match(line)]
 
 
-def _foreign_lines(work: Work) -> list[tuple[str, str]]:
+def _list_test_and_reference_lines(work: Work) -> list[tuple[str, str]]:
     files = sorted(work.paths.hidden_tests.rglob("*.py"))
     files += sorted((work.course.root / "reference_impl").rglob("*.py"))
     secrets = []
     for file in files:
         where = str(file.relative_to(work.course.root))
         for line in file.read_text(encoding="utf-8").split("\n"):
-            if len(line.strip()) >= SHORTEST_FOREIGN and not COMMON.match(line):
+            if len(line.strip()) >= SHORTEST_TEST_OR_REFERENCE and not COMMON.match(line):
                 secrets.append((line.strip(), where))
     return secrets
 
 
-def _text(file: Path) -> str:
+def _read_text(file: Path) -> str:
     """Return the text of the file; of a notebook, its strings without the JSON escapes."""
     raw = file.read_bytes().decode("utf-8", "replace")
     if file.suffix != ".ipynb":
         return raw
-    return "\n".join(_strings(json.loads(raw)))
+    return "\n".join(_list_strings(json.loads(raw)))
 
 
-def _strings(value: Any) -> Iterator[str]:
+def _list_strings(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, list) and value and all(isinstance(item, str) for item in value):
@@ -114,4 +114,4 @@ def _strings(value: Any) -> Iterator[str]:
         yield "".join(value)
     elif isinstance(value, (list, dict)):
         for item in [*value, *value.values()] if isinstance(value, dict) else value:
-            yield from _strings(item)
+            yield from _list_strings(item)

@@ -11,10 +11,10 @@ from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
 from autograde.course import CourseError, Work
-from autograde.notebooks.nbgrader_settings import configure, release_steps
+from autograde.notebooks.nbgrader_settings import configure, list_release_steps
 
 
-class Log(logging.Handler):
+class ErrorCollector(logging.Handler):
     """Collects nbgrader's messages instead of printing them."""
 
     def __init__(self) -> None:
@@ -25,10 +25,10 @@ class Log(logging.Handler):
         self.lines.append(record.getMessage())
 
 
-def quiet_logger() -> tuple[logging.Logger, Log]:
+def make_quiet_logger() -> tuple[logging.Logger, ErrorCollector]:
     """Return a logger for converters that prints nothing, and the handler that collects its errors."""
     logger = logging.Logger("autograde.nbgrader", logging.ERROR)
-    handler = Log()
+    handler = ErrorCollector()
     logger.addHandler(handler)
     return logger, handler
 
@@ -45,9 +45,9 @@ def generate_assignment(work: Work, folder: str, *, no_database: bool) -> None:
     config.CourseDirectory.assignment_id = work.slug
     if no_database:
         config.GenerateAssignment.preprocessors = [
-            step for step in release_steps() if not step.endswith(("SaveCells", "SetDueDate"))
+            step for step in list_release_steps() if not step.endswith(("SaveCells", "SetDueDate"))
         ]
-    logger, log = quiet_logger()
+    logger, log = make_quiet_logger()
     coursedir = CourseDirectory(config=config, log=logger)
     converter = GenerateAssignment(coursedir=coursedir, config=config, log=logger)
     converter.force, converter.no_database = True, no_database

@@ -19,7 +19,7 @@ _COURSES: dict[Path, Course] = {}
 def configure(c: Config, course: Course) -> None:
     """Set all options that nbgrader needs for `course`; called by nbgrader_config.py."""
     _COURSES[course.root.resolve()] = course
-    _find_programs()
+    _add_programs_to_path()
     c.CourseDirectory.root = str(course.root.resolve())
     c.CourseDirectory.course_id = course.name
     c.CourseDirectory.db_url = course.gradebook_url
@@ -33,7 +33,7 @@ def configure(c: Config, course: Course) -> None:
     _stage_sources(course)
 
 
-def _find_programs() -> None:
+def _add_programs_to_path() -> None:
     """Add this environment's programs to PATH, because nbgrader calls `alembic` by name."""
     binaries = str(Path(sys.executable).parent)
     if binaries not in os.environ.get("PATH", "").split(os.pathsep):
@@ -41,7 +41,7 @@ def _find_programs() -> None:
 
 
 def _configure_release(c: Config) -> None:
-    c.GenerateAssignment.preprocessors = release_steps()
+    c.GenerateAssignment.preprocessors = list_release_steps()
     # Written answers have mark schemes too; by default nbgrader allows them in task cells only.
     c.ClearMarkScheme.enforce_metadata = False
 
@@ -72,7 +72,7 @@ def _stage_sources(course: Course) -> None:
             print(f"warning: {error}", file=sys.stderr)
 
 
-def release_steps() -> list[str]:
+def list_release_steps() -> list[str]:
     """Return the names of nbgrader's steps, followed by ours."""
     names = [step.__name__ for step in GenerateAssignment.class_traits()["preprocessors"].default()]
     # ClearMarkScheme must run before the checksums are computed: a checksum that includes the mark scheme never matches
@@ -82,7 +82,7 @@ def release_steps() -> list[str]:
     return [*(f"nbgrader.preprocessors.{name}" for name in names), f"{HOOKS}.SetDueDate", f"{HOOKS}.RefuseLeaks"]
 
 
-def here() -> Course:
+def load_course_here() -> Course:
     """Return the course in the current folder, where nbgrader's converters run."""
     root = Path.cwd().resolve()
     return _COURSES.get(root) or load_course(root)

@@ -14,10 +14,10 @@ from nbformat.notebooknode import NotebookNode
 
 from autograde.course import CourseError, Work
 from autograde.disk import replace_folder
-from autograde.notebooks.leaks import leaks
-from autograde.notebooks.repair import nbgrader_of, release_notebook
-from autograde.notebooks.source import Source, graded_exercises, read_source, without_regions
-from autograde.notebooks.stage import stage, staged
+from autograde.notebooks.leaks import find_leaks
+from autograde.notebooks.repair import nbgrader_of, read_release_notebook
+from autograde.notebooks.source import Source, list_graded_exercises, read_source, remove_regions
+from autograde.notebooks.stage import find_staged, stage
 
 PROGRAM_CELL = re.compile(r"# %% *(\[markdown\])? *(.*)")
 
@@ -47,7 +47,7 @@ def _generate(work: Work, folder: str, *, no_database: bool) -> Path:
     stage(work)
     generate_assignment(work, folder, no_database=no_database)
     made = work.course.root / folder / work.slug
-    found = leaks(work, made)
+    found = find_leaks(work, made)
     if found:
         shutil.rmtree(made)
         raise CourseError(f"{work.slug} is not released: " + "; ".join(found[:5]))
@@ -57,7 +57,7 @@ def _generate(work: Work, folder: str, *, no_database: bool) -> Path:
 _SOURCES: dict[tuple[str, ...], Source] = {}
 
 
-def _source(work: Work) -> Source:
+def _read_source_cached(work: Work) -> Source:
     """Cache `read_source`; read again when the source or the list of hidden tests has changed."""
     paths = work.paths
     stamps = [str(path.stat().st_mtime_ns) for path in (paths.source, paths.hidden_tests) if path.exists()]
@@ -67,21 +67,21 @@ def _source(work: Work) -> Source:
     return _SOURCES[key]
 
 
-def points(work: Work) -> dict[str, float]:
+def read_points(work: Work) -> dict[str, float]:
     """Return exercise -> points of its `<exercise>-checks` cell, in the order of the source.
 
     The points come from the staged notebook if it is up to date: reading the source takes a quarter of a second. If the
     source is missing or has a mistake, they come from the released notebook.
     """
-    if made := staged(work):
-        return graded_exercises(release_notebook(made))
+    if made := find_staged(work):
+        return list_graded_exercises(read_release_notebook(made))
     try:
-        return graded_exercises(_source(work).notebook)
+        return list_graded_exercises(_read_source_cached(work).notebook)
     except CourseError:
         released = work.paths.released_notebook
         if not released.exists():
             raise
-        return graded_exercises(release_notebook(released))
+        return list_graded_exercises(read_release_notebook(released))
 
 
 def assemble(work: Work, replacements: Mapping[str, str]) -> NotebookNode:
@@ -89,7 +89,7 @@ def assemble(work: Work, replacements: Mapping[str, str]) -> NotebookNode:
 
     `replacements` maps a grade_id to the source of that answer cell. CourseError if there is no such answer cell.
     """
-    source = _source(work)
+    source = _read_source_cached(work)
     notebook: NotebookNode = nbformat.from_dict(source.notebook)
     answers = {cell.id: cell for cell in notebook.cells if nbgrader_of(cell).get("solution")}
     for name in replacements:
@@ -97,7 +97,7 @@ def assemble(work: Work, replacements: Mapping[str, str]) -> NotebookNode:
             near = get_close_matches(name, list(answers), n=3) or list(answers)
             raise CourseError(f"{source.path}: no answer cell {name!r}; did you mean {', '.join(near)}?")
     for cell in notebook.cells:
-        cell["source"] = without_regions(cell.source, ("MARK SCHEME", "HIDDEN TESTS"))
+        cell["source"] = remove_regions(cell.source, ("MARK SCHEME", "HIDDEN TESTS"))
         if cell.id in replacements:
             cell["source"] = replacements[cell.id]
     return notebook

@@ -44,7 +44,7 @@ class RawCell:
 
 
 @dataclass
-class Repaired:
+class RepairedNotebook:
     """The repaired notebook, the ids of cells that the worker must not run, and a list of the repairs."""
 
     notebook: NotebookNode
@@ -74,17 +74,17 @@ def read_release(path: Path) -> Release:
     """Read the release at `path`; CourseError if it is missing. The notebook is cached: callers must not change it."""
     try:
         status = path.stat()
-        return _read(path, (status.st_mtime_ns, status.st_size, status.st_ino))
+        return _read_cached(path, (status.st_mtime_ns, status.st_size, status.st_ino))
     except FileNotFoundError:
         raise CourseError(f"{path}: not released yet; run `course release {path.stem}`") from None
 
 
-def release_notebook(path: Path) -> NotebookNode:
+def read_release_notebook(path: Path) -> NotebookNode:
     return read_release(path).notebook
 
 
 @lru_cache(maxsize=64)
-def _read(path: Path, version: tuple[int, int, int]) -> Release:
+def _read_cached(path: Path, version: tuple[int, int, int]) -> Release:
     data = path.read_bytes()
     try:
         notebook: NotebookNode = nbformat.reads(data.decode(), as_version=4)
@@ -105,22 +105,22 @@ def is_locked(cell: NotebookNode) -> bool:
     return not metadata.get("solution") and bool(metadata.get("grade") or metadata.get("locked"))
 
 
-def repaired(cells: list[RawCell], release: NotebookNode) -> Repaired:
+def repair_notebook(cells: list[RawCell], release: NotebookNode) -> RepairedNotebook:
     """Build a notebook of `cells` that contains every locked cell of `release` exactly once, unchanged."""
-    result = Repaired(nbformat.v4.new_notebook(metadata=copy.deepcopy(release.metadata)))
+    result = RepairedNotebook(nbformat.v4.new_notebook(metadata=copy.deepcopy(release.metadata)))
     result.notebook.nbformat_minor = 5
     released = {cell.id: cell for cell in release.cells}
-    claims = _claims(cells, release)
-    free = _free_ids(cells, released)
+    claims = _match_cells(cells, release)
+    free = _generate_ids(cells, released)
     for index, cell in enumerate(cells):
         name = claims[index] if index in claims else next(free)
         _note_damage(result, cell, index, name, index in claims)
         if index in claims:
-            result.notebook.cells.append(_restored(result, cell, released[name]))
+            result.notebook.cells.append(_restore_cell(result, cell, released[name]))
         else:
-            result.notebook.cells.append(_plain(result, cell, index, name, release))
+            result.notebook.cells.append(_make_plain_cell(result, cell, index, name, release))
         result.origin[result.notebook.cells[-1].id] = cell
-    _reinsert(result, release, set(claims.values()))
+    _reinsert_deleted(result, release, set(claims.values()))
     if result.renamed:
         named, more = ", ".join(result.renamed[:3]), " and others" if len(result.renamed) > 3 else ""
         cells_named = f"cell{'s' if result.renamed[1:] else ''} {named}{more}"
@@ -128,7 +128,7 @@ def repaired(cells: list[RawCell], release: NotebookNode) -> Repaired:
     return result
 
 
-def _claims(cells: list[RawCell], release: NotebookNode) -> dict[int, str]:
+def _match_cells(cells: list[RawCell], release: NotebookNode) -> dict[int, str]:
     """Return index of a submitted cell -> id of the released cell that it matches.
 
     Cells are matched by id first, because an editor gives a copied cell a new id. The remaining cells are matched by
@@ -148,7 +148,7 @@ def _claims(cells: list[RawCell], release: NotebookNode) -> dict[int, str]:
     return claims
 
 
-def _free_ids(cells: list[RawCell], released: dict[str, NotebookNode]) -> Any:
+def _generate_ids(cells: list[RawCell], released: dict[str, NotebookNode]) -> Any:
     """Yield ids for cells that are not in the release: unused, and the same each time the submission is read."""
     used = {cell.id for cell in cells} | set(released)
     number = 0
@@ -163,7 +163,7 @@ def _label(cell: RawCell, index: int) -> str:
     return f"Cell {name!r}" if name else f"Cell {index + 1}"
 
 
-def _note_damage(result: Repaired, cell: RawCell, index: int, name: str, known: bool) -> None:
+def _note_damage(result: RepairedNotebook, cell: RawCell, index: int, name: str, known: bool) -> None:
     label = _label(cell, index)
     if cell.damage:
         result.note(f"{label} {cell.damage}; what could be read of it was kept.", name)
@@ -174,31 +174,33 @@ def _note_damage(result: Repaired, cell: RawCell, index: int, name: str, known: 
         result.note(text, name, ProblemKind.DROPPED)
 
 
-def _plain(result: Repaired, cell: RawCell, index: int, free_id: str, release: NotebookNode) -> NotebookNode:
+def _make_plain_cell(
+    result: RepairedNotebook, cell: RawCell, index: int, free_id: str, release: NotebookNode
+) -> NotebookNode:
     """Make a cell that is not in the release: it runs, earns no points and has no metadata."""
     if cell.grade_id:
         known = any(nbgrader_of(other).get("grade_id") == cell.grade_id for other in release.cells)
         why = "is a copy: it runs as an ordinary cell" if known else "is not in the release: its name was dropped"
         result.note(f"{_label(cell, index)} (cell {index + 1}) {why}.", free_id)
-    return _new_cell(cell.kind, cell.source, free_id)
+    return _make_cell(cell.kind, cell.source, free_id)
 
 
-def _restored(result: Repaired, cell: RawCell, released: NotebookNode) -> NotebookNode:
+def _restore_cell(result: RepairedNotebook, cell: RawCell, released: NotebookNode) -> NotebookNode:
     """Make the released cell, with the student's source unless the cell is locked."""
     name, metadata = released.id, nbgrader_of(released)
     if cell.kind != released.cell_type:
         result.note(f"Cell {name!r} had become a {cell.kind} cell; it is a {released.cell_type} cell again.", name)
-    if metadata and not _same_metadata(cell.nbgrader, metadata):
+    if metadata and not _has_same_metadata(cell.nbgrader, metadata):
         result.renamed.append(name)
     source = cell.source
     if is_locked(released):
         if source.strip() != released.source.strip():
             result.note(f"Cell {name!r} is locked; what was changed in it was undone.", name)
         source = released.source
-    return _new_cell(released.cell_type, source, name, released.metadata)
+    return _make_cell(released.cell_type, source, name, released.metadata)
 
 
-def _same_metadata(submitted: Any, released: dict[str, Any]) -> bool:
+def _has_same_metadata(submitted: Any, released: dict[str, Any]) -> bool:
     """Compare nbgrader metadata without the keys that Jupyter and jupytext do not preserve."""
     if not isinstance(submitted, dict):
         return False
@@ -211,7 +213,7 @@ def _same_metadata(submitted: Any, released: dict[str, Any]) -> bool:
     )
 
 
-def _reinsert(result: Repaired, release: NotebookNode, present: set[str]) -> None:
+def _reinsert_deleted(result: RepairedNotebook, release: NotebookNode, present: set[str]) -> None:
     """Insert each deleted cell after the cell that precedes it in the release."""
     cells = result.notebook.cells
     position = 0
@@ -220,7 +222,7 @@ def _reinsert(result: Repaired, release: NotebookNode, present: set[str]) -> Non
         if released.id in present:
             position = next(i for i, cell in enumerate(cells) if cell.id == released.id) + 1
         elif is_locked(released) or metadata.get("grade") or metadata.get("task"):
-            cells.insert(position, _new_cell(released.cell_type, released.source, released.id, released.metadata))
+            cells.insert(position, _make_cell(released.cell_type, released.source, released.id, released.metadata))
             position += 1
             result.note(f"Cell {released.id!r} was missing; it was put back as released.", released.id)
             if metadata.get("solution"):
@@ -231,7 +233,7 @@ def _reinsert(result: Repaired, release: NotebookNode, present: set[str]) -> Non
             result.note(text, released.id, ProblemKind.ANSWER_MISSING)
 
 
-def _new_cell(kind: str, source: str, cell_id: str, metadata: Any = None) -> NotebookNode:
+def _make_cell(kind: str, source: str, cell_id: str, metadata: Any = None) -> NotebookNode:
     """Make a cell without nbformat's constructors, which validate each cell and take a millisecond for it."""
     parts = {"id": cell_id, "cell_type": kind, "metadata": copy.deepcopy(metadata or NotebookNode()), "source": source}
     return NotebookNode(parts | ({"execution_count": None, "outputs": []} if kind == "code" else {}))

@@ -54,14 +54,14 @@ def read_source(work: Work) -> Source:
     _check_headers(path, text)
     _check_regions(path, text)
     notebook = _parse(path, text)
-    source = Source(path, notebook, _cell_lines(text, len(notebook.cells)))
+    source = Source(path, notebook, _find_cell_lines(text, len(notebook.cells)))
     _check_cells(source)
     _name_cells(notebook)
     _check_hidden_tests(work, source)
     return source
 
 
-def graded_exercises(notebook: NotebookNode) -> dict[str, float]:
+def list_graded_exercises(notebook: NotebookNode) -> dict[str, float]:
     """Return exercise -> points of its `<exercise>-checks` cell."""
     cells = [nbgrader_of(cell) for cell in notebook.cells]
     return {
@@ -71,7 +71,7 @@ def graded_exercises(notebook: NotebookNode) -> dict[str, float]:
     }
 
 
-def regions(text: str, kinds: tuple[str, ...] = REGIONS) -> list[str]:
+def list_region_lines(text: str, kinds: tuple[str, ...] = REGIONS) -> list[str]:
     """Return the lines inside BEGIN/END regions of these kinds."""
     inside, lines = "", []
     for line in text.split("\n"):
@@ -83,7 +83,7 @@ def regions(text: str, kinds: tuple[str, ...] = REGIONS) -> list[str]:
     return lines
 
 
-def without_regions(text: str, kinds: tuple[str, ...]) -> str:
+def remove_regions(text: str, kinds: tuple[str, ...]) -> str:
     """Return the text without the regions of these kinds and without any marker lines."""
     inside, lines = "", []
     for line in text.split("\n"):
@@ -109,7 +109,7 @@ def _parse(path: Path, text: str) -> NotebookNode:
     return notebook
 
 
-def _cell_lines(text: str, cells: int) -> list[int]:
+def _find_cell_lines(text: str, cells: int) -> list[int]:
     headers = [number for number, line in enumerate(text.split("\n"), 1) if CELL_HEADER.match(line)]
     # If the file does not begin with a header, it has one more cell than headers.
     return ([1] * (cells - len(headers)) + headers)[:cells] if cells >= len(headers) else [1] * cells
@@ -161,7 +161,7 @@ def _check_cells(source: Source) -> None:
             if grade_id in seen:
                 raise CourseError(f"{where}: also the name of the cell on line {seen[grade_id]}; rename one")
             seen[grade_id] = source.lines[index]
-        if regions(cell.source, ("SOLUTION",)) and not nbgrader_of(cell).get("solution"):
+        if list_region_lines(cell.source, ("SOLUTION",)) and not nbgrader_of(cell).get("solution"):
             raise CourseError(f'{where}: has a SOLUTION region but its header does not say "solution": true')
         if cell.cell_type == "code":
             _check_syntax(source, index, cell.source)
@@ -228,5 +228,5 @@ def _check_hidden_tests(work: Work, source: Source) -> None:
         exercise = metadata.get("grade_id", "").removesuffix(CHECKS)
         if metadata.get("grade") and not metadata.get("solution") and exercise not in tested:
             raise CourseError(f"{source.where(index)}: no hidden test; write {folder / f'test_{exercise}.py'}")
-    for exercise in sorted(tested - set(graded_exercises(source.notebook))):
+    for exercise in sorted(tested - set(list_graded_exercises(source.notebook))):
         raise CourseError(f"{folder / f'test_{exercise}.py'}: no cell '{exercise}{CHECKS}' in {source.path}; add it")

@@ -9,19 +9,19 @@ from pathlib import Path
 import nbformat
 
 from autograde.course import CourseError, Work
-from autograde.disk import alone, replace_folder, write_whole
+from autograde.disk import hold_lock, replace_folder, write_atomically
 from autograde.notebooks.source import read_source
 
 
 def stage(work: Work) -> Path:
     """Write the notebook of source/<slug>.py and its data to the stage, and return the notebook's path."""
-    with _alone(work):
+    with _lock_stage(work):
         return _stage(work)
 
 
-def _alone(work: Work) -> AbstractContextManager[None]:
+def _lock_stage(work: Work) -> AbstractContextManager[None]:
     """Lock the stage of one assignment, because several commands may run in a course folder at once."""
-    return alone(work.course.stage.parent / f"staging-{work.slug}.lock")
+    return hold_lock(work.course.stage.parent / f"staging-{work.slug}.lock")
 
 
 def _stage(work: Work) -> Path:
@@ -30,21 +30,21 @@ def _stage(work: Work) -> Path:
     made.mkdir(parents=True)
     for name, file in zip(work.assignment.data, work.data, strict=True):
         _copy_data(work, name, file, made)
-    write_whole(made / f"{work.slug}.ipynb", nbformat.writes(source.notebook) + "\n")
+    write_atomically(made / f"{work.slug}.ipynb", nbformat.writes(source.notebook) + "\n")
     replace_folder(work.course.stage / work.slug, made)
     return work.course.stage / work.slug / f"{work.slug}.ipynb"
 
 
 def stage_if_stale(work: Work) -> None:
     """Stage if the source has changed since it was last staged, so that nbgrader's own commands find the notebook."""
-    if not work.paths.source.exists() or staged(work):
+    if not work.paths.source.exists() or find_staged(work):
         return
-    with _alone(work):
-        if staged(work) is None:
+    with _lock_stage(work):
+        if find_staged(work) is None:
             _stage(work)
 
 
-def staged(work: Work) -> Path | None:
+def find_staged(work: Work) -> Path | None:
     """Return the staged notebook; None if it is missing or older than the source."""
     made, source = work.course.stage / work.slug / f"{work.slug}.ipynb", work.paths.source
     try:

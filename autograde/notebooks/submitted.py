@@ -21,12 +21,12 @@ MAX_NAME_BYTES = 200
 """of a student's folder: other files are named after it, and file systems allow at most 255 bytes"""
 
 
-def students_submitted(work: Work) -> list[str]:
+def list_submitters(work: Work) -> list[str]:
     """Return all students with a folder for this assignment in submitted/, even an empty one; sorted."""
-    return students_in(work.course.root / "submitted", work.slug)
+    return list_students_in(work.course.root / "submitted", work.slug)
 
 
-def students_in(folder: Path, slug: str) -> list[str]:
+def list_students_in(folder: Path, slug: str) -> list[str]:
     """Return the names of the folders in `folder` that contain a folder `slug`."""
     if not folder.is_dir():
         return []
@@ -53,7 +53,7 @@ def _read_file(work: Work, student: str) -> tuple[bytes, str]:
     notebook, script = folder / f"{work.slug}.ipynb", folder / f"{work.slug}.py"
     file = script if script.exists() and not notebook.exists() else notebook
     if not file.exists():
-        raise SubmissionError(f"No file {file.name} was handed in{_instead(folder)}.")
+        raise SubmissionError(f"No file {file.name} was handed in{_list_other_files(folder)}.")
     return read_bytes(file, work.limits.notebook_bytes), file.suffix
 
 
@@ -67,7 +67,7 @@ def refuse_name(student: str) -> None:
         raise SubmissionError(f"The folder's name has {size} bytes; rename it to {MAX_NAME_BYTES} at most.")
 
 
-def _instead(folder: Path) -> str:
+def _list_other_files(folder: Path) -> str:
     """List the files in the folder that may be the submission under a wrong name."""
     names = sorted(path.name for path in folder.glob("*") if path.suffix in (".ipynb", ".py", ".html", ".zip", ".pdf"))
     shown = ", ".join(repr(name)[:60] for name in names[:3])

@@ -52,12 +52,12 @@ class InertHTMLExporter(HTMLExporter):
     """The feedback page instead of nbgrader's: it says first what to fix, and nothing in it can act."""
 
     def from_notebook_node(self, nb: NotebookNode, resources: Any = None, **kwargs: Any) -> Any:
-        from autograde.notebooks.nbgrader_settings import here
+        from autograde.notebooks.nbgrader_settings import load_course_here
 
         # Past HTMLExporter, which would render nbgrader's own template.
         nb, resources = Exporter.from_notebook_node(self, nb, resources, **kwargs)
         names = resources["nbgrader"]
-        work = here().open(names["assignment"])
+        work = load_course_here().open(names["assignment"])
         file = work.paths.report(names["student"])
         report = decode_report(file.read_bytes()) if file.exists() else None
         return inert(page.render(nb, names, work.title, report), work.title), resources

@@ -20,7 +20,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from autograde.course import Course, CourseError, Work
-from autograde.disk import database_obstacle
+from autograde.disk import explain_database_error
 
 UPGRADE = "back it up, then run `nbgrader db upgrade`"
 LOCKED_S = 5.0
@@ -79,7 +79,7 @@ def database_errors(course: Course) -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        why = database_obstacle(gradebook_name(course), error)
+        why = explain_database_error(gradebook_name(course), error)
         raise CourseError(why or f"{gradebook_name(course)}: cannot be used ({_said(error)})") from error
 
 
@@ -104,7 +104,7 @@ def _ask_file(path: Path, slug: str) -> tuple[str, bool]:
         finally:
             connection.close()
     except sqlite3.OperationalError as error:
-        if why := database_obstacle(str(path), error):
+        if why := explain_database_error(str(path), error):
             raise CourseError(why) from error
         raise CourseError(f"{path}: cannot be used ({error}); {UPGRADE}") from error
     except sqlite3.DatabaseError as error:

@@ -9,11 +9,11 @@ from itertools import chain
 import msgspec
 
 from autograde.course import CourseError, Work
-from autograde.disk import NoRoomError, check_room
+from autograde.disk import NotWritableError, check_free_space
 from autograde.grading.digests import checks_digest, digest_of, version_of
-from autograde.grading.pool import GraderPool, OnProgress, OpenGraders, default_jobs
+from autograde.grading.pool import GraderPool, OnProgress, OpenGraders, count_cores
 from autograde.notebooks.extract import Submission, SubmissionError
-from autograde.notebooks.submitted import fingerprint_of, students_submitted, submission_of
+from autograde.notebooks.submitted import fingerprint_of, list_submitters, submission_of
 from autograde.records.audit_log import keep, stored_report
 from autograde.records.database import check_gradebook
 from autograde.records.gradebook import Recorder, open_recorder, record
@@ -55,7 +55,7 @@ def grade_class(
 
     `on_confinement` is called with the confinement level before the first submission runs.
     """
-    submitted = students_submitted(work)
+    submitted = list_submitters(work)
     chosen = list(dict.fromkeys(students)) if students is not None else submitted
     if not chosen:
         raise CourseError(f"no submissions in {work.course.root / 'submitted'}/<student>/{work.slug}/")
@@ -65,7 +65,7 @@ def grade_class(
     run = _Run(work, on_progress)
     stale = [student for student in chosen if force or not run.is_settled(student)]
     _check_space(work, stale, len(chosen))
-    run.grade(stale, graders, min(jobs or default_jobs(), len(stale)), device or work.course.device, on_confinement)
+    run.grade(stale, graders, min(jobs or count_cores(), len(stale)), device or work.course.device, on_confinement)
     if unrecorded := [student for student in run.result.graded if student not in run.recorded]:
         run.result.errors |= record(work, unrecorded)
     return run.result
@@ -152,8 +152,8 @@ def _check_space(work: Work, stale: list[str], count: int) -> None:
     sizes = sum(file.lstat().st_size for folder in submitted for file in folder.glob(f"{work.slug}.*"))
     folders = (work.course.root, work.paths.reports, work.course.root / "autograded", work.course.stage.parent)
     try:
-        check_room(folders, ROOM_BYTES + count * ROOM_EACH_BYTES + 4 * sizes)
-    except NoRoomError as error:
+        check_free_space(folders, ROOM_BYTES + count * ROOM_EACH_BYTES + 4 * sizes)
+    except NotWritableError as error:
         raise CourseError(str(error)) from error
 
 

@@ -21,11 +21,11 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from traitlets.config import Config
 
 from autograde.course import CourseError, Work
-from autograde.disk import alone, obstacle
+from autograde.disk import explain_os_error, hold_lock
 from autograde.exception_names import public_name
-from autograde.notebooks.nbgrader_run import quiet_logger
+from autograde.notebooks.nbgrader_run import make_quiet_logger
 from autograde.notebooks.nbgrader_settings import configure
-from autograde.notebooks.submitted import students_in
+from autograde.notebooks.submitted import list_students_in
 from autograde.records.audit_log import shown
 from autograde.records.database import check_gradebook, database_errors
 from autograde.records.gradebook_writer import GradebookWriter, Graded, open_gradebook_writer
@@ -34,7 +34,9 @@ from autograde.records.gradebook_writer import GradebookWriter, Graded, open_gra
 def graded_students(work: Work) -> list[str]:
     """The students whose graded notebook of this assignment is in autograded/; sorted."""
     folder = work.course.root / "autograded"
-    return [s for s in students_in(folder, work.slug) if (work.paths.autograded(s) / f"{work.slug}.ipynb").exists()]
+    return [
+        s for s in list_students_in(folder, work.slug) if (work.paths.autograded(s) / f"{work.slug}.ipynb").exists()
+    ]
 
 
 @dataclass
@@ -78,11 +80,11 @@ def record(work: Work, students: Iterable[str]) -> dict[str, str]:
 
 
 def _alone(work: Work) -> AbstractContextManager[None]:
-    return alone(work.course.stage.parent / f"recording-{work.slug}.lock")
+    return hold_lock(work.course.stage.parent / f"recording-{work.slug}.lock")
 
 
 def _reason(error: Exception) -> str:
-    why = obstacle(error) if isinstance(error, OSError) else None
+    why = explain_os_error(error) if isinstance(error, OSError) else None
     return why or str(error) or public_name(error)
 
 
@@ -137,7 +139,7 @@ def _feedback(work: Work, students: list[str]) -> dict[str, str]:
     config.CourseDirectory.assignment_id = work.slug
     # Traitlets finds settings by class name, so this subclass needs them under its own name.
     config._Feedback = config.GenerateFeedback
-    logger, _ = quiet_logger()
+    logger, _ = make_quiet_logger()
     coursedir = CourseDirectory(config=config, log=logger)
     converter = _Feedback(coursedir=coursedir, config=config, log=logger)
     converter.force, converter.slug, converter.failures, converter.chosen = True, work.slug, {}, students

@@ -31,7 +31,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, contains_eager, selectinload
 
 from autograde.course import CourseError, Work
-from autograde.disk import replacing, write_whole
+from autograde.disk import replace_on_success, write_atomically
 from autograde.grading.digests import checks_digest, digest_of_parts, version_of
 from autograde.notebooks.extract import Submission, SubmissionError
 from autograde.notebooks.stage import stage_if_stale
@@ -87,10 +87,10 @@ class GradebookWriter:
             self._update(db, submitted, submitted_at)
             text, entry = _written(notebook), self._entry_digest(submitted)
             # Commit first: if the process is killed in between, the next run still finds the text that was marked.
-            with replacing(place, text, READ_ONLY, place.parent.with_suffix(".tmp")):
+            with replace_on_success(place, text, READ_ONLY, place.parent.with_suffix(".tmp")):
                 db.commit()
         with suppress(OSError):  # without it the next run takes some milliseconds longer
-            write_whole(recorded, digest_of_parts([self._files_digest(report, text.encode()), entry]))
+            write_atomically(recorded, digest_of_parts([self._files_digest(report, text.encode()), entry]))
 
     def _read(self, student: str) -> Graded:
         submission = submission_of(self.work, student)

@@ -17,7 +17,7 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 
 from autograde.course import CourseError, Work
 from autograde.notebooks.extract import Submission
-from autograde.notebooks.nbgrader_settings import here
+from autograde.notebooks.nbgrader_settings import load_course_here
 from autograde.notebooks.repair import is_locked
 from autograde.notebooks.source import CHECKS
 from autograde.notebooks.submitted import submission_of
@@ -57,7 +57,7 @@ def load_or_grade(work: Work, submission: Submission, checks: str | None = None)
 def _named(resources: Any) -> tuple[Work, str]:
     """The assignment and the student that nbgrader's converter is processing."""
     names = resources["nbgrader"]
-    return here().open(names["assignment"]), names["student"]
+    return load_course_here().open(names["assignment"]), names["student"]
 
 
 class SubmissionExporter(NotebookExporter):
@@ -187,10 +187,10 @@ class RefuseLeaks(NbGraderPreprocessor):  # type: ignore[misc]
     """The last step of generate_assignment: keeps nbgrader's stock command from releasing a solution."""
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
-        from autograde.notebooks.leaks import leaks_in
+        from autograde.notebooks.leaks import find_leaks_in_texts
 
         work, _ = _named(resources)
-        found = leaks_in(work, {f"{work.slug}.ipynb": "\n".join(cell.source for cell in nb.cells)})
+        found = find_leaks_in_texts(work, {f"{work.slug}.ipynb": "\n".join(cell.source for cell in nb.cells)})
         if found:
             raise CourseError(f"{work.slug} is not released: " + "; ".join(found[:5]))
         return nb, resources
@@ -200,4 +200,4 @@ class CourseLate(LateSubmissionPlugin):  # type: ignore[misc]
     """The course's policy for late work."""
 
     def late_submission_penalty(self, student_id: str, score: float, total_seconds_late: float) -> float | None:
-        return here().late.penalty(score, total_seconds_late) or None
+        return load_course_here().late.penalty(score, total_seconds_late) or None

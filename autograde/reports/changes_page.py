@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from autograde.course import Work
-from autograde.disk import write_whole
+from autograde.disk import write_atomically
 from autograde.pages.feedback import count_outcomes, points_text
 from autograde.pages.staff_page import csv_text, staff_page
 from autograde.records.audit_log import stored_report
@@ -36,8 +36,8 @@ def write_changes(work: Work, formgrader: str = "") -> list[Change]:
     reports = {change.student: stored_report(paths.report(change.student)) for change in found}
     status = read_class_status(work, formgrader)
     title = work.title
-    write_whole(paths.changes_page, changes_page(title, found, reports, status, paths.class_page.exists()))
-    write_whole(paths.changes, changes_table(found))
+    write_atomically(paths.changes_page, changes_page(title, found, reports, status, paths.class_page.exists()))
+    write_atomically(paths.changes, changes_table(found))
     return found
 
 

@@ -12,7 +12,7 @@ from autograde.pages.feedback import WORDS, points_text, problem_text
 from autograde.pages.page import first_line
 from autograde.pages.staff_page import staff_page
 from autograde.records.gradebook_status import GradebookStatus
-from autograde.report import ExerciseReport, Outcome, ProblemKind, Report, Verdict, students_by_hint
+from autograde.report import ExerciseReport, Outcome, ProblemKind, Report, Verdict, group_students_by_hint
 from autograde.reports.class_status import ClassStatus, Unfinished
 from autograde.reports.item_statistics import Cluster, Item, Key, clusters, hardest, items
 from autograde.text import plain
@@ -54,7 +54,7 @@ def class_page(title: str, reports: Sequence[Report], status: ClassStatus, left:
         to_mark=sum(bool(in_gradebook.to_mark) for in_gradebook in status.gradebook_statuses.values()),
         bins=_bins(shares),
         students_by_hint=[
-            (plain(hint), [status.person(student) for student in who]) for hint, who in students_by_hint(reports)
+            (plain(hint), [status.person(student) for student in who]) for hint, who in group_students_by_hint(reports)
         ],
         hardest=[rows[item] for item in hardest(found.values())[:HARDEST]],
         clusters=alike,

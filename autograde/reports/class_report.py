@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from autograde.course import CourseError, Work
-from autograde.disk import write_whole
+from autograde.disk import write_atomically
 from autograde.pages.staff_page import csv_text
-from autograde.report import Outcome, Report, decode_report, students_by_hint
+from autograde.report import Outcome, Report, decode_report, group_students_by_hint
 from autograde.reports.changes_page import write_changes
 from autograde.reports.class_page import class_page
 from autograde.reports.class_status import read_class_status, unfinished
@@ -33,7 +33,7 @@ def write_class_report(work: Work, formgrader: str = "") -> list[Path]:
     }
     paths = [work.course.root / "reports" / name for name in texts]
     for path, text in zip(paths, texts.values(), strict=True):
-        write_whole(path, text)
+        write_atomically(path, text)
     write_changes(work, formgrader)  # the class page links to it
     return paths
 
@@ -80,5 +80,5 @@ def checks_table(reports: Sequence[Report]) -> str:
 def misconceptions_table(reports: Sequence[Report]) -> str:
     """One row for each misconception and student who has it, as CSV."""
     return csv_text(
-        ["idea", "student"], ((hint, student) for hint, who in students_by_hint(reports) for student in who)
+        ["idea", "student"], ((hint, student) for hint, who in group_students_by_hint(reports) for student in who)
     )

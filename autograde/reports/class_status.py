@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from autograde.course import FORMGRADER, Work
 from autograde.notebooks.extract import SubmissionError
-from autograde.notebooks.submitted import students_in, students_submitted, submission_of
+from autograde.notebooks.submitted import list_students_in, list_submitters, submission_of
 from autograde.records.audit_log import withheld
 from autograde.records.grade_changes import changes
 from autograde.records.gradebook_status import GradebookStatus, read_gradebook_statuses
@@ -64,14 +64,14 @@ def read_class_status(work: Work, formgrader: str = "") -> ClassStatus:
 
 def shown_feedback(work: Work) -> frozenset[str]:
     """The students who have a feedback page."""
-    students = students_in(work.course.root / "feedback", work.slug)
+    students = list_students_in(work.course.root / "feedback", work.slug)
     return frozenset(student for student in students if work.paths.feedback(student).exists())
 
 
 def unfinished(work: Work, graded: Iterable[str]) -> Unfinished:
     """What is unfinished now; `graded` are the students who have reports."""
     held = withheld(work)
-    missing = sorted(set(students_submitted(work)) - set(graded) - held)
+    missing = sorted(set(list_submitters(work)) - set(graded) - held)
     return Unfinished(
         not_graded={student: _why_not(work, student) for student in missing},
         withheld=sorted(held),

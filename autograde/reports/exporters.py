@@ -17,8 +17,8 @@ from nbgrader.plugins import ExportPlugin
 from sqlalchemy import func
 
 from autograde.course import Course, CourseError
-from autograde.disk import obstacle, write_whole
-from autograde.notebooks.nbgrader_settings import here
+from autograde.disk import explain_os_error, write_atomically
+from autograde.notebooks.nbgrader_settings import load_course_here
 from autograde.pages.staff_page import csv_text
 from autograde.records.database import CourseGradebook, database_errors, need_gradebook
 
@@ -64,7 +64,7 @@ class _Export(ExportPlugin):  # type: ignore[misc]
     def export(self, gradebook: Gradebook) -> None:
         found = grades(gradebook, self.student, self.assignment)
         header, *rows = self.rows(found)
-        write_whole(Path(self.to or self.default), csv_text(header, rows))
+        write_atomically(Path(self.to or self.default), csv_text(header, rows))
 
     def rows(self, found: Grades) -> Iterator[Row]:
         raise NotImplementedError
@@ -170,7 +170,7 @@ def export_grades(course: Course, kind: str, to: str) -> list[str]:
         try:
             EXPORTERS[kind](to=to).export(gradebook)
         except OSError as error:
-            raise CourseError(obstacle(error) or f"{to}: cannot be written ({error.strerror})") from error
+            raise CourseError(explain_os_error(error) or f"{to}: cannot be written ({error.strerror})") from error
         waiting: dict[str, int] = {}
         for (name, _), result in grades(gradebook).results.items():
             waiting[name] = waiting.get(name, 0) + result.unmarked
@@ -182,7 +182,7 @@ def export_grades(course: Course, kind: str, to: str) -> list[str]:
 
 
 def _titles(found: Grades) -> list[str]:
-    titles = {assignment.slug: assignment.title for assignment in here().assignments}
+    titles = {assignment.slug: assignment.title for assignment in load_course_here().assignments}
     return [titles.get(assignment.name, assignment.name) for assignment in found.assignments]
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from autograde.course import Course, CourseError
-from autograde.disk import write_whole
+from autograde.disk import write_atomically
 from autograde.pages.staff_page import csv_text, staff_page
-from autograde.report import Report, students_by_hint
+from autograde.report import Report, group_students_by_hint
 from autograde.reports.class_report import read_reports
 from autograde.reports.class_status import ClassStatus, shown_feedback
 from autograde.reports.item_statistics import hardest, items
@@ -39,7 +39,7 @@ class Week:
 
 def week(title: str, reports: Sequence[Report], status: ClassStatus) -> Week:
     hard = hardest(items(reports).values())[:1]
-    held = students_by_hint(reports)
+    held = group_students_by_hint(reports)
     return Week(
         slug=status.slug,
         title=title,
@@ -61,8 +61,8 @@ def write_term_report(course: Course) -> list[Path]:
     if not weeks:
         raise CourseError(f"no reports in {course.root / 'reports'}; run `course grade`")
     page, table = course.term_page, course.term_page.with_suffix(".csv")
-    write_whole(page, term_page(course.name, weeks))
-    write_whole(table, term_table(weeks))
+    write_atomically(page, term_page(course.name, weeks))
+    write_atomically(table, term_table(weeks))
     return [page, table]
 
 

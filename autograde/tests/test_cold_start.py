@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from autograde.course import Course, CourseError
-from autograde.grading.pool import grader_modules
-from autograde.isolation.preimports import FIRST_USES, notebook_modules
-from autograde.isolation.zygote_client import Zygote, site_dirs
-from autograde.notebooks.release import points
+from autograde.grading.pool import list_grader_modules
+from autograde.isolation.preimports import FIRST_USES, list_zygote_modules
+from autograde.isolation.zygote_client import Zygote, list_site_folders
+from autograde.notebooks.release import read_points
 from autograde.tests.conftest import Run
 from autograde.tests.edits import edit
 from autograde.tests.tiny_course import SLUG
@@ -60,21 +60,21 @@ print(*sys.modules)"""
 def test_preimports_include_the_meta_device(tiny_course: Course) -> None:
     with Path(tiny_course.open(SLUG).paths.hidden_tests / "test_scale.py").open("a") as file:
         file.write("# contract.follows_device\n")
-    assert "torch._dynamo" in notebook_modules(tiny_course.open(SLUG))
-    assert "torch._dynamo" not in grader_modules(tiny_course.open(SLUG)), "the reference is not asked"
+    assert "torch._dynamo" in list_zygote_modules(tiny_course.open(SLUG))
+    assert "torch._dynamo" not in list_grader_modules(tiny_course.open(SLUG)), "the reference is not asked"
 
 
 def test_preimports_include_only_what_is_used(tiny_course: Course) -> None:
     paths = tiny_course.open(SLUG).paths
-    assert notebook_modules(tiny_course.open(SLUG)) == ("math",)
-    assert not set(FIRST_USES.values()) & set(grader_modules(tiny_course.open(SLUG)))
+    assert list_zygote_modules(tiny_course.open(SLUG)) == ("math",)
+    assert not set(FIRST_USES.values()) & set(list_grader_modules(tiny_course.open(SLUG)))
     with Path(paths.hidden_tests / "test_scale.py").open("a") as file:
         file.write("# student.gradients\n")
-    assert "torch.fx.experimental.symbolic_shapes" in grader_modules(tiny_course.open(SLUG))
-    assert "torch.fx.experimental.symbolic_shapes" in notebook_modules(tiny_course.open(SLUG))
+    assert "torch.fx.experimental.symbolic_shapes" in list_grader_modules(tiny_course.open(SLUG))
+    assert "torch.fx.experimental.symbolic_shapes" in list_zygote_modules(tiny_course.open(SLUG))
     with paths.source.open("a") as file:
         file.write("\n# %%\nimport json, torch\noptimizer = torch.optim.SGD\n")
-    assert notebook_modules(tiny_course.open(SLUG)) == (
+    assert list_zygote_modules(tiny_course.open(SLUG)) == (
         "json",
         "math",
         "torch",
@@ -87,22 +87,22 @@ def test_preimports_include_only_what_is_used(tiny_course: Course) -> None:
 def test_preimports_accept_a_source_that_is_being_edited(released: Course, cell: str) -> None:
     source = released.open(SLUG).paths.source
     source.write_text(f"{source.read_text()}\n# %%\n{cell}\n")
-    notebook_modules(released.open(SLUG))
-    assert points(released.open(SLUG)) == {"scale": 4.0}
+    list_zygote_modules(released.open(SLUG))
+    assert read_points(released.open(SLUG)) == {"scale": 4.0}
 
 
 def test_preimports_accept_a_missing_source(released: Course) -> None:
     released.open(SLUG).paths.source.unlink()
-    assert notebook_modules(released.open(SLUG)) == ()
-    assert points(released.open(SLUG)) == {"scale": 4.0}
+    assert list_zygote_modules(released.open(SLUG)) == ()
+    assert read_points(released.open(SLUG)) == {"scale": 4.0}
     released.open(SLUG).paths.released_notebook.unlink()
     with pytest.raises(CourseError, match="no such file"):
-        points(released.open(SLUG))
+        read_points(released.open(SLUG))
 
 
 def test_preimports_ignore_a_module_that_cannot_be_imported(tmp_path: Path) -> None:
     (tmp_path / "broken_here.py").write_text("raise RuntimeError('built for another torch')")
-    with Zygote(("broken_here", "not_there"), sites=(*site_dirs(), str(tmp_path))) as zygote:
+    with Zygote(("broken_here", "not_there"), sites=(*list_site_folders(), str(tmp_path))) as zygote:
         zygote.wait_until_ready()
 
 

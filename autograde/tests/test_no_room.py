@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.course import CourseError, load_course
-from autograde.disk import NoRoomError, check_room, obstacle, write_whole
+from autograde.disk import NotWritableError, check_free_space, explain_os_error, write_atomically
 from autograde.records import grade_class as grading_run
 from autograde.records.grade_class import grade_class
 from autograde.report import decode_report
@@ -84,7 +84,7 @@ def test_disk_that_fills_up_midway_is_reported(
     root = copied(undisturbed, disk)
     course = load_course(root)
     monkeypatch.chdir(root)
-    monkeypatch.setattr(grading_run, "check_room", lambda *_: None)
+    monkeypatch.setattr(grading_run, "check_free_space", lambda *_: None)
     used = shutil.disk_usage(disk).used
     resize(disk, used + random.Random(point).randrange(0, 300 << 10))
     said = []
@@ -93,7 +93,7 @@ def test_disk_that_fills_up_midway_is_reported(
     except CourseError as error:
         said.append(str(error))
     except OSError as error:
-        said.append(obstacle(error) or f"unexplained {error}")
+        said.append(explain_os_error(error) or f"unexplained {error}")
     assert all("free some space there, then run the command again" in text for text in said), said
     resize(disk, ROOMY)
     expect_nothing_half_written(root)
@@ -187,24 +187,24 @@ def test_disk_writes_a_file_atomically(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Path, "write_bytes", write_bytes)
         try:
-            write_whole(path, new)
+            write_atomically(path, new)
         except OSError as error:
-            assert "free some space" in str(obstacle(error))
+            assert "free some space" in str(explain_os_error(error))
     expected = new if len(new) <= written else old
     assert (path.read_bytes() if path.exists() else None) == expected
     assert [left.name for left in path.parent.iterdir()] == (["file.json"] if expected is not None else [])
 
 
 def test_disk_space_is_checked_where_the_folder_will_be(tmp_path: Path) -> None:
-    check_room([tmp_path / "not" / "yet"], 1)
+    check_free_space([tmp_path / "not" / "yet"], 1)
     with pytest.raises(
-        NoRoomError, match=rf"{tmp_path}: \d+ MB are free and about \d+ MB are needed.*nothing was chan"
+        NotWritableError, match=rf"{tmp_path}: \d+ MB are free and about \d+ MB are needed.*nothing was chan"
     ):
-        check_room([tmp_path / "not" / "yet"], 1 << 60)
+        check_free_space([tmp_path / "not" / "yet"], 1 << 60)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_disk_reports_only_errors_of_the_machine() -> None:
     """A mistake of the engine is not called one of the machine."""
-    assert obstacle(FileNotFoundError(errno.ENOENT, "No such file or directory", "x")) is None
-    assert obstacle(BrokenPipeError()) is None
+    assert explain_os_error(FileNotFoundError(errno.ENOENT, "No such file or directory", "x")) is None
+    assert explain_os_error(BrokenPipeError()) is None

@@ -10,8 +10,8 @@ from pathlib import Path
 import nbformat
 
 from autograde.course import CourseError, Work
-from autograde.notebooks.extract import Submission, from_notebook
-from autograde.notebooks.release import assemble, points, read_program
+from autograde.notebooks.extract import Submission, submission_from_notebook
+from autograde.notebooks.release import assemble, read_points, read_program
 from autograde.notebooks.repair import nbgrader_of
 
 
@@ -59,13 +59,13 @@ def submission_of_program(work: Work, program: Program, drafted: Path) -> Submis
         notebook = assemble(work, cells)
     except CourseError as error:
         raise CourseError(f"{path}: {error}") from None
-    return from_notebook(notebook, drafted, program.label, work.slug)
+    return submission_from_notebook(notebook, drafted, program.label, work.slug)
 
 
 def untouched_submission(work: Work, drafted: Path) -> Submission:
     """The notebook as students get it."""
     notebook = nbformat.read(drafted, as_version=4)
-    return up_to_last_answer(from_notebook(notebook, drafted, Program(Kind.UNTOUCHED).label, work.slug))
+    return up_to_last_answer(submission_from_notebook(notebook, drafted, Program(Kind.UNTOUCHED).label, work.slug))
 
 
 def written_programs(work: Work, kind: Kind) -> Iterator[Program]:
@@ -81,7 +81,7 @@ def path_of(work: Work, program: Program) -> Path:
 
 def replaced_exercises(work: Work, program: Program) -> frozenset[str]:
     """The exercises whose answer cells a program replaces."""
-    return frozenset(read_program(path_of(work, program))[1]) & points(work).keys()
+    return frozenset(read_program(path_of(work, program))[1]) & read_points(work).keys()
 
 
 def up_to_last_answer(submission: Submission) -> Submission:

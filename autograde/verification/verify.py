@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from autograde.course import Work
 from autograde.grading.pool import GraderPool, OnProgress
-from autograde.notebooks.leaks import shown
-from autograde.notebooks.load import solution_of
-from autograde.notebooks.release import draft, points
+from autograde.notebooks.leaks import find_shown_solution_lines
+from autograde.notebooks.load import load_solution
+from autograde.notebooks.release import draft, read_points
 from autograde.verification.expectations import judge
 from autograde.verification.orders import decoy_orders, right_orders, untouched_order, wrong_orders
 from autograde.verification.result import Verification
@@ -32,9 +32,9 @@ def verify(
     without a wrong program of its name is tried with its own answers.
     """
     drafted = draft(work)  # raises CourseError for a leak or a malformed source
-    solution, found = solution_of(work, drafted), Verification(work.slug, shown=shown(work))
+    solution, found = load_solution(work, drafted), Verification(work.slug, shown=find_shown_solution_lines(work))
     with GraderPool(work, jobs, device, untrusted=False) as pool:
-        found.confinement, misconceptions = pool.confinement, pool.misconceptions()
+        found.confinement, misconceptions = pool.confinement, pool.list_misconceptions()
         orders = [
             *right_orders(work, solution, drafted, seeds),
             *wrong_orders(work, drafted, every_check),
@@ -47,5 +47,5 @@ def verify(
             reports[programs[report.student]] = report
             if on_progress:
                 on_progress(len(reports), len(orders))
-    judge(found, reports, points(work), misconceptions)
+    judge(found, reports, read_points(work), misconceptions)
     return found

@@ -23,9 +23,9 @@ import matplotlib.pyplot as plt
 from torch import Tensor
 
 from autograde.course import Work, load_course
-from autograde.grading.grader import grader_main
+from autograde.grading.grader import run_grader
 from autograde.grading.options import Options
-from autograde.isolation.preimports import notebook_modules
+from autograde.isolation.preimports import list_zygote_modules
 from autograde.isolation.zygote_client import Zygote
 from autograde.notebooks.release import draft
 from autograde.report import Report
@@ -122,11 +122,11 @@ def measure(work: Work) -> list[Margin]:
                     raise SystemExit(report)
                 margins.extend(Margin(program, check, value) for check, value in observer.taken().items())
 
-    with Zygote(modules=notebook_modules(work)) as zygote, observer.watching():
+    with Zygote(modules=list_zygote_modules(work)) as zygote, observer.watching():
         zygote.wait_until_ready()
         feeder = threading.Thread(target=feed, args=[ours])
         feeder.start()
-        grader_main([theirs], work, zygote.control, "cpu")
+        run_grader([theirs], work, zygote.control, "cpu")
         theirs.close()
         feeder.join()
     return margins

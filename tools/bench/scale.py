@@ -39,7 +39,7 @@ from autograde.cli.new import new_assignment
 from autograde.course import Work, load_course
 from autograde.demo.course_copy import copy_course
 from autograde.notebooks.release import release
-from autograde.notebooks.submitted import students_submitted
+from autograde.notebooks.submitted import list_submitters
 from autograde.records.database import CourseGradebook
 from autograde.records.grade_class import grade_class
 from autograde.records.gradebook import record
@@ -135,10 +135,10 @@ def _grade_many(work: Work, submissions: int, jobs: int) -> None:
 
 
 def _large_gradebook(work: Work, students: int, assignments: int) -> None:
-    if not students_submitted(work):
+    if not list_submitters(work):
         submit_all(work, REAL, run=False)
         grade_class(work)
-    few = students_submitted(work)[:REAL]
+    few = list_submitters(work)[:REAL]
     _timed(f"recording {len(few)} submissions, gradebook of one assignment", lambda: record(work, few))
     with CourseGradebook(work.course) as gradebook:
         _timed(

@@ -134,7 +134,7 @@ def test_submit_class_submits_only_what_the_assignment_has(tmp_path: Path) -> No
     course = load_course(tmp_path / "bare")
     submit_class(course.open(slug), wrong=8)
     kinds = ["crash", "damaged-metadata", "endless-loop", "half-done", "late", "missing-notebook", "syntax-error"]
-    assert students_submitted(course.open(slug)) == [*kinds, "untouched"]
+    assert list_submitters(course.open(slug)) == [*kinds, "untouched"]
     (half_done,) = course.open(slug).paths.submitted("half-done").iterdir()
     assert "NotImplementedError" in half_done.read_text()
     assert {cell.metadata.nbgrader.points for cell in read(course, slug, "damaged-metadata").cells} == {1000}
@@ -147,7 +147,7 @@ def test_submit_class_breaks_no_answer_where_none_is_code(tmp_path: Path) -> Non
     (course.open(SLUG).paths.hidden_tests / "test_scale.py").unlink()
     submit_class(course.open(SLUG), wrong=8)
     expected = ["damaged-metadata", "half-done", "late", "missing-notebook", "untouched"]
-    assert students_submitted(course.open(SLUG)) == expected
+    assert list_submitters(course.open(SLUG)) == expected
 
 
 def read(course: Course, slug: str, student: str) -> nbformat.NotebookNode:

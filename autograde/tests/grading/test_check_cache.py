@@ -10,7 +10,7 @@ import pytest
 from autograde.course import Course
 from autograde.grading.pool import GraderPool
 from autograde.notebooks.extract import Submission
-from autograde.notebooks.load import released_notebook
+from autograde.notebooks.load import find_released_notebook
 from autograde.report import encode_report
 from autograde.tests.checked_course import hidden_tests, released_copy, write_hidden_tests
 from autograde.tests.tiny_course import SLUG
@@ -55,7 +55,7 @@ def graded(course: Course, submissions: list[Submission], jobs: int = 1) -> tupl
 
 def submissions(course: Course, kind: Kind) -> list[Submission]:
     work = course.open(SLUG)
-    drafted = released_notebook(work)
+    drafted = find_released_notebook(work)
     return [submission_of_program(work, program, drafted) for program in written_programs(work, kind)]
 
 

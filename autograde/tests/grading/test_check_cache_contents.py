@@ -45,10 +45,10 @@ class Module:
     def found(self) -> bytes:
         self.check.draw(SEED)
         self.compare()
-        return check_cache.encode_known(self.checks, self.oracles, SEED)
+        return check_cache.encode_cache(self.checks, self.oracles, SEED)
 
     def apply(self, data: bytes) -> bool:
-        return check_cache.load_into(data, self.checks, self.oracles, SEED)
+        return check_cache.load_cache(data, self.checks, self.oracles, SEED)
 
 
 def assert_same(one: Any, other: Any) -> None:
@@ -104,7 +104,7 @@ def test_check_cache_draws_again_inputs_that_do_not_round_trip(form: Any) -> Non
     """Laid out in another way, of another type: what a check hands to a submission stays what its author wrote."""
     first, second = Module(form), Module(form)
     first.check.draw(SEED)
-    assert second.apply(check_cache.encode_known(first.checks, first.oracles, SEED))
+    assert second.apply(check_cache.encode_cache(first.checks, first.oracles, SEED))
     second.check.draw(SEED)
     assert second.drawn == first.drawn
 
@@ -113,7 +113,7 @@ def test_check_cache_measures_functions_among_inputs_again() -> None:
     oracle = Oracle(lambda x, f: f(x))
     oracle.compare(torch.ones(2), torch.ones(2), torch.relu)
     fresh = Oracle(lambda x, f: f(x))
-    assert check_cache.load_into(check_cache.encode_known({}, {"oracle": oracle}, SEED), {}, {"oracle": fresh}, SEED)
+    assert check_cache.load_cache(check_cache.encode_cache({}, {"oracle": oracle}, SEED), {}, {"oracle": fresh}, SEED)
     assert not fresh.cache
 
 

@@ -9,8 +9,8 @@ import pytest
 from autograde.course import load_course
 from autograde.grading.options import Options
 from autograde.grading.pool import GraderPool
-from autograde.notebooks.extract import from_notebook
-from autograde.notebooks.load import released_notebook, submission_for
+from autograde.notebooks.extract import submission_from_notebook
+from autograde.notebooks.load import find_released_notebook, load_submission
 from autograde.notebooks.release import assemble, read_program
 from autograde.report import decode_report, encode_report
 
@@ -24,9 +24,9 @@ ROOT = Path(__file__).resolve().parents[3]
 def test_grader_gives_full_marks_or_names_the_misconception(slug: str, exercise: str, wrong: str) -> None:
     course, one = load_course(ROOT), Options(exercises=frozenset({exercise}))
     program = assemble(course.open(slug), read_program(course.open(slug).paths.wrong / f"{wrong}.py")[1])
-    mistaken = from_notebook(program, released_notebook(course.open(slug)), wrong, slug)
+    mistaken = submission_from_notebook(program, find_released_notebook(course.open(slug)), wrong, slug)
     with GraderPool(course.open(slug)) as pool:
-        submissions = [submission_for(course.open(slug))] * 2 + [mistaken]
+        submissions = [load_submission(course.open(slug))] * 2 + [mistaken]
         first, again, failing = pool.run((submission, one) for submission in submissions)
     assert first.score == first.max_score > 0
     assert again == first

@@ -13,7 +13,7 @@ from autograde.course import Course
 from autograde.grading import pool
 from autograde.isolation.zygote_client import Zygote
 from autograde.notebooks.extract import Submission
-from autograde.notebooks.load import submission_for
+from autograde.notebooks.load import load_submission
 from autograde.notebooks.release import assemble, release
 from autograde.tests.checked_course import make_checked_course
 from autograde.tests.tiny_course import SLUG, header
@@ -45,7 +45,7 @@ def submissions(course: Course, folder: Path, *answers: str) -> Iterator[Submiss
         file.write_text(
             json.dumps(assemble(course.open(SLUG), {"scale": f"def scale(x, factor):\n    return {answer}"}))
         )
-        yield submission_for(course.open(SLUG), str(file))
+        yield load_submission(course.open(SLUG), str(file))
 
 
 def test_pool_replaces_a_grader_that_died(course: Course, tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_pool_that_can_no_longer_grade_is_closed(
 
 
 def test_pool_points_without_checks_are_an_engine_fault(course: Course) -> None:
-    submission = submission_for(course.open(SLUG))
+    submission = load_submission(course.open(SLUG))
     shutil.rmtree(course.open(SLUG).paths.hidden_tests)
     with (
         pool.GraderPool(course.open(SLUG)) as graders,
@@ -102,5 +102,5 @@ def test_pool_needs_no_checks_where_people_mark_every_answer(course: Course) -> 
     shutil.rmtree(course.open(SLUG).paths.hidden_tests)
     release([course.open(SLUG)])
     with pool.GraderPool(course.open(SLUG)) as graders:
-        (report,) = graders.grade([submission_for(course.open(SLUG))])
+        (report,) = graders.grade([load_submission(course.open(SLUG))])
     assert (report.withheld, report.max_score, report.problems) == (False, 0, [])

@@ -8,7 +8,7 @@ import pytest
 from autograde.client.errors import StudentError, WorkerLostError
 from autograde.client.mismatch import Mismatch
 from autograde.client.student import Student
-from autograde.grading.verdicts import NOT_WRITTEN, failed
+from autograde.grading.verdicts import NOT_WRITTEN, judge_exception
 from autograde.isolation.running_submission import WorkerCrashedError, WorkerTimeoutError
 from autograde.report import Outcome, Reveal
 from autograde.testing import check
@@ -47,13 +47,13 @@ RAISED = [
 def test_verdict_blames_submission_check_or_engine(
     judged: Check, raised: BaseException, outcome: Outcome, reason: str
 ) -> None:
-    verdict = failed(judged, raised, Reveal.EXPECTED)
+    verdict = judge_exception(judged, raised, Reveal.EXPECTED)
     assert (verdict.outcome, verdict.reason) == (outcome, reason)
     assert (verdict.points, verdict.max_points, verdict.title) == (0, 3, "the title")
 
 
 def test_verdict_of_a_crash_says_where(judged: Check) -> None:
-    assert failed(judged, STUDENT_ERROR, Reveal.NOTHING).traceback == "cell f, line 3: return 1 / 0"
+    assert judge_exception(judged, STUDENT_ERROR, Reveal.NOTHING).traceback == "cell f, line 3: return 1 / 0"
 
 
 @pytest.mark.parametrize(
@@ -65,13 +65,13 @@ def test_verdict_of_a_crash_says_where(judged: Check) -> None:
     ],
 )
 def test_verdict_shows_only_what_the_course_reveals(judged: Check, reveal: Reveal, reason: str, replay: str) -> None:
-    verdict = failed(judged, Mismatch("wrong", got="got 1", expected="expected 2"), reveal)
+    verdict = judge_exception(judged, Mismatch("wrong", got="got 1", expected="expected 2"), reveal)
     assert (verdict.reason, verdict.replay) == (reason, replay)
 
 
 def test_verdict_of_a_missing_name_says_what_stopped_its_cell(judged: Check) -> None:
     missing = StudentError(["MissingNameError"], "the notebook defines no `f`", [], True)
-    verdict = failed(judged, missing, Reveal.EXPECTED, "SyntaxError in line 1: invalid syntax")
+    verdict = judge_exception(judged, missing, Reveal.EXPECTED, "SyntaxError in line 1: invalid syntax")
     assert verdict.outcome is Outcome.FAILED
     assert verdict.reason == "the notebook defines no `f`; its cell stopped: SyntaxError in line 1: invalid syntax"
     assert verdict.replay == ""
@@ -80,7 +80,7 @@ def test_verdict_of_a_missing_name_says_what_stopped_its_cell(judged: Check) -> 
 
 def test_verdict_of_a_broken_check_can_be_stored(judged: Check) -> None:
     """A lone surrogate fits into no report, and a report that cannot be written stops the whole run."""
-    verdict = failed(judged, ValueError("not a word: \ud800\x1b[2J"), Reveal.EXPECTED)
+    verdict = judge_exception(judged, ValueError("not a word: \ud800\x1b[2J"), Reveal.EXPECTED)
     assert verdict.outcome is Outcome.BROKEN
     assert b"not a word" in msgspec.json.encode(verdict)
     assert "\x1b" not in verdict.reason + verdict.traceback
@@ -96,9 +96,9 @@ def test_verdict_of_a_broken_check_can_be_stored(judged: Check) -> None:
 )
 def test_verdict_of_a_missing_name_says_what_to_do(judged: Check, cell_error: str, hint: str) -> None:
     missing = StudentError(["MissingNameError"], "the notebook defines no `f`", [], True)
-    assert hint in failed(judged, missing, Reveal.EXPECTED, cell_error).hint
+    assert hint in judge_exception(judged, missing, Reveal.EXPECTED, cell_error).hint
 
 
 def test_verdict_of_a_missing_gpu_is_not_a_failed_assertion(judged: Check) -> None:
     raised = StudentError(["AssertionError", "Exception"], "Torch not compiled with CUDA enabled", [], False)
-    assert "Leave `.cuda()` out" in failed(judged, raised, Reveal.EXPECTED).hint
+    assert "Leave `.cuda()` out" in judge_exception(judged, raised, Reveal.EXPECTED).hint

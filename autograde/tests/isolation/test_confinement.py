@@ -23,14 +23,14 @@ from autograde.course import Confinement, Course
 from autograde.isolation import confinement_probes, scratch_folder
 from autograde.isolation.confinement_probes import (
     ConfinementError,
-    confinement_level,
+    describe_confinement_level,
     find_breaches,
-    level_of,
-    missing,
+    find_level,
+    list_absent_layers,
     probe_confinement,
 )
 from autograde.isolation.running_submission import RunningSubmission
-from autograde.isolation.zygote_client import Zygote, ZygoteError, site_dirs
+from autograde.isolation.zygote_client import Zygote, ZygoteError, list_site_folders
 from autograde.report import ConfinementLevel
 from autograde.tests.conftest import LIMITS, Run
 from autograde.tests.tiny_course import make_course
@@ -53,11 +53,11 @@ def course(tmp_path: Path) -> Course:
 
 @pytest.mark.machine("landlock", "seccomp", "permits")
 def test_confinement_level_is_announced_and_verified(zygote: Zygote, course: Course) -> None:
-    assert level_of(zygote.layers) == "B"
+    assert find_level(zygote.layers) == "B"
     found = probe_confinement(zygote, course)
     assert (found.level, found.confined, found.layers[0]) == ("B", True, "landlock")
     assert confinement_text(found).startswith("level B: process border, limits, Landlock")
-    assert ("a file tree of its own" in missing(zygote.layers)) is not zygote.layers["tree"]
+    assert ("a file tree of its own" in list_absent_layers(zygote.layers)) is not zygote.layers["tree"]
 
 
 def test_confinement_probes_all_succeed_without_layers(unconfined: Zygote, course: Course) -> None:
@@ -113,18 +113,18 @@ LEVELS = {
 
 @pytest.mark.parametrize(("level", "layers"), [(level, layers) for level, found in LEVELS.items() for layers in found])
 def test_confinement_level_follows_from_the_layers(level: str, layers: dict[str, object]) -> None:
-    found = confinement_level(layers)
+    found = describe_confinement_level(layers)
     assert (found.level, found.confined) == (level, level in "BC")
     text = confinement_text(found)
     assert text.startswith(f"level {level}")
     assert ("NOT confined" in text) is (level == "G")
-    for name in missing(layers):
+    for name in list_absent_layers(layers):
         assert name in text.partition("; without ")[2]
 
 
 @given(st.fixed_dictionaries({layer: st.booleans() for layer in ALL}), st.sampled_from(sorted(ALL)))
 def test_confinement_level_never_improves_without_a_layer(layers: dict[str, bool], lost: str) -> None:
-    assert level_of(layers) <= level_of(layers | {lost: False})
+    assert find_level(layers) <= find_level(layers | {lost: False})
 
 
 def test_zygote_refuses_a_system_other_than_linux(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -250,7 +250,7 @@ def test_confinement_environment_may_be_in_the_temporary_folder() -> None:
     """As in a course below /tmp."""
     with tempfile.TemporaryDirectory() as site:
         (Path(site) / "beside_scratch.py").write_text("FOUND = 5")
-        with Zygote(sites=(*site_dirs(), site)) as zygote:
+        with Zygote(sites=(*list_site_folders(), site)) as zygote:
             zygote.wait_until_ready()
             for _ in range(2):
                 cells = [("cell", "import beside_scratch\nopen('own', 'w').write('x')")]

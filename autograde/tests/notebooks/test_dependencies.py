@@ -8,7 +8,7 @@ import pytest
 
 from autograde.course import Course, load_course
 from autograde.grading.digests import checks_digest
-from autograde.notebooks.dependencies import checks_files
+from autograde.notebooks.dependencies import list_check_files
 from autograde.tests.checked_course import make_checked_course
 from autograde.tests.tiny_course import SLUG
 
@@ -36,7 +36,7 @@ def course(tmp_path: Path) -> Course:
 
 
 def test_dependencies_include_indirect_imports_only(course: Course) -> None:
-    found = {str(path.relative_to(course.root / "reference_impl")) for path in checks_files(course.open(SLUG))[1:]}
+    found = {str(path.relative_to(course.root / "reference_impl")) for path in list_check_files(course.open(SLUG))[1:]}
     assert found == FILES.keys() - {"server.py"}
 
 
@@ -51,5 +51,5 @@ def test_dependencies_digest_changes_with_what_checks_can_see(course: Course, na
 def test_dependencies_of_every_assignment_include_its_reference() -> None:
     course = load_course(Path(__file__).parents[3])
     for slug in course.slugs:
-        parts = {path.parent.name for path in checks_files(course.open(slug))}
+        parts = {path.parent.name for path in list_check_files(course.open(slug))}
         assert {"reference_impl", slug} <= parts

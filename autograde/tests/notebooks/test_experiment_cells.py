@@ -13,8 +13,8 @@ import pytest
 from autograde.course import Course, Experiments
 from autograde.grading.digests import version_of
 from autograde.grading.pool import GraderPool
-from autograde.notebooks.extract import Submission, from_notebook
-from autograde.notebooks.load import submission_for
+from autograde.notebooks.extract import Submission, submission_from_notebook
+from autograde.notebooks.load import load_submission
 from autograde.notebooks.release import release
 from autograde.records.nbgrader_hooks import AS_HANDED_IN, fill
 from autograde.report import Report
@@ -55,7 +55,7 @@ def make_submission(course: Course, change: Change = lambda notebook: None) -> S
     cell_named(notebook, "scale")["source"] = "def scale(x, factor):\n    return x * factor"
     cell_named(notebook, "experiment")["outputs"] = THEIRS
     change(notebook)
-    return from_notebook(notebook, course.open(SLUG).paths.released_notebook, "ada", SLUG)
+    return submission_from_notebook(notebook, course.open(SLUG).paths.released_notebook, "ada", SLUG)
 
 
 def cell_named(notebook: Any, name: str) -> Any:
@@ -135,7 +135,7 @@ def test_experiment_cells_run_where_outputs_are_missing_or_stale(
 
 def test_experiment_cells_of_a_script_run(course: Course, pool: GraderPool, tmp_path: Path) -> None:
     (tmp_path / "ada.py").write_text((course.root / "source" / f"{SLUG}.py").read_text())
-    report = graded(pool, submission_for(course.open(SLUG), str(tmp_path / "ada.py")))
+    report = graded(pool, load_submission(course.open(SLUG), str(tmp_path / "ada.py")))
     assert shown(report) == "run by the grader\n"
 
 

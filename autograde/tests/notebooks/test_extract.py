@@ -17,8 +17,8 @@ from autograde.course import CourseError
 from autograde.notebooks.extract import (
     Submission,
     SubmissionError,
-    from_notebook,
     read_submission,
+    submission_from_notebook,
     submission_from_text,
 )
 from autograde.notebooks.repair import is_locked, nbgrader_of
@@ -117,7 +117,7 @@ def test_repair_keeps_a_copied_answer(release: Path, notebook: Any) -> None:
     second = copy.deepcopy(notebook.cells[2])
     second["source"], second["id"] = "def scale(x, factor): return 0", "copy"
     notebook.cells.insert(3, second)
-    submission = from_notebook(notebook, release, "ada", SLUG)
+    submission = submission_from_notebook(notebook, release, "ada", SLUG)
     assert [source for _, source in submission.cells][2] == second["source"]
     assert [problem.text for problem in submission.problems] == [
         "Cell 'scale' (cell 4) is a copy: it runs as an ordinary cell."
@@ -126,7 +126,7 @@ def test_repair_keeps_a_copied_answer(release: Path, notebook: Any) -> None:
 
 def test_repair_does_not_replace_a_deleted_answer_by_its_stub(release: Path, notebook: Any) -> None:
     notebook.cells[2] = nbformat.v4.new_code_cell("def scale(x, factor): return x * factor")
-    submission = from_notebook(notebook, release, "ada", SLUG)
+    submission = submission_from_notebook(notebook, release, "ada", SLUG)
     assert not any("NotImplementedError" in source for _, source in submission.cells)
     assert [problem.text for problem in submission.problems] == ["Cell 'scale', where an answer belongs, is missing."]
 
@@ -136,7 +136,7 @@ def test_extract_drops_outputs_attachments_and_kernel(release: Path, notebook: A
     notebook.cells[5]["attachments"] = {"a.png": {"image/png": "SECRET"}}
     notebook.metadata["kernelspec"] = {"name": "bash", "display_name": "SECRET"}
     notebook.metadata["widgets"] = "SECRET"
-    submission = from_notebook(notebook, release, "ada", SLUG)
+    submission = submission_from_notebook(notebook, release, "ada", SLUG)
     assert "SECRET" not in nbformat.writes(submission.notebook)
     assert [problem.text for problem in submission.problems] == [
         "Cell 'why' had files pasted into it; they were dropped."

@@ -11,8 +11,8 @@ import nbformat
 import pytest
 
 from autograde.course import Course, CourseError
-from autograde.notebooks.extract import from_notebook
-from autograde.notebooks.release import assemble, draft, points, read_program, release
+from autograde.notebooks.extract import submission_from_notebook
+from autograde.notebooks.release import assemble, draft, read_points, read_program, release
 from autograde.notebooks.stage import stage, stage_if_stale
 from autograde.tests.edits import replace_once
 from autograde.tests.tiny_course import SLUG, SOURCE, header, make_course, source_text
@@ -77,7 +77,7 @@ def test_release_works_below_any_folder_that_nbgrader_can_read(tmp_path: Path, n
 
 
 def test_release_takes_points_from_the_source(tiny_course: Course) -> None:
-    assert points(tiny_course.open(SLUG)) == {"scale": 4.0}
+    assert read_points(tiny_course.open(SLUG)) == {"scale": 4.0}
 
 
 def test_stage_never_contains_the_source(tiny_course: Course) -> None:
@@ -153,7 +153,7 @@ def test_assemble_makes_submissions_that_need_no_repair(released: Course) -> Non
     assert "product_of_both" in right.cells[2].source
     assert "SOLUTION" not in right.cells[2].source
     wrong = assemble(released.open(SLUG), {"scale": "def scale(x, factor): return x"})
-    submission = from_notebook(wrong, released.open(SLUG).paths.released_notebook, "wrong", SLUG)
+    submission = submission_from_notebook(wrong, released.open(SLUG).paths.released_notebook, "wrong", SLUG)
     assert ("scale", "def scale(x, factor): return x") in submission.cells
     with pytest.raises(CourseError, match="no answer cell 'scal'; did you mean scale"):
         assemble(released.open(SLUG), {"scal": ""})

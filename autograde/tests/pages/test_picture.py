@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes
 
 from autograde.client.mismatch import Mismatch, revealed
-from autograde.grading.exception_hints import advice
+from autograde.grading.exception_hints import find_hint
 from autograde.pages.picture import pattern, picture
 from autograde.report import Comparison, Outcome, Reveal, decode_report, encode_report
 from autograde.testing import Oracle
@@ -161,8 +161,8 @@ def raised_by(code: str) -> tuple[list[str], str]:
     ],
 )
 def test_exception_hints_explain_messages_of_torch(code: str, word: str) -> None:
-    assert word in advice(*raised_by(code))
+    assert word in find_hint(*raised_by(code))
 
 
 def test_exception_hints_are_omitted_when_uncertain() -> None:
-    assert advice(["ZeroDivisionError", "Exception"], "division by zero") == ""
+    assert find_hint(["ZeroDivisionError", "Exception"], "division by zero") == ""

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DatabaseError
 from autograde.course import Course, CourseError
 from autograde.lms_import.roster import Roster
 from autograde.notebooks.release import release
-from autograde.notebooks.submitted import students_submitted
+from autograde.notebooks.submitted import list_submitters
 from autograde.records import database
 from autograde.records.gradebook import record, write_feedback
 from autograde.records.gradebook_status import read_gradebook_statuses
@@ -51,7 +51,7 @@ def test_gradebook_scores_come_from_reports(released: Course, fake_grader: FakeG
     fake_grader.reports = {
         "ann": make_report(points=2.5), "bob": make_report(points=0.0), "dan": make_withheld_report("dan"), "eve": make_report(points=1.5),
     }  # fmt: skip
-    students = students_submitted(released.open(SLUG))
+    students = list_submitters(released.open(SLUG))
     assert students == ["ann", "bob", "cyd", "dan", "eve", "fay"]
     errors = record(released.open(SLUG), students)
     assert set(errors) == {"cyd", "dan", "fay"}

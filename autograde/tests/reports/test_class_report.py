@@ -23,7 +23,7 @@ from autograde.report import (
     ProblemKind,
     Report,
     Verdict,
-    students_by_hint,
+    group_students_by_hint,
     write_report,
 )
 from autograde.reports.class_page import breaks_rule, class_page
@@ -76,7 +76,7 @@ def test_item_statistics_check_that_all_pass_has_no_discrimination() -> None:
 
 
 def test_class_report_misconceptions_name_their_students() -> None:
-    assert students_by_hint(CLASS) == [("You add.", ["cy", "dee"])]
+    assert group_students_by_hint(CLASS) == [("You add.", ["cy", "dee"])]
 
 
 def test_class_report_shows_every_student_and_check() -> None:
