@@ -96,7 +96,9 @@ class Course:
                 raise CourseError(f"{CONFIG_NAME}: {name} is {value!r}; write {wanted}")
         for assignment in self.assignments:
             if not isinstance(assignment, Assignment):
-                raise CourseError(f"{CONFIG_NAME}: {assignment!r} is no assignment; write Assignment(slug, title=...)")
+                raise CourseError(
+                    f"{CONFIG_NAME}: {assignment!r} is not an assignment; write Assignment(slug, title=...)"
+                )
 
     @property
     def slugs(self) -> list[str]:
@@ -126,7 +128,7 @@ class Course:
         return self.root / "build" / "source"
 
     def open(self, slug: str) -> Work:
-        """Return the assignment `slug`, bound to this course. CourseError with similar names if it is unknown."""
+        """Return the assignment `slug`, bound to this course. CourseError with similar slugs if it is unknown."""
         for assignment in self.assignments:
             if assignment.slug == slug:
                 return Work(self, assignment)
@@ -167,7 +169,7 @@ class Work:
     def due(self) -> datetime | None:
         """The deadline in UTC, or None."""
         due = self.assignment.due
-        return None if due is None else self._utc(due, f"due date {due!r} of {self.slug!r}")
+        return None if due is None else self._to_utc(due, f"due date {due!r} of {self.slug!r}")
 
     @cached_property
     def extensions(self) -> Mapping[str, timedelta]:
@@ -175,7 +177,7 @@ class Work:
         own, due = self.assignment.extensions, self.due
         if own and due is None:
             raise CourseError(f"{CONFIG_NAME}: {self.slug!r} has extensions but no due date; give it one")
-        later = {who: self._utc(local, f"extension of {who!r} for {self.slug!r}") for who, local in own.items()}
+        later = {who: self._to_utc(local, f"extension of {who!r} for {self.slug!r}") for who, local in own.items()}
         for student, until in later.items():
             if due and until <= due:
                 raise CourseError(
@@ -183,13 +185,13 @@ class Work:
                 )
         return {student: until - due for student, until in later.items() if due}
 
-    def _utc(self, local: str, what: str) -> datetime:
+    def _to_utc(self, local: str, what: str) -> datetime:
         """Convert local time to UTC. A time that occurs twice, because the clocks go back, means the later one."""
         try:
-            written = datetime.strptime(local, "%Y-%m-%d %H:%M").replace(tzinfo=ZoneInfo(self.course.timezone))
+            parsed = datetime.strptime(local, "%Y-%m-%d %H:%M").replace(tzinfo=ZoneInfo(self.course.timezone))
         except (TypeError, ValueError) as error:
-            raise CourseError(f"{CONFIG_NAME}: {what}: write it as 2027-01-31 23:59") from error
-        return max(written.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+            raise CourseError(f"{CONFIG_NAME}: {what} is not a local time; write it as 2027-01-31 23:59") from error
+        return max(parsed.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
 
 
 def find_root(start: Path | None = None) -> Path:
@@ -198,7 +200,7 @@ def find_root(start: Path | None = None) -> Path:
     for folder in (start, *start.parents):
         if (folder / CONFIG_NAME).is_file():
             return folder
-    raise CourseError(f"no {CONFIG_NAME} in {start} or above it; run this inside a course folder")
+    raise CourseError(f"no {CONFIG_NAME} in {start} or above it; run the command inside a course's folder")
 
 
 def load_or_start_course() -> Course:
@@ -230,8 +232,8 @@ def load_course(root: Path | None = None) -> Course:
     except Exception as error:
         raise CourseError(f"{config}{_find_line(error, config)}: {public_name(error)}: {error}") from error
     if "COURSE" not in defined:
-        raise CourseError(f"{config}: defines no COURSE")
+        raise CourseError(f"{config}: it does not define COURSE; write COURSE = Course(...)")
     course = defined["COURSE"]
     if not isinstance(course, Course):
-        raise CourseError(f"{config}: COURSE is a {type(course).__name__}, not a Course")
+        raise CourseError(f"{config}: COURSE is a {type(course).__name__}; write COURSE = Course(...)")
     return replace(course, root=root)

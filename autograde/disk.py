@@ -19,22 +19,22 @@ ADVICE = {
     errno.EROFS: "make it writable",
     errno.EACCES: "make it writable and readable for this account",
     errno.EPERM: "make it writable and readable for this account",
-    errno.EIO: "look after the disk",
+    errno.EIO: "check the disk",
     errno.EMFILE: "allow more open files (`ulimit -n`)",
     errno.ENOMEM: "free some memory",
 }
-AGAIN = "then run the command again: nothing is half-written, and it takes up where it was"
+AGAIN = "then run the command again: no file is incomplete, and it continues where it stopped"
 DATABASE_ADVICE = {
     "locked": "locked by another program; let it finish or close it",
     "full": "no space left on its disk; free some space there",
-    "readonly": "may not be written; make it and its folder writable for this account",
-    "unable to open": "may not be written; make it and its folder writable for this account",
-    "disk I/O": "its disk fails or is full; look after it",
+    "readonly": "cannot be written; make it and its folder writable for this account",
+    "unable to open": "cannot be opened; make it and its folder writable for this account",
+    "disk I/O": "its disk fails or is full; check it",
 }
 
 
 class NotWritableError(Exception):
-    """A file or folder cannot be written; the message says which, why, and what to do."""
+    """A folder is not writable or has too little free space; the message says which, and what to do."""
 
 
 def write_atomically(path: Path, data: bytes | str) -> None:
@@ -65,7 +65,7 @@ def replace_on_success(
 
 
 def replace_folder(target: Path, made: Path) -> None:
-    """Replace `target` with the folder `made`, on the same disk. A killed process leaves no partial folder."""
+    """Replace the folder `target` with `made`, on the same disk. A killed process leaves no partial folder."""
     before = made.with_name(f"{made.name}.before")
     shutil.rmtree(before, ignore_errors=True)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -87,15 +87,15 @@ def hold_lock(lock: Path) -> Iterator[None]:
 def check_free_space(folders: Iterable[Path], needed_bytes: int) -> None:
     """Raise NoRoomError unless each folder, or its nearest existing parent, is writable and has enough free space."""
     for folder in folders:
-        there = next(place for place in (folder, *folder.parents) if place.exists())
+        existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
         try:
-            with tempfile.TemporaryFile(dir=there):
-                free = shutil.disk_usage(there).free
+            with tempfile.TemporaryFile(dir=existing):
+                free = shutil.disk_usage(existing).free
         except OSError as error:
-            raise NotWritableError(f"{there}: {error.strerror}; {_advise(error)}, {AGAIN}") from error
+            raise NotWritableError(f"{existing}: {error.strerror}; {_advise(error)}, {AGAIN}") from error
         if free < needed_bytes:
             raise NotWritableError(
-                f"{there}: {free >> 20} MB are free and about {(needed_bytes >> 20) + 1} MB are needed; "
+                f"{existing}: {free >> 20} MB are free and about {(needed_bytes >> 20) + 1} MB are needed; "
                 "free some space there, then run the command again: nothing was changed"
             )
 
@@ -103,7 +103,7 @@ def check_free_space(folders: Iterable[Path], needed_bytes: int) -> None:
 def explain_os_error(error: OSError) -> str | None:
     """Explain an error of the disk or machine in a sentence; None if the engine may be at fault."""
     if error.errno == errno.ENOENT and "temporary directory" in str(error.strerror):
-        return f"{error.strerror}: none can be written; free some space in one, {AGAIN}"
+        return f"{error.strerror}: none of them is writable; free some space in one, {AGAIN}"
     if error.errno not in ADVICE:
         return None
     return f"{error.filename or 'a file of the course'}: {error.strerror}; {_advise(error)}, {AGAIN}"
@@ -111,12 +111,12 @@ def explain_os_error(error: OSError) -> str | None:
 
 def explain_database_error(name: str, error: BaseException) -> str | None:
     """Explain a database error in a sentence; None if it is not about locks, space or permissions."""
-    said = str(error)
+    message = str(error)
     for word, advice in DATABASE_ADVICE.items():
-        if word in said and isinstance(getattr(error, "orig", error), sqlite3.Error):
+        if word in message and isinstance(getattr(error, "orig", error), sqlite3.Error):
             return f"{name}: {advice}, {AGAIN}"
     return None
 
 
 def _advise(error: OSError) -> str:
-    return ADVICE.get(error.errno or 0, "see to it")
+    return ADVICE.get(error.errno or 0, "remove the cause")

@@ -32,9 +32,9 @@ class Limits:
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if not value > 0:
-                raise ValueError(f"Limits: {name}={value!r}; a limit is more than nothing")
+                raise ValueError(f"Limits: {name}={value!r}; a limit must be greater than 0")
             if name.endswith("_bytes") and not isinstance(value, int):
-                raise ValueError(f"Limits: {name}={value!r}; bytes are a whole number, such as 2 << 30")
+                raise ValueError(f"Limits: {name}={value!r}; a number of bytes must be an int, such as 2 << 30")
 
 
 class Confinement(Enum):
@@ -66,9 +66,11 @@ class Late:
     def __post_init__(self) -> None:
         for name in ("per_day", "at_most"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"Late: {name}={getattr(self, name)!r}; it is a share of the score, so 0.1 for 10 %")
+                raise ValueError(
+                    f"Late: {name}={getattr(self, name)!r}; it must be a share of the score, such as 0.1 for 10 %"
+                )
         if self.grace_minutes < 0:
-            raise ValueError(f"Late: grace_minutes={self.grace_minutes!r}; it cannot be negative")
+            raise ValueError(f"Late: grace_minutes={self.grace_minutes!r}; it must not be negative")
 
     def penalty(self, score: float, seconds_late: float) -> float:
         """Return the points to subtract from `score` for a submission that is `seconds_late` seconds late."""

@@ -24,7 +24,7 @@ Number = float | str
 
 
 class Outcome(Enum):
-    """What became of a check. Only PASSED earns points."""
+    """The outcome of a check. Only PASSED earns points."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -65,7 +65,7 @@ class ProblemKind(Enum):
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """One problem of a submission's file or of its run. `pages` makes a sentence of it."""
+    """One problem of a submission's file or of its run; `pages` formats it as a sentence."""
 
     kind: ProblemKind
     cell: str = ""
@@ -75,7 +75,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConfinementLevel(msgspec.Struct, frozen=True, kw_only=True):
-    """What confined a submission besides the process border and the limits, as probes have shown."""
+    """What confined a submission besides the process boundary and the limits, as verified by probes."""
 
     level: str
     """its letter, as in docs/threat-model.md"""
@@ -86,7 +86,7 @@ class ConfinementLevel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """The numbers around the worst place of a wrong answer: few enough to keep, and to draw."""
+    """The numbers around the largest error of a wrong answer, few enough to store and to draw."""
 
     what: str
     """what was compared, as in "the gradient of `x`"."""
@@ -149,7 +149,7 @@ class ExerciseReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CellRun(msgspec.Struct, frozen=True, kw_only=True):
-    """What one code cell did when the worker ran the notebook."""
+    """The outputs and the error of one code cell that the worker ran."""
 
     cell: str
     """the cell's id"""
@@ -162,7 +162,7 @@ class CellRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything the grader has to say about one submission."""
+    """Everything that the grader found about one submission."""
 
     schema: int = SCHEMA
     assignment: str

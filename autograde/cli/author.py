@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from autograde.cli.command import JOBS, JSON, command, known_slugs
+from autograde.cli.command import JOBS, JSON, command, resolve_slugs
 from autograde.course import Course, load_or_start_course
 
 
@@ -18,24 +18,27 @@ from autograde.course import Course, load_or_start_course
 def new(course: Course, slug: str, title: str) -> None:
     """Write a small assignment that is already sound.
 
-    Turn it into your own one piece at a time, and try it with `course verify`. In an empty folder it starts a course.
+    Replace its parts by your own one at a time, and run `course verify` after each. In an empty folder it starts a
+    course.
 
     Example: course new softmax --title "Softmax"
     """
     from autograde.cli.console import say
-    from autograde.cli.new import new_assignment
+    from autograde.cli.new import write_assignment
 
-    for path in new_assignment(course, slug, title):
+    for path in write_assignment(course, slug, title):
         say(path.relative_to(course.root))
-    say(f"Write your own exercise there, then: course verify {slug}")
+    say(f"Replace the example there by your own exercise, then run: course verify {slug}")
 
 
 @command
 @click.argument("slugs", nargs=-1)
 @JOBS
-@click.option("--seeds", type=click.IntRange(1), default=1, help="so many course seeds for the right programs")
+@click.option("--seeds", type=click.IntRange(1), default=1, help="number of course seeds for the right programs")
 @click.option(
-    "--every-check", is_flag=True, help="let wrong programs meet the checks of all exercises, not only theirs"
+    "--every-check",
+    is_flag=True,
+    help="run all checks on wrong programs, not only those of the exercises that they change",
 )
 @click.option(
     "--page", "folder", type=click.Path(file_okay=False, path_type=Path), help="write a page and JSON into this folder"
@@ -50,22 +53,22 @@ def verify(
     folder: Path | None,
     as_json: bool,
 ) -> None:
-    """Say whether assignments are sound.
+    """Verify that assignments are sound.
 
     Right programs must pass, wrong ones must be caught and named, points must add up, and no solution may leak. Without
     a slug: all. Exit status 1: an assignment is not sound.
 
     Example: course verify rmsnorm --seeds 20
     """
-    from autograde.cli.console import progress, say, say_json, say_verification
+    from autograde.cli.console import say, say_json, say_verification, show_progress
     from autograde.grading.pool import count_cores
-    from autograde.verification.page import verification_data, write_verification
+    from autograde.verification.page import encode_verification, write_verification
     from autograde.verification.verify import verify as verified
 
     found = []
-    for slug in known_slugs(course, slugs):
+    for slug in resolve_slugs(course, slugs):
         work, jobs = course.open(slug), jobs or count_cores()
-        with progress(slug) as on_progress:
+        with show_progress(slug) as on_progress:
             found.append(verified(work, jobs, seeds=seeds, every_check=every_check, on_progress=on_progress))
         written = write_verification(course, found[-1], folder) if folder else []
         if not as_json:
@@ -73,7 +76,7 @@ def verify(
             for path in written:
                 say(path)
     if as_json:
-        say_json([verification_data(each) for each in found])
+        say_json([encode_verification(each) for each in found])
     sys.exit(0 if all(each.sound for each in found) else 1)
 
 
@@ -90,7 +93,7 @@ def release(course: Course, slugs: tuple[str, ...], as_json: bool) -> None:
     from autograde.cli.console import say, say_json
     from autograde.notebooks.release import release as released
 
-    paths = released(course.open(slug) for slug in known_slugs(course, slugs))
+    paths = released(course.open(slug) for slug in resolve_slugs(course, slugs))
     if as_json:
         say_json([str(path) for path in paths])
     else:

@@ -54,6 +54,6 @@ def _refuse(why: str) -> NoReturn:
     sys.exit(2)
 
 
-def known_slugs(course: Course, slugs: tuple[str, ...]) -> list[str]:
+def resolve_slugs(course: Course, slugs: tuple[str, ...]) -> list[str]:
     """Return the named assignments without duplicates; all assignments of the course if none is named."""
     return list(dict.fromkeys(course.open(slug).slug for slug in slugs)) or course.slugs

@@ -23,9 +23,9 @@ if TYPE_CHECKING:  # importing these types takes longer than most commands
     from autograde.verification.result import Verification
 
 screen = Console(highlight=False)
-complaints = Console(stderr=True, highlight=False)
+error_screen = Console(stderr=True, highlight=False)
 SHOWN_STUDENTS = 4
-EACH_ITS_OWN = "each worker of the cluster has a confinement of its own, which its reports name"
+CLUSTER_CONFINEMENT = "each worker of the cluster confines submissions itself; its reports record the level"
 
 
 def say(text: object) -> None:
@@ -33,32 +33,32 @@ def say(text: object) -> None:
     screen.print(str(text), markup=False, soft_wrap=True)
 
 
-def complain(text: str) -> None:
+def warn(text: str) -> None:
     """Print one line to standard error."""
-    complaints.print(text, markup=False, soft_wrap=True)
+    error_screen.print(text, markup=False, soft_wrap=True)
 
 
-def confinement_text(confinement: ConfinementLevel) -> str:
+def describe_confinement(confinement: ConfinementLevel) -> str:
     """Describe the confinement level and its layers, for `course grade` and `course doctor`."""
     from autograde.isolation.confinement_probes import LAYERS
 
     level = f"level {confinement.level}"
     level += "" if confinement.confined else ", NOT confined"
-    held = ", ".join(LAYERS[layer].name for layer in confinement.layers) or "nothing else"
+    present = ", ".join(LAYERS[layer].name for layer in confinement.layers) or "nothing else"
     missing = ", ".join(layer.name for key, layer in LAYERS.items() if key not in confinement.layers)
-    return f"{level}: process border, limits, {held}{f'; without {missing}' if missing else ''}"
+    return f"{level}: process boundary, limits, {present}{f'; without {missing}' if missing else ''}"
 
 
-def complain_confinement(confinement: ConfinementLevel | None) -> None:
+def warn_confinement(confinement: ConfinementLevel | None) -> None:
     """Print to standard error how submissions are confined; `confinement` is None on a cluster."""
-    complain(confinement_text(confinement) if confinement else EACH_ITS_OWN)
+    warn(describe_confinement(confinement) if confinement else CLUSTER_CONFINEMENT)
 
 
 @contextmanager
-def progress(what: str) -> Iterator[OnProgress]:
+def show_progress(what: str) -> Iterator[OnProgress]:
     """Show a progress bar with the time left on standard error; nothing if it is not a terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=complaints, transient=True, disable=not complaints.is_terminal) as bars:
+    with Progress(*columns, console=error_screen, transient=True, disable=not error_screen.is_terminal) as bars:
         bar = bars.add_task(what, total=None)
         yield lambda done, total: bars.update(bar, completed=done, total=total)
 
@@ -70,8 +70,8 @@ def say_json(value: Any) -> None:
 
 
 def say_verification(found: Verification) -> None:
-    """Print a verification: the checks, which of them catch each wrong program, and the problems found."""
-    from autograde.verification.problems import problem_sentences
+    """Print a verification: the checks, the checks that catch each wrong program, and the problems."""
+    from autograde.verification.problems import describe_problems
 
     say(found.slug)
     for index, title in enumerate(found.checks):
@@ -83,16 +83,16 @@ def say_verification(found: Verification) -> None:
         say(f"{'caught by check':{width}}  {''.join(str(index % 10) for index in range(len(found.checks)))}")
     for name, caught in found.kills.items():
         say(f"{name:{width}}  {''.join('✗' if index in caught else '·' for index in range(len(found.checks)))}")
-    for flagged in problem_sentences(found.flagged):
-        say(flagged)
+    for sentence in describe_problems(found.flagged):
+        say(sentence)
     for line in found.shown:
         say(line)
     for title in found.redundant:
-        say(f"redundant: an earlier check catches all that this one does: {title}")
+        say(f"redundant, because an earlier check catches the same wrong programs: {title}")
     if found.confinement is not None and not found.confinement.confined:
-        complain(f"{found.slug}: the course's own programs ran at {confinement_text(found.confinement)}")
-    for sentence in problem_sentences(found.problems):
-        complain(f"{found.slug}: {sentence}")
+        warn(f"{found.slug}: the course's own programs ran at {describe_confinement(found.confinement)}")
+    for sentence in describe_problems(found.problems):
+        warn(f"{found.slug}: {sentence}")
     state = "sound" if found.sound else f"NOT sound, {len(found.problems)} problem{'s' * (len(found.problems) > 1)}"
     say(f"{found.slug}: {len(found.right)} right, {len(found.kills)} wrong programs: {state}\n")
 
@@ -106,9 +106,9 @@ def say_class(title: str, result: ClassResult) -> None:
     for name in ("score", *exercises):
         table.add_column(name, justify="right", overflow="fold")
     for student, report in reports:
-        table.add_row(Text(student), f"{report.score:g}/{report.max_score:g}", *_marks(report, exercises))
+        table.add_row(Text(student), f"{report.score:g}/{report.max_score:g}", *_format_marks(report, exercises))
     screen.print(table)
-    if any(_stopped(e) for _, report in reports for e in report.exercises):
+    if any(_has_stopped_check(e) for _, report in reports for e in report.exercises):
         say("! a check of this exercise crashed or ran out of time")
     for hint, students in group_students_by_hint(report for _, report in reports):
         more = f" and {len(students) - SHOWN_STUDENTS} more" if len(students) > SHOWN_STUDENTS else ""
@@ -116,7 +116,7 @@ def say_class(title: str, result: ClassResult) -> None:
     full = sum(report.score == report.max_score for _, report in reports)
     say(f"{len(reports)} graded, {full} with full marks, {len(result.errors)} not graded")
     for student, error in sorted(result.errors.items()):
-        complain(f"{student}: not graded: {error}")
+        warn(f"{student}: not graded: {error}")
 
 
 def say_changes(changes: list[Change], path: Path) -> None:
@@ -125,31 +125,34 @@ def say_changes(changes: list[Change], path: Path) -> None:
 
     if not changes:
         return
-    table = Table(title="Changed since students saw it, or since the same work was first graded: automatic points")
+    table = Table(
+        title="Points of checks that changed since the last feedback, or since the first grading of the same work"
+    )
     for name in ("student", "before", "after", "exercises", "because of the"):
         table.add_column(name, justify="right" if name in ("before", "after") else "left", overflow="fold")
     for change in changes:
         points = (f"{change.before:g}", f"{change.after:g}")
         table.add_row(Text(change.student), *points, Text(exercises_text(change)), ", ".join(change.because))
     screen.print(table)
-    say(f"{len(changes)} changed; review them in {path}. Students see nothing of it until `course feedback`.")
+    say(f"{len(changes)} changed; review them in {path}. Students see the changes after `course feedback`.")
 
 
-def class_data(slug: str, result: ClassResult) -> dict[str, Any]:
+def encode_class(slug: str, result: ClassResult) -> dict[str, Any]:
+    """Return the result of grading a class as data for JSON."""
     graded = {student: {"score": r.score, "max_score": r.max_score} for student, r in sorted(result.graded.items())}
     return {
         "assignment": slug,
-        "confinement": confinement_text(result.confinement) if result.confinement else "",
+        "confinement": describe_confinement(result.confinement) if result.confinement else "",
         "graded": graded,
         "not_graded": dict(sorted(result.errors.items())),
     }
 
 
-def _marks(report: Report, exercises: list[str]) -> list[str]:
+def _format_marks(report: Report, exercises: list[str]) -> list[str]:
     by_name = {exercise.exercise: exercise for exercise in report.exercises}
     found = [by_name.get(name) for name in exercises]
-    return [f"{'! ' if _stopped(e) else ''}{e.score:g}/{e.max_score:g}" if e else "" for e in found]
+    return [f"{'! ' if _has_stopped_check(e) else ''}{e.score:g}/{e.max_score:g}" if e else "" for e in found]
 
 
-def _stopped(exercise: Any) -> bool:
+def _has_stopped_check(exercise: Any) -> bool:
     return any(verdict.outcome in (Outcome.CRASHED, Outcome.TIMED_OUT) for verdict in exercise.verdicts)

@@ -42,7 +42,7 @@ def run_demo(original: Course, slugs: Sequence[str], into: Path, wrong: int) -> 
         status = max(status, grade(work), run_course(into, "feedback", work.slug))
     status = status or submit_again(works[0]) or write_exports(works[0])
     if status == 0:
-        show(works)
+        print_summary(works)
     return status
 
 
@@ -53,7 +53,7 @@ def refuse_folder(course: Course, into: Path) -> None:
     if into.exists() and not (into / MARKER).is_file():
         raise CourseError(f"{into} exists and is not a demo; name another folder with --into")
     if course.root.is_relative_to(into):
-        raise CourseError(f"{into} holds the course itself; name another folder with --into")
+        raise CourseError(f"{into} contains the course itself; name another folder with --into")
     for part in list_course_parts(course):
         if into.is_relative_to(part):
             raise CourseError(f"{into} is inside {part}, which the demo copies; name another folder with --into")
@@ -90,18 +90,18 @@ def write_exports(work: Work) -> int:
     return run_course(work.course.root, "check", notebook, "--assignment", work.slug, *written)
 
 
-def show(works: Sequence[Work]) -> None:
+def print_summary(works: Sequence[Work]) -> None:
     """Print the class as a table, and list each page with its purpose."""
     table = Table(title="The simulated class")
     table.add_column("assignment", no_wrap=True)
     for heading in ("submitted", "full marks", "some", "none", "hint given", "not graded"):
         table.add_column(heading, justify="right")
     for work in works:
-        table.add_row(work.slug, *map(str, counts(work)))
+        table.add_row(work.slug, *map(str, count_students(work)))
     screen.print(table)
     root = works[0].course.root
-    say(f"\nPages of {works[0].slug}, in {root}; those of other assignments are beside them.")
-    for reader, pages in where_to_look(works[0]).items():
+    say(f"\nPages of {works[0].slug}, in {root}; those of other assignments are in the same folders.")
+    for reader, pages in list_pages(works[0]).items():
         say(f"\n{reader}")
         for path, purpose in pages.items():
             say(f"  {path}\n      {purpose}")
@@ -109,7 +109,7 @@ def show(works: Sequence[Work]) -> None:
         say(f"\nTo mark by hand: cd {root} && jupyter lab, then Nbgrader > Formgrader")
 
 
-def counts(work: Work) -> tuple[int, ...]:
+def count_students(work: Work) -> tuple[int, ...]:
     """Count the students who submitted, got full, some or no marks, got a hint, and could not be graded."""
     reports, submitted = read_reports(work), len(list_submitters(work))
     full = sum(report.score == report.max_score for report in reports)
@@ -126,18 +126,20 @@ def has_hint(report: Report) -> bool:
     return any(verdict.hint for verdict in report.verdicts)
 
 
-def where_to_look(work: Work) -> dict[str, dict[str, str]]:
+def list_pages(work: Work) -> dict[str, dict[str, str]]:
     """Return reader -> path in the course -> its purpose, for one assignment."""
     paths, verified = work.paths, work.course.root / "verified"
     student = next((report.student for report in read_reports(work) if has_hint(report)), HALF_DONE)
     found = {
         "For students": {paths.feedback(student): "points, what to fix first, how to see each failure"},
         "For TAs": {
-            paths.class_page: "the class: what to do and say next, who passed what, statistics",
+            paths.class_page: "the class: what to do, what to explain, who passed what",
             work.course.term_page: "the term: who may need help, which assignment was hard",
-            paths.changes_page: "what grading again changed, to review before `course feedback` shows it",
+            paths.changes_page: "points that changed, to review before `course feedback` shows them",
         },
-        "For instructors": {verified / f"{work.slug}.html": "is it sound: which check catches which wrong program"},
+        "For instructors": {
+            verified / f"{work.slug}.html": "is the assignment sound, and which check catches which wrong program"
+        },
         "For programs": {
             paths.report(HALF_DONE): "the record that every page is made from",
             verified / f"{work.slug}.json": "the verification",

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from autograde.cli.console import confinement_text
+from autograde.cli.console import describe_confinement
 from autograde.course import Course
 from autograde.isolation.confinement_probes import (
     ConfinementError,
@@ -26,28 +26,28 @@ PROCESSES_MISSING = "MISSING: /proc/<pid>/task/<tid>/children, to end submission
 def examine(course: Course) -> dict[str, str]:
     """Return what was examined -> its state. The state of a missing requirement begins with MISSING."""
     found = {"course": f"{course.name}, {len(course.slugs)} assignments, {course.root}"}
-    found["python"] = _at_least((3, 11))
-    found |= {package: _version(package) for package in PACKAGES}
+    found["python"] = _examine_python((3, 11))
+    found |= {package: _find_version(package) for package in PACKAGES}
     found["CUDA"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
     found["process tree"] = "visible" if sees_processes() else PROCESSES_MISSING
-    found["gradebook"] = "there" if has_gradebook(course) else "none yet; `course release` makes it"
-    return found | _confinement(course)
+    found["gradebook"] = "exists" if has_gradebook(course) else "none yet; `course release` makes it"
+    return found | _examine_confinement(course)
 
 
-def _confinement(course: Course) -> dict[str, str]:
+def _examine_confinement(course: Course) -> dict[str, str]:
     layers: dict[str, Any] = {}
     try:
         with Zygote() as zygote:
             zygote.wait_until_ready()
             layers = zygote.layers
-            level = confinement_text(probe_confinement(zygote, course))
+            level = describe_confinement(probe_confinement(zygote, course))
     except (ConfinementError, WardenLostError, ZygoteError) as error:
         level = f"MISSING: {error}"
-    absent = {f"without {name}": f"it would stop {stops}" for name, stops in list_absent_layers(layers).items()}
+    absent = {f"without {name}": f"it would prevent {stops}" for name, stops in list_absent_layers(layers).items()}
     return {"confinement": level, **absent}
 
 
-def _at_least(wanted: tuple[int, int]) -> str:
+def _examine_python(wanted: tuple[int, int]) -> str:
     version = ".".join(map(str, sys.version_info[:3]))
     return (
         version
@@ -56,7 +56,7 @@ def _at_least(wanted: tuple[int, int]) -> str:
     )
 
 
-def _version(package: str) -> str:
+def _find_version(package: str) -> str:
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

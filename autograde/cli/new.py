@@ -16,35 +16,35 @@ from autograde.disk import write_atomically
 SLUG = re.compile(r"[a-z][a-z0-9_]{0,40}")
 
 
-def new_assignment(course: Course, slug: str, title: str) -> list[Path]:
+def write_assignment(course: Course, slug: str, title: str) -> list[Path]:
     """Write the files of a new assignment and list it in course_config.py. Returns the paths written or changed."""
     if not SLUG.fullmatch(slug) or iskeyword(slug):
         raise CourseError(
             f"{slug!r} cannot be a slug: use lower-case letters, digits and underscores, a letter first, "
-            "and no word that Python keeps for itself"
+            "and no keyword of Python"
         )
     if slug == TERM:
         raise CourseError(f"{slug!r} is the name of the term's page; choose another slug")
     if (course.root / "reference_impl" / slug).is_dir():
-        raise CourseError(f"{slug!r} cannot be a slug: `from reference_impl.{slug} import ...` means something else")
+        raise CourseError(f"{slug!r} cannot be a slug: reference_impl/{slug}/ exists already; choose another slug")
     if slug in course.slugs:
         raise CourseError(f"{CONFIG_NAME} already lists {slug!r}; choose another slug")
     if '"' in title or "\\" in title or not title.isprintable() or not title.strip():
-        raise CourseError(f"the title {title!r} must be one line of text without quotes and backslashes")
-    files = _files(course.root, slug)
-    texts = {path: _rendered(template, slug=slug, title=title, cell=_header) for template, path in files.items()}
+        raise CourseError(f"the title {title!r} must be one line of text without double quotes and backslashes")
+    files = _list_files(course.root, slug)
+    texts = {path: _render(template, slug=slug, title=title, cell=_format_header) for template, path in files.items()}
     for path in texts:
         if path.exists():
-            raise CourseError(f"{path} is already there; choose another slug, or remove the file")
+            raise CourseError(f"{path} exists already; choose another slug, or remove the file")
     config = course.root / CONFIG_NAME
-    listed = _listed(config, _config_text(course), slug, title)
+    listed = _add_to_config(config, _read_config(course), slug, title)
     for path, text in texts.items():
         write_atomically(path, text)
     write_atomically(config, listed)  # last, so that the course never lists an incomplete assignment
     return [*texts, config]
 
 
-def _files(root: Path, slug: str) -> dict[str, Path]:
+def _list_files(root: Path, slug: str) -> dict[str, Path]:
     """Return template -> path of the file to write. Includes nbgrader's configuration if there is no course yet."""
     tests = root / "hidden_tests" / slug
     starting = {} if (root / CONFIG_NAME).exists() else {"nbgrader_config.py.j2": root / "nbgrader_config.py"}
@@ -58,15 +58,15 @@ def _files(root: Path, slug: str) -> dict[str, Path]:
     }
 
 
-def _config_text(course: Course) -> str:
+def _read_config(course: Course) -> str:
     """Return the text of course_config.py; if there is no course yet, a new one without assignments."""
     config = course.root / CONFIG_NAME
     if config.exists():
         return config.read_text(encoding="utf-8")
-    return _rendered("course_config.py.j2", course=json.dumps(course.name, ensure_ascii=False))
+    return _render("course_config.py.j2", course=json.dumps(course.name, ensure_ascii=False))
 
 
-def _rendered(template: str, **values: object) -> str:
+def _render(template: str, **values: object) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("autograde", "templates/new"),
         undefined=jinja2.StrictUndefined,
@@ -76,19 +76,19 @@ def _rendered(template: str, **values: object) -> str:
     return environment.get_template(template).render(**values)
 
 
-def _header(grade_id: str, **keys: object) -> str:
+def _format_header(grade_id: str, **keys: object) -> str:
     """Return a cell's nbgrader metadata as JSON."""
     plain = {"grade": False, "locked": True, "schema_version": 3, "solution": False}
     return json.dumps({**plain, "grade_id": grade_id, **keys}, sort_keys=True)
 
 
-def _listed(config: Path, text: str, slug: str, title: str) -> str:
+def _add_to_config(config: Path, text: str, slug: str, title: str) -> str:
     """Return `text`, the contents of course_config.py, with the assignment added to the end of its list."""
     line = f'Assignment("{slug}", title="{title}"),'
-    by_hand = CourseError(f"{config}: cannot find the end of its list of assignments; add there: {line}")
+    by_hand = CourseError(f"{config}: cannot find the end of its list of assignments; add to it: {line}")
     tree = ast.parse(text)
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    lists = [_assignments(call) for call in calls if getattr(call.func, "id", "") == "Course"]
+    lists = [_find_assignments(call) for call in calls if getattr(call.func, "id", "") == "Course"]
     if len(lists) != 1 or not isinstance(lists[0], ast.List):
         raise by_hand
     if not lists[0].elts:
@@ -96,10 +96,10 @@ def _listed(config: Path, text: str, slug: str, title: str) -> str:
         if text.count("assignments=[],") != 1 or "Assignment" not in imported:
             raise by_hand
         return text.replace("assignments=[],", f"assignments=[\n        {line}\n    ],")
-    return _appended(text, lists[0].elts[-1], line, by_hand)
+    return _append_element(text, lists[0].elts[-1], line, by_hand)
 
 
-def _appended(text: str, last: ast.expr, line: str, by_hand: CourseError) -> str:
+def _append_element(text: str, last: ast.expr, line: str, by_hand: CourseError) -> str:
     """Return `text` with `line` after the list element `last`, adding a comma after it if there is none."""
     lines = text.splitlines(keepends=True)
     end = last.end_lineno
@@ -113,7 +113,7 @@ def _appended(text: str, last: ast.expr, line: str, by_hand: CourseError) -> str
     return "".join(lines)
 
 
-def _assignments(call: ast.Call) -> ast.expr | None:
+def _find_assignments(call: ast.Call) -> ast.expr | None:
     """Return the list of assignments in `Course(name, assignments, ...)`."""
     named = [keyword.value for keyword in call.keywords if keyword.arg == "assignments"]
     return named[0] if named else call.args[1] if len(call.args) > 1 else None

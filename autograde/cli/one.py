@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from autograde.cli.command import JSON, command, known_slugs
+from autograde.cli.command import JSON, command, resolve_slugs
 from autograde.course import Course, CourseError
 from autograde.disk import write_atomically
 
@@ -43,16 +43,16 @@ def check(course: Course, file: str, slug: str, junit: Path | None, gradescope: 
             raise CourseError(f"{file}: {error}") from None
         assert pool.confinement  # waits for the zygote; the imports below would slow its start
         from autograde.cli.console import say
-        from autograde.pages.feedback import exercise_text, problem_text
+        from autograde.pages.feedback import format_exercise, format_problem
         from autograde.reports import ci_formats
 
         (report,) = pool.grade([submission])
         if as_json:
             click.echo(encode_report(report), nl=False)
         else:
-            for text in (*map(problem_text, report.problems), *map(exercise_text, report.exercises)):
+            for text in (*map(format_problem, report.problems), *map(format_exercise, report.exercises)):
                 say(text)
-        for path, written in ((junit, ci_formats.junit), (gradescope, ci_formats.gradescope)):
+        for path, written in ((junit, ci_formats.format_junit), (gradescope, ci_formats.format_gradescope)):
             if path:
                 write_atomically(path, written(report))
     sys.exit(1 if report.withheld else 0)
@@ -63,7 +63,9 @@ def check(course: Course, file: str, slug: str, junit: Path | None, gradescope: 
 @click.option(
     "--into", type=click.Path(file_okay=False, path_type=Path), help="folder for it  [default: demo/ in the course]"
 )
-@click.option("--wrong", type=click.IntRange(0), default=8, help="at most so many wrong programs for each assignment")
+@click.option(
+    "--wrong", type=click.IntRange(0), default=8, help="the most wrong programs to submit for each assignment"
+)
 def demo(course: Course, slugs: tuple[str, ...], into: Path | None, wrong: int) -> None:
     """Run a simulated class through everything.
 
@@ -74,7 +76,7 @@ def demo(course: Course, slugs: tuple[str, ...], into: Path | None, wrong: int) 
     """
     from autograde.cli.demo import run_demo
 
-    sys.exit(run_demo(course, known_slugs(course, slugs), (into or course.root / "demo").resolve(), wrong))
+    sys.exit(run_demo(course, resolve_slugs(course, slugs), (into or course.root / "demo").resolve(), wrong))
 
 
 @command

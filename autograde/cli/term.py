@@ -21,19 +21,19 @@ if TYPE_CHECKING:  # importing this type takes longer than most commands
 @click.argument("slug")
 @click.argument("archive", type=click.Path(dir_okay=False, path_type=Path))
 def collect(course: Course, slug: str, archive: Path) -> None:
-    """Take submissions out of a learning platform's zip.
+    """Extract submissions from a learning platform's zip.
 
     From nbgrader, Canvas, Moodle or Gradescope, into submitted/<student>/<slug>/. Exit status 1: a file was refused;
     the reason is printed.
 
     Example: course collect rmsnorm ~/Downloads/submissions.zip
     """
-    from autograde.cli.console import complain, say
+    from autograde.cli.console import say, warn
     from autograde.lms_import.collect import collect as collected
 
     done = collected(course.open(slug), archive)
     for sentence in (*done.notes, *done.refused):
-        complain(sentence)
+        warn(sentence)
     counts = f"{len(done.new)} new, {len(done.replaced)} replaced, {len(done.unchanged)} unchanged"
     say(f"{slug}: {counts}, {len(done.refused)} refused")
     sys.exit(1 if done.refused else 0)
@@ -44,9 +44,9 @@ def collect(course: Course, slug: str, archive: Path) -> None:
 @click.option("--student", "students", multiple=True, metavar="ID", help="only this student; may be repeated")
 @JOBS
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default=None, help="[default: the course's]")
-@click.option("--force", is_flag=True, help="grade again even what has not changed")
+@click.option("--force", is_flag=True, help="grade again also submissions that have not changed")
 @click.option(
-    "--dask", "address", default=None, metavar="ADDRESS", help="grade on the Dask cluster whose scheduler is here"
+    "--dask", "address", default=None, metavar="ADDRESS", help="grade on the Dask cluster with this scheduler"
 )
 @JSON
 def grade(
@@ -66,26 +66,26 @@ def grade(
 
     Example: course grade rmsnorm --student ada
     """
-    from autograde.cli.console import class_data, complain_confinement, progress, say_changes, say_class, say_json
+    from autograde.cli.console import encode_class, say_changes, say_class, say_json, show_progress, warn_confinement
     from autograde.records.grade_class import grade_class
     from autograde.reports.changes_page import write_changes
 
-    work, graders = course.open(slug), _graders(address)
-    with progress(slug) as on_progress:
+    work, graders = course.open(slug), _choose_graders(address)
+    with show_progress(slug) as on_progress:
         result = grade_class(
             work, students or None, jobs=jobs, device=device, force=force, on_progress=on_progress,
-            graders=graders, on_confinement=complain_confinement,
+            graders=graders, on_confinement=warn_confinement,
         )  # fmt: skip
     changed = write_changes(work)
     if as_json:
-        say_json(class_data(slug, result) | {"changed": [asdict(change) for change in changed]})
+        say_json(encode_class(slug, result) | {"changed": [asdict(change) for change in changed]})
     else:
         say_class(work.title, result)
         say_changes(changed, work.paths.changes_page)
     sys.exit(1 if result.errors else 0)
 
 
-def _graders(address: str | None) -> OpenGraders:
+def _choose_graders(address: str | None) -> OpenGraders:
     """Return the graders on this machine, or on the Dask cluster whose scheduler is at `address`."""
     if address is None:
         from autograde.grading.pool import GraderPool
@@ -106,7 +106,7 @@ def feedback(course: Course, slug: str) -> None:
 
     Example: course feedback rmsnorm
     """
-    from autograde.cli.console import complain, say
+    from autograde.cli.console import say, warn
     from autograde.records.gradebook import write_feedback
     from autograde.reports.changes_page import write_changes
     from autograde.reports.class_report import write_class_report
@@ -118,7 +118,7 @@ def feedback(course: Course, slug: str) -> None:
     else:
         write_changes(work)
     for student, error in errors.items():
-        complain(f"{student}: no feedback: {error}")
+        warn(f"{student}: no feedback: {error}")
     say(f"feedback is in {course.root / 'feedback'}")
     sys.exit(1 if errors else 0)
 
@@ -126,7 +126,7 @@ def feedback(course: Course, slug: str) -> None:
 @command
 @click.argument("slugs", nargs=-1)
 @click.option(
-    "--formgrader", default="", metavar="URL", help="where the links to mark by hand lead  [default: the course's]"
+    "--formgrader", default="", metavar="URL", help="address for links to marking by hand  [default: the course's]"
 )
 def report(course: Course, slugs: tuple[str, ...], formgrader: str) -> None:
     """Write the pages that TAs read.
@@ -150,19 +150,23 @@ def report(course: Course, slugs: tuple[str, ...], formgrader: str) -> None:
 
 @command
 @click.option(
-    "--for", "kind", type=click.Choice(["nbgrader", "canvas", "moodle"]), default="nbgrader", help="who imports it"
+    "--for",
+    "kind",
+    type=click.Choice(["nbgrader", "canvas", "moodle"]),
+    default="nbgrader",
+    help="the system that imports the file",
 )
 @click.option("--to", default="grades.csv", type=click.Path(dir_okay=False), help="the file to write")
 def export(course: Course, kind: str, to: str) -> None:
-    """Write everyone's scores as CSV.
+    """Write all students' scores as CSV.
 
     For every assignment, in nbgrader's columns or in the format that Canvas or Moodle imports.
 
     Example: course export --for canvas --to grades.csv
     """
-    from autograde.cli.console import complain, say
+    from autograde.cli.console import say, warn
     from autograde.reports.exporters import export_grades
 
     for sentence in export_grades(course, kind, to):
-        complain(sentence)
+        warn(sentence)
     say(f"grades are in {to}")

@@ -40,7 +40,7 @@ class CachedCheck(msgspec.Struct, array_like=True):
 
     cases: bytes
     """the drawn arguments, as a frame"""
-    questions: list[bytes] | None
+    requests: list[bytes] | None
     """the frames of its requests; None if its requests depend on answers"""
 
 
@@ -49,7 +49,7 @@ class CacheContent(msgspec.Struct):
 
     checks: dict[str, CachedCheck]
     oracles: dict[str, list[bytes]]
-    """frames of (whether the value was asked for, digest of the inputs, [(exact, allowed)], answer)"""
+    """frames of (whether the value was requested, digest of the inputs, [(exact, allowed)], answer)"""
 
 
 class CheckCache:
@@ -61,10 +61,10 @@ class CheckCache:
         self.path = work.paths.check_cache / f"{_file_name(work.course, checks, device)}.checks"
         self.checks: dict[str, Check] = {f"{item.path.stem}.{item.obj.check.name}": item.obj.check for item in items}
         self.oracles = {
-            f"{item.path.stem}.{name}": thing
+            f"{item.path.stem}.{name}": value
             for item in items
-            for name, thing in vars(item.module).items()
-            if isinstance(thing, Oracle)
+            for name, value in vars(item.module).items()
+            if isinstance(value, Oracle)
         }
         self.complete = self._read()
         for check in self.checks.values():
@@ -72,12 +72,16 @@ class CheckCache:
                 check.draw(work.course.seed)
 
     def save_after(self, report: Report, options: Options) -> None:
-        """Write the inputs, requests and expected values for the next run, after a submission that passed every check.
+        """Write the cache for the next run, after a submission that passed every check.
 
         If the file cannot be written, the next run takes some seconds longer and no grade changes.
         """
-        whole = not options.exercises and not options.decoy and options.seed is None
-        if self.complete or not whole or not all(verdict.outcome is Outcome.PASSED for verdict in report.verdicts):
+        complete_run = not options.exercises and not options.decoy and options.seed is None
+        if (
+            self.complete
+            or not complete_run
+            or not all(verdict.outcome is Outcome.PASSED for verdict in report.verdicts)
+        ):
             return
         self.complete = True
         if not self.path.exists() and checks_digest(self.work) == self.digest:
@@ -103,8 +107,8 @@ class CheckCache:
 def _file_name(course: Course, checks: str, device: str) -> str:
     """A digest of everything that the cached values depend on: the tests (by their digest) and this environment."""
     machine = platform.machine(), torch.backends.cpu.get_cpu_capability()
-    made_with = sys.version, str(torch.__version__), hypothesis.__version__, np.__version__
-    return digest_of_parts([checks, engine_digest(), repr((course.seed, device, machine, made_with))])
+    versions = sys.version, str(torch.__version__), hypothesis.__version__, np.__version__
+    return digest_of_parts([checks, engine_digest(), repr((course.seed, device, machine, versions))])
 
 
 def load_cache(data: bytes, checks: Mapping[str, Check], oracles: Mapping[str, Oracle], seed: int) -> bool:
@@ -112,13 +116,13 @@ def load_cache(data: bytes, checks: Mapping[str, Check], oracles: Mapping[str, O
 
     `data` starts with a digest, so that a flipped bit on the disk cannot change a grade.
     """
-    digest, content = data[:DIGEST_BYTES], data[DIGEST_BYTES:]
-    if hashlib.sha256(content).digest() != digest:
+    digest, encoded = data[:DIGEST_BYTES], data[DIGEST_BYTES:]
+    if hashlib.sha256(encoded).digest() != digest:
         return False
-    known = msgspec.msgpack.decode(content, type=CacheContent)
-    for name, asked in known.checks.items():
-        checks[name].restore(seed, _decode(asked.cases), asked.questions)
-    for name, frames in known.oracles.items():
+    content = msgspec.msgpack.decode(encoded, type=CacheContent)
+    for name, check in content.checks.items():
+        checks[name].restore(seed, _decode(check.cases), check.requests)
+    for name, frames in content.oracles.items():
         oracles[name].cache |= dict(map(_decode_expected, frames))
     return True
 
@@ -128,11 +132,11 @@ def encode_cache(checks: Mapping[str, Check], oracles: Mapping[str, Oracle], see
 
     Leaves out values that frames cannot restore unchanged, such as objects of the reference's classes.
     """
-    asked = {name: _encode_check(check) for name, check in checks.items() if check.drawn_for == seed}
-    measured = {
+    drawn = {name: _encode_check(check) for name, check in checks.items() if check.drawn_for == seed}
+    expected = {
         name: list(filter(None, map(_encode_expected, oracle.cache.items()))) for name, oracle in oracles.items()
     }
-    content = msgspec.msgpack.encode(CacheContent({name: part for name, part in asked.items() if part}, measured))
+    content = msgspec.msgpack.encode(CacheContent({name: check for name, check in drawn.items() if check}, expected))
     return hashlib.sha256(content).digest() + content
 
 
@@ -145,9 +149,8 @@ def _encode_expected(item: tuple[Any, Expected]) -> bytes | None:
     (of_value, digest), expected = item
     if expected.opaque:
         return None
-    parts, answer = tree_map(
-        _make_contiguous, ([(part.exact, part.allowed) for part in expected.parts], expected.answer)
-    )
+    pairs = [(part.exact, part.allowed) for part in expected.parts]
+    parts, answer = tree_map(_make_contiguous, (pairs, expected.answer))
     return _encode_if_plain((of_value, digest, parts, answer))
 
 
@@ -176,7 +179,7 @@ def _decode(frame: bytes) -> Any:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether the value is data whose types a frame preserves, with contiguous tensors."""
+    """Is the value data whose types a frame preserves, with contiguous tensors?"""
     kind = type(value)
     if kind in (list, tuple):
         return all(map(_is_plain, value))

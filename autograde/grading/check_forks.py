@@ -29,22 +29,22 @@ class CheckForks:
         self.device = device
         self.forks_opened = 0
         self.spare = SPARE
-        """how many unused forks may still be replaced by another"""
+        """how many unused forks may still be replaced"""
         self.fork = ExitStack()
         self.channel: Channel | None = None
 
     @contextmanager
-    def student(self) -> Iterator[Student]:
-        """The student for the next check; opens at most one fork, or two for SPARE of the checks."""
+    def open_student(self) -> Iterator[Student]:
+        """The student for the next check. Opens at most one fork, or two for SPARE of the checks."""
         used = self.channel is not None
 
-        def fresh_fork() -> Student:
+        def open_fresh_fork() -> Student:
             self.spare -= not used
             self.close()
             return self._make_student(self._open())
 
         yield self._make_student(
-            self.channel or self._open(), fresh_fork=fresh_fork if used or self.spare else None, used=used
+            self.channel or self._open(), fresh_fork=open_fresh_fork if used or self.spare else None, used=used
         )
 
     def close(self) -> None:

@@ -14,19 +14,19 @@ from autograde.testing.checks import Check
 
 
 def report_errors(collector: pytest.Collector, report: pytest.CollectReport) -> None:
-    """Write into `report` what is wrong with a test file; tests that would not be graded as written fail it too."""
+    """Describe in `report` what is wrong with a test file, also if a test would not be graded as it is written."""
     if not isinstance(collector, pytest.Module):
         return
-    raised = report.call.excinfo  # where pytest keeps it
+    raised = report.call.excinfo  # pytest stores the exception here
     if raised is not None and report.failed:
         error = raised.value.__cause__ or raised.value
-        said = error.msg if isinstance(error, SyntaxError) else str(error)
+        message = error.msg if isinstance(error, SyntaxError) else str(error)
         where = find_course_line(error) or path_in_course(collector.path)
-        report.longrepr = f"{where}: {public_name(error)}: {said}"
-    elif report.passed and (faults := [*_find_duplicates(collector), *_find_misdeclared(report.result)]):
+        report.longrepr = f"{where}: {public_name(error)}: {message}"
+    elif report.passed and (errors := [*_find_duplicates(collector), *_find_misdeclared(report.result)]):
         file = path_in_course(collector.path) or collector.path.name
         report.outcome, report.result = "failed", []
-        report.longrepr = "\n".join(f"{file}:{line}: {what}" for line, what in sorted(faults))
+        report.longrepr = "\n".join(f"{file}:{line}: {what}" for line, what in sorted(errors))
 
 
 def _find_duplicates(module: pytest.Module) -> Iterator[tuple[int, str]]:
@@ -47,12 +47,12 @@ def _find_misdeclared(items: list[Any]) -> Iterator[tuple[int, str]]:
         given = {"request", *fixtures.name2fixturedefs, *getattr(getattr(item, "callspec", None), "params", ())}
         missing = [f"`{name}`" for name in fixtures.argnames if name not in given]
         if check is None and "student" in fixtures.argnames:
-            yield line + 1, f"{item.name} takes `student` but is no check; write @check(points=...) above it"
+            yield line + 1, f"{item.name} takes `student` but is not a check; write @check(points=...) above it"
         elif check is not None and check.test is not item.obj:
             yield line + 1, f"{item.name}: write @check above @given, not below it"
         elif missing:
             names = " and ".join(missing)
             yield (
                 line + 1,
-                f"{item.name}: nothing gives {names}; @given draws each argument but `student`",
+                f"{item.name}: no strategy for {names}; pass one to @given for each argument except `student`",
             )

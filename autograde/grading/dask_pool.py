@@ -17,7 +17,8 @@ from typing import Any
 from autograde.course import CourseError, Work, load_course
 from autograde.exception_names import public_name
 from autograde.grading.digests import digest_of
-from autograde.grading.pool import GraderError, grade_one
+from autograde.grading.pool import GraderError
+from autograde.grading.pool_cache import grade_one
 from autograde.notebooks.extract import Submission
 from autograde.report import ConfinementLevel, Report, broken_report
 
@@ -41,9 +42,9 @@ class DaskPool:
         try:
             from distributed import Client
         except ModuleNotFoundError:
-            raise CourseError("--dask needs Dask; `pip install llm-course-kit[cluster]`") from None
+            raise CourseError("--dask needs Dask; run `pip install llm-course-kit[cluster]`") from None
         self.work, self.address = work, address
-        self.confinement: ConfinementLevel | None = None  # each worker has its own, named in its reports
+        self.confinement: ConfinementLevel | None = None  # differs between workers; their reports record it
         try:
             self.client: Any = Client(address, timeout=WORKERS_S)
         except (OSError, ValueError, TypeError) as error:
@@ -88,7 +89,7 @@ class DaskPool:
 
         error = future.exception()
         if isinstance(error, KilledWorker):
-            reason = "every Dask worker that graded this submission died over it"
+            reason = "every Dask worker that graded this submission died while grading it"
             return broken_report(submission.slug, submission.student, reason)
         if error is not None:
             raise GraderError(f"a Dask worker of {self.address} cannot grade: {str(error)[:500]}") from None
@@ -96,7 +97,7 @@ class DaskPool:
         if not report.withheld and report.digest != digest_of(self.work, submission.fingerprint):
             raise GraderError(
                 f"a Dask worker of {self.address} graded with another version of the engine or of the course "
-                f"{self.work.course.root}; let all of them see the same files, and start the workers again"
+                f"{self.work.course.root}; give all of them the same files, and restart the workers"
             )
         return report
 
@@ -108,7 +109,9 @@ class DaskPool:
                 return workers
             if time.monotonic() > end:
                 what = (
-                    'no worker offers a GPU; start some with --resources "GPU=1"' if workers else "no worker is there"
+                    'no worker offers a GPU; start some with --resources "GPU=1"'
+                    if workers
+                    else "no worker is connected"
                 )
                 raise GraderError(f"the Dask cluster at {self.address}: {what}")
             time.sleep(0.2)

@@ -1,4 +1,4 @@
-"""Hints in plain words for the exceptions that are common in tensor code."""
+"""Hints for the exceptions that are common in tensor code."""
 
 from __future__ import annotations
 

@@ -45,16 +45,26 @@ def run_grader(connections: list[Connection], work: Work, zygote: socket, device
     root = str(work.course.root)
     sys.path.insert(0, root)
     session = GradingSession(work, zygote, _resolve_device(device), connections)
-    plain = ["-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:faulthandler", "-s"]
-    plain += ["-c", "/dev/null", "--rootdir", root, "--import-mode=importlib"]
-    with tempfile.TemporaryDirectory() as none:
+    arguments = [
+        "-p",
+        "no:terminal",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:hypothesispytest",
+        "-p",
+        "no:faulthandler",
+        "-s",
+    ]
+    arguments += ["-c", "/dev/null", "--rootdir", root, "--import-mode=importlib"]
+    with tempfile.TemporaryDirectory() as empty:
         folder = work.paths.hidden_tests
         if not folder.is_dir() and (unchecked := read_points(work)):
-            session.errors.append(f"{folder} does not exist, and {', '.join(unchecked)} have points for checks in it")
-        else:  # if people mark every answer, there are no tests to collect
-            pytest.main([str(folder) if folder.is_dir() else none, *plain], [session, pytest_plugin])
+            session.errors.append(f"{folder} does not exist, but {', '.join(unchecked)} have points for hidden checks")
+        else:  # if every answer is marked by hand, there are no tests to collect
+            pytest.main([str(folder) if folder.is_dir() else empty, *arguments], [session, pytest_plugin])
     for connection in connections if session.errors else ():
-        with contextlib.suppress(OSError):  # another grader may have reported it, and the pool be closed
+        with contextlib.suppress(OSError):  # another grader may have reported the errors, and the pool may be closed
             connection.send("the hidden tests cannot be collected: " + session.errors[0])
     session.end()
 
@@ -68,7 +78,7 @@ def _resolve_device(device: str) -> str:
 
 @dataclass
 class GradingSession:
-    """The pytest plug-in that replaces pytest's own loop."""
+    """The pytest plug-in that replaces pytest's test loop."""
 
     work: Work
     zygote: socket
@@ -95,7 +105,7 @@ class GradingSession:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         if self.errors:
             return True
-        session.config.stash[pytest_plugin.STUDENT] = self.student
+        session.config.stash[pytest_plugin.STUDENT] = self.open_student
         items: list[Any] = [item for item in session.items if hasattr(getattr(item, "obj", None), "check")]
         # This runs while the zygote starts and the confinement is verified.
         cache = CheckCache(self.work, items, self.checks, self.device)
@@ -120,18 +130,18 @@ class GradingSession:
                 cache.save_after(answer, self.options)
 
     def _fork_per_connection(self) -> Connection:
-        """The connection that this process serves. A fork serves each other one, so the tests are prepared once."""
+        """Fork for every connection but the first, so that tests are prepared once. Return the one to serve here."""
         gc.freeze()  # keeps the garbage collector from unsharing the memory that the forks share
-        mine = self.connections[0]
-        for place, other in enumerate(self.connections[1:], start=1):
+        own = self.connections[0]
+        for index, other in enumerate(self.connections[1:], start=1):
             if (pid := os.fork()) == 0:
-                self.is_fork, self.others, mine = True, [], other
-                for unused in (self.connections[0], *self.connections[place + 1 :]):
+                self.is_fork, self.others, own = True, [], other
+                for unused in (self.connections[0], *self.connections[index + 1 :]):
                     unused.close()
                 break
             self.others.append(pid)
             other.close()
-        return mine
+        return own
 
     def end(self) -> None:
         """After the last submission: a fork exits, and the original process waits for its forks."""
@@ -153,10 +163,10 @@ class GradingSession:
                 raise
             return why
 
-    def student(self, item: pytest.Item) -> contextlib.AbstractContextManager[Student]:
+    def open_student(self, item: pytest.Item) -> contextlib.AbstractContextManager[Student]:
         """The student for the current check."""
         assert self.forks is not None
-        return self.forks.student()
+        return self.forks.open_student()
 
     def grade(self, submission: Submission, items: list[Any]) -> Report:
         limits = self.work.limits

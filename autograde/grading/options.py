@@ -20,4 +20,4 @@ class Options:
     exercises: frozenset[str] = frozenset()
     """run the checks of these exercises only; none means all"""
     decoy: str = ""
-    """take these answers instead of the submission's: the name of one of `verify`'s decoys or of a misconception"""
+    """answers to use instead of the submission's: the name of one of `verify`'s decoys or of a misconception"""

@@ -7,7 +7,6 @@ that it was grading gets a BROKEN report and keeps its earlier grade, and anothe
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import gc
 import multiprocessing
@@ -16,7 +15,6 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -35,7 +33,7 @@ if TYPE_CHECKING:  # this module only starts processes; few imports let it start
 
 GRADER = ("autograde.grading.pause_gc", "autograde.grading.grader", "IPython.core.inputtransformer2", "numpy.random")
 MOST_DEATHS = 3
-"""graders that may die in a row without a report; after that the fault is not that of one submission"""
+"""graders that may die in a row without a report; if more die, the cause is not one submission"""
 OnProgress = Callable[[int, int], object]
 """called with the number of submissions that are done and the total"""
 
@@ -94,7 +92,7 @@ class GraderPool:
             try:
                 answer: ConfinementLevel | Exception = ours.recv()
             except EOFError:
-                raise GraderError("the process that tries the confinement died; run `course doctor`") from None
+                raise GraderError("the process that probes the confinement died; run `course doctor`") from None
         if isinstance(answer, (ZygoteError, WardenLostError)):
             raise GraderError(str(answer)) from answer
         if isinstance(answer, Exception):
@@ -171,7 +169,10 @@ class GraderPool:
             del self.graders[grader]
             self.died_in_a_row += 1
             if self.died_in_a_row > MOST_DEATHS:
-                raise GraderError(f"the graders die, the last one while grading {submission.student}") from None
+                raise GraderError(
+                    f"{self.died_in_a_row} graders died in a row, the last one while grading {submission.student}; "
+                    f"try `course check` with its notebook"
+                ) from None
             return broken_report(
                 submission.slug, submission.student, "the grader's process died while grading this submission"
             )
@@ -198,7 +199,7 @@ class GraderPool:
 
 
 def _run_grader(*arguments: Any) -> None:
-    """Entry point of a grader; imports `grader` only here, since this process needs neither pytest nor Hypothesis."""
+    """Entry point of a grader. Imports `grader` here, because the pool itself needs neither pytest nor Hypothesis."""
     from autograde.grading.grader import run_grader
 
     gc.freeze()  # keeps the garbage collector from unsharing the memory that all graders share
@@ -217,27 +218,6 @@ def _run_probes(answers: list[Connection], zygote: ReadyZygote, course: Course, 
         connection.send(probe_confinement(zygote, course, untrusted=untrusted))
     except Exception as error:
         connection.send(error)
-
-
-_pools: dict[tuple[Path, str, str, str], GraderPool] = {}
-
-
-def grade_one(work: Work, submission: Submission, device: str | None = None) -> Report:
-    """Grade one submission with a grader that is reused for the next one as long as the hidden tests do not change."""
-    from autograde.grading.digests import checks_digest
-
-    device = device or work.course.device
-    key = (work.course.root, work.slug, checks_digest(work), device)
-    if key not in _pools:
-        _pools[key] = GraderPool(work, device=device)
-        atexit.register(_pools[key].close)
-    try:
-        return next(iter(_pools[key].grade([submission])))
-    except CourseError:  # this pool cannot grade (any more): the next submission gets a new one
-        pool = _pools.pop(key)
-        atexit.unregister(pool.close)
-        pool.close()
-        raise
 
 
 def list_grader_modules(work: Work) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The pytest plug-in: finds the checks, gives them their `student`, and runs each with the course's seed.
+"""The pytest plug-in: collects the checks, provides their `student`, and runs each with the course's seed.
 
 `pytest hidden_tests/<slug>` grades the instructor's own solution, `--submission FILE` another file. The engine uses the
 same plug-in: it collects once and then runs the same items again for every submission.
@@ -55,19 +55,19 @@ DECOY: pytest.StashKey[Decoy | None] = pytest.StashKey()
 RAISED: pytest.StashKey[BaseException | None] = pytest.StashKey()
 """The first exception that the check raised, in any phase; None if it passed."""
 STUDENT: pytest.StashKey[Callable[[pytest.Item], Any]] = pytest.StashKey()
-"""How the engine gives an item its student; absent if an author runs pytest directly."""
+"""Opens the student of an item; absent if an author runs pytest directly."""
 
 
 @pytest.fixture
 def student(request: pytest.FixtureRequest) -> Iterator[Student]:
     """The submission under test, in its own worker."""
-    opened = request.config.stash.get(STUDENT, None)
-    if opened is not None:
-        with opened(request.node) as proxy:
+    open_student = request.config.stash.get(STUDENT, None)
+    if open_student is not None:
+        with open_student(request.node) as proxy:
             yield proxy
         return
     forks: CheckForks = request.getfixturevalue("_forks")
-    with forks.student() as proxy:
+    with forks.open_student() as proxy:
         yield proxy
     forks.close()  # an author who runs one check wants the result of that check alone
 
@@ -109,7 +109,7 @@ def _forks(request: pytest.FixtureRequest, _zygote: Any) -> Iterator[CheckForks]
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
-    """Report a failed check as feedback does, not with a trace of the grader."""
+    """Report a failed check as feedback does, without the grader's traceback."""
     outcome: Any = yield
     check: Check | None = getattr(getattr(item, "obj", None), "check", None)
     if check is None or call.excinfo is None:

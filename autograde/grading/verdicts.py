@@ -1,4 +1,4 @@
-"""Turns what a check raised into a verdict that says whose fault it is."""
+"""Turns the exception that a check raised into a verdict, which says whose fault it is."""
 
 from __future__ import annotations
 
@@ -49,17 +49,20 @@ def judge_exception(check: Check, raised: BaseException, reveal: Reveal, cell_er
                 check, Outcome.CRASHED, reason=str(raised), hint=hint, replay=replay, traceback=where, answer=answer
             )
         case WorkerLostError() | WorkerTimeoutError() | WorkerCrashedError():
-            late = isinstance(raised, WorkerTimeoutError) or getattr(raised, "timed_out", False)
+            timed_out = isinstance(raised, WorkerTimeoutError) or getattr(raised, "timed_out", False)
             return _make_verdict(
-                check, Outcome.TIMED_OUT if late else Outcome.CRASHED, reason=clean(str(raised), 500), replay=replay
+                check,
+                Outcome.TIMED_OUT if timed_out else Outcome.CRASHED,
+                reason=clean(str(raised), 500),
+                replay=replay,
             )
         case AssertionError():
-            said = str(raised).split("\n", 1)[0]
-            reason = "the property does not hold" if not said or said.startswith("assert ") else said
+            message = str(raised).split("\n", 1)[0]
+            reason = "the property does not hold" if not message or message.startswith("assert ") else message
             return _make_verdict(check, Outcome.FAILED, reason=clean(reason, 500), replay=replay)
-    # An engine fault: the trace is for the instructor, and feedback shows no text of a broken check.
+    # An engine fault: the traceback is for the instructor, and feedback shows no text of a broken check.
     trace = "".join(traceback.format_exception(raised))[-2000:]
-    where = f" ({place})" if (place := find_course_line(raised)) else ""
+    where = f" ({line})" if (line := find_course_line(raised)) else ""
     reason = clean(f"{public_name(raised)}: {raised}", 500) + where  # the message may quote the submission
     return _make_verdict(check, Outcome.BROKEN, reason=reason, traceback=clean(trace, 2000))
 
@@ -89,7 +92,7 @@ def _fingerprint(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _make_verdict(check: Check, outcome: Outcome, points: float = 0.0, **found: Any) -> Verdict:
+def _make_verdict(check: Check, outcome: Outcome, points: float = 0.0, **facts: Any) -> Verdict:
     """`margin` is set only for a check that ran; a waiting check still has that of the previous submission."""
     margin = None if outcome is Outcome.WAITING else check.margin
     return Verdict(
@@ -99,5 +102,5 @@ def _make_verdict(check: Check, outcome: Outcome, points: float = 0.0, **found: 
         points=points,
         max_points=check.points,
         margin=margin,
-        **found,
+        **facts,
     )

@@ -21,7 +21,7 @@ from autograde.report import ConfinementLevel
 
 
 class Layer(msgspec.Struct, frozen=True):
-    """One part of the confinement, besides the process border and the limits, which are always there."""
+    """One part of the confinement, besides the process boundary and the limits, which are always in place."""
 
     name: str
     stops: str
@@ -31,8 +31,8 @@ LAYERS = {
     "landlock": Layer("Landlock", "reading and changing files that are not its own"),
     "tree": Layer("a file tree of its own", "reading files that are not its own, or asking whether they exist"),
     "seccomp": Layer("filtered system calls", "using the network, signalling other processes, starting programs"),
-    "permits": Layer("permits for processes", "starting processes, a bomb or a daemon among them"),
-    "namespaces": Layer("a network of its own", "using the network, once more"),
+    "permits": Layer("permits for processes", "starting processes, such as a fork bomb or a daemon"),
+    "namespaces": Layer("a network of its own", "using the network, in addition to the filters"),
 }
 """by their names in `autograde.worker.confinement.Layers`"""
 LEVELS = {"B": ("landlock", "seccomp", "permits"), "C": ("tree", "seccomp", "permits")}
@@ -81,14 +81,13 @@ def describe_confinement_level(layers: Mapping[str, Any]) -> ConfinementLevel:
 
 
 def probe_confinement(zygote: Zygote | ReadyZygote, course: Course, *, untrusted: bool = True) -> ConfinementLevel:
-    """`confinement_level`, once probes in a worker have verified it. ConfinementError if a layer does not hold, or the
-    level is too weak.
+    """Verify the confinement by probes in a worker. ConfinementError if a layer does not hold or the level is weak.
 
     `untrusted`: the programs to run are submissions, not the course's own programs.
     """
     if not sees_processes():
         raise ConfinementError(
-            "the processes of a submission cannot be found: there is no /proc/<pid>/task/<tid>/children. "
+            "the processes of a submission cannot be listed: there is no /proc/<pid>/task/<tid>/children. "
             "Grade on Linux with /proc mounted and CONFIG_PROC_CHILDREN in the kernel"
         )
     lacks = find_missing_layers(zygote.layers)
@@ -96,13 +95,13 @@ def probe_confinement(zygote: Zygote | ReadyZygote, course: Course, *, untrusted
         raise ConfinementError(
             f"submissions would run at level {find_level(zygote.layers)}: without {' and without '.join(lacks)}. "
             "Grade on Linux 5.13 or later with Landlock, or on 5.5 or later where user namespaces are allowed, "
-            "or in a container that holds nothing else and accept it: "
+            "or in a container with nothing else in it, and accept the weaker level: "
             f"confinement=Confinement.WEAKER_ACCEPTED in {course.root / 'course_config.py'}"
         )
     breaches = find_breaches(zygote, course.root)
     if breaches:
         raise ConfinementError(
-            f"submissions are not confined as announced, so nothing is graded: {'; '.join(breaches)}"
+            f"submissions are not confined by the detected layers, so nothing is graded: {'; '.join(breaches)}"
         )
     return describe_confinement_level(zygote.layers)
 
@@ -126,7 +125,7 @@ def _list_probes(root: Path, port: int) -> dict[str, tuple[str, str]]:
     return {
         "read the course": ("landlock tree", f"open({config!r}).read()"),
         "list the course's folder": ("landlock tree", f"import os\nos.listdir({str(root)!r})"),
-        "write beside the course": ("landlock tree", f"open({str(root / CANARY)!r}, 'w')"),
+        "write into the course's folder": ("landlock tree", f"open({str(root / CANARY)!r}, 'w')"),
         "look at other processes": ("landlock tree", f"open('/proc/{grader}/environ', 'rb').read()"),
         "see that the course exists": ("tree", f"import os\nos.stat({config!r})"),
         # Landlock and namespaces also stop some uses of a socket; only the filters stop all of them.

@@ -7,7 +7,8 @@ import socket
 import msgspec
 
 from autograde.course import Experiments, Work
-from autograde.isolation.running_submission import RunningSubmission, parse_cell_run
+from autograde.isolation.cell_runs import parse_cell_run
+from autograde.isolation.running_submission import RunningSubmission
 from autograde.notebooks.extract import Submission
 from autograde.report import CellRun
 from autograde.wire import WireError
@@ -58,5 +59,5 @@ def _read_submitted_outputs(work: Work, submission: Submission) -> dict[str, Cel
 
 
 def _make_left_out_run(cell: str, error: str) -> CellRun:
-    """The account of a cell that ended the notebook's process, with the reason where its output would be."""
+    """The record of a cell that ended the notebook's process, with the reason as its output."""
     return CellRun(cell=cell, error=error, outputs=[{"output_type": "stream", "name": "stderr", "text": error}])

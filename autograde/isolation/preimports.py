@@ -27,17 +27,10 @@ def list_zygote_modules(work: Work) -> tuple[str, ...]:
     A source that is being edited or missing only makes their first use slower.
     """
     source = work.paths.source
-    text, checks = (
-        source.read_text(encoding="utf-8", errors="replace") if source.exists() else "",
-        _read_checks(work),
-    )
-    return tuple(
-        sorted(
-            _list_imports(text)
-            | _find_first_uses(text + checks, FIRST_USES)
-            | _find_first_uses(checks, FIRST_USES_BY_WORKER)
-        )
-    )
+    text = source.read_text(encoding="utf-8", errors="replace") if source.exists() else ""
+    checks = _read_checks(work)
+    first_uses = _find_first_uses(text + checks, FIRST_USES) | _find_first_uses(checks, FIRST_USES_BY_WORKER)
+    return tuple(sorted(_list_imports(text) | first_uses))
 
 
 def list_check_modules(work: Work) -> set[str]:

@@ -19,10 +19,10 @@ import msgspec
 
 from autograde.course import Limits
 from autograde.isolation import scratch_folder
+from autograde.isolation.cell_runs import parse_cell_run
 from autograde.isolation.zygote_client import WardenLostError, ZygoteError
 from autograde.report import CellRun
 from autograde.sockets import message_pair, send_descriptors
-from autograde.text import normalise_run_dependent
 from autograde.wire import Channel, DeadlineError, PeerGone, WireError
 
 ANSWER_S = 15.0
@@ -242,15 +242,3 @@ def _encode_limits(limits: Limits) -> dict[str, float]:
         "scratch_bytes": limits.scratch_bytes,
         "output_bytes": limits.output_bytes,
     }
-
-
-def parse_cell_run(reply: Any, name: str) -> CellRun:
-    """Validate the worker's account of one cell; WireError if it is anything else."""
-    try:
-        run = msgspec.convert(normalise_run_dependent(reply), CellRun)
-        msgspec.json.encode(run)  # only what a report can hold
-    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
-        raise WireError("an account of a cell that makes no sense") from None
-    if run.cell != name:
-        raise WireError("an account of another cell than was sent")
-    return run

@@ -54,7 +54,7 @@ class Zygote:
         self.control, theirs = message_pair()
         words = [str(theirs.fileno()), ",".join(modules), ",".join(without), *(sites or list_site_folders())]
         command = [sys.executable, "-I", "-S", str(WORKER_ENTRY), *words]
-        self.home = tempfile.TemporaryDirectory(prefix="course-warm-")
+        self.home = tempfile.TemporaryDirectory(prefix="course-zygote-")
         self.process = subprocess.Popen(
             command,
             env=_make_environment(self.home.name),

@@ -38,7 +38,7 @@ def _is_experiment(cell: NotebookNode) -> bool:
 
 def _execution_count_if_unchanged(fixed: RepairedNotebook, cell: NotebookNode) -> int | None:
     """Return the submitted execution count; None if the cell was not run or was changed."""
-    handed_in = fixed.origin.get(cell.id)
-    if handed_in is None or handed_in.source.strip() != cell.source.strip():
+    submitted = fixed.origin.get(cell.id)
+    if submitted is None or submitted.source.strip() != cell.source.strip():
         return None
-    return handed_in.execution_count
+    return submitted.execution_count

@@ -1,4 +1,4 @@
-"""Turns a submitted file, whatever its bytes, into a notebook that is safe to run in the worker and to display.
+"""Turns a submitted file, whatever its bytes, into a notebook that the worker can run and pages can display.
 
 Only these parts of a submission are used: the source of its cells, their order, the names of cells that the release
 also contains, and the outputs of the author's experiments at the end, for display. Metadata comes from the released

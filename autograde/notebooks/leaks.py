@@ -21,9 +21,9 @@ from autograde.notebooks.source import MARKER, REGIONS, list_region_lines, read_
 
 SHORTEST_SECRET = 8
 SHORTEST_TEST_OR_REFERENCE = 40
-"""shorter lines of hidden tests, programs and the reference may also occur by coincidence"""
+"""shorter lines of hidden tests, programs and the reference may occur in a notebook by coincidence"""
 SHORTEST_SHOWN = 20
-"""shorter lines of a solution may also occur elsewhere by coincidence"""
+"""shorter lines of a solution may occur elsewhere by coincidence"""
 TEST_LINE = re.compile(r"\b(student|oracle)\.")
 COMMON = re.compile(r"\s*(import |from |#|@|super\(\)|def __init__)")
 
@@ -60,7 +60,7 @@ def find_shown_solution_lines(work: Work) -> list[str]:
     source = read_source(work)
     secrets = [(line, where) for line, where in _list_region_lines(source.notebook) if len(line) >= SHORTEST_SHOWN]
     return [
-        f"{source.where(index)} shows students a line of {where}: {line[:60]!r}; delete it unless that is meant"
+        f"{source.locate(index)} shows students a line of {where}: {line[:60]!r}; delete it unless this is intended"
         for index, cell in enumerate(source.notebook.cells)
         if not _is_unmarked_solution(cell)
         for line, where in secrets

@@ -37,7 +37,7 @@ def generate_assignment(work: Work, folder: str, *, no_database: bool) -> None:
     """Run nbgrader's generate_assignment from the stage to `folder`/<slug>. CourseError with its message on failure."""
     if glob.escape(str(work.course.root)) != str(work.course.root):
         raise CourseError(
-            f"{work.course.root}: nbgrader takes *, ? and [ in a folder's name for a pattern; rename the folder"
+            f"{work.course.root}: nbgrader reads *, ? and [ in a folder's name as a pattern; rename the folder"
         )
     config = Config()
     configure(config, work.course)

@@ -31,7 +31,7 @@ def draft(work: Work) -> Path:
 
 
 def release(works: Iterable[Work]) -> list[Path]:
-    """Release the assignments and return their notebooks. On a mistake, that assignment's old release is unchanged."""
+    """Release the assignments and return their notebooks. An assignment with a mistake keeps its old release."""
     notebooks = []
     for work in works:
         draft(work)
@@ -112,7 +112,7 @@ def read_program(path: Path) -> tuple[str, dict[str, str]]:
     except (OSError, UnicodeDecodeError, SyntaxError) as error:
         raise CourseError(f"{path}: cannot be read: {error}") from error
     if not docstring:
-        raise CourseError(f"{path}:1: begin with a docstring that says what is right or wrong about this program")
+        raise CourseError(f"{path}:1: begin with a docstring that says what is right or wrong about the program")
     cells: dict[str, list[str]] = {}
     current: list[str] = []
     markdown = False
@@ -121,10 +121,12 @@ def read_program(path: Path) -> tuple[str, dict[str, str]]:
         if header:
             name, markdown = header[2].strip(), bool(header[1])
             if not name or name in cells:
-                raise CourseError(f"{path}:{number}: head each cell `# %% <grade_id>`, each name once")
+                raise CourseError(
+                    f"{path}:{number}: begin each cell with `# %% <grade_id>`, and use each grade_id once"
+                )
             current = cells[name] = []
         else:
             current.append(re.sub(r"\A# ?", "", line) if markdown else line)
     if not cells:
-        raise CourseError(f"{path}: replaces no cell; add one headed `# %% <grade_id>`")
+        raise CourseError(f"{path}: it replaces no cell; add one with the header `# %% <grade_id>`")
     return docstring, {name: "\n".join(lines).strip("\n") for name, lines in cells.items()}

@@ -2,7 +2,7 @@
 
 Covered: locked cells that were edited, deleted, copied or given another type; damaged, missing or forged
 nbgrader metadata.
-Not covered: the order of cells. It stays as the student left it, because "Run All" ran the cells in that order.
+Not covered: the order of cells, which is the student's, because "Run All" ran the cells in that order.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def is_locked(cell: NotebookNode) -> bool:
 
 
 def repair_notebook(cells: list[RawCell], release: NotebookNode) -> RepairedNotebook:
-    """Build a notebook of `cells` that contains every locked cell of `release` exactly once, unchanged."""
+    """Build a notebook from `cells` that contains every locked cell of `release` exactly once, unchanged."""
     result = RepairedNotebook(nbformat.v4.new_notebook(metadata=copy.deepcopy(release.metadata)))
     result.notebook.nbformat_minor = 5
     released = {cell.id: cell for cell in release.cells}
@@ -186,7 +186,7 @@ def _make_plain_cell(
 
 
 def _restore_cell(result: RepairedNotebook, cell: RawCell, released: NotebookNode) -> NotebookNode:
-    """Make the released cell, with the student's source unless the cell is locked."""
+    """Make a cell of the release, with the student's source unless the cell is locked."""
     name, metadata = released.id, nbgrader_of(released)
     if cell.kind != released.cell_type:
         result.note(f"Cell {name!r} had become a {cell.kind} cell; it is a {released.cell_type} cell again.", name)

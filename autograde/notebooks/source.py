@@ -37,7 +37,7 @@ class Source:
     notebook: NotebookNode
     lines: list[int]
 
-    def where(self, index: int) -> str:
+    def locate(self, index: int) -> str:
         grade_id = nbgrader_of(self.notebook.cells[index]).get("grade_id")
         return f"{self.path}:{self.lines[index]}: cell {grade_id!r}" if grade_id else f"{self.path}:{self.lines[index]}"
 
@@ -48,7 +48,7 @@ def read_source(work: Work) -> Source:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise CourseError(f"{path}: no such file; write it, or `course new {work.slug}`") from None
+        raise CourseError(f"{path}: no such file; write it, or run `course new {work.slug} --title TITLE`") from None
     except UnicodeDecodeError as error:
         raise CourseError(f"{path}: not UTF-8 text ({error})") from None
     _check_headers(path, text)
@@ -84,7 +84,7 @@ def list_region_lines(text: str, kinds: tuple[str, ...] = REGIONS) -> list[str]:
 
 
 def remove_regions(text: str, kinds: tuple[str, ...]) -> str:
-    """Return the text without the regions of these kinds and without any marker lines."""
+    """Return the text without the regions of these kinds and without marker lines."""
     inside, lines = "", []
     for line in text.split("\n"):
         marker = MARKER.search(line)
@@ -116,7 +116,7 @@ def _find_cell_lines(text: str, cells: int) -> list[int]:
 
 
 def _check_headers(path: Path, text: str) -> None:
-    """Refuse nbgrader metadata that is not JSON: jupytext would take it for a part of the cell's title."""
+    """Refuse nbgrader metadata that is not JSON: jupytext would make it part of the cell's title."""
     for number, line in enumerate(text.split("\n"), 1):
         if header := NBGRADER_HEADER.match(line):
             try:
@@ -125,7 +125,7 @@ def _check_headers(path: Path, text: str) -> None:
                 what, column = str(error).split(":")[0], header.start(1) + getattr(error, "pos", 0) + 1
                 raise CourseError(
                     f"{path}:{number}: what follows nbgrader= is not JSON (column {column}: {what}); put names in "
-                    'double quotes and write true and false small, as in {"grade": true}'
+                    'double quotes and write true and false in lower case, as in {"grade": true}'
                 ) from None
 
 
@@ -140,29 +140,33 @@ def _check_regions(path: Path, text: str) -> None:
             if begun:
                 raise CourseError(
                     f"{path}:{number}: BEGIN {marker[2]} inside the {begun[0]} begun on line {begun[1]}; "
-                    "end that one first"
+                    "end that region first"
                 )
             begun = marker[2], number
         elif marker:
             if begun is None or begun[0] != marker[2]:
-                raise CourseError(f"{path}:{number}: END {marker[2]} without BEGIN {marker[2]}; add it or delete this")
+                raise CourseError(
+                    f"{path}:{number}: END {marker[2]} without BEGIN {marker[2]}; add BEGIN or delete END"
+                )
             begun = None
     if begun:
-        raise CourseError(f"{path}:{begun[1]}: BEGIN {begun[0]} without END {begun[0]} in the same cell; add it")
+        raise CourseError(f"{path}:{begun[1]}: BEGIN {begun[0]} without END {begun[0]} in the same cell; add END")
 
 
 def _check_cells(source: Source) -> None:
     seen: dict[str, int] = {}
     for index, cell in enumerate(source.notebook.cells):
-        where = source.where(index)
+        where = source.locate(index)
         if "nbgrader" in cell.metadata:
             _check_metadata(where, cell)
             grade_id = nbgrader_of(cell)["grade_id"]
             if grade_id in seen:
-                raise CourseError(f"{where}: also the name of the cell on line {seen[grade_id]}; rename one")
+                raise CourseError(
+                    f"{where}: the cell on line {seen[grade_id]} has the same grade_id; rename one of them"
+                )
             seen[grade_id] = source.lines[index]
         if list_region_lines(cell.source, ("SOLUTION",)) and not nbgrader_of(cell).get("solution"):
-            raise CourseError(f'{where}: has a SOLUTION region but its header does not say "solution": true')
+            raise CourseError(f'{where}: it has a SOLUTION region; write "solution": true in its header')
         if cell.cell_type == "code":
             _check_syntax(source, index, cell.source)
 
@@ -171,9 +175,13 @@ def _check_metadata(where: str, cell: NotebookNode) -> None:
     metadata: Any = cell.metadata["nbgrader"]
     missing = [key for key in REQUIRED_KEYS if not isinstance(metadata, dict) or key not in metadata]
     if missing:
-        raise CourseError(f"{where}: its nbgrader header lacks {', '.join(missing)}; copy a header that has all five")
+        raise CourseError(
+            f"{where}: its nbgrader header lacks {', '.join(missing)}; copy a header that has all five keys"
+        )
     if metadata["schema_version"] != 3:
-        raise CourseError(f"{where}: schema_version is {metadata['schema_version']!r}; nbgrader 0.9 needs 3")
+        raise CourseError(
+            f"{where}: schema_version is {metadata['schema_version']!r}; write 3, which nbgrader 0.9 needs"
+        )
     if not isinstance(metadata["grade_id"], str) or not GRADE_ID.match(metadata["grade_id"]):
         raise CourseError(f"{where}: grade_id must be 1 to 64 letters, digits, - or _")
     for key in ("grade", "locked", "solution", "task"):
@@ -191,13 +199,13 @@ def _check_kind(where: str, cell_type: str, metadata: dict[str, Any]) -> None:
     if cell_type == "markdown" and not task and grade != solution:
         raise CourseError(f"{where}: a written answer needs both grade and solution true; other prose needs neither")
     if (grade or task) and points is None:
-        raise CourseError(f'{where}: a graded cell needs points; add "points": 1, or what it is worth, to its header')
+        raise CourseError(f'{where}: a graded cell needs points; add "points": 1 (or another number) to its header')
     if (grade or task) and (isinstance(points, bool) or not isinstance(points, (int, float)) or not points >= 0):
-        raise CourseError(f"{where}: its points must be a number of zero or more, not {points!r}")
+        raise CourseError(f"{where}: points must be a number that is not negative, not {points!r}")
     if points is not None and not (grade or task):
-        raise CourseError(f"{where}: has points but is not graded; delete them or set grade to true")
+        raise CourseError(f"{where}: it has points but is not graded; delete the points or set grade to true")
     if grade and not solution and not metadata["grade_id"].endswith(CHECKS):
-        raise CourseError(f"{where}: graded by hidden checks, so name it `<exercise>{CHECKS}`")
+        raise CourseError(f"{where}: hidden checks grade it, so its grade_id must be `<exercise>{CHECKS}`")
 
 
 def _check_syntax(source: Source, index: int, text: str) -> None:
@@ -208,8 +216,8 @@ def _check_syntax(source: Source, index: int, text: str) -> None:
         compile(python, "<cell>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | ast.PyCF_ONLY_AST)
     except (SyntaxError, ValueError) as error:
         line = source.lines[index] + (getattr(error, "lineno", 0) or 0)
-        where = source.where(index).replace(f":{source.lines[index]}", f":{line}", 1)
-        raise CourseError(f"{where}: not Python: {getattr(error, 'msg', error)}") from None
+        where = source.locate(index).replace(f":{source.lines[index]}", f":{line}", 1)
+        raise CourseError(f"{where}: it is not valid Python: {getattr(error, 'msg', error)}") from None
 
 
 def _name_cells(notebook: NotebookNode) -> None:
@@ -227,6 +235,6 @@ def _check_hidden_tests(work: Work, source: Source) -> None:
         metadata = nbgrader_of(cell)
         exercise = metadata.get("grade_id", "").removesuffix(CHECKS)
         if metadata.get("grade") and not metadata.get("solution") and exercise not in tested:
-            raise CourseError(f"{source.where(index)}: no hidden test; write {folder / f'test_{exercise}.py'}")
+            raise CourseError(f"{source.locate(index)}: it has no hidden test; write {folder / f'test_{exercise}.py'}")
     for exercise in sorted(tested - set(list_graded_exercises(source.notebook))):
         raise CourseError(f"{folder / f'test_{exercise}.py'}: no cell '{exercise}{CHECKS}' in {source.path}; add it")

@@ -30,24 +30,24 @@ TAGS = {
 ATTRIBUTES = {"a": {"href", "title"}, "td": {"colspan", "rowspan"}, "th": {"colspan", "rowspan", "scope"}}
 
 
-def safe_html(html: Any) -> str:
+def sanitize_html(html: Any) -> str:
     """HTML with only harmless tags; cut to a bounded size before parsing."""
     cleaned: str = nh3.clean(plain(html), tags=TAGS, attributes=ATTRIBUTES, url_schemes={"http", "https", "mailto"})
     return cleaned
 
 
-def inert_markdown(text: str) -> str:
+def neutralize_markdown(text: str) -> str:
     """Markdown in which no HTML tag and no image is left: an invisible space keeps `<` from opening anything."""
     return re.sub(r"!(?=\[)", "!\u200b", re.sub(r"<(?=[A-Za-z/!?])", "<\u200b", text))
 
 
-def safe_outputs(outputs: list[dict[str, Any]]) -> list[Any]:
+def sanitize_outputs(outputs: list[dict[str, Any]]) -> list[Any]:
     """The worker's outputs, which are hostile, as valid and harmless nbformat outputs."""
-    safe = [_safe_output(output) for output in outputs[:MAX_OUTPUTS] if isinstance(output, dict)]
+    safe = [_sanitize_output(output) for output in outputs[:MAX_OUTPUTS] if isinstance(output, dict)]
     return [nbformat.from_dict(output) for output in safe if output]
 
 
-def _safe_output(output: dict[str, Any]) -> dict[str, Any] | None:
+def _sanitize_output(output: dict[str, Any]) -> dict[str, Any] | None:
     kind = output.get("output_type")
     if kind == "stream":
         name = "stderr" if output.get("name") == "stderr" else "stdout"
@@ -62,15 +62,15 @@ def _safe_output(output: dict[str, Any]) -> dict[str, Any] | None:
         }
     data = output.get("data")
     if kind in ("display_data", "execute_result") and isinstance(data, dict):
-        return {"output_type": "display_data", "data": _safe_data(data), "metadata": {}}
+        return {"output_type": "display_data", "data": _sanitize_data(data), "metadata": {}}
     return None
 
 
-def _safe_data(data: dict[str, Any]) -> dict[str, str]:
+def _sanitize_data(data: dict[str, Any]) -> dict[str, str]:
     safe = {}
     for kind, value in data.items():
         if kind == "text/html":
-            safe[kind] = safe_html(value)
+            safe[kind] = sanitize_html(value)
         elif kind == "text/plain":
             safe[kind] = plain(value)
         elif kind in IMAGE_STARTS and _is_image(kind, value):
@@ -87,13 +87,13 @@ def _is_image(kind: str, value: Any) -> bool:
         return False
 
 
-def harmless(value: Any) -> str:
+def escape_formula(value: Any) -> str:
     """Text that a spreadsheet shows as it is, whatever a student's name begins with."""
     text = plain(value)
     return f"'{text}" if text[:1] in tuple("=+-@\t\r") and not isinstance(value, float) else text
 
 
-def only_safe_urls(tag: str, attribute: str, value: str) -> str | None:
+def keep_safe_url(tag: str, attribute: str, value: str) -> str | None:
     """For nh3: images lie in the page, and no link does. An SVG that is an image runs and loads nothing."""
     if attribute == "src":
         return value if re.match(r"data:image/(png|jpeg|svg\+xml);base64,", value) else None
@@ -102,16 +102,16 @@ def only_safe_urls(tag: str, attribute: str, value: str) -> str | None:
     return value
 
 
-def coded(text: str) -> Markup:
+def mark_code(text: str) -> Markup:
     """Text as HTML with code where the text has backticks; everything is escaped first."""
     return Markup(re.sub(r"`([^`\n]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 @cache
-def template(name: str) -> jinja2.Template:
+def load_template(name: str) -> jinja2.Template:
     """A template of the engine's. All that is put into it is escaped, and a name that is not given is an error."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("autograde", "templates"), autoescape=True, undefined=jinja2.StrictUndefined
     )
-    environment.filters["coded"] = coded
+    environment.filters["coded"] = mark_code
     return environment.get_template(name)

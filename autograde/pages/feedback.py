@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from autograde.pages.display import template
-from autograde.pages.picture import picture
+from autograde.pages.display import load_template
+from autograde.pages.picture import draw_picture
 from autograde.report import Comparison, ExerciseReport, Outcome, Problem, ProblemKind, Verdict
 from autograde.text import plain
 
@@ -29,60 +29,60 @@ NOTES = {
 COST_POINTS = (Outcome.FAILED, Outcome.NOT_WRITTEN, Outcome.CRASHED, Outcome.TIMED_OUT)
 TEXTS = ("reason", "hint", "replay", "traceback")
 MAX_PICTURES = 2
-"""in one exercise: what goes wrong once often goes wrong alike, and a page must stay small"""
+"""in one exercise: further failures often look alike, and a page must stay small"""
 MAX_SHOWN = 64
 """numbers written out below a picture"""
 
 
-def exercise_html(exercise: ExerciseReport) -> str:
-    """The report of one exercise as HTML without scripts or styles; all its text is escaped.
+def render_exercise(exercise: ExerciseReport) -> str:
+    """Render the report of one exercise as HTML without scripts or styles; all its text is escaped.
 
-    Of a check that is broken nothing is shown but that it is: its words would be of our own code.
+    Of a check that is broken nothing is descriptions but that it is: its words would be of our own code.
     """
-    shown = [_describe(verdict) for verdict in exercise.verdicts]
-    for one, verdict in zip(shown, exercise.verdicts, strict=True):
+    descriptions = [_describe(verdict) for verdict in exercise.verdicts]
+    for description, verdict in zip(descriptions, exercise.verdicts, strict=True):
         if verdict.outcome is Outcome.BROKEN:
-            one |= dict.fromkeys(TEXTS, "")
-    told = _merge_same(shown)
-    for same in [same for same in told if same[0]["comparison"]][:MAX_PICTURES]:
-        same[0]["picture"] = picture(same[0]["comparison"])
-        same[0]["numbers"] = numbers_text(same[0]["comparison"])
-    page: str = template("exercise.html.j2").render(
+            description |= dict.fromkeys(TEXTS, "")
+    groups = _merge_same(descriptions)
+    for same in [same for same in groups if same[0]["comparison"]][:MAX_PICTURES]:
+        same[0]["picture"] = draw_picture(same[0]["comparison"])
+        same[0]["numbers"] = format_numbers(same[0]["comparison"])
+    page: str = load_template("exercise.html.j2").render(
         name=exercise.exercise,
-        score=points_text(exercise.score),
-        max_score=points_text(exercise.max_score),
+        score=format_points(exercise.score),
+        max_score=format_points(exercise.max_score),
         broken=any(verdict.outcome is Outcome.BROKEN for verdict in exercise.verdicts),
-        verdicts=shown,
-        told=told,
+        verdicts=descriptions,
+        groups=groups,
     )
     return page
 
 
-def exercise_text(exercise: ExerciseReport) -> str:
-    """The same as plain text, for terminals and for editors that show no HTML."""
-    lines = [f"{exercise.exercise}: {points_text(exercise.score)} of {points_text(exercise.max_score)} points"]
+def format_exercise(exercise: ExerciseReport) -> str:
+    """Format the report of one exercise as plain text, for terminals and for editors that show no HTML."""
+    lines = [f"{exercise.exercise}: {format_points(exercise.score)} of {format_points(exercise.max_score)} points"]
     for verdict in exercise.verdicts:
-        shown = _describe(verdict)
-        lines.append(f"{shown['symbol']} {shown['word']:<9} {shown['title']} ({shown['points']}/{shown['max_points']})")
-        hint = f"Hint: {shown['hint']}" if shown["hint"] else ""
-        for text in (shown["note"], shown["reason"], hint, shown["replay"], shown["traceback"]):
+        facts = _describe(verdict)
+        lines.append(f"{facts['symbol']} {facts['word']:<9} {facts['title']} ({facts['points']}/{facts['max_points']})")
+        hint = f"Hint: {facts['hint']}" if facts["hint"] else ""
+        for text in (facts["note"], facts["reason"], hint, facts["replay"], facts["traceback"]):
             lines += [f"    {line}" for line in text.splitlines()]
     return "\n".join(lines)
 
 
-def numbers_text(comparison: Comparison) -> str:
-    """What came, row by row, wrong values with a star; empty if that is too much to read."""
+def format_numbers(comparison: Comparison) -> str:
+    """The received values by rows, wrong ones with a star; empty if there are too many to read."""
     if len(comparison.got) > MAX_SHOWN:
         return ""
     wrong = set(comparison.wrong)
-    got = [f"{number}{'*' if place in wrong else ' '}" for place, number in enumerate(comparison.got)]
+    got = [f"{number}{'*' if index in wrong else ' '}" for index, number in enumerate(comparison.got)]
     width, columns = max(map(len, got)), comparison.shape[-1] if comparison.shape else 1
     rows = [got[start : start + columns] for start in range(0, len(got), columns)]
     return "\n".join(" ".join(f"{number:>{width}}" for number in row) for row in rows)
 
 
 def _describe(verdict: Verdict) -> dict[str, Any]:
-    """A verdict in words; every value is plain text without control characters."""
+    """Describe a verdict for the template; every text is plain, without control characters."""
     symbol, word = WORDS[verdict.outcome]
     note = NOTES.get(verdict.outcome, "")
     texts = {key: plain(getattr(verdict, key)) for key in ("title", *TEXTS)}
@@ -96,21 +96,21 @@ def _describe(verdict: Verdict) -> dict[str, Any]:
         "note": note,
         "waits": waits,
         "title": texts["title"] or verdict.check,
-        "points": points_text(verdict.points),
-        "max_points": points_text(verdict.max_points),
+        "points": format_points(verdict.points),
+        "max_points": format_points(verdict.max_points),
         "comparison": verdict.comparison if verdict.outcome is Outcome.FAILED else None,
         "picture": None,
         "numbers": "",
     }
 
 
-def _merge_same(shown: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    """Verdicts with a reason, hint or note, grouped by equal words, in the order of the first of each group.
+def _merge_same(descriptions: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Group the verdicts that have a reason, hint or note by equal texts, in order of the first of each group.
 
-    What a check waits for is in the table.
+    The check that another waits for is in the table instead.
     """
     same: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    for verdict in shown:
+    for verdict in descriptions:
         reason = "" if verdict["waits"] else verdict["reason"]
         words = tuple(verdict[key] for key in ("word", "note", "hint", "replay", "traceback")) + (reason,)
         if any(words[1:]):
@@ -119,29 +119,29 @@ def _merge_same(shown: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
 
 
 def count_outcomes(exercise: ExerciseReport) -> str:
-    """`✓ 3 passed, ✗ 1 failed`; no line breaks within a count."""
+    """Format the counts as `✓ 3 passed, ✗ 1 failed`, without line breaks within a count."""
     found = Counter(WORDS[verdict.outcome] for verdict in exercise.verdicts)
     in_order = [words for words in dict.fromkeys(WORDS.values()) if found[words]]
     return ", ".join(f"{symbol}\u00a0{found[symbol, word]}\u00a0{word}" for symbol, word in in_order)
 
 
 def find_first_to_fix(exercise: ExerciseReport) -> dict[str, str] | None:
-    """The first check that cost points and what is known of it, in a line; None if there is none."""
+    """Describe the first check that cost points in one line; None if there is none."""
     lost = (v for v in exercise.verdicts if v.outcome in COST_POINTS and v.points < v.max_points)
     verdict = next(lost, None)
     if verdict is None:
         return None
     if verdict.outcome is Outcome.NOT_WRITTEN:
-        return {"symbol": WORDS[verdict.outcome][0], "title": plain(verdict.reason), "told": ""}
-    told = plain(verdict.hint or verdict.reason or NOTES.get(verdict.outcome, ""), 500).partition("\n")[0]
-    return {"symbol": WORDS[verdict.outcome][0], "title": plain(verdict.title or verdict.check), "told": told}
+        return {"symbol": WORDS[verdict.outcome][0], "title": plain(verdict.reason), "advice": ""}
+    advice = plain(verdict.hint or verdict.reason or NOTES.get(verdict.outcome, ""), 500).partition("\n")[0]
+    return {"symbol": WORDS[verdict.outcome][0], "title": plain(verdict.title or verdict.check), "advice": advice}
 
 
-def problem_text(problem: Problem) -> str:
-    """What happened to the file or in the run, as a sentence; not escaped."""
+def format_problem(problem: Problem) -> str:
+    """Format a problem of the file or the run as a sentence, not escaped."""
     return f"cell {problem.cell}: {problem.text}" if problem.kind in FAILED_CELLS else problem.text
 
 
-def points_text(points: float) -> str:
-    """2 as `2`, 2.50 as `2.5`."""
+def format_points(points: float) -> str:
+    """Format 2.0 as `2` and 2.50 as `2.5`."""
     return f"{round(points, 2):g}"

@@ -34,7 +34,7 @@ TAG = re.compile("<[^>]*>")
 _CONVERTER = LatexToMathML(fancy_error=False)
 
 
-def mathml(tex: str, block: bool = False) -> str:
+def to_mathml(tex: str, block: bool = False) -> str:
     """The formula as a <math> element with its layout and nothing else in it; empty if it cannot be converted."""
     try:
         drawn = _CONVERTER.convert_with_local_state(tex, displaystyle=block)
@@ -44,6 +44,6 @@ def mathml(tex: str, block: bool = False) -> str:
     return cleaned
 
 
-def visible_symbols(drawn: str) -> str:
+def extract_symbols(drawn: str) -> str:
     """The symbols and text that a reader sees of a formula in MathML."""
     return "".join(html.unescape(TAG.sub("", drawn)).split())

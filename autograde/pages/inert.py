@@ -16,7 +16,7 @@ from nbformat.notebooknode import NotebookNode
 from nbgrader.preprocessors import GetGrades
 
 from autograde.pages import page
-from autograde.pages.display import ATTRIBUTES, TAGS, only_safe_urls
+from autograde.pages.display import ATTRIBUTES, TAGS, keep_safe_url
 from autograde.pages.formulas import MATH_ATTRIBUTES, MATH_TAGS
 from autograde.report import decode_report
 
@@ -60,24 +60,24 @@ class InertHTMLExporter(HTMLExporter):
         work = load_course_here().open(names["assignment"])
         file = work.paths.report(names["student"])
         report = decode_report(file.read_bytes()) if file.exists() else None
-        return inert(page.render(nb, names, work.title, report), work.title), resources
+        return make_inert_page(page.render(nb, names, work.title, report), work.title), resources
 
 
-def inert(body: str, title: str) -> str:
+def make_inert_page(body: str, title: str) -> str:
     """A whole page with only our own styles in the head and nothing active in the body."""
     return (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{HEAD}\n<title>{html.escape(title)}</title>\n{page.styles()}\n'
-        f"</head>\n<body>\n{sanitized(body)}\n</body>\n</html>\n"
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{HEAD}\n<title>{html.escape(title)}</title>\n'
+        f"{page.load_styles()}\n</head>\n<body>\n{sanitize_page(body)}\n</body>\n</html>\n"
     )
 
 
-def sanitized(body: str) -> str:
+def sanitize_page(body: str) -> str:
     """Harmless tags only; images only if they lie in the page, links only to the page, http(s) or mail."""
     clean: str = nh3.clean(
         body,
         tags=PAGE_TAGS,
         attributes=PAGE_ATTRIBUTES,
         url_schemes={"http", "https", "mailto", "data"},
-        attribute_filter=only_safe_urls,
+        attribute_filter=keep_safe_url,
     )
     return clean

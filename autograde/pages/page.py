@@ -17,9 +17,9 @@ from pygments.lexers import PythonLexer
 
 from autograde.notebooks.repair import is_locked
 from autograde.notebooks.source import CHECKS
-from autograde.pages.display import ATTRIBUTES, TAGS, only_safe_urls, template
-from autograde.pages.feedback import count_outcomes, find_first_to_fix, points_text, problem_text
-from autograde.pages.formulas import MATH_ATTRIBUTES, MATH_TAGS, mathml, visible_symbols
+from autograde.pages.display import ATTRIBUTES, TAGS, keep_safe_url, load_template
+from autograde.pages.feedback import count_outcomes, find_first_to_fix, format_points, format_problem
+from autograde.pages.formulas import MATH_ATTRIBUTES, MATH_TAGS, extract_symbols, to_mathml
 from autograde.report import Report
 from autograde.text import plain
 
@@ -38,37 +38,39 @@ MOST_OPENINGS = 200
 def render(notebook: NotebookNode, marks: Any, title: str, report: Report | None) -> str:
     """The body of the page. `marks` is what nbgrader's GetGrades gathered: score, max_score, late_penalty."""
     exercises = {exercise.exercise: exercise for exercise in report.exercises} if report else {}
-    cells = [_cell(cell) for cell in notebook.cells]
+    cells = [_describe_cell(cell) for cell in notebook.cells]
     parts = [cell for cell in cells if cell["anchor"]]
     for part in parts:
         exercise = exercises.get(part["name"])
         by_hand = "not marked yet" if part["unmarked"] else "marked by a person"
-        part["changed"] = exercise is not None and part["score"] != points_text(exercise.score)
-        part["mend"] = find_first_to_fix(exercise) if exercise else None
+        part["changed"] = exercise is not None and part["score"] != format_points(exercise.score)
+        part["first_to_fix"] = find_first_to_fix(exercise) if exercise else None
         part["words"] = count_outcomes(exercise) if exercise else by_hand
     unmarked = sum(float(part["points"]) for part in parts if part["unmarked"])
-    body: str = template("page.html.j2").render(
+    body: str = load_template("page.html.j2").render(
         title=title,
-        score=points_text(marks["score"]),
-        max_score=points_text(marks["max_score"]),
-        late_penalty=points_text(marks["late_penalty"]) if marks["late_penalty"] else "",
-        unmarked=points_text(unmarked) if unmarked else "",
-        problems=[first_line(problem_text(problem)) for problem in report.problems[:MAX_PROBLEMS]] if report else [],
+        score=format_points(marks["score"]),
+        max_score=format_points(marks["max_score"]),
+        late_penalty=format_points(marks["late_penalty"]) if marks["late_penalty"] else "",
+        unmarked=format_points(unmarked) if unmarked else "",
+        problems=[cut_to_first_line(format_problem(problem)) for problem in report.problems[:MAX_PROBLEMS]]
+        if report
+        else [],
         parts=parts,
-        mend=[part for part in parts if part["mend"]],
+        to_fix=[part for part in parts if part["first_to_fix"]],
         cells=cells,
     )
     return body
 
 
-def first_line(text: str) -> str:
+def cut_to_first_line(text: str) -> str:
     """The first line, with an ellipsis if that is not all."""
     first, more, _ = plain(text, 500).strip().partition("\n")
     return f"{first} …" if more else first
 
 
 @cache
-def styles() -> str:
+def load_styles() -> str:
     """The page's own style sheet, with colours for code on light and on dark paper."""
     own = (Path(__file__).parents[1] / "templates" / "page.css").read_text(encoding="utf-8")
     light, dark = (
@@ -77,31 +79,35 @@ def styles() -> str:
     return f"<style>\n{own}\n{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n</style>"
 
 
-def _cell(cell: NotebookNode) -> dict[str, Any]:
+def _describe_cell(cell: NotebookNode) -> dict[str, Any]:
     """What the template shows of one cell; each piece of HTML is sanitized alone, so none can close another's tag."""
     metadata = cell.metadata.get("nbgrader", {})
     grade, solution = bool(metadata.get("grade")), bool(metadata.get("solution"))
     name = str(metadata.get("grade_id", "")).removesuffix(CHECKS)
-    outputs = [shown for output in cell.get("outputs", []) if (shown := _output(output, checks=grade and not solution))]
+    outputs = [
+        shown for output in cell.get("outputs", []) if (shown := _render_output(output, checks=grade and not solution))
+    ]
     return {
         "kind": "answer" if solution else "checks" if grade else "text",
         "name": name,
         "anchor": f"part-{name}" if grade else "",
-        "score": points_text(metadata.get("score") or 0),
-        "points": points_text(metadata.get("points") or 0),
+        "score": format_points(metadata.get("score") or 0),
+        "points": format_points(metadata.get("points") or 0),
         "unmarked": bool(metadata.get("unmarked")),
-        "body": _released_body(cell.cell_type, cell.source) if is_locked(cell) else _body(cell.cell_type, cell.source),
+        "body": _render_released_body(cell.cell_type, cell.source)
+        if is_locked(cell)
+        else _render_body(cell.cell_type, cell.source),
         "outputs": outputs,
-        "comment": prose(metadata["comment"], staff=True) if metadata.get("comment") else "",
+        "comment": render_markdown(metadata["comment"], staff=True) if metadata.get("comment") else "",
     }
 
 
-def _output(output: NotebookNode, checks: bool) -> Markup | None:
+def _render_output(output: NotebookNode, checks: bool) -> Markup | None:
     """An output as HTML; of a cell of checks only the report, since its score is above."""
     if output.output_type == "stream":
-        return _printed(output.text)
+        return _render_printed(output.text)
     if output.output_type == "error":
-        return _pre("\n".join(output.traceback) or f"{output.ename}: {output.evalue}")
+        return _render_preformatted("\n".join(output.traceback) or f"{output.ename}: {output.evalue}")
     data = output.get("data", {})
     if checks and "text/html" not in data:
         return None
@@ -110,47 +116,51 @@ def _output(output: NotebookNode, checks: bool) -> Markup | None:
             return Markup('<p><img alt="picture that this cell drew" src="data:{};base64,{}"></p>').format(
                 kind, data[kind].strip()
             )
-    return clean(data["text/html"], pictures=checks) if "text/html" in data else _printed(data.get("text/plain", ""))
+    return (
+        sanitize_fragment(data["text/html"], pictures=checks)
+        if "text/html" in data
+        else _render_printed(data.get("text/plain", ""))
+    )
 
 
-def _printed(text: str) -> Markup:
+def _render_printed(text: str) -> Markup:
     """Its first lines, and the rest to unfold."""
     lines = plain(text).rstrip("\n").split("\n")
-    first, rest = (_pre("\n".join(part)) for part in (lines[:MAX_LINES], lines[MAX_LINES:]))
+    first, rest = (_render_preformatted("\n".join(part)) for part in (lines[:MAX_LINES], lines[MAX_LINES:]))
     if len(lines) <= MAX_LINES:
         return first
     summary = "<details><summary>and {} more lines</summary>{}</details>"
     return first + Markup(summary).format(len(lines) - MAX_LINES, rest)
 
 
-def _pre(text: str) -> Markup:
+def _render_preformatted(text: str) -> Markup:
     return Markup("<pre>{}</pre>").format(plain(text))
 
 
-def _body(kind: str, source: str, staff: bool = False) -> Markup:
+def _render_body(kind: str, source: str, staff: bool = False) -> Markup:
     if kind == "markdown":
-        return prose(source, staff)
+        return render_markdown(source, staff)
     if kind != "code":
-        return _pre(source)
+        return _render_preformatted(source)
     formatter: Any = HtmlFormatter(cssclass="code")
     return Markup(highlight(plain(source, MAX_CELL), PythonLexer(), formatter))
 
 
 @lru_cache(maxsize=256)
-def _released_body(kind: str, source: str) -> Markup:
+def _render_released_body(kind: str, source: str) -> Markup:
     """Of a cell that is the same on every student's page."""
-    return _body(kind, source, staff=True)
+    return _render_body(kind, source, staff=True)
 
 
-def prose(source: str, staff: bool = False) -> Markup:
+def render_markdown(source: str, staff: bool = False) -> Markup:
     """Markdown as HTML, or as plain text if it opens more formulas than any answer needs.
 
     `staff`: the course's own words, whose formulas are drawn.
     """
     text = plain(source, MAX_CELL)
     if sum(map(text.count, OPENINGS)) > MOST_OPENINGS:
-        return _pre(text)
-    return clean(MarkdownWithMath(renderer=_Renderer(staff)).render(text), formulas=staff)
+        return _render_preformatted(text)
+    return sanitize_fragment(MarkdownWithMath(renderer=_Renderer(staff)).render(text), formulas=staff)
 
 
 class _Renderer(IPythonRenderer):
@@ -161,18 +171,18 @@ class _Renderer(IPythonRenderer):
         self.drawn = drawn
 
     def inline_math(self, body: str) -> str:
-        if drawn := self.drawn and mathml(body):
-            long = len(visible_symbols(drawn)) > MOST_SYMBOLS
+        if drawn := self.drawn and to_mathml(body):
+            long = len(extract_symbols(drawn)) > MOST_SYMBOLS
             return f'<span class="formula" tabindex="0">{drawn}</span>' if long else drawn
         return f'<code class="tex">{html.escape(body)}</code>'
 
     def block_math(self, body: str) -> str:
-        if drawn := self.drawn and mathml(body, block=True):
+        if drawn := self.drawn and to_mathml(body, block=True):
             return f'<div class="formula" tabindex="0">{drawn}</div>'
         return f'<pre><code class="tex">{html.escape(body.strip())}</code></pre>'
 
 
-def clean(text: str, pictures: bool = False, formulas: bool = False) -> Markup:
+def sanitize_fragment(text: str, pictures: bool = False, formulas: bool = False) -> Markup:
     """A piece of HTML with harmless, closed tags only; also images that lie in the page, or MathML, if asked for."""
     classes = {"code": {"tex"}, "div": {"exercise-report", "formula", "pictures"}, "span": {"formula"}}
     attributes = {**ATTRIBUTES, "details": {"open"}, "img": {"alt", "src"}, **(MATH_ATTRIBUTES if formulas else {})}
@@ -182,6 +192,6 @@ def clean(text: str, pictures: bool = False, formulas: bool = False) -> Markup:
         attributes=attributes,
         allowed_classes=classes,
         url_schemes={"http", "https", "mailto", "data"},
-        attribute_filter=only_safe_urls,
+        attribute_filter=keep_safe_url,
     )
     return Markup(cleaned)

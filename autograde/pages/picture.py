@@ -43,41 +43,41 @@ class Picture(msgspec.Struct, frozen=True):
     caption: str
 
 
-def picture(comparison: Comparison | None) -> Picture | None:
+def draw_picture(comparison: Comparison | None) -> Picture | None:
     """None if there is nothing to see."""
     if comparison is None or len(comparison.got) < FEWEST:
         return None
-    return _picture(msgspec.json.encode(comparison))
+    return _draw_encoded(msgspec.json.encode(comparison))
 
 
 @lru_cache(maxsize=512)  # a class makes the same mistakes
-def _picture(encoded: bytes) -> Picture:
+def _draw_encoded(encoded: bytes) -> Picture:
     comparison = msgspec.json.decode(encoded, type=Comparison)
     is_matrix = len(comparison.shape) == 2 and min(comparison.shape) > 1
     shape = tuple(comparison.shape) if is_matrix else (len(comparison.got),)
-    got = _array(comparison.got, shape)
-    expected = _array(comparison.expected, shape) if comparison.expected else None
+    got = _to_array(comparison.got, shape)
+    expected = _to_array(comparison.expected, shape) if comparison.expected else None
     wrong = np.zeros(len(comparison.got), dtype=bool)
     wrong[[index for index in comparison.wrong if 0 <= index < wrong.size]] = True
     wrong = wrong.reshape(shape)
-    caption = f"{_where(comparison)}: wrong in {pattern(wrong)}."
+    caption = f"{_describe_part(comparison)}: wrong in {describe_pattern(wrong)}."
     return Picture(
-        panels=tuple((_matrix if is_matrix else _sequence)(_where(comparison), got, expected, wrong)),
+        panels=tuple((_draw_matrix if is_matrix else _draw_sequence)(_describe_part(comparison), got, expected, wrong)),
         caption=caption[:1].upper() + caption[1:],
     )
 
 
-def _array(numbers: list[Number], shape: tuple[int, ...]) -> Array:
+def _to_array(numbers: list[Number], shape: tuple[int, ...]) -> Array:
     values = np.array([float(number) for number in numbers]).reshape(shape)
     return np.where(np.isfinite(values), values.clip(-LARGEST, LARGEST), values)
 
 
-def pattern(wrong: Array) -> str:
+def describe_pattern(wrong: Array) -> str:
     """Which values are wrong, by the simplest true description."""
     if wrong.all():
         return "every value"
     if wrong.ndim == 1:
-        return _listed("place", np.flatnonzero(wrong))
+        return _list_places("place", np.flatnonzero(wrong))
     row, column = np.indices(wrong.shape)
     regions = {
         "every value above the diagonal": column > row,
@@ -90,18 +90,18 @@ def pattern(wrong: Array) -> str:
         if np.array_equal(wrong, region):
             return words
     if (wrong == wrong.any(axis=1, keepdims=True)).all():
-        return _listed("row", np.flatnonzero(wrong.any(axis=1)))
+        return _list_places("row", np.flatnonzero(wrong.any(axis=1)))
     if (wrong == wrong.any(axis=0, keepdims=True)).all():
-        return _listed("column", np.flatnonzero(wrong.any(axis=0)))
+        return _list_places("column", np.flatnonzero(wrong.any(axis=0)))
     return f"{int(wrong.sum())} of {wrong.size} values"
 
 
-def _listed(what: str, places: Array) -> str:
+def _list_places(what: str, places: Array) -> str:
     shown = ", ".join(map(str, places[:6])) + (", …" if places.size > 6 else "")
     return f"{what} {shown}" if places.size == 1 else f"{places.size} {what}s ({shown})"
 
 
-def _where(comparison: Comparison) -> str:
+def _describe_part(comparison: Comparison) -> str:
     """What is drawn, of what: `the result`, or a part of it."""
     if comparison.shape == comparison.of:
         return f"{comparison.what}, shape {tuple(comparison.of)}"
@@ -120,27 +120,27 @@ def _describe(whose: str, values: Array) -> str:
     return f"{whose}: {span}{odd}."
 
 
-def _matrix(where: str, got: Array, expected: Array | None, wrong: Array) -> Iterator[Panel]:
+def _draw_matrix(where: str, got: Array, expected: Array | None, wrong: Array) -> Iterator[Panel]:
     """Yours with its wrong values marked; if revealed, then what was expected, and the difference."""
-    shared = _limit(got if expected is None else np.concatenate([got, expected]))
-    told = f"Heat map: {where}. {_describe('Yours', got)} Wrong: {pattern(wrong)}."
-    yield _panel(_heat_map("yours (× wrong)", got, shared, wrong), told)
+    shared = _find_limit(got if expected is None else np.concatenate([got, expected]))
+    told = f"Heat map: {where}. {_describe('Yours', got)} Wrong: {describe_pattern(wrong)}."
+    yield _make_panel(_draw_heat_map("yours (× wrong)", got, shared, wrong), told)
     if expected is not None:
         with np.errstate(invalid="ignore"):
             difference = got - expected
-        yield _panel(_heat_map("expected", expected, shared), f"Heat map. {_describe('Expected', expected)}")
-        apart = _heat_map("yours − expected", difference, _limit(difference))
-        yield _panel(apart, f"Heat map. {_describe('Yours minus expected', difference)}")
+        yield _make_panel(_draw_heat_map("expected", expected, shared), f"Heat map. {_describe('Expected', expected)}")
+        apart = _draw_heat_map("yours − expected", difference, _find_limit(difference))
+        yield _make_panel(apart, f"Heat map. {_describe('Yours minus expected', difference)}")
 
 
-def _heat_map(title: str, values: Array, most: float, wrong: Array | None = None) -> Any:
-    figure = _figure(2.6, 2.7)
+def _draw_heat_map(title: str, values: Array, most: float, wrong: Array | None = None) -> Any:
+    figure = _make_figure(2.6, 2.7)
     axes = figure.add_axes((0.09, 0.07, 0.88, 0.77))
     axes.imshow(values, cmap="PuOr", vmin=-most, vmax=most, interpolation="none")
     axes.set_facecolor("#999999")  # what is not finite
     axes.set_title(f"{title}\npurple {most:.2g}, white 0, orange {-most:.2g}", fontsize=9)
-    axes.set_xticks(_ticks(values.shape[1]))
-    axes.set_yticks(_ticks(values.shape[0]))
+    axes.set_xticks(_choose_ticks(values.shape[1]))
+    axes.set_yticks(_choose_ticks(values.shape[0]))
     axes.tick_params(labelsize=8, length=2)
     if wrong is not None and wrong.sum() <= MOST_MARKS:
         rows, columns = np.nonzero(wrong)
@@ -149,9 +149,9 @@ def _heat_map(title: str, values: Array, most: float, wrong: Array | None = None
     return figure
 
 
-def _sequence(where: str, got: Array, expected: Array | None, wrong: Array) -> Iterator[Panel]:
+def _draw_sequence(where: str, got: Array, expected: Array | None, wrong: Array) -> Iterator[Panel]:
     """One panel, as wide as a phone: lines over the places."""
-    figure = _figure(4.4, 2.6)
+    figure = _make_figure(4.4, 2.6)
     axes = figure.add_axes((0.13, 0.11, 0.84, 0.75))
     marker = "." if got.size <= 60 else ""
     if expected is not None:
@@ -170,29 +170,29 @@ def _sequence(where: str, got: Array, expected: Array | None, wrong: Array) -> I
         _describe("Yours", got),
         *([_describe("Expected", expected)] if expected is not None else []),
     ]
-    yield _panel(figure, " ".join([*told, f"Wrong: {pattern(wrong)}."]))
+    yield _make_panel(figure, " ".join([*told, f"Wrong: {describe_pattern(wrong)}."]))
 
 
-def _panel(figure: Any, alternative: str) -> Panel:
-    return Panel("data:image/svg+xml;base64," + base64.b64encode(_svg(figure)).decode(), alternative)
+def _make_panel(figure: Any, alternative: str) -> Panel:
+    return Panel("data:image/svg+xml;base64," + base64.b64encode(_encode_svg(figure)).decode(), alternative)
 
 
-def _limit(values: Array) -> float:
+def _find_limit(values: Array) -> float:
     finite = np.abs(values[np.isfinite(values)])
     return float(finite.max()) if finite.size and finite.max() > 0 else 1.0
 
 
-def _ticks(length: int) -> range:
+def _choose_ticks(length: int) -> range:
     return range(0, length, max(1, math.ceil(length / 6)))
 
 
-def _figure(width: float, height: float) -> Any:
+def _make_figure(width: float, height: float) -> Any:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), facecolor="white")
 
 
-def _svg(figure: Any) -> bytes:
+def _encode_svg(figure: Any) -> bytes:
     """The same picture gives the same bytes; text stays text."""
     import matplotlib as mpl
 

@@ -21,8 +21,8 @@ from autograde.notebooks.nbgrader_settings import load_course_here
 from autograde.notebooks.repair import is_locked
 from autograde.notebooks.source import CHECKS
 from autograde.notebooks.submitted import submission_of
-from autograde.pages.display import inert_markdown, safe_outputs
-from autograde.pages.feedback import exercise_html, exercise_text
+from autograde.pages.display import neutralize_markdown, sanitize_outputs
+from autograde.pages.feedback import format_exercise, render_exercise
 from autograde.records.database import CourseGradebook
 from autograde.report import ExerciseReport, Outcome, Report
 
@@ -42,14 +42,14 @@ def load_or_grade(work: Work, submission: Submission, checks: str | None = None)
 
     `checks` is the tests' digest, if it has been computed.
     """
-    from autograde.grading import digests, pool
+    from autograde.grading import digests, pool_cache
     from autograde.records import audit_log
 
     stored = audit_log.stored_report(work.paths.report(submission.student))
     version = digests.version_of(work, submission.fingerprint, checks)
     if stored and stored.digest == version.digest:
         return stored
-    report = pool.grade_one(work, submission)
+    report = pool_cache.grade_one(work, submission)
     audit_log.keep(work, report, version)
     return report
 
@@ -104,13 +104,13 @@ def fill(notebook: NotebookNode, report: Report) -> None:
         if metadata.get("grade") and not metadata.get("solution"):
             cell["outputs"] = grade_outputs(_exercise(metadata, exercises), float(metadata["points"]))
         else:
-            cell["outputs"] = safe_outputs(outputs.get(cell.id, []))
+            cell["outputs"] = sanitize_outputs(outputs.get(cell.id, []))
 
 
 def grade_outputs(exercise: ExerciseReport, points: float) -> list[Any]:
     """The two outputs of a graded cell: the report for people, and the score for nbgrader."""
     score = min(max(exercise.score, 0.0), points)
-    shown = {"text/html": exercise_html(exercise), "text/plain": exercise_text(exercise)}
+    shown = {"text/html": render_exercise(exercise), "text/plain": format_exercise(exercise)}
     return [
         nbformat.from_dict({"output_type": "display_data", "data": shown, "metadata": {}}),
         nbformat.from_dict(
@@ -139,7 +139,7 @@ class NeutralizeMarkup(NbGraderPreprocessor):  # type: ignore[misc]
 
     def preprocess_cell(self, cell: NotebookNode, resources: Any, index: int) -> tuple[NotebookNode, Any]:
         if cell.cell_type != "code" and not is_locked(cell):
-            cell["source"] = inert_markdown(cell.source)
+            cell["source"] = neutralize_markdown(cell.source)
         return cell, resources
 
 

@@ -10,15 +10,15 @@ import json
 import xml.etree.ElementTree as ET
 from typing import Any
 
-from autograde.pages.feedback import NOTES, problem_text
+from autograde.pages.feedback import NOTES, format_problem
 from autograde.report import Outcome, Report, Verdict
 from autograde.text import plain, xml_text
 
-OUR_FAULT = NOTES[Outcome.BROKEN]
+ENGINE_FAULT = NOTES[Outcome.BROKEN]
 
 
-def junit(report: Report) -> str:
-    """A test case for each check. A waiting check is skipped, an engine fault is an error, the rest are failures."""
+def format_junit(report: Report) -> str:
+    """Format JUnit XML. A waiting check is skipped, an engine fault is an error, the rest are failures."""
     suites = ET.Element("testsuites", name=xml_text(report.assignment))
     for exercise in report.exercises:
         outcomes = [verdict.outcome for verdict in exercise.verdicts]
@@ -29,22 +29,24 @@ def junit(report: Report) -> str:
         suite = ET.SubElement(suites, "testsuite", {"name": xml_text(exercise.exercise), **numbers})
         for verdict in exercise.verdicts:
             classname = f"{report.assignment}.{exercise.exercise}"
-            case = ET.SubElement(suite, "testcase", classname=xml_text(classname), name=xml_text(_title(verdict)))
-            if element := _element(verdict):
-                told = _describe(verdict)
-                ET.SubElement(case, element, message=xml_text(told.split("\n", 1)[0])).text = xml_text(told)
+            case = ET.SubElement(suite, "testcase", classname=xml_text(classname), name=xml_text(_title_of(verdict)))
+            if element := _choose_element(verdict):
+                text = _describe(verdict)
+                ET.SubElement(case, element, message=xml_text(text.split("\n", 1)[0])).text = xml_text(text)
     ET.indent(suites)
     return ET.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def gradescope(report: Report) -> str:
-    """results.json. A withheld report has neither score nor tests, which Gradescope shows as an autograder failure."""
-    told = "\n".join(plain(problem_text(problem), 500) for problem in report.problems)
+def format_gradescope(report: Report) -> str:
+    """Format results.json. Gradescope shows one without score and tests as an autograder failure."""
+    problems = "\n".join(plain(format_problem(problem), 500) for problem in report.problems)
     if report.withheld:
-        return _json({"output": f"The grader failed. {OUR_FAULT} It will be run again.", "stdout_visibility": "hidden"})
+        return _to_json(
+            {"output": f"The grader failed. {ENGINE_FAULT} It will be run again.", "stdout_visibility": "hidden"}
+        )
     tests = [
         {
-            "name": f"{exercise.exercise}: {_title(verdict)}",
+            "name": f"{exercise.exercise}: {_title_of(verdict)}",
             "score": verdict.points,
             "max_score": verdict.max_points,
             "status": "passed" if verdict.outcome is Outcome.PASSED else "failed",
@@ -55,25 +57,25 @@ def gradescope(report: Report) -> str:
         for exercise in report.exercises
         for verdict in exercise.verdicts
     ]
-    return _json({"score": report.score, "output": told, "stdout_visibility": "hidden", "tests": tests})
+    return _to_json({"score": report.score, "output": problems, "stdout_visibility": "hidden", "tests": tests})
 
 
-def _element(verdict: Verdict) -> str:
+def _choose_element(verdict: Verdict) -> str:
     return {Outcome.PASSED: "", Outcome.WAITING: "skipped", Outcome.BROKEN: "error"}.get(verdict.outcome, "failure")
 
 
-def _title(verdict: Verdict) -> str:
+def _title_of(verdict: Verdict) -> str:
     return plain(verdict.title, 300) or verdict.check
 
 
 def _describe(verdict: Verdict) -> str:
-    """Everything that the student sees about a check, as plain text; nothing about a broken check."""
+    """Format everything that the student sees about a check as plain text; nothing about a broken check."""
     if verdict.outcome is Outcome.BROKEN:
-        return OUR_FAULT
+        return ENGINE_FAULT
     hint = f"Hint: {verdict.hint}" if verdict.hint else ""
     parts = (verdict.reason, hint, verdict.replay, verdict.traceback)
     return "\n".join(plain(part) for part in parts if part) or verdict.outcome.value
 
 
-def _json(value: dict[str, Any]) -> str:
+def _to_json(value: dict[str, Any]) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"

@@ -25,8 +25,8 @@ class ClassStatus:
     has_term: bool = False
     formgrader: str = FORMGRADER
 
-    def person(self, student: str) -> dict[str, str]:
-        """A student's name and links: to their feedback (else the record), to the record, and to formgrader."""
+    def link_student(self, student: str) -> dict[str, str]:
+        """Return a student's name and links: to their feedback (else the record), the record, and formgrader."""
         folder = quote(student, safe="")
         record = f"{self.slug}/{folder}.json"
         read = f"../feedback/{folder}/{self.slug}/{self.slug}.html"
@@ -46,9 +46,9 @@ class Unfinished:
     not_graded: Mapping[str, str] = field(default_factory=dict)
     """student who submitted but has no report -> the reason"""
     withheld: Sequence[str] = ()
-    """students whose latest grading had a broken check; their report, if there is one, is older"""
+    """students whose latest grading had a broken check; their report, if any, is older"""
     changed: int = 0
-    """how many students now have other points than their feedback shows"""
+    """how many students have other points now than in their feedback"""
 
 
 def read_class_status(work: Work, formgrader: str = "") -> ClassStatus:
@@ -56,30 +56,30 @@ def read_class_status(work: Work, formgrader: str = "") -> ClassStatus:
     return ClassStatus(
         slug=work.slug,
         gradebook_statuses=read_gradebook_statuses(work),
-        with_feedback=shown_feedback(work),
+        with_feedback=list_students_with_feedback(work),
         has_term=work.course.term_page.exists(),
         formgrader=(formgrader or work.course.formgrader).rstrip("/"),
     )
 
 
-def shown_feedback(work: Work) -> frozenset[str]:
-    """The students who have a feedback page."""
+def list_students_with_feedback(work: Work) -> frozenset[str]:
+    """List the students who have a feedback page."""
     students = list_students_in(work.course.root / "feedback", work.slug)
     return frozenset(student for student in students if work.paths.feedback(student).exists())
 
 
-def unfinished(work: Work, graded: Iterable[str]) -> Unfinished:
-    """What is unfinished now; `graded` are the students who have reports."""
+def read_unfinished(work: Work, graded: Iterable[str]) -> Unfinished:
+    """Read what is unfinished now; `graded` are the students who have reports."""
     held = withheld(work)
     missing = sorted(set(list_submitters(work)) - set(graded) - held)
     return Unfinished(
-        not_graded={student: _why_not(work, student) for student in missing},
+        not_graded={student: _explain_not_graded(work, student) for student in missing},
         withheld=sorted(held),
         changed=len(changes(work)),
     )
 
 
-def _why_not(work: Work, student: str) -> str:
+def _explain_not_graded(work: Work, student: str) -> str:
     try:
         submission_of(work, student)
     except SubmissionError as error:

@@ -19,7 +19,7 @@ from sqlalchemy import func
 from autograde.course import Course, CourseError
 from autograde.disk import explain_os_error, write_atomically
 from autograde.notebooks.nbgrader_settings import load_course_here
-from autograde.pages.staff_page import csv_text
+from autograde.pages.staff_page import format_csv
 from autograde.records.database import CourseGradebook, database_errors, need_gradebook
 
 Row = Sequence[Any]
@@ -34,7 +34,7 @@ class Result:
     raw_score: float
     penalty: float
     unmarked: bool
-    """whether a part still needs manual marking"""
+    """True if a part still needs manual marking"""
 
     @property
     def score(self) -> float:
@@ -51,20 +51,20 @@ class Grades:
     """(assignment's name, student's id) -> result; without an entry, nothing was submitted"""
 
     def points(self, assignment: Any, student: Any) -> str:
-        """The score, or an empty text, for which other systems keep their value."""
+        """Return the score, or an empty text, for which other systems keep their value."""
         result = self.results.get((assignment.name, student.id))
-        return "" if result is None else _number(result.score)
+        return "" if result is None else _format_points(result.score)
 
 
 class _Export(ExportPlugin):  # type: ignore[misc]
-    """Writes `rows` as CSV, escaped so that spreadsheets take no cell for a formula."""
+    """Writes `rows` as CSV, escaped so that spreadsheets read no cell as a formula."""
 
     default = "grades.csv"
 
     def export(self, gradebook: Gradebook) -> None:
-        found = grades(gradebook, self.student, self.assignment)
+        found = query_grades(gradebook, self.student, self.assignment)
         header, *rows = self.rows(found)
-        write_atomically(Path(self.to or self.default), csv_text(header, rows))
+        write_atomically(Path(self.to or self.default), format_csv(header, rows))
 
     def rows(self, found: Grades) -> Iterator[Row]:
         raise NotImplementedError
@@ -103,8 +103,8 @@ class CanvasExport(_Export):
     default = "canvas.csv"
 
     def rows(self, found: Grades) -> Iterator[Row]:
-        yield ("Student", "ID", "SIS User ID", "SIS Login ID", "Section", *_titles(found))
-        yield ("    Points Possible", "", "", "", "", *(_number(a.max_score) for a in found.assignments))
+        yield ("Student", "ID", "SIS User ID", "SIS Login ID", "Section", *_list_titles(found))
+        yield ("    Points Possible", "", "", "", "", *(_format_points(a.max_score) for a in found.assignments))
         for student in found.students:
             name = ", ".join(part for part in (student.last_name, student.first_name) if part) or student.id
             number = student.lms_user_id or (student.id if student.id.isdigit() else "")
@@ -118,7 +118,7 @@ class MoodleExport(_Export):
     default = "moodle.csv"
 
     def rows(self, found: Grades) -> Iterator[Row]:
-        titles = [f"Assignment: {title} (Real)" for title in _titles(found)]
+        titles = [f"Assignment: {title} (Real)" for title in _list_titles(found)]
         yield ("First name", "Last name", "ID number", "Email address", *titles)
         for student in found.students:
             number = student.lms_user_id or student.id
@@ -129,12 +129,12 @@ class MoodleExport(_Export):
 EXPORTERS: dict[str, type[_Export]] = {"canvas": CanvasExport, "moodle": MoodleExport, "nbgrader": NbgraderExport}
 
 
-def grades(gradebook: Gradebook, students: Iterable[Any] = (), assignments: Iterable[Any] = ()) -> Grades:
-    """The grades of the complete gradebook, or only of these students (ids) and assignments (names).
+def query_grades(gradebook: Gradebook, students: Iterable[Any] = (), assignments: Iterable[Any] = ()) -> Grades:
+    """Query the grades of the complete gradebook, or only of these students (ids) and assignments (names).
 
     Adds up all scores in one pass: nbgrader's own score of a submission scans all grades of the course each time.
     """
-    some, named = {str(each) for each in students}, {str(each) for each in assignments}
+    ids, names = {str(student) for student in students}, {str(assignment) for assignment in assignments}
     points = func.coalesce(func.sum(Grade.score), 0.0)
     unmarked = func.count(Grade.id).filter(Grade.needs_manual_grade)
     by_notebook = (
@@ -154,8 +154,8 @@ def grades(gradebook: Gradebook, students: Iterable[Any] = (), assignments: Iter
         .group_by(SubmittedAssignment.id, *columns)
     )
     return Grades(
-        students=[student for student in gradebook.students if not some or student.id in some],
-        assignments=[each for each in gradebook.assignments if not named or each.name in named],
+        students=[student for student in gradebook.students if not ids or student.id in ids],
+        assignments=[each for each in gradebook.assignments if not names or each.name in names],
         results={
             (name, student): Result(when, float(score), float(lost), unmarked=bool(waiting))
             for name, student, when, score, lost, waiting in rows
@@ -164,7 +164,7 @@ def grades(gradebook: Gradebook, students: Iterable[Any] = (), assignments: Iter
 
 
 def export_grades(course: Course, kind: str, to: str) -> list[str]:
-    """Write the grades; returns a sentence for each assignment with answers that still need manual marking."""
+    """Write the grades. Return a sentence for each assignment with answers that still need manual marking."""
     need_gradebook(course)
     with database_errors(course), CourseGradebook(course) as gradebook:
         try:
@@ -172,19 +172,19 @@ def export_grades(course: Course, kind: str, to: str) -> list[str]:
         except OSError as error:
             raise CourseError(explain_os_error(error) or f"{to}: cannot be written ({error.strerror})") from error
         waiting: dict[str, int] = {}
-        for (name, _), result in grades(gradebook).results.items():
+        for (name, _), result in query_grades(gradebook).results.items():
             waiting[name] = waiting.get(name, 0) + result.unmarked
     return [
-        f"{name}: {count} submissions wait for a mark; their score is without it"
+        f"{name}: {count} submissions have answers to mark by hand, which count 0 until then"
         for name, count in waiting.items()
         if count
     ]
 
 
-def _titles(found: Grades) -> list[str]:
+def _list_titles(found: Grades) -> list[str]:
     titles = {assignment.slug: assignment.title for assignment in load_course_here().assignments}
     return [titles.get(assignment.name, assignment.name) for assignment in found.assignments]
 
 
-def _number(points: float) -> str:
+def _format_points(points: float) -> str:
     return f"{round(points, 4):g}"

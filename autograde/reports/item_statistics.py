@@ -46,24 +46,24 @@ class Cluster:
         return bool(self.example.hint)
 
 
-def items(reports: Sequence[Report]) -> dict[Key, Item]:
-    """The statistics of every check, in the order of the reports."""
+def compute_items(reports: Sequence[Report]) -> dict[Key, Item]:
+    """Compute the statistics of every check, in the order of the reports."""
     verdicts: dict[Key, list[tuple[Verdict, float]]] = defaultdict(list)
     for report in reports:
         for exercise in report.exercises:
             for verdict in exercise.verdicts:
                 verdicts[exercise.exercise, verdict.check].append((verdict, report.score - verdict.points))
-    return {key: _item(key[0], found) for key, found in verdicts.items()}
+    return {key: _compute_item(key[0], found) for key, found in verdicts.items()}
 
 
-def hardest(found: Iterable[Item]) -> list[Item]:
-    """The checks in which a student lost points, those with the lowest share of passes first."""
+def find_hardest(found: Iterable[Item]) -> list[Item]:
+    """Find the checks in which a student lost points, those with the lowest share of passes first."""
     return sorted((item for item in found if item.max_points and item.difficulty < 1), key=lambda item: item.difficulty)
 
 
-def _item(exercise: str, found: list[tuple[Verdict, float]]) -> Item:
+def _compute_item(exercise: str, found: list[tuple[Verdict, float]]) -> Item:
     outcomes = Counter(verdict.outcome for verdict, _ in found)
-    met = len(found) - outcomes[Outcome.WAITING]
+    ran = len(found) - outcomes[Outcome.WAITING]
     passed = [float(verdict.outcome is Outcome.PASSED) for verdict, _ in found]
     others = [rest for _, rest in found]
     varied = len(set(passed)) > 1 and len(set(others)) > 1
@@ -72,13 +72,13 @@ def _item(exercise: str, found: list[tuple[Verdict, float]]) -> Item:
         title=found[0][0].title,
         max_points=found[0][0].max_points,
         outcomes=outcomes,
-        difficulty=outcomes[Outcome.PASSED] / met if met else 0.0,
+        difficulty=outcomes[Outcome.PASSED] / ran if ran else 0.0,
         discrimination=statistics.correlation(passed, others) if varied else None,
     )
 
 
-def clusters(reports: Sequence[Report]) -> list[Cluster]:
-    """Groups of students with the same wrong numbers in all failed checks of an exercise; sorted."""
+def find_clusters(reports: Sequence[Report]) -> list[Cluster]:
+    """Find groups of students with the same wrong numbers in all failed checks of an exercise; sorted."""
     found: dict[tuple[str, tuple[tuple[str, str], ...]], list[str]] = defaultdict(list)
     examples: dict[tuple[str, tuple[tuple[str, str], ...]], Verdict] = {}
     for report in reports:

@@ -118,7 +118,7 @@ def test_bad_input_damaged_report_is_named_and_replaced(checked_once: Path, tmp_
     for words in (["report", SLUG], ["report"]):
         done = course_here(course, *words)
         assert done.returncode == 2
-        assert f"{report}: no report (" in done.stderr
+        assert f"{report}: not a valid report (" in done.stderr
         assert f"run `course grade {SLUG}`" in done.stderr
 
 

@@ -43,7 +43,7 @@ def test_work_survives_the_way_to_another_process() -> None:
 @pytest.mark.parametrize(
     ("dates", "said"),
     [
-        ({"due": "31.1.2027"}, "due date '31.1.2027' of 'rope': write it as 2027-01-31 23:59"),
+        ({"due": "31.1.2027"}, "due date '31.1.2027' of 'rope' is not a local time; write it as 2027-01-31 23:59"),
         ({"extensions": {"ada": "2027-02-01 23:59"}}, "'rope' has extensions but no due date"),
     ],
 )

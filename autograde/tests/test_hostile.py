@@ -39,7 +39,7 @@ ANYWHERE = (
     "resources-output_by_print", "resources-memory_by_lists", "tampering-methods_of_tensors",
     "tampering-name_that_is_no_text",
 )  # fmt: skip
-"""what the process border, its guard and the limits stop without any help"""
+"""what the process boundary, its guard and the limits stop without any help"""
 BY_FILTERS = (
     "network-tcp", "network-unix", "programs-subprocess", "resources-forks", "resources-daemon",
     "tampering-grader_killed", "tampering-leases_on_libraries", "reading-ptrace", "reading-io_uring",

@@ -69,7 +69,7 @@ def test_levels_doctor_names_level_and_missing_layers(course: Course, machine: s
     done = course_there(course, lacks, "doctor", "--json")
     found = json.loads(done.stdout)
     assert {name for name in found if name.startswith("without ")} == without
-    assert all(found[name].startswith("it would stop ") for name in without)
+    assert all(found[name].startswith("it would prevent ") for name in without)
     refused = level == "level G"
     assert found["confinement"].startswith("MISSING: submissions would run at level G" if refused else level)
     assert done.returncode == int(refused)
@@ -87,7 +87,7 @@ def test_levels_weaker_machine_is_refused_until_accepted(course: Course) -> None
     write_config(replace(course, confinement=Confinement.WEAKER_ACCEPTED))
     graded = course_there(course, "landlock,namespaces", "grade", SLUG)
     assert graded.returncode == 0, graded.stderr
-    assert graded.stderr.startswith("level G, NOT confined: process border, limits, filtered system calls, permits")
+    assert graded.stderr.startswith("level G, NOT confined: process boundary, limits, filtered system calls, permits")
     report = decode_report(course.open(SLUG).paths.report("ada").read_bytes())
     assert report.score == 4
     assert report.unconfined
@@ -114,5 +114,5 @@ def test_levels_without_proc_nothing_is_graded(course: Course) -> None:
 def test_levels_c_is_enough_to_grade(course: Course) -> None:
     graded = course_there(course, "landlock", "grade", SLUG)
     assert graded.returncode == 0, graded.stderr
-    assert graded.stderr.startswith("level C: process border, limits, a file tree of its own")
+    assert graded.stderr.startswith("level C: process boundary, limits, a file tree of its own")
     assert not decode_report(course.open(SLUG).paths.report("ada").read_bytes()).unconfined

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from autograde.old_reports import upgrade
-from autograde.pages.feedback import count_outcomes, exercise_html, exercise_text, find_first_to_fix, problem_text
-from autograde.pages.page import first_line
+from autograde.pages.feedback import count_outcomes, find_first_to_fix, format_exercise, format_problem, render_exercise
+from autograde.pages.page import cut_to_first_line
 from autograde.report import (
     SCHEMA,
     ConfinementLevel,
@@ -34,11 +34,11 @@ SHOWN = (DATA / "report-2.html").read_text(encoding="utf-8")
 
 def as_shown(report: Report) -> str:
     """What a student reads, without the pictures' data."""
-    parts = ["\n".join(first_line(problem_text(problem)) for problem in report.problems)]
+    parts = ["\n".join(cut_to_first_line(format_problem(problem)) for problem in report.problems)]
     for exercise in report.exercises:
-        mend = json.dumps(find_first_to_fix(exercise), ensure_ascii=False)
-        html = re.sub(r'data:[^"]*', "data:", exercise_html(exercise))
-        parts += [exercise_text(exercise), count_outcomes(exercise), mend, html]
+        first_to_fix = json.dumps(find_first_to_fix(exercise), ensure_ascii=False)
+        html = re.sub(r'data:[^"]*', "data:", render_exercise(exercise))
+        parts += [format_exercise(exercise), count_outcomes(exercise), first_to_fix, html]
     return "\n\n".join(parts) + "\n"
 
 

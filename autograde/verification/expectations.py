@@ -1,4 +1,4 @@
-"""What `verify` expects of each program's report. Every unmet expectation is a problem."""
+"""Compares each program's report with what is expected of the program; every difference is a problem."""
 
 from __future__ import annotations
 
@@ -25,45 +25,45 @@ def judge(
     points: Mapping[str, float],
     misconceptions: Mapping[str, str],
 ) -> None:
-    """Add what the programs' reports show to `found`.
+    """Add the results of the programs' reports to `found`.
 
     points: exercise -> the points of its cell in the source;
     misconceptions: name -> the exercise whose checks recognise it.
     """
     solution = reports[SOLUTION]
     found.list_checks(solution)
-    found.problems += _point_problems(found.slug, solution, points)
-    uncompared = _uncompared(solution)
+    found.problems += _find_point_problems(found.slug, solution, points)
+    uncompared = _find_uncompared(solution)
     found.problems += [Problem(kind=ProblemKind.NOTHING_COMPARED, exercise=name) for name in uncompared]
     for program, report in reports.items():
-        lost: Lost = frozenset() if program == SOLUTION else _lost(solution)
+        lost: Lost = frozenset() if program == SOLUTION else _list_lost(solution)
         if program.kind not in (Kind.DECOY, Kind.UNTOUCHED):
             found.note_margins(program, report)
         match program.kind:
             case Kind.WRONG:
                 found.note_caught(program, report, CAUGHT)
-                found.problems += _wrong_problems(program, report, misconceptions, lost)
+                found.problems += _find_wrong_problems(program, report, misconceptions, lost)
             case Kind.MISCONCEPTION:
-                found.problems += _misconception_problems(program, misconceptions[program.name], report)
+                found.problems += _find_misconception_problems(program, misconceptions[program.name], report)
             case Kind.DECOY:
-                found.problems += _decoy_problems(program, report, uncompared)
+                found.problems += _find_decoy_problems(program, report, uncompared)
             case Kind.UNTOUCHED:
-                found.problems += _stub_problems(report)
+                found.problems += _find_stub_problems(report)
             case _:
                 found.right += [program.name] if program == Program(Kind.RIGHT, program.name) else []
-                found.problems += _cell_problems(program, report)
+                found.problems += _find_cell_problems(program, report)
                 _expect_full_marks(found, program, report, lost)
     found.kills = dict(sorted(found.kills.items()))
     found.right.sort()
 
 
-def _checks(report: Report) -> Iterator[tuple[str, Verdict]]:
+def _list_verdicts(report: Report) -> Iterator[tuple[str, Verdict]]:
     for exercise in report.exercises:
         for verdict in exercise.verdicts:
             yield exercise.exercise, verdict
 
 
-def _cell_problems(program: Program, report: Report) -> Iterator[Problem]:
+def _find_cell_problems(program: Program, report: Report) -> Iterator[Problem]:
     """Public examples that fail on a right program, which would mislead students; all failing cells of the solution.
 
     Experiments after the examples may fail on other right programs: one with loops may be too slow for them.
@@ -73,17 +73,17 @@ def _cell_problems(program: Program, report: Report) -> Iterator[Problem]:
             yield Problem(kind=ProblemKind.CELL_STOPS, program=program, cell=run.cell, reason=run.error)
 
 
-def _lost(report: Report) -> Lost:
+def _list_lost(report: Report) -> Lost:
     return frozenset(
         (exercise, verdict.check, verdict.outcome)
-        for exercise, verdict in _checks(report)
+        for exercise, verdict in _list_verdicts(report)
         if verdict.outcome is not Outcome.PASSED
     )
 
 
 def _expect_full_marks(found: Verification, program: Program, report: Report, lost: Lost) -> None:
     """Add a problem for each check that is not passed, except waiting ones: the check they wait for is reported."""
-    for exercise, verdict in _checks(report):
+    for exercise, verdict in _list_verdicts(report):
         if verdict.outcome in (Outcome.PASSED, Outcome.WAITING) or (exercise, verdict.check, verdict.outcome) in lost:
             continue
         kind, problems = ProblemKind.POINTS_LOST, found.problems
@@ -103,7 +103,7 @@ def _expect_full_marks(found: Verification, program: Program, report: Report, lo
         )
 
 
-def _point_problems(slug: str, report: Report, points: Mapping[str, float]) -> Iterator[Problem]:
+def _find_point_problems(slug: str, report: Report, points: Mapping[str, float]) -> Iterator[Problem]:
     for name in points.keys() - {exercise.exercise for exercise in report.exercises}:
         yield Problem(kind=ProblemKind.NO_CHECK, exercise=name)
     for exercise in report.exercises:
@@ -118,7 +118,7 @@ def _point_problems(slug: str, report: Report, points: Mapping[str, float]) -> I
             )
 
 
-def _uncompared(solution: Report) -> set[str]:
+def _find_uncompared(solution: Report) -> set[str]:
     """The exercises in which no check compares values with an oracle, so that no check could catch a decoy."""
     return {
         exercise.exercise
@@ -127,41 +127,41 @@ def _uncompared(solution: Report) -> set[str]:
     }
 
 
-def _wrong_problems(
+def _find_wrong_problems(
     program: Program, report: Report, misconceptions: Mapping[str, str], lost: Lost
 ) -> Iterator[Problem]:
     """A wrong program must be caught and get a hint, and be recognised by its misconception if it has one."""
-    broken = [(exercise, verdict) for exercise, verdict in _checks(report) if verdict.outcome is Outcome.BROKEN]
-    broken_anyway = {exercise for exercise, _, outcome in lost if outcome is Outcome.BROKEN}
-    if broken and {exercise for exercise, _ in broken} <= broken_anyway:
+    broken = [(exercise, verdict) for exercise, verdict in _list_verdicts(report) if verdict.outcome is Outcome.BROKEN]
+    broken_for_solution = {exercise for exercise, _, outcome in lost if outcome is Outcome.BROKEN}
+    if broken and {exercise for exercise, _ in broken} <= broken_for_solution:
         return  # the solution fails too, which is reported
     if broken:
         verdict = broken[0][1]
         yield Problem(kind=ProblemKind.BREAKS_CHECK, program=program, title=verdict.title, reason=verdict.reason)
     elif not any(verdict.outcome in CAUGHT and verdict.max_points > 0 for verdict in report.verdicts):
         yield Problem(kind=ProblemKind.NOT_CAUGHT, program=program)
-    elif program.name in misconceptions and not _recognised(program, report):
-        yield _why_unrecognised(program, report)
+    elif program.name in misconceptions and not _is_recognised(program, report):
+        yield _explain_unrecognised(program, report)
     elif not any(verdict.hint and verdict.outcome is Outcome.FAILED for verdict in report.verdicts):
-        if stopped := _stopped_cell(report):
+        if stopped := _find_stopped_cell(report):
             kind = ProblemKind.NO_HINT_CELL_STOPS
             yield Problem(kind=kind, program=program, cell=stopped.cell, reason=stopped.error)
         else:
             yield Problem(kind=ProblemKind.NO_HINT, program=program)
 
 
-def _recognised(program: Program, report: Report) -> bool:
+def _is_recognised(program: Program, report: Report) -> bool:
     return program.name in {verdict.misconception for verdict in report.verdicts}
 
 
-def _stopped_cell(report: Report) -> CellRun | None:
-    """The first answer cell (not an example) of a program that did not run to its end."""
+def _find_stopped_cell(report: Report) -> CellRun | None:
+    """Find the first cell, other than examples, that did not run to its end."""
     return next((cell for cell in report.cells if cell.error and not cell.cell.endswith(CHECKS)), None)
 
 
-def _why_unrecognised(program: Program, report: Report) -> Problem:
-    """Why a misconception is not recognised."""
-    if stopped := _stopped_cell(report):
+def _explain_unrecognised(program: Program, report: Report) -> Problem:
+    """Explain why a misconception is not recognised."""
+    if stopped := _find_stopped_cell(report):
         kind = ProblemKind.MISCONCEPTION_CELL_STOPS
         return Problem(kind=kind, program=program, cell=stopped.cell, reason=stopped.error)
     for verdict in report.verdicts:
@@ -175,22 +175,22 @@ def _why_unrecognised(program: Program, report: Report) -> Problem:
     return Problem(kind=ProblemKind.MISCONCEPTION_NUMBERS, program=program)
 
 
-def _misconception_problems(program: Program, exercise: str, report: Report) -> Iterator[Problem]:
-    """A misconception without a program must be recognised by its own answers, so that its hint is tried once."""
+def _find_misconception_problems(program: Program, exercise: str, report: Report) -> Iterator[Problem]:
+    """A misconception without a program must be recognised by its own answers, so that its hint is tested."""
     if all(verdict.outcome is Outcome.PASSED for verdict in report.verdicts):
         yield Problem(kind=ProblemKind.MISCONCEPTION_RIGHT, program=program, exercise=exercise)
-    elif not _recognised(program, report):
+    elif not _is_recognised(program, report):
         yield Problem(kind=ProblemKind.MISCONCEPTION_UNRECOGNISED, program=program, exercise=exercise)
 
 
-def _stub_problems(report: Report) -> Iterator[Problem]:
+def _find_stub_problems(report: Report) -> Iterator[Problem]:
     """No check may give points for an untouched stub."""
-    for exercise, verdict in _checks(report):
+    for exercise, verdict in _list_verdicts(report):
         if verdict.points > 0:
             yield Problem(kind=ProblemKind.STUB_EARNS, exercise=exercise, title=verdict.title, points=verdict.points)
 
 
-def _decoy_problems(program: Program, report: Report, uncompared: set[str]) -> Iterator[Problem]:
+def _find_decoy_problems(program: Program, report: Report, uncompared: set[str]) -> Iterator[Problem]:
     """A decoy must lose points in every exercise that compares values."""
     for exercise in report.exercises:
         if exercise.score == exercise.max_score and exercise.exercise not in uncompared:

@@ -14,14 +14,14 @@ from autograde.verification.programs import (
     SOLUTION,
     Kind,
     Program,
-    replaced_exercises,
+    cut_experiments,
+    find_replaced_exercises,
+    list_programs,
     submission_of_program,
-    untouched_submission,
-    up_to_last_answer,
-    written_programs,
+    submission_of_untouched,
 )
 
-BY_THE_COURSE = Options()
+DEFAULTS = Options()
 
 
 @dataclass(frozen=True)
@@ -31,42 +31,42 @@ class ProgramOrder:
     program: Program
     submission: Submission
     """its student's name is the program's label, because grader pools return reports by student"""
-    options: Options = BY_THE_COURSE
+    options: Options = DEFAULTS
 
 
-def right_orders(work: Work, solution: Submission, drafted: Path, seeds: int) -> Iterator[ProgramOrder]:
+def list_right_orders(work: Work, solution: Submission, drafted: Path, seeds: int) -> Iterator[ProgramOrder]:
     right = {SOLUTION: replace(solution, student=SOLUTION.label)}
-    for program in written_programs(work, Kind.RIGHT):
+    for program in list_programs(work, Kind.RIGHT):
         right[program] = submission_of_program(work, program, drafted)
     # Students submit with the experiments run, and those are not run again: no check may need what they define.
-    yield _instead_of(solution, Program(Kind.WITHOUT_EXPERIMENTS))
+    yield _make_order(solution, Program(Kind.WITHOUT_EXPERIMENTS))
     for program, submission in right.items():
         yield ProgramOrder(program, submission)
     for seed in range(work.course.seed + 1, work.course.seed + seeds):
         for program, submission in right.items():
-            yield _instead_of(submission, replace(program, seed=seed), Options(seed=seed))
+            yield _make_order(submission, replace(program, seed=seed), Options(seed=seed))
 
 
-def wrong_orders(work: Work, drafted: Path, every_check: bool) -> Iterator[ProgramOrder]:
-    for program in written_programs(work, Kind.WRONG):
-        exercises = frozenset() if every_check else replaced_exercises(work, program)
+def list_wrong_orders(work: Work, drafted: Path, every_check: bool) -> Iterator[ProgramOrder]:
+    for program in list_programs(work, Kind.WRONG):
+        exercises = frozenset() if every_check else find_replaced_exercises(work, program)
         submission = submission_of_program(work, program, drafted)
-        yield _instead_of(submission, program, Options(ignore_after=True, exercises=exercises))
+        yield _make_order(submission, program, Options(ignore_after=True, exercises=exercises))
 
 
-def untouched_order(work: Work, drafted: Path) -> ProgramOrder:
-    return ProgramOrder(Program(Kind.UNTOUCHED), untouched_submission(work, drafted), Options(ignore_after=True))
+def make_untouched_order(work: Work, drafted: Path) -> ProgramOrder:
+    return ProgramOrder(Program(Kind.UNTOUCHED), submission_of_untouched(work, drafted), Options(ignore_after=True))
 
 
-def decoy_orders(work: Work, solution: Submission, misconceptions: Mapping[str, str]) -> Iterator[ProgramOrder]:
+def list_decoy_orders(work: Work, solution: Submission, misconceptions: Mapping[str, str]) -> Iterator[ProgramOrder]:
     """The solution with its answers replaced by decoys, or by those of misconceptions without a program."""
     for name in DECOYS:
-        yield _instead_of(solution, Program(Kind.DECOY, name), Options(ignore_after=True, decoy=name))
-    written = {program.name for program in written_programs(work, Kind.WRONG)}
+        yield _make_order(solution, Program(Kind.DECOY, name), Options(ignore_after=True, decoy=name))
+    written = {program.name for program in list_programs(work, Kind.WRONG)}
     for name in sorted(misconceptions.keys() - written):
         options = Options(ignore_after=True, exercises=frozenset({misconceptions[name]}), decoy=name)
-        yield _instead_of(solution, Program(Kind.MISCONCEPTION, name), options)
+        yield _make_order(solution, Program(Kind.MISCONCEPTION, name), options)
 
 
-def _instead_of(submission: Submission, program: Program, options: Options = BY_THE_COURSE) -> ProgramOrder:
-    return ProgramOrder(program, replace(up_to_last_answer(submission), student=program.label), options)
+def _make_order(submission: Submission, program: Program, options: Options = DEFAULTS) -> ProgramOrder:
+    return ProgramOrder(program, replace(cut_experiments(submission), student=program.label), options)

@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from autograde.course import Course
-from autograde.pages.staff_page import staff_page
+from autograde.pages.staff_page import render_staff_page
 from autograde.text import plain
-from autograde.verification.problems import problem_sentences
+from autograde.verification.problems import describe_problems
 from autograde.verification.result import Verification
 
 
-def verification_data(found: Verification) -> dict[str, Any]:
-    """Everything that was found, with checks by their titles."""
+def encode_verification(found: Verification) -> dict[str, Any]:
+    """Return all results as data for JSON, with checks by their titles."""
     nearest = {"right": found.nearest_right, "wrong": found.nearest_wrong}
     return {
         "assignment": found.slug,
         "sound": found.sound,
-        "problems": problem_sentences(found.problems),
+        "problems": describe_problems(found.problems),
         "checks": found.checks,
         "right": found.right,
         "wrong": {name: [found.checks[index] for index in caught] for name, caught in found.kills.items()},
@@ -42,21 +42,21 @@ def write_verification(course: Course, found: Verification, folder: Path) -> lis
     """Write <folder>/<slug>.html and .json."""
     folder.mkdir(parents=True, exist_ok=True)
     page, data = (folder / f"{found.slug}.{kind}" for kind in ("html", "json"))
-    page.write_text(verification_page(course.open(found.slug).title, found), encoding="utf-8")
-    data.write_text(json.dumps(verification_data(found), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    page.write_text(render_verification_page(course.open(found.slug).title, found), encoding="utf-8")
+    data.write_text(json.dumps(encode_verification(found), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return [page, data]
 
 
-def verification_page(title: str, found: Verification) -> str:
-    """The page as HTML."""
+def render_verification_page(title: str, found: Verification) -> str:
+    """Render the page as HTML."""
     caught = {index for kills in found.kills.values() for index in kills}
     exercises = groupby(exercise for exercise, _ in found.places)
-    return staff_page(
+    return render_staff_page(
         "verify.html.j2",
         title=title,
         slug=found.slug,
         sound=found.sound,
-        problems=[plain(sentence, 2000) for sentence in problem_sentences(found.problems)],
+        problems=[plain(sentence, 2000) for sentence in describe_problems(found.problems)],
         right=found.right,
         count_wrong=len(found.kills),
         redundant=len(found.redundant),
@@ -70,8 +70,8 @@ def verification_page(title: str, found: Verification) -> str:
                 "redundant": check in found.redundant,
                 "idle": index not in caught,
                 "notes": index in found.flags,
-                "right": _near(found.nearest_right.get(index)),
-                "wrong": _near(found.nearest_wrong.get(index)),
+                "right": _describe_nearest(found.nearest_right.get(index)),
+                "wrong": _describe_nearest(found.nearest_wrong.get(index)),
             }
             for index, check in enumerate(found.checks)
         ],
@@ -86,5 +86,5 @@ def verification_page(title: str, found: Verification) -> str:
     )
 
 
-def _near(near: tuple[float, str] | None) -> dict[str, str]:
+def _describe_nearest(near: tuple[float, str] | None) -> dict[str, str]:
     return {"margin": f"{near[0]:.2g}", "program": near[1]} if near else {}

@@ -17,13 +17,13 @@ class ProblemKind(Enum):
     CHECK_BROKEN = "{who} finds a check broken, {exercise}: {title}: {outcome.value}: {reason}"
     POINTS_LOST = "{who} loses points in {exercise}: {title}: {outcome.value}: {reason}"
     FLAGGED = "{who} is flagged in {exercise}: {title}: {outcome.value}: {reason}"
-    NO_CHECK = "exercise {exercise}: test_{exercise}.py holds no check; write one with @check(points=...)"
+    NO_CHECK = "exercise {exercise}: test_{exercise}.py contains no check; write one with @check(points=...)"
     POINTS_DIFFER = (
         "exercise {exercise}: its checks are worth {points:g} points, "
         "but the cell {exercise}-checks in source/{slug}.py says {cell_points:g}"
     )
     NOTHING_COMPARED = (
-        "exercise {exercise}: no check compares an answer with an oracle, so nothing shows that zeros would be "
+        "exercise {exercise}: no check compares an answer with an oracle, so it is unknown whether zeros would be "
         "noticed; write in test_{exercise}.py: oracle.compare(student.f(x), x)"
     )
     BREAKS_CHECK = "{who} breaks the check {title!r}: {reason}"
@@ -33,27 +33,26 @@ class ProblemKind(Enum):
     )
     MISCONCEPTION_AMBIGUOUS = (
         "{who} is caught, but its misconception {program.name} is not recognised: in {title!r} {others} gives the same "
-        "numbers for every input; draw inputs for which they differ, make them one misconception, or give one of them "
-        "an oracle of its own"
+        "numbers for every input; draw inputs for which they differ, merge the misconceptions, or give one of them "
+        "a separate oracle"
     )
     MISCONCEPTION_OTHER = (
-        "{who} is caught, but its misconception {program.name} is not recognised: what is recognised is {others}"
+        "{who} is caught, but its misconception {program.name} is not recognised; {others} is recognised instead"
     )
     MISCONCEPTION_NUMBERS = (
-        "{who} is caught, but its misconception {program.name} is not recognised: "
-        "it gives other numbers than the program does"
+        "{who} is caught, but its misconception {program.name} is not recognised: its numbers differ from the program's"
     )
     NO_HINT_CELL_STOPS = "{who} is caught, but no hint names its misconception: its cell {cell} stops: {reason}"
     NO_HINT = (
         "{who} is caught, but no hint names its misconception: write it as an @oracle.misconception named "
         "{program.name}, or give a hint where the check fails: expect(condition, reason, hint)"
     )
-    MISCONCEPTION_RIGHT = "test_{exercise}.py: the misconception {program.name} answers right wherever it is asked"
+    MISCONCEPTION_RIGHT = "test_{exercise}.py: the misconception {program.name} gives the right answer in every check"
     MISCONCEPTION_UNRECOGNISED = (
         "test_{exercise}.py: the misconception {program.name} is not recognised by its own answers"
     )
     STUB_EARNS = (
-        "{exercise}: {title}: gives {points:g} points to the stub, where nothing is written; "
+        "{exercise}: {title}: gives {points:g} points to the untouched stub; "
         "let the check call the function for a value first"
     )
     DECOY_PASSES = "exercise {exercise}: {program.name} instead of every answer gets full marks"
@@ -79,26 +78,26 @@ class Problem:
     slug: str = ""
 
 
-def problem_sentences(problems: Iterable[Problem]) -> list[str]:
-    """The sentences that report the problems to authors, sorted."""
-    return sorted(map(problem_sentence, problems))
+def describe_problems(problems: Iterable[Problem]) -> list[str]:
+    """Describe the problems to authors in sentences, sorted."""
+    return sorted(map(describe_problem, problems))
 
 
-def problem_sentence(problem: Problem) -> str:
-    """A sentence that says which program, which check, and what to change."""
-    facts = vars(problem) | {"who": named(problem.program), "others": " and ".join(problem.others)}
+def describe_problem(problem: Problem) -> str:
+    """Describe the program, the check, and what to change in a sentence."""
+    facts = vars(problem) | {"who": describe_program(problem.program), "others": " and ".join(problem.others)}
     return problem.kind.value.format(**facts)
 
 
-def named(program: Program | None) -> str:
-    """The program as the subject of a sentence."""
+def describe_program(program: Program | None) -> str:
+    """Name the program as the subject of a sentence."""
     match program:
         case None:
             return ""
         case Program(Kind.SOLUTION, _, seed):
             name = "the instructor's solution"
         case Program(Kind.WITHOUT_EXPERIMENTS, _, seed):
-            return "the solution, when its cells behind the last answer are not run,"
+            return "the solution, without the cells after its last answer,"
         case Program(kind, name, seed):
             name = f"{kind.value}/{name}.py"
-    return name if seed is None else f"{name}, under the seed {seed},"
+    return name if seed is None else f"{name}, with seed {seed},"

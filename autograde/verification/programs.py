@@ -62,13 +62,13 @@ def submission_of_program(work: Work, program: Program, drafted: Path) -> Submis
     return submission_from_notebook(notebook, drafted, program.label, work.slug)
 
 
-def untouched_submission(work: Work, drafted: Path) -> Submission:
+def submission_of_untouched(work: Work, drafted: Path) -> Submission:
     """The notebook as students get it."""
     notebook = nbformat.read(drafted, as_version=4)
-    return up_to_last_answer(submission_from_notebook(notebook, drafted, Program(Kind.UNTOUCHED).label, work.slug))
+    return cut_experiments(submission_from_notebook(notebook, drafted, Program(Kind.UNTOUCHED).label, work.slug))
 
 
-def written_programs(work: Work, kind: Kind) -> Iterator[Program]:
+def list_programs(work: Work, kind: Kind) -> Iterator[Program]:
     """The right or the wrong programs that have a file."""
     for path in sorted((work.paths.hidden_tests / kind.value).glob("*.py")):
         yield Program(kind, path.stem)
@@ -79,12 +79,12 @@ def path_of(work: Work, program: Program) -> Path:
     return work.paths.hidden_tests / program.kind.value / f"{program.name}.py"
 
 
-def replaced_exercises(work: Work, program: Program) -> frozenset[str]:
+def find_replaced_exercises(work: Work, program: Program) -> frozenset[str]:
     """The exercises whose answer cells a program replaces."""
     return frozenset(read_program(path_of(work, program))[1]) & read_points(work).keys()
 
 
-def up_to_last_answer(submission: Submission) -> Submission:
+def cut_experiments(submission: Submission) -> Submission:
     """The submission without the experiments at its end, which take time and which no check uses."""
     answers = {cell.id for cell in submission.notebook.cells if nbgrader_of(cell).get("solution")}
     last = max((index for index, (cell, _) in enumerate(submission.cells) if cell in answers), default=-1)

@@ -1,4 +1,4 @@
-"""What `verify` found about one assignment."""
+"""The results of `verify` for one assignment."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from autograde.notebooks.leaks import find_shown_solution_lines
 from autograde.notebooks.load import load_solution
 from autograde.notebooks.release import draft, read_points
 from autograde.verification.expectations import judge
-from autograde.verification.orders import decoy_orders, right_orders, untouched_order, wrong_orders
+from autograde.verification.orders import list_decoy_orders, list_right_orders, list_wrong_orders, make_untouched_order
 from autograde.verification.result import Verification
 
 
@@ -29,17 +29,17 @@ def verify(
 
     The solution and the right programs are graded under the course's seed and the `seeds` - 1 that follow it. A wrong
     program runs only the checks of the exercises in which it differs; with `every_check` it runs all. A misconception
-    without a wrong program of its name is tried with its own answers.
+    without a wrong program of its name is tested with its own answers.
     """
     drafted = draft(work)  # raises CourseError for a leak or a malformed source
     solution, found = load_solution(work, drafted), Verification(work.slug, shown=find_shown_solution_lines(work))
     with GraderPool(work, jobs, device, untrusted=False) as pool:
         found.confinement, misconceptions = pool.confinement, pool.list_misconceptions()
         orders = [
-            *right_orders(work, solution, drafted, seeds),
-            *wrong_orders(work, drafted, every_check),
-            untouched_order(work, drafted),
-            *decoy_orders(work, solution, misconceptions),
+            *list_right_orders(work, solution, drafted, seeds),
+            *list_wrong_orders(work, drafted, every_check),
+            make_untouched_order(work, drafted),
+            *list_decoy_orders(work, solution, misconceptions),
         ]
         programs = {order.submission.student: order.program for order in orders}
         reports = {}

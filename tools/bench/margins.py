@@ -35,9 +35,9 @@ from autograde.testing.tolerance import Part
 from autograde.verification.programs import (
     Kind,
     Program,
+    cut_experiments,
+    list_programs,
     submission_of_program,
-    up_to_last_answer,
-    written_programs,
 )
 from tools.bench import ROOT
 
@@ -107,7 +107,7 @@ def main() -> None:
 def measure(work: Work) -> list[Margin]:
     """One Margin for every program and check in which values were compared."""
     drafted = draft(work)
-    programs = [program for kind in (Kind.RIGHT, Kind.WRONG) for program in written_programs(work, kind)]
+    programs = [program for kind in (Kind.RIGHT, Kind.WRONG) for program in list_programs(work, kind)]
     ours, theirs = multiprocessing.Pipe()
     observer = Observer()
     margins: list[Margin] = []
@@ -115,7 +115,7 @@ def measure(work: Work) -> list[Margin]:
     def feed(connection: Connection) -> None:
         with contextlib.closing(connection):
             for program in programs:
-                submission = up_to_last_answer(submission_of_program(work, program, drafted))
+                submission = cut_experiments(submission_of_program(work, program, drafted))
                 connection.send((submission, Options(ignore_after=True)))
                 report = connection.recv()
                 if not isinstance(report, Report):

@@ -14,12 +14,12 @@ from playwright.sync_api import sync_playwright
 
 from autograde.records.grade_changes import Change
 from autograde.report import ExerciseReport, Outcome, Report, Verdict
-from autograde.reports.changes_page import changes_page
-from autograde.reports.class_page import class_page
+from autograde.reports.changes_page import render_changes_page
+from autograde.reports.class_page import render_class_page
 from autograde.reports.class_status import ClassStatus
-from autograde.reports.term_report import term_page, week
+from autograde.reports.term_report import render_term_page, summarise_assignment
 
-CHECKS, WEEKS, RUNS = 25, 10, 5
+CHECKS, ASSIGNMENTS, RUNS = 25, 10, 5
 
 
 def a_report(student: int, chance: random.Random) -> Report:
@@ -44,9 +44,12 @@ def pages(students: int) -> dict[str, str]:
         Change(who, 1.0, report.score, {"one": (1.0, report.score)}, ("checks",)) for who, report in reports.items()
     ]
     return {
-        "class": class_page("A large course", everybody, status),
-        "term": term_page("A large course", [week(f"week {number}", everybody, status) for number in range(WEEKS)]),
-        "regrading": changes_page("A large course", changed, dict(reports), status, has_class_page=True),
+        "class": render_class_page("A large course", everybody, status),
+        "term": render_term_page(
+            "A large course",
+            [summarise_assignment(f"assignment {number}", everybody, status) for number in range(ASSIGNMENTS)],
+        ),
+        "regrading": render_changes_page("A large course", changed, dict(reports), status, has_class_page=True),
     }
 
 

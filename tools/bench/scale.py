@@ -35,7 +35,7 @@ from nbgrader.api import (
 from rich.console import Console
 from sqlalchemy import insert
 
-from autograde.cli.new import new_assignment
+from autograde.cli.new import write_assignment
 from autograde.course import Work, load_course
 from autograde.demo.course_copy import copy_course
 from autograde.notebooks.release import release
@@ -61,7 +61,7 @@ def main() -> None:
         os.chdir(course.root)
         if options.small:
             slug = "small"
-            new_assignment(course, slug, "A small assignment")
+            write_assignment(course, slug, "A small assignment")
             course = load_course(course.root)
         release([course.open(slug)])
         if options.submissions:

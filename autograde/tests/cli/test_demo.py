@@ -31,7 +31,7 @@ WRITTEN_ANSWER = SOURCE.index("# %% [markdown]\n")
 def written(slug: str) -> list[str]:
     """The files of a demo whose first assignment is `slug`."""
     pages = [f"verified/{slug}.html", f"reports/{slug}.html", f"reports/{slug}-changes.html", "reports/term.html"]
-    tables = [f"reports/{slug}{name}.csv" for name in ("", "-checks", "-ideas", "-changes")]
+    tables = [f"reports/{slug}{name}.csv" for name in ("", "-checks", "-misconceptions", "-changes")]
     for_programs = [f"verified/{slug}.json", "reports/term.csv", "gradings.jsonl", "results.json", "junit.xml"]
     exports = ["grades-canvas.csv", "grades-moodle.csv"]
     return [*pages, *tables, *for_programs, *exports, f"feedback/half-done/{slug}/{slug}.html"]
@@ -105,7 +105,7 @@ def test_demo_writes_every_page_and_says_where(tmp_path: Path, make: Callable[[P
     assert done.returncode == 0, done.stdout + done.stderr
     made = root / "demo"
     assert [name for name in written(slug) if not (made / name).is_file()] == []
-    for pages in where_to_look(load_course(made).open(slug)).values():
+    for pages in list_pages(load_course(made).open(slug)).values():
         for page in pages:
             assert (made / page).is_file()
             assert page in done.stdout
@@ -158,7 +158,7 @@ def read(course: Course, slug: str, student: str) -> nbformat.NotebookNode:
     ("into", "said"),
     [
         ("mine", "exists and is not a demo"),
-        ("../course", "holds the course itself"),
+        ("../course", "contains the course itself"),
         ("..", "exists and is not a demo"),
         ("source/demo", "inside"),
     ],

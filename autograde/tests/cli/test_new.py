@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from autograde.cli.new import new_assignment
+from autograde.cli.new import write_assignment
 from autograde.course import Course, CourseError, load_course
 from autograde.tests.checked_course import make_checked_course
 from autograde.tests.commands import ROOT, Done, course_here
@@ -61,12 +61,12 @@ def test_new_adds_a_line_to_the_config_or_leaves_it_alone(tmp_path: Path, config
     file.write_text(f"from autograde.course import Assignment, Course\nCOURSE = {text}\n")
     before = file.read_text()
     if slugs is None:
-        with pytest.raises(CourseError, match='add there: Assignment\\("x", title="X"\\),'):
-            new_assignment(load_course(tmp_path), "x", "X")
+        with pytest.raises(CourseError, match='add to it: Assignment\\("x", title="X"\\),'):
+            write_assignment(load_course(tmp_path), "x", "X")
         assert file.read_text() == before
         assert not (tmp_path / "source").exists()
     else:
-        new_assignment(load_course(tmp_path), "x", "X")
+        write_assignment(load_course(tmp_path), "x", "X")
         assert load_course(tmp_path).slugs == slugs
 
 
@@ -75,19 +75,19 @@ def test_new_adds_a_line_to_the_config_or_leaves_it_alone(tmp_path: Path, config
     [
         ("Bad-slug", "T", "lower-case letters"),
         ("../up", "T", "lower-case letters"),
-        ("lambda", "T", "Python keeps for itself"),
+        ("lambda", "T", "no keyword of Python"),
         ("term", "T", "the term's page"),
         (SLUG, "T", "already lists"),
         ("fine", "two\u2028lines", "one line"),
         ("fine", "two\rlines", "one line"),
-        ("tests", "T", "means something else"),
-        ("fine", 'a "quoted" title', "without quotes"),
+        ("tests", "T", "exists already"),
+        ("fine", 'a "quoted" title', "without double quotes"),
     ],
 )
 def test_new_reports_what_it_cannot_make(course: Course, slug: str, title: str, said: str) -> None:
     (course.root / "reference_impl" / "tests").mkdir(parents=True)
     with pytest.raises(CourseError, match=said):
-        new_assignment(course, slug, title)
+        write_assignment(course, slug, title)
 
 
 def test_new_in_an_empty_folder_starts_a_course(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_new_overwrites_no_file(course: Course) -> None:
     (course.root / "reference_impl").mkdir()
     mine = course.root / "reference_impl" / "fine.py"
     mine.write_text("# mine\n")
-    with pytest.raises(CourseError, match="already there"):
-        new_assignment(course, "fine", "Fine")
+    with pytest.raises(CourseError, match="exists already"):
+        write_assignment(course, "fine", "Fine")
     assert mine.read_text() == "# mine\n"
     assert load_course(course.root).slugs == [SLUG]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from autograde.course import Course
-from autograde.grading import pool
+from autograde.grading import pool, pool_cache
 from autograde.isolation.zygote_client import Zygote
 from autograde.notebooks.extract import Submission
 from autograde.notebooks.load import load_submission
@@ -60,7 +60,7 @@ def test_pool_stops_when_every_grader_dies(course: Course, tmp_path: Path, monke
     monkeypatch.setattr(pool, "MOST_DEATHS", 1)
     with (
         pool.GraderPool(course.open(SLUG), jobs=1) as graders,
-        pytest.raises(pool.GraderError, match="the graders die"),
+        pytest.raises(pool.GraderError, match="graders died in a row"),
     ):
         list(graders.grade(submissions(course, tmp_path, *["'die'"] * 3)))
 
@@ -70,16 +70,16 @@ def test_pool_that_can_no_longer_grade_is_closed(
 ) -> None:
     """As in a Dask worker whose zygote the system has killed: the next submission gets a new one."""
     monkeypatch.setattr(pool, "Zygote", Zygote)
-    monkeypatch.setattr(pool, "_pools", {})
+    monkeypatch.setattr(pool_cache, "_pools", {})
     first, second, third = submissions(course, tmp_path, "6", "6", "6")
-    assert pool.grade_one(course.open(SLUG), first, "cpu").score == 4
-    (kept,) = pool._pools.values()
+    assert pool_cache.grade_one(course.open(SLUG), first, "cpu").score == 4
+    (kept,) = pool_cache._pools.values()
     kept.zygote.process.kill()
     kept.zygote.process.wait()
     with pytest.raises(pool.GraderError, match="the zygote is gone"):
-        pool.grade_one(course.open(SLUG), second, "cpu")
-    assert pool.grade_one(course.open(SLUG), third, "cpu").score == 4
-    for other in pool._pools.values():
+        pool_cache.grade_one(course.open(SLUG), second, "cpu")
+    assert pool_cache.grade_one(course.open(SLUG), third, "cpu").score == 4
+    for other in pool_cache._pools.values():
         other.close()
 
 
@@ -88,7 +88,7 @@ def test_pool_points_without_checks_are_an_engine_fault(course: Course) -> None:
     shutil.rmtree(course.open(SLUG).paths.hidden_tests)
     with (
         pool.GraderPool(course.open(SLUG)) as graders,
-        pytest.raises(pool.GraderError, match="scale have points for checks"),
+        pytest.raises(pool.GraderError, match="scale have points for hidden checks"),
     ):
         list(graders.grade([submission]))
 

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.cli.console import confinement_text
+from autograde.cli.console import describe_confinement
 from autograde.client.student import Student
 from autograde.course import Confinement, Course
 from autograde.isolation import confinement_probes, scratch_folder
@@ -56,7 +56,7 @@ def test_confinement_level_is_announced_and_verified(zygote: Zygote, course: Cou
     assert find_level(zygote.layers) == "B"
     found = probe_confinement(zygote, course)
     assert (found.level, found.confined, found.layers[0]) == ("B", True, "landlock")
-    assert confinement_text(found).startswith("level B: process border, limits, Landlock")
+    assert describe_confinement(found).startswith("level B: process boundary, limits, Landlock")
     assert ("a file tree of its own" in list_absent_layers(zygote.layers)) is not zygote.layers["tree"]
 
 
@@ -88,7 +88,7 @@ def test_confinement_layer_that_does_not_hold_stops_the_run(
     with Zygote(without=absent) as zygote:
         zygote.wait_until_ready()
         zygote.layers = dict(ALL)
-        with pytest.raises(ConfinementError, match="not confined as announced") as refused:
+        with pytest.raises(ConfinementError, match="not confined by the detected layers") as refused:
             probe_confinement(zygote, course)
     assert [probe for probe in noticed if f"a submission can {probe}" not in str(refused.value)] == []
 
@@ -115,7 +115,7 @@ LEVELS = {
 def test_confinement_level_follows_from_the_layers(level: str, layers: dict[str, object]) -> None:
     found = describe_confinement_level(layers)
     assert (found.level, found.confined) == (level, level in "BC")
-    text = confinement_text(found)
+    text = describe_confinement(found)
     assert text.startswith(f"level {level}")
     assert ("NOT confined" in text) is (level == "G")
     for name in list_absent_layers(layers):

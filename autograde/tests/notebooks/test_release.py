@@ -101,7 +101,7 @@ def test_stage_never_contains_the_source(tiny_course: Course) -> None:
         ('"scale-checks"', '"double-checks"', r"no hidden test; write .*test_double.py"),
         ('"points": 4', '"points": -4', "a number of zero or more, not -4"),
         ('"grade": true, "grade_id": "why"', '"grade": false, "grade_id": "why"', "written answer"),
-        ("return product_of_both", "return product_of_both )", r":13: cell 'scale': not Python"),
+        ("return product_of_both", "return product_of_both )", r":13: cell 'scale': it is not valid Python"),
     ],
 )
 def test_source_mistakes_are_named_with_file_line_and_cell(tiny_course: Course, old: str, new: str, words: str) -> None:

@@ -8,9 +8,9 @@ from nbgrader.api import Gradebook
 
 from autograde.course import Course
 from autograde.grading.verdicts import NOT_WRITTEN
-from autograde.pages.display import safe_html
-from autograde.pages.feedback import exercise_html, exercise_text, find_first_to_fix
-from autograde.pages.inert import inert
+from autograde.pages.display import sanitize_html
+from autograde.pages.feedback import find_first_to_fix, format_exercise, render_exercise
+from autograde.pages.inert import make_inert_page
 from autograde.records.gradebook import record, write_feedback
 from autograde.report import CellRun, ExerciseReport, Outcome, Problem, ProblemKind, Verdict
 from autograde.tests.dangers import find_dangers
@@ -34,12 +34,12 @@ def test_feedback_puts_every_outcome_into_words(outcome: Outcome) -> None:
     report = ExerciseReport(
         exercise="scale", verdicts=[verdict(outcome, hint="Try *.", reason="It is 3.", replay="f(1)")]
     )
-    page = exercise_html(report)
+    page = render_exercise(report)
     for words in ("0 of 2 points", "a title", "Try *.", "It is 3.", "f(1)"):
-        assert words in exercise_text(report)
+        assert words in format_exercise(report)
         assert (words in page) == (outcome is not Outcome.BROKEN or words in ("0 of 2 points", "a title"))
     if outcome is Outcome.BROKEN:
-        assert "our fault" in exercise_text(report)
+        assert "our fault" in format_exercise(report)
         assert "costs you nothing" in page
 
 
@@ -48,7 +48,7 @@ def test_feedback_escapes_all_text() -> None:
     page = exercise_html(ExerciseReport(exercise=HOSTILE, verdicts=[verdict(Outcome.CRASHED, **fields)]))
     assert find_dangers(page) == []
     assert "\x1b" not in page
-    assert "&lt;script&gt;" in safe_html(page)
+    assert "&lt;script&gt;" in sanitize_html(page)
 
 
 def test_feedback_pages_are_inert(released: Course, fake_grader: FakeGrader) -> None:
@@ -128,26 +128,30 @@ def test_feedback_says_once_what_applies_to_many_checks() -> None:
         verdict(Outcome.CRASHED, title=title, reason="the notebook ended its own process") for title in ("one", "two")
     ]
     other = verdict(Outcome.FAILED, title="three", reason="it is 3")
-    page = exercise_html(ExerciseReport(exercise="scale", verdicts=[same[0], other, same[1]]))
+    page = render_exercise(ExerciseReport(exercise="scale", verdicts=[same[0], other, same[1]]))
     assert page.count("ended its own process") == 1
     assert page.count("<details") == 2
     assert all(page.count(title) == 2 for title in ("one", "two", "three"))
 
 
 def test_feedback_what_to_fix_is_the_first_check_that_cost_points() -> None:
-    def mend(*verdicts: Verdict) -> dict[str, str] | None:
+    def first_to_fix(*verdicts: Verdict) -> dict[str, str] | None:
         return find_first_to_fix(ExerciseReport(exercise="scale", verdicts=list(verdicts)))
 
     noted = Verdict(check="n", title="noted", outcome=Outcome.FAILED, points=0, max_points=0, reason="noted only")
     first = verdict(Outcome.FAILED, title="first", hint="Try *.", reason="it is 3")
     waiting = verdict(Outcome.WAITING, title="later", reason="waits for: first")
-    assert mend(waiting, noted, first) == {"symbol": "✗", "title": "first", "told": "Try *."}
-    assert mend(waiting, noted) is None
-    assert mend(verdict(Outcome.NOT_WRITTEN, reason=NOT_WRITTEN)) == {"symbol": "✗", "title": NOT_WRITTEN, "told": ""}
-    assert mend(verdict(Outcome.CRASHED, reason="IndexError\nat line 3")) == {
-        "symbol": "‼", "title": "a title", "told": "IndexError",
+    assert first_to_fix(waiting, noted, first) == {"symbol": "✗", "title": "first", "advice": "Try *."}
+    assert first_to_fix(waiting, noted) is None
+    assert first_to_fix(verdict(Outcome.NOT_WRITTEN, reason=NOT_WRITTEN)) == {
+        "symbol": "✗",
+        "title": NOT_WRITTEN,
+        "advice": "",
+    }
+    assert first_to_fix(verdict(Outcome.CRASHED, reason="IndexError\nat line 3")) == {
+        "symbol": "‼", "title": "a title", "advice": "IndexError",
     }  # fmt: skip
-    assert "loop" in (mend(verdict(Outcome.TIMED_OUT)) or {})["told"]
+    assert "loop" in (first_to_fix(verdict(Outcome.TIMED_OUT)) or {})["advice"]
 
 
 def test_feedback_begins_with_what_to_fix(released: Course, fake_grader: FakeGrader) -> None:
@@ -161,15 +165,15 @@ def test_feedback_begins_with_what_to_fix(released: Course, fake_grader: FakeGra
 
 def test_feedback_backticks_are_the_only_markup() -> None:
     found = verdict(Outcome.FAILED, reason="no `scale`", hint="`.view` <b>or</b> `<i>x</i>`; a ` alone")
-    page = exercise_html(ExerciseReport(exercise="scale", verdicts=[found]))
+    page = render_exercise(ExerciseReport(exercise="scale", verdicts=[found]))
     assert "<p>no <code>scale</code></p>" in page
     hint = "<code>.view</code> &lt;b&gt;or&lt;/b&gt; <code>&lt;i&gt;x&lt;/i&gt;</code>; a ` alone"
     assert hint in page
-    assert hint in safe_html(page)
+    assert hint in sanitize_html(page)
 
 
 def test_feedback_policy_forbids_scripts() -> None:
-    page = inert("<p>x</p><script>1</script>", "<t>")
+    page = make_inert_page("<p>x</p><script>1</script>", "<t>")
     assert "default-src 'none'" in page
     assert "<script" not in page
     assert "script-src" not in page

@@ -12,8 +12,8 @@ import nh3
 import pytest
 
 from autograde.course import Course
-from autograde.pages.formulas import MATH_TAGS, mathml
-from autograde.pages.page import prose
+from autograde.pages.formulas import MATH_TAGS, to_mathml
+from autograde.pages.page import render_markdown
 from autograde.records.gradebook import record, write_feedback
 from autograde.tests.fake_grader import FakeGrader
 from autograde.tests.tiny_course import SLUG, submit
@@ -22,20 +22,20 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_formula_is_rendered() -> None:
-    assert mathml(r"\sqrt{x}") == "<math><msqrt><mi>x</mi></msqrt></math>"
-    assert mathml(r"\frac{1}{2}", block=True).startswith('<math display="block"><mfrac><mn>1</mn>')
-    assert "<mi>RMSNorm</mi>" in mathml(r"\mathrm{RMSNorm}(x)")
+    assert to_mathml(r"\sqrt{x}") == "<math><msqrt><mi>x</mi></msqrt></math>"
+    assert to_mathml(r"\frac{1}{2}", block=True).startswith('<math display="block"><mfrac><mn>1</mn>')
+    assert "<mi>RMSNorm</mi>" in to_mathml(r"\mathrm{RMSNorm}(x)")
 
 
 @pytest.mark.parametrize("tex", [r"\frac{1", r"\nocommand x", r"\href{javascript:alert(1)}{x}", r"}{", "\\"])
 def test_formula_that_cannot_be_converted_stays_as_written(tex: str) -> None:
-    assert mathml(tex) == ""
-    assert '<code class="tex">' in prose(f"${tex}$ ", staff=True) or tex == "\\"
+    assert to_mathml(tex) == ""
+    assert '<code class="tex">' in render_markdown(f"${tex}$ ", staff=True) or tex == "\\"
 
 
 @pytest.mark.parametrize("tex", [r"\text{<img src=x onerror=alert(1)>}", r"\text{</math><script>1</script>}", r"x<y>z"])
 def test_formula_contains_only_layout(tex: str) -> None:
-    drawn = mathml(tex)
+    drawn = to_mathml(tex)
     assert {tag.lower() for tag in re.findall(r"<([a-zA-Z]+)", drawn)} <= MATH_TAGS
     assert nh3.clean(drawn, tags=MATH_TAGS) == nh3.clean(nh3.clean(drawn, tags=MATH_TAGS), tags=MATH_TAGS)
 
@@ -43,7 +43,7 @@ def test_formula_contains_only_layout(tex: str) -> None:
 @pytest.mark.parametrize("source", sorted((ROOT / "source").glob("*.py")), ids=lambda path: path.stem)
 def test_formula_of_every_assignment_is_rendered(source: Path) -> None:
     notebook = jupytext.read(source)
-    drawn = [prose(cell.source, staff=True) for cell in notebook.cells if cell.cell_type == "markdown"]
+    drawn = [render_markdown(cell.source, staff=True) for cell in notebook.cells if cell.cell_type == "markdown"]
     assert not any('class="tex"' in page for page in drawn)
 
 
@@ -63,7 +63,7 @@ def test_formula_of_a_student_is_text(released: Course, fake_grader: FakeGrader)
 @pytest.mark.parametrize("opening", ["\\begin{a}", "\\\\[", "\\\\(", "$$ ", "$a "])
 def test_formula_that_never_ends_takes_no_time(opening: str) -> None:
     start = time.process_time()
-    assert "<pre>" in prose(opening * (100_000 // len(opening))) or "$" in opening
+    assert "<pre>" in render_markdown(opening * (100_000 // len(opening))) or "$" in opening
     assert time.process_time() - start < 10  # 100 000 characters took minutes
 
 
@@ -71,4 +71,4 @@ def test_formula_that_never_ends_takes_no_time(opening: str) -> None:
     ("tex", "scrolls"), [("x^2", False), (r"\min(\rho A, \mathrm{clamp}(\rho, 1-c, 1+c) A)", True)]
 )
 def test_formula_within_a_line_scrolls_by_itself_if_it_is_long(tex: str, scrolls: bool) -> None:
-    assert ('<span class="formula" tabindex="0"><math>' in prose(f"with ${tex}$ here", staff=True)) is scrolls
+    assert ('<span class="formula" tabindex="0"><math>' in render_markdown(f"with ${tex}$ here", staff=True)) is scrolls

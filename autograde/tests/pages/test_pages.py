@@ -11,8 +11,8 @@ import nbformat
 import pytest
 
 from autograde.course import Course
-from autograde.pages.inert import inert
-from autograde.pages.page import prose
+from autograde.pages.inert import make_inert_page
+from autograde.pages.page import render_markdown
 from autograde.records.grade_changes import Change
 from autograde.records.gradebook import record, write_feedback
 from autograde.records.gradebook_status import GradebookStatus
@@ -26,7 +26,7 @@ from autograde.tests.machine import chromium
 from autograde.tests.report_builders import make_report, make_verdict
 from autograde.tests.tiny_course import SLUG, submit
 from autograde.verification import problems as verification_problems
-from autograde.verification.page import verification_page
+from autograde.verification.page import render_verification_page
 from autograde.verification.result import Verification
 
 ROOT = Path(__file__).parents[3]
@@ -70,12 +70,16 @@ LEFT = Unfinished(not_graded={HOSTILE: HOSTILE}, withheld=[HOSTILE], changed=2)
 
 def the_class() -> str:
     gradebook_statuses = {"ada": GradebookStatus(late_s=60.0), "cy": GradebookStatus(to_mark=("why",), submission="0f")}
-    return class_page("Scale", CLASS, ClassStatus(SLUG, gradebook_statuses), LEFT)
+    return render_class_page("Scale", CLASS, ClassStatus(SLUG, gradebook_statuses), LEFT)
 
 
 def the_term() -> str:
-    return term_page(
-        "a course", [week("Scale", CLASS, ClassStatus(SLUG)), week(HOSTILE, CLASS[:3], ClassStatus("other"))]
+    return render_term_page(
+        "a course",
+        [
+            summarise_assignment("Scale", CLASS, ClassStatus(SLUG)),
+            summarise_assignment(HOSTILE, CLASS[:3], ClassStatus("other")),
+        ],
     )
 
 
@@ -90,7 +94,7 @@ def the_verification() -> str:
         kills={"adds": [0], "idle": []},
     )
     found.named, found.nearest_right, found.nearest_wrong = {"adds": "adds"}, {0: (0.3, "right/a")}, {0: (99.0, "adds")}
-    return verification_page("Scale", found)
+    return render_verification_page("Scale", found)
 
 
 def the_changes() -> str:
@@ -100,7 +104,7 @@ def the_changes() -> str:
     ]
     reports = {report.student: report for report in CLASS}
     room = ClassStatus(SLUG, {"cy": GradebookStatus(submission="0f")}, with_feedback=frozenset({"bob"}))
-    return changes_page(HOSTILE, found, reports, room, has_class_page=True)
+    return render_changes_page(HOSTILE, found, reports, room, has_class_page=True)
 
 
 PAGES: dict[str, Callable[[], str]] = {
@@ -202,9 +206,9 @@ def test_page_for_a_student_is_sound_and_small(browser: Any, released: Course, f
 @pytest.mark.parametrize("slug", ["grpo", "moe", "sft"])
 def test_page_is_not_widened_by_a_wide_formula(browser: Any, tmp_path: Path, slug: str) -> None:
     notebook = jupytext.read(ROOT / "source" / f"{slug}.py")
-    text = "".join(prose(cell.source, staff=True) for cell in notebook.cells if cell.cell_type == "markdown")
+    text = "".join(render_markdown(cell.source, staff=True) for cell in notebook.cells if cell.cell_type == "markdown")
     path = tmp_path / f"{slug}.html"
-    path.write_text(inert(f"<main>{text}</main>", slug), encoding="utf-8")
+    path.write_text(make_inert_page(f"<main>{text}</main>", slug), encoding="utf-8")
     page = opened(browser, path, viewport={"width": 390, "height": 800})
     wider = "[...document.querySelectorAll('.formula')].some((one) => one.scrollWidth > one.clientWidth && one.tabIndex === 0)"
     assert page.evaluate(wider)

@@ -37,7 +37,7 @@ def test_picture_draws_any_number_of_any_dtype(shape: list[int], largest: float 
     of = Comparison(
         what="x", of=shape, start=start, shape=shape, got=got, wrong=[0, 1], expected=[-1e308, 0.0, 1.0, 2.0]
     )
-    drawn = picture(of)
+    drawn = draw_picture(of)
     assert drawn
     assert len(drawn.panels) == (3 if len(shape) == 2 else 1)
 
@@ -69,7 +69,7 @@ def test_excerpt_is_small_and_contains_the_worst_value(shape: tuple[int, ...], d
     ],
 )
 def test_excerpt_names_a_pattern(wrong: np.ndarray, words: str) -> None:
-    assert pattern(wrong.astype(bool)) == words
+    assert describe_pattern(wrong.astype(bool)) == words
 
 
 def test_picture_shows_only_what_the_course_reveals() -> None:
@@ -77,7 +77,7 @@ def test_picture_shows_only_what_the_course_reveals() -> None:
     assert revealed(whole, Reveal.NOTHING) is None
     some = revealed(whole, Reveal.INPUT)
     assert some is not None
-    drawn, everything = picture(some), picture(whole)
+    drawn, everything = draw_picture(some), draw_picture(whole)
     assert drawn is not None
     assert everything is not None
     for shown, told in ((drawn, False), (everything, True)):
@@ -91,7 +91,7 @@ def test_picture_shows_only_what_the_course_reveals() -> None:
 def test_picture_of_a_matrix_has_a_panel_for_each_revealed_value() -> None:
     whole = compared(torch.eye(3), 5 * torch.eye(3))
     hidden = revealed(whole, Reveal.INPUT)
-    few, many = picture(hidden), picture(whole)
+    few, many = draw_picture(hidden), draw_picture(whole)
     assert few is not None
     assert many is not None
     assert few.panels[0].alternative == many.panels[0].alternative
@@ -108,7 +108,7 @@ def test_picture_is_small_and_deterministic(got: torch.Tensor) -> None:
     comparison = compared(got, got.nan_to_num() + 1)
     report = make_report(verdicts=[make_verdict(outcome=Outcome.FAILED, comparison=comparison, margin=1e9)])
     assert decode_report(encode_report(report)) == report
-    first, second = picture(comparison), picture(comparison)
+    first, second = draw_picture(comparison), draw_picture(comparison)
     assert first is not None
     assert first == second
     assert sum(len(panel.address) for panel in first.panels) < 60_000
@@ -116,8 +116,8 @@ def test_picture_is_small_and_deterministic(got: torch.Tensor) -> None:
 
 
 def test_picture_is_omitted_for_two_numbers() -> None:
-    assert picture(compared(torch.zeros(2), torch.ones(2))) is None
-    assert picture(None) is None
+    assert draw_picture(compared(torch.zeros(2), torch.ones(2))) is None
+    assert draw_picture(None) is None
 
 
 def test_mismatch_carries_its_numbers() -> None:

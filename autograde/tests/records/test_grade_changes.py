@@ -21,7 +21,7 @@ from autograde.notebooks.release import assemble
 from autograde.records.audit_log import GRADED, SHOWN, WITHHELD, Entry, append, entries
 from autograde.records.grade_changes import Change, changes, exercises_text
 from autograde.records.gradebook import record
-from autograde.reports.changes_page import changes_page, write_changes
+from autograde.reports.changes_page import render_changes_page, write_changes
 from autograde.reports.class_status import ClassStatus
 from autograde.tests.checked_course import COMPARISON, hidden_tests, released_copy, write_hidden_tests
 from autograde.tests.commands import Done, course_here
@@ -175,9 +175,11 @@ def test_grade_changes_name_students_who_lose_points_first() -> None:
         Change(student, 3.0, after, {"scale": (3.0, after)}, ("checks",))
         for student, after in (("ada", 4.0), ("bob", 1.5), ("cy", 4.0))
     ]
-    page = BeautifulSoup(changes_page("Scale", found, {}, ClassStatus(SLUG), has_class_page=False), "html.parser")
+    page = BeautifulSoup(
+        render_changes_page("Scale", found, {}, ClassStatus(SLUG), has_class_page=False), "html.parser"
+    )
     assert "3 students: 2 gain, 1 loses points" in page.text
-    assert page.main.p.text == "Look first at who loses points: bob"
+    assert page.main.p.text == "Review first the students who lose points: bob"
     assert [row.th.text for row in page.find(id="changes").tbody.find_all("tr")] == ["bob", "ada", "cy"]
     assert page.find(class_="bad").text == "−1.5"
     assert [link["href"] for link in page.nav.find_all("a")] == [f"{SLUG}-changes.csv"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from autograde.cli.console import class_data, say_class
+from autograde.cli.console import encode_class, say_class
 from autograde.course import Course, Work
 from autograde.grading.pool import OpenGraders
 from autograde.notebooks.extract import Submission

@@ -20,7 +20,7 @@ from nbgrader.api import Gradebook
 from autograde.course import Assignment, Course, CourseError
 from autograde.notebooks.release import assemble, release
 from autograde.records.database import check_gradebook, gradebook_name
-from autograde.reports.exporters import grades
+from autograde.reports.exporters import query_grades
 from autograde.tests.checked_course import make_checked_course
 from autograde.tests.commands import course_here
 from autograde.tests.config_file import write_config
@@ -126,7 +126,7 @@ def test_postgres_gradebook_serves_several_graders_at_once(course: Course) -> No
         assert run.returncode == 0, said
     assert not (course.root / "gradebook.db").exists()
     with Gradebook(course.gradebook_url, course.name) as gradebook:
-        found = {key: result.raw_score for key, result in grades(gradebook).results.items()}
+        found = {key: result.raw_score for key, result in query_grades(gradebook).results.items()}
     assert found == {
         (slug, student): (4.0 if student in ("ada", "cy") else 0.0) + (1.5 if (slug, student) == (SLUG, "ada") else 0)
         for slug in (SLUG, OTHER)

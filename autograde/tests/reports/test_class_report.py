@@ -13,7 +13,7 @@ from bs4 import BeautifulSoup
 
 from autograde.course import Course, CourseError
 from autograde.grading.digests import Version
-from autograde.pages.display import harmless
+from autograde.pages.display import escape_formula
 from autograde.records.audit_log import GRADED, WITHHELD, Entry, append
 from autograde.records.gradebook_status import GradebookStatus
 from autograde.report import (
@@ -54,7 +54,7 @@ CLASS = [
 
 
 def test_class_report_counts_a_check_over_students_who_met_it() -> None:
-    one, two = items(CLASS).values()
+    one, two = compute_items(CLASS).values()
     assert (one.difficulty, two.difficulty) == (0.5, 0.5)
     assert one.outcomes == {Outcome.PASSED: 2, Outcome.FAILED: 2}
     assert one.discrimination == pytest.approx(0.577, abs=1e-3)
@@ -83,7 +83,7 @@ def test_class_report_shows_every_student_and_check() -> None:
     status = ClassStatus(
         SLUG, {"bob": GradebookStatus(late_s=1.0, to_mark=("why",), submission="7f")}, with_feedback=frozenset({"cy"})
     )
-    page = BeautifulSoup(class_page("Scale", CLASS, status), "html.parser")
+    page = BeautifulSoup(render_class_page("Scale", CLASS, status), "html.parser")
     assert "4 graded, 1 with full marks, mean 1.5, median 1 of 4 points" in page.text
     assert "1 still to be marked by hand" in page.text
     rows = page.find("div", class_="grid").find("tbody").find_all("tr")
@@ -101,31 +101,31 @@ def test_class_report_shows_every_student_and_check() -> None:
 def test_class_report_begins_with_what_is_to_be_done() -> None:
     status = ClassStatus(SLUG, {"bob": GradebookStatus(to_mark=("why",))}, with_feedback=frozenset({"ada"}))
     left = Unfinished({"gone": "No file was handed in."}, ["flo"])
-    page = BeautifulSoup(class_page("Scale", CLASS, status, left), "html.parser")
+    page = BeautifulSoup(render_class_page("Scale", CLASS, status, left), "html.parser")
     todo = " ".join(page.find("h2", string="To do").find_next("ul").text.split())
-    assert "A check of ours is broken: the latest reports of 1 student are withheld (flo)" in todo
+    assert "A check is broken: the latest reports of 1 student are withheld (flo)" in todo
     assert "gone: No file was handed in." in todo
     assert "1 still to be marked by hand" in todo
-    assert f"3 students without feedback yet: course feedback {SLUG}" in todo
+    assert f"3 students without feedback yet: run course feedback {SLUG}" in todo
     assert "other points" not in todo
-    changed = class_page("Scale", CLASS, status, Unfinished(changed=2))
+    changed = render_class_page("Scale", CLASS, status, Unfinished(changed=2))
     assert f'<a href="{SLUG}-changes.html">2 students would see other points than before</a>' in changed
-    done = class_page("Scale", CLASS, ClassStatus(SLUG, with_feedback=frozenset(r.student for r in CLASS)))
-    assert "Nothing: all are graded, marked and told." in done
+    done = render_class_page("Scale", CLASS, ClassStatus(SLUG, with_feedback=frozenset(r.student for r in CLASS)))
+    assert "Nothing: all submissions are graded and marked, and all students have feedback." in done
 
 
 def test_class_report_says_why_a_student_is_not_graded(released: Course) -> None:
     submit(released, "ada")
     released.open(SLUG).paths.submitted("gone").mkdir(parents=True)
-    found = unfinished(released.open(SLUG), graded=["bob"])
+    found = read_unfinished(released.open(SLUG), graded=["bob"])
     assert found.not_graded == {"ada": f"run `course grade {SLUG}`", "gone": f"No file {SLUG}.ipynb was handed in."}
     version = Version(submission="s", checks="c", policies="p", engine="e")
     facts = {"when": "", "who": "ta", "assignment": SLUG, "student": "ada", "version": version}
     append(released, [Entry(event=GRADED, after=1.0, **facts), Entry(event=WITHHELD, **facts)])
-    found = unfinished(released.open(SLUG), graded=["bob"])
+    found = read_unfinished(released.open(SLUG), graded=["bob"])
     assert (list(found.not_graded), found.withheld) == (["gone"], ["ada"])
     append(released, [Entry(event=GRADED, after=2.0, **facts)])
-    assert unfinished(released.open(SLUG), graded=["ada"]).withheld == []
+    assert read_unfinished(released.open(SLUG), graded=["ada"]).withheld == []
 
 
 def test_class_report_missing_work_breaks_no_rule() -> None:
@@ -145,7 +145,7 @@ def test_class_report_lists_stopped_cells_but_no_public_check() -> None:
         Problem(kind=ProblemKind.EXAMPLE_FAILED, cell="scale-checks", text="AssertionError in line 1"),
         Problem(kind=ProblemKind.REPAIRED, cell="x", text="Cell 'x' was missing."),
     ]
-    page = class_page("Scale", [msgspec.structs.replace(CLASS[0], problems=problems)], ClassStatus(SLUG))
+    page = render_class_page("Scale", [msgspec.structs.replace(CLASS[0], problems=problems)], ClassStatus(SLUG))
     shown = [
         item.text for item in BeautifulSoup(page, "html.parser").find(id="problems").find_next("ul").find_all("li")
     ]
@@ -178,7 +178,7 @@ def test_class_report_table_can_be_read_back_and_has_no_formula() -> None:
     assert len(rows) == 10
     assert rows[-1]["student"] == "'=1+1"
     assert (rows[0]["outcome"], float(rows[0]["points"])) == ("passed", 2.0)
-    assert [harmless(value) for value in ("-x", -1.0, "@a", "a")] == ["'-x", "-1.0", "'@a", "a"]
+    assert [escape_formula(value) for value in ("-x", -1.0, "@a", "a")] == ["'-x", "-1.0", "'@a", "a"]
 
 
 def test_class_report_is_written_next_to_the_reports(tiny_course: Course) -> None:
@@ -188,9 +188,9 @@ def test_class_report_is_written_next_to_the_reports(tiny_course: Course) -> Non
         write_report(report, tiny_course.open(SLUG).paths.report(report.student))
     page, *tables = write_class_report(tiny_course.open(SLUG))
     assert page.name == f"{SLUG}.html"
-    assert [table.name for table in tables] == [f"{SLUG}.csv", f"{SLUG}-checks.csv", f"{SLUG}-ideas.csv"]
+    assert [table.name for table in tables] == [f"{SLUG}.csv", f"{SLUG}-checks.csv", f"{SLUG}-misconceptions.csv"]
     assert list(csv.reader(tables[2].read_text().splitlines())) == [
-        ["idea", "student"],
+        ["misconception", "student"],
         ["You add.", "cy"],
         ["You add.", "dee"],
     ]
@@ -220,14 +220,14 @@ def test_class_report_groups_the_same_wrong_answers() -> None:
     """Those without a misconception come first."""
     known = [answered(name, "x", "You add.") for name in ("a", "b", "c")]
     unknown = [answered(name, "y") for name in ("d", "e")]
-    found = clusters([*known, *unknown, answered("f", "z"), *CLASS])
+    found = find_clusters([*known, *unknown, answered("f", "z"), *CLASS])
     assert [(cluster.students, cluster.explained) for cluster in found] == [
         (("d", "e"), False),
         (("a", "b", "c"), True),
     ]
-    page = class_page("Scale", unknown, ClassStatus(SLUG))
-    assert "No known idea." in page
-    assert "4.0 times what is allowed" in page
+    page = render_class_page("Scale", unknown, ClassStatus(SLUG))
+    assert "No known misconception." in page
+    assert "4.0 times the tolerance" in page
 
 
 def test_class_report_exception_hints_are_no_misconceptions() -> None:
@@ -236,15 +236,15 @@ def test_class_report_exception_hints_are_no_misconceptions() -> None:
 
 
 def test_term_report_names_students_who_fall_behind() -> None:
-    weeks = [week(slug, CLASS, ClassStatus(slug)) for slug in ("one", "two")]
-    assert [student for student in ("ada", "bob", "cy", "dee") if is_behind(student, weeks)] == ["cy", "dee"]
-    assert not is_behind("cy", weeks[:1])
-    rows = list(csv.DictReader(io.StringIO(term_table(weeks))))
+    summaries = [summarise_assignment(slug, CLASS, ClassStatus(slug)) for slug in ("one", "two")]
+    assert [student for student in ("ada", "bob", "cy", "dee") if is_behind(student, summaries)] == ["cy", "dee"]
+    assert not is_behind("cy", summaries[:1])
+    rows = list(csv.DictReader(io.StringIO(format_term_table(summaries))))
     assert rows[1] == {"student": "bob", "one": "0.5", "two": "0.5"}
-    assert weeks[0].misconception == "2 × You add."
-    page = BeautifulSoup(term_page("a course", weeks), "html.parser")
+    assert summaries[0].misconception == "2 × You add."
+    page = BeautifulSoup(render_term_page("a course", summaries), "html.parser")
     assert "2 had less than half of the points" in page.text
     assert [link["href"] for link in page.find_all("a", string="cy")] == ["two/cy.json"]
     shares = [(link.text, link["href"]) for link in page.find(id="matrix").find_all("a")]
     assert shares[:2] == [("100%", "one/ada.json"), ("100%", "two/ada.json")]
-    assert "told from the second assignment on" in term_page("a course", weeks[:1])
+    assert "This list begins with the second assignment" in render_term_page("a course", summaries[:1])

@@ -92,7 +92,7 @@ def test_export_reports_answers_that_wait_for_a_mark(marked: Course) -> None:
         gradebook.find_grade("why", SLUG, SLUG, "ada").needs_manual_grade = True
         gradebook.db.commit()
     assert export_grades(marked, "canvas", "out.csv") == [
-        f"{SLUG}: 1 submissions wait for a mark; their score is without it"
+        f"{SLUG}: 1 submissions have answers to mark by hand, which count 0 until then"
     ]
 
 
@@ -121,7 +121,7 @@ def test_ci_formats_escape_hostile_text() -> None:
     root = ET.fromstring(junit(report))
     assert root.find(".//boom") is None
     assert "<script>" in (root.find(".//failure").text or "")
-    told = json.loads(gradescope(report).encode("utf-8"))["tests"][0]
+    told = json.loads(format_gradescope(report).encode("utf-8"))["tests"][0]
     assert (told["output_format"], "\x1b" in told["output"]) == ("text", False)
 
 

@@ -42,7 +42,7 @@ def verdict(
 ) -> tuple[str, str, float | None]:
     """What a check says of a submission: what it raised, the replay, the margin."""
     raised = ""
-    with forks.student() as student:
+    with forks.open_student() as student:
         try:
             made.run(student, 5, evidence, decoy)
         except (AssertionError, Exception, WorkerLostError) as error:

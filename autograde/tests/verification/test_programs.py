@@ -13,7 +13,7 @@ from autograde.tests.checked_course import make_checked_course
 from autograde.tests.report_builders import make_report
 from autograde.tests.tiny_course import SLUG
 from autograde.verification.expectations import judge
-from autograde.verification.problems import problem_sentences
+from autograde.verification.problems import describe_problems
 from autograde.verification.programs import SOLUTION, Kind, Program
 from autograde.verification.result import Verification
 from autograde.verification.verify import verify
@@ -42,8 +42,8 @@ HIDDEN_FROM_A_READER = {
 def test_verify_finds_misconceptions_however_they_are_written(course: Course, text: str) -> None:
     """The oracles are asked, not the test's text."""
     append(course, text.format('"""A hint."""'))
-    assert problem_sentences(verify(course.open(SLUG), jobs=1).problems) == [
-        "test_scale.py: the misconception is_right answers right wherever it is asked"
+    assert describe_problems(verify(course.open(SLUG), jobs=1).problems) == [
+        "test_scale.py: the misconception is_right gives the right answer in every check"
     ]
 
 
@@ -62,8 +62,8 @@ def test_verify_names_the_seed_of_a_program(course: Course) -> None:
     exercises = [msgspec.structs.replace(report.exercises[0], verdicts=[noted])]
     found = Verification(SLUG)
     judge(found, {SOLUTION: report, other: msgspec.structs.replace(report, exercises=exercises)}, {"scale": 4.0}, {})
-    assert problem_sentences(found.flagged) == [
-        "right/other.py, under the seed 3, is flagged in scale: any number is scaled: failed: no"
+    assert describe_problems(found.flagged) == [
+        "right/other.py, with seed 3, is flagged in scale: any number is scaled: failed: no"
     ]
     assert found.right == []
     assert other.label == "seed 3/right/other"

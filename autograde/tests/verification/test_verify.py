@@ -13,7 +13,7 @@ from autograde.notebooks.release import release
 from autograde.tests.checked_course import hidden_tests, make_checked_course, program
 from autograde.tests.tiny_course import SLUG, source_text
 from autograde.verification.page import write_verification
-from autograde.verification.problems import problem_sentences
+from autograde.verification.problems import describe_problems
 from autograde.verification.result import Verification
 from autograde.verification.verify import verify
 
@@ -31,7 +31,7 @@ def test_verify_accepts_a_sound_assignment(course: Course) -> None:
     told: list[tuple[int, int]] = []
     found = verify(course.open(SLUG), jobs=1, on_progress=lambda done, total: told.append((done, total)))
     assert told == [(number, len(told)) for number in range(1, len(told) + 1)]
-    assert problem_sentences(found.problems) == []
+    assert describe_problems(found.problems) == []
     assert found.right == ["other"]
     assert found.kills == {"adds": [0, 1], "rows_left_alone": [1]}
     assert found.redundant == []
@@ -48,7 +48,7 @@ def test_verify_accepts_a_sound_assignment(course: Course) -> None:
 def test_verify_tries_a_misconception_by_its_own_answers(course: Course) -> None:
     (course.open(SLUG).paths.wrong / "adds.py").unlink()
     found = verified(course)
-    assert problem_sentences(found.problems) == []
+    assert describe_problems(found.problems) == []
     assert list(found.kills) == ["rows_left_alone"]
 
 
@@ -77,7 +77,7 @@ def test_own_steps(student, x, factor):
         "right/other.py is flagged in scale: the product is your own (noted only, no points): failed: "
         "your code calls torch's own `addcmul`"
     ]
-    assert problem_sentences(found.problems) == ["wrong/flagged_only.py gets full marks; no check catches it"]
+    assert describe_problems(found.problems) == ["wrong/flagged_only.py gets full marks; no check catches it"]
 
 
 def test_verify_reports_a_broken_check_once(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_verify_uses_the_source_and_not_an_older_release(course: Course) -> None
     course.open(SLUG).paths.source.write_text(source_text(example="assert scale(2, 3) == 7"))
     assert any(
         problem.startswith("the instructor's solution stops in the cell scale-")
-        for problem in problem_sentences(verified(course).problems)
+        for problem in describe_problems(verified(course).problems)
     )
 
 

@@ -36,7 +36,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Layers(msgspec.Struct, frozen=True):
-    """The layers that confine a submission here, besides limits and the process border."""
+    """The layers that confine a submission here, besides limits and the process boundary."""
 
     landlock: int = 0
     """version of Landlock; 0: all files are open to the submission"""
