@@ -25,12 +25,15 @@ ADVICE = {
 }
 AGAIN = "then run the command again: no file is incomplete, and it continues where it stopped"
 DATABASE_ADVICE = {
-    "locked": "locked by another program; let it finish or close it",
-    "full": "no space left on its disk; free some space there",
-    "readonly": "cannot be written; make it and its folder writable for this account",
-    "unable to open": "cannot be opened; make it and its folder writable for this account",
-    "disk I/O": "its disk fails or is full; check it",
+    sqlite3.SQLITE_BUSY: "locked by another program; let it finish or close it",
+    sqlite3.SQLITE_LOCKED: "locked by another program; let it finish or close it",
+    sqlite3.SQLITE_FULL: "no space left on its disk; free some space there",
+    sqlite3.SQLITE_READONLY: "cannot be written; make it and its folder writable for this account",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened; make it and its folder writable for this account",
+    sqlite3.SQLITE_IOERR: "its disk fails or is full; check it",
 }
+PRIMARY_CODE = 0xFF
+"""the bits of SQLite's error codes that are the same for all variants of an error"""
 
 
 class NotWritableError(Exception):
@@ -110,12 +113,11 @@ def explain_os_error(error: OSError) -> str | None:
 
 
 def explain_database_error(name: str, error: BaseException) -> str | None:
-    """Explain a database error in a sentence; None if it is not about locks, space or permissions."""
-    message = str(error)
-    for word, advice in DATABASE_ADVICE.items():
-        if word in message and isinstance(getattr(error, "orig", error), sqlite3.Error):
-            return f"{name}: {advice}, {AGAIN}"
-    return None
+    """Explain an error of SQLite in a sentence; None if it is not about locks, space or permissions."""
+    cause = getattr(error, "orig", error)  # SQLAlchemy's exceptions contain the original one
+    code = getattr(cause, "sqlite_errorcode", 0) if isinstance(cause, sqlite3.Error) else 0
+    advice = DATABASE_ADVICE.get(code & PRIMARY_CODE)
+    return f"{name}: {advice}, {AGAIN}" if advice else None
 
 
 def _advise(error: OSError) -> str:

@@ -47,8 +47,10 @@ class Cost:
     """name of an operator of torch, such as `mm` or `add` -> how many times it ran"""
 
 
-def gradients(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any], cotangents: Any) -> tuple[Any, Any]:
-    """(value, gradients): position of a floating tensor argument, or name of a parameter, -> gradient or None.
+def request_gradients(
+    target: Target, args: tuple[Any, ...], kwargs: dict[str, Any], cotangents: Any
+) -> tuple[Any, Any]:
+    """Return (value, gradients): position of a floating tensor argument, or name of a parameter, -> gradient or None.
 
     `cotangents` are one per tensor of the value; None means ones. Gradients are None if their shapes do not fit.
     """
@@ -60,8 +62,8 @@ def gradients(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any], cot
     return from_wire(reply["value"]), by_name
 
 
-def watched(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[bool], list[bool]]:
-    """Per tensor argument: did the call write to it, and does its result share its memory. The worker's word."""
+def watch_call(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[bool], list[bool]]:
+    """Per tensor argument: did the call write to it, and does its result share its memory? The worker claims it."""
     reply = target._ask("watch", args, kwargs)
     changed, shared = reply.get("changed"), reply.get("shared")
     if not (isinstance(changed, list) and isinstance(shared, list)):
@@ -69,23 +71,34 @@ def watched(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tu
     return [flag is True for flag in changed], [flag is True for flag in shared]
 
 
-def called(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any], **extra: Any) -> tuple[Any, list[str]]:
-    """(value, devices of its tensors) of a call; noncontiguous=True lays the inputs out the other way round."""
-    devices: list[str] = []
-    reply = target._ask("call", args, kwargs, **extra)
-    return target._rpc.from_wire(reply["value"], devices), devices
+def call_noncontiguous(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call with the axes of each tensor in reverse order in memory; return the value."""
+    return target._rpc.from_wire(target._ask("call", args, kwargs, noncontiguous=True)["value"])
 
 
-def without(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any], banned: list[str]) -> list[str]:
-    """Which of the `banned` operators a call asks for. The worker's word."""
+def find_devices(
+    target: Target, args: tuple[Any, ...], kwargs: dict[str, Any], *, meta: bool
+) -> tuple[list[str], bool]:
+    """Return the devices of a call's result, and whether it failed because it mixed devices. The worker claims it.
+
+    With `meta` the call is made on torch's meta device; if it fails there for another reason, nothing is known.
+    """
+    reply = target._ask("devices", args, kwargs, meta=meta)
+    if not isinstance(reply["value"], list):
+        raise WorkerLostError(DISTURBED)
+    return [str(device) for device in reply["value"]], reply.get("mixed") is True
+
+
+def find_banned_calls(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any], banned: list[str]) -> list[str]:
+    """Find which of the `banned` operators a call uses. The worker claims it."""
     names = target._ask("without", args, kwargs, banned=banned).get("called")
     if not (isinstance(names, list) and all(name in banned for name in names)):
         raise WorkerLostError(DISTURBED)
     return names
 
 
-def cost(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Cost:
-    """Call under the worker's counters."""
+def measure_cost(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Cost:
+    """Call and count the cost in the worker."""
     reply = target._ask("cost", args, kwargs)
     flops, peak, operations = reply.get("flops"), reply.get("peak_bytes"), reply.get("operations")
     if not (type(flops) is int and type(peak) is int and isinstance(operations, dict)):

@@ -65,18 +65,16 @@ class Rpc:
             raise WorkerLostError(DISTURBED)
         return reply
 
-    def from_wire(self, value: Any, devices: list[str] | None = None) -> Any:
-        """Wire data as a test expects it: tensors on the CPU, proxies for handles. Appends the tensors' devices."""
+    def from_wire(self, value: Any) -> Any:
+        """Turn wire data into what a test expects: tensors on the CPU, proxies for handles."""
         if isinstance(value, WireTensor):
-            if devices is not None:
-                devices.append(value.device)
             return value.tensor
         if isinstance(value, Handle):
             return self.remote(self, value)
         if isinstance(value, (list, tuple)):
-            return type(value)(self.from_wire(item, devices) for item in value)
+            return type(value)(self.from_wire(item) for item in value)
         if isinstance(value, dict):
-            return {key: self.from_wire(item, devices) for key, item in value.items()}
+            return {key: self.from_wire(item) for key, item in value.items()}
         return value
 
     def _receive(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from autograde.client.calls import Cost, Target, cost, gradients
+from autograde.client.calls import Cost, Target, measure_cost, request_gradients
 from autograde.client.errors import StudentError
 from autograde.client.function import Function
 from autograde.client.mismatch import Mismatch
@@ -214,7 +214,7 @@ class Student:
                 _, gradients = student.gradients(student.Scale(), x, cotangent=upstream)
                 Oracle(lambda x, upstream: x * upstream).compare(gradients["gain"], x, upstream)
         """
-        return gradients(target, args, kwargs, None if cotangent is None else [cotangent])
+        return request_gradients(target, args, kwargs, None if cotangent is None else [cotangent])
 
     def cost(self, target: Target, *args: Any, **kwargs: Any) -> Cost:
         """Call `target` and count what it costs: operations and bytes, never time.
@@ -236,4 +236,4 @@ class Student:
             # 4000 floating point operations
             # hint: Take the last row first.
         """
-        return cost(target, args, kwargs)
+        return measure_cost(target, args, kwargs)

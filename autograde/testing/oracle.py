@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten
 
-from autograde.client.calls import Target, gradients
+from autograde.client.calls import Target, request_gradients
 from autograde.client.mismatch import Mismatch
 from autograde.testing import decoys, diagnosis
 from autograde.testing.difference import Answer, difference
@@ -181,7 +181,7 @@ class Oracle:
             raise TypeError("compare_gradients needs a floating tensor, passed by position, to differentiate by")
         value = self.reference(*args, **kwargs)
         cotangents = [exact_cotangent(torch.as_tensor(leaf)) for leaf in tree_flatten(value)[0]]
-        got_value, got_gradients = gradients(target, args, kwargs, cotangents)
+        got_value, got_gradients = request_gradients(target, args, kwargs, cotangents)
         if got_gradients is None:
             self.compare(got_value, *args, **kwargs)
             raise Mismatch("the result has another shape than expected, so its gradient cannot be taken")

@@ -25,10 +25,10 @@ def describe(error: BaseException) -> dict[str, Any]:
             cell = frame.filename[len(CELL_PREFIX) : -1]
             frames.append([cell[:80], frame.lineno or 0, (frame.line or "")[:200]])
     missing = isinstance(error, MissingNameError)
-    return {"types": names, "message": text_of(error), "frames": frames[-MAX_FRAMES:], "missing": missing}
+    return {"types": names, "message": read_message(error), "frames": frames[-MAX_FRAMES:], "missing": missing}
 
 
-def text_of(error: BaseException) -> str:
+def read_message(error: BaseException) -> str:
     try:
         return str(str(error))[:MAX_TEXT]
     except BaseException:

@@ -18,7 +18,7 @@ from IPython.utils.text import SList
 from traitlets.config import Config
 
 from autograde.exception_names import public_name, public_type
-from autograde.worker.exceptions import text_of
+from autograde.worker.exceptions import read_message
 from autograde.worker.limits import Bounds
 from autograde.worker.outputs import Outputs, Stream
 
@@ -109,7 +109,7 @@ class NotebookShell(InteractiveShell):
         return public_type(kind), value, trace
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
-        value = text_of(evalue)
+        value = read_message(evalue)
         lines = [f"{etype.__name__}: {value}"] if etype is CellTimeoutError else [str(line) for line in stb]
         error = {"output_type": "error", "ename": etype.__name__, "evalue": value, "traceback": lines}
         self.outputs.add(error)
@@ -160,7 +160,7 @@ def _describe(error: BaseException, cell: str) -> str:
     if isinstance(error, SyntaxError):
         line, said = error.lineno, str(error.msg)  # as text it would name line and cell again
     else:
-        line, said = _last_line(error, cell), text_of(error)
+        line, said = _last_line(error, cell), read_message(error)
     where = f" in line {line}" if line else ""
     return f"{public_name(error)}{where}{': ' if said else ''}{said}"[:500]
 

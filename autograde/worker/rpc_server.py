@@ -17,9 +17,10 @@ from autograde.wire import CallbackId, Channel, Generator, Handle, WireTensor
 from autograde.worker.banned_operators import ban_operators
 from autograde.worker.callback_proxies import callback_proxy
 from autograde.worker.cost import count_cost
-from autograde.worker.exceptions import MissingNameError, describe, text_of
+from autograde.worker.device_mixing import DeviceMixing
+from autograde.worker.exceptions import MissingNameError, describe
 from autograde.worker.randomness import seed_everything
-from autograde.worker.tensor_arguments import differs, on_meta, spread, tensors_of
+from autograde.worker.tensor_arguments import differs, reverse_layout, tensors_of, to_meta
 
 MAX_QUEUED_BYTES = 1 << 16
 ABSENT = object()
@@ -45,7 +46,7 @@ class RpcServer:
         """Answer until the grader closes its end."""
         operations: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "reseed": self.reseed, "call": self.call, "watch": self.watch, "get": self.get, "supply": self.supply,
-            "gradients": self.gradients, "cost": self.cost, "on_meta": self.on_meta, "without": self.without,
+            "gradients": self.gradients, "cost": self.cost, "devices": self.devices, "without": self.without,
             "load": self.load,
         }  # fmt: skip
         while True:
@@ -153,16 +154,23 @@ class RpcServer:
         target, args, kwargs = self.resolve_call(request)
         return count_cost(lambda: target(*args, **kwargs))
 
-    def on_meta(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Call with everything on the meta device, where a tensor made on a fixed device raises an error."""
+    def devices(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Call and return the devices of the result, or that tensors of different devices met in a torch function.
+
+        With `meta` everything is moved to the meta device first. Code that needs values fails there, which is no fault.
+        """
         target, args, kwargs = self.resolve_call(request)
-        if isinstance(target, torch.nn.Module):
-            target = target.to("meta")
-        try:
-            value = target(*on_meta(args), **on_meta(kwargs))
-        except Exception as error:
-            return {"value": text_of(error), "finished": False}
-        return {"value": [tensor.device.type for tensor in tensors_of(value)], "finished": True}
+        if request["meta"]:
+            target = target.to("meta") if isinstance(target, torch.nn.Module) else target
+            args, kwargs = to_meta(args), to_meta(kwargs)
+        with DeviceMixing() as mixing:
+            try:
+                value = target(*args, **kwargs)
+            except Exception:
+                if not (mixing.failed or request["meta"]):
+                    raise
+                return {"value": [], "mixed": mixing.failed}
+        return {"value": [tensor.device.type for tensor in tensors_of(value)], "mixed": False}
 
     def without(self, request: dict[str, Any]) -> dict[str, Any]:
         """Call with operators banned; return the names of those that the submission called."""
@@ -181,7 +189,7 @@ class RpcServer:
         target = self.resolve(request)
         args, kwargs = self.unpack(request["args"]), self.unpack(request["kwargs"])
         if request.get("noncontiguous"):
-            args, kwargs = spread(args), spread(kwargs)
+            args, kwargs = reverse_layout(args), reverse_layout(kwargs)
         if not callable(target):
             raise MissingNameError(
                 f"`{request.get('attribute') or request['name']}` is a {type(target).__name__}, not a function"

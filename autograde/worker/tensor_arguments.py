@@ -26,15 +26,15 @@ def differs(old: torch.Tensor, new: torch.Tensor) -> bool:
     return not (same_kind and torch.equal(old.nan_to_num(nan=0.5), new.detach().nan_to_num(nan=0.5)))
 
 
-def spread(value: Any) -> Any:
+def reverse_layout(value: Any) -> Any:
     """The same values, with each tensor's axes in reverse order in memory, so that it is not contiguous."""
 
-    def spread(tensor: torch.Tensor) -> torch.Tensor:
+    def reverse(tensor: torch.Tensor) -> torch.Tensor:
         backwards = tuple(reversed(range(tensor.dim())))
         return tensor.permute(backwards).contiguous().permute(backwards)
 
-    return tree_map_only(torch.Tensor, spread, value)
+    return tree_map_only(torch.Tensor, reverse, value)
 
 
-def on_meta(value: Any) -> Any:
+def to_meta(value: Any) -> Any:
     return tree_map_only(torch.Tensor, lambda tensor: tensor.detach().to("meta"), value)

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from autograde.client.calls import Target, called
+from autograde.client.calls import Target, call_noncontiguous
 from autograde.client.errors import StudentError
 from autograde.client.mismatch import Mismatch
 from autograde.client.remote_object import RemoteObject
@@ -38,7 +38,7 @@ def noncontiguous_input(target: Target, *args: Any, **kwargs: Any) -> None:
     """
     hint = "Your code depends on how its input lies in memory. `.view` does; `.reshape` does not."
     try:
-        strided, _ = called(target, args, kwargs, noncontiguous=True)
+        strided = call_noncontiguous(target, args, kwargs)
     except StudentError as error:
         raise Mismatch(f"a non-contiguous input raised {error.types[0]}", hint) from None
     expect_close(strided, target(*args, **kwargs), "for a non-contiguous input the result differs", hint)

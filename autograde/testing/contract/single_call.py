@@ -8,9 +8,7 @@ from typing import Any
 from torch import Tensor
 from torch.utils._pytree import tree_flatten
 
-from autograde.client.calls import Target, called, gradients, watched
-from autograde.client.calls import without as called_though_banned
-from autograde.client.errors import StudentError
+from autograde.client.calls import Target, find_banned_calls, find_devices, request_gradients, watch_call
 from autograde.client.mismatch import Mismatch
 
 
@@ -35,12 +33,12 @@ def input_unchanged(target: Target, *args: Any, **kwargs: Any) -> None:
         # tensor argument 1 was changed by the call
         # hint: Your code writes into its input. Operations ending in `_`, `+=`, `x[...] =` do that; make a new tensor.
     """
-    changed, _ = watched(target, args, kwargs)
-    if any(changed):
-        raise Mismatch(
-            f"tensor argument {changed.index(True) + 1} was changed by the call",
-            "Your code writes into its input. Operations ending in `_`, `+=`, `x[...] =` do that; make a new tensor.",
-        )
+    changed, _ = watch_call(target, args, kwargs)
+    _expect_none(
+        changed,
+        "{argument} was changed by the call",
+        "Your code writes into its input. Operations ending in `_`, `+=`, `x[...] =` do that; make a new tensor.",
+    )
 
 
 def no_alias(target: Target, *args: Any, **kwargs: Any) -> None:
@@ -62,12 +60,12 @@ def no_alias(target: Target, *args: Any, **kwargs: Any) -> None:
         # the result shares its memory with tensor argument 1
         # hint: You return a view of the input: who changes one changes the other. Return a tensor of its own.
     """
-    _, shared = watched(target, args, kwargs)
-    if any(shared):
-        raise Mismatch(
-            f"the result shares its memory with tensor argument {shared.index(True) + 1}",
-            "You return a view of the input: who changes one changes the other. Return a tensor of its own.",
-        )
+    _, shared = watch_call(target, args, kwargs)
+    _expect_none(
+        shared,
+        "the result shares its memory with {argument}",
+        "You return a view of the input: who changes one changes the other. Return a tensor of its own.",
+    )
 
 
 def same_dtype(target: Target, *args: Any, **kwargs: Any) -> None:
@@ -126,16 +124,11 @@ def follows_device(target: Target, *args: Any, **kwargs: Any) -> None:
         # hint: You make a tensor without saying where. Pass `device=x.device`, or register it as a buffer of the
         # module.
     """
-    device = target._rpc.device
-    try:
-        _, devices = called(target, args, kwargs)
-        if device == "cpu":
-            devices = _devices_on_meta(target._ask("on_meta", args, kwargs))
-    except StudentError as error:
-        if "device" not in error.message:  # torch has no exception class for mixed devices
-            raise
-        devices = ["cpu"]
-    if "cpu" in devices:
+    on_cpu = target._rpc.device == "cpu"
+    if on_cpu:
+        target(*args, **kwargs)
+    devices, mixed = find_devices(target, args, kwargs, meta=on_cpu)
+    if mixed or "cpu" in devices:
         raise Mismatch(
             "a tensor was left on the CPU while the input lies on another device",
             "You make a tensor without saying where. Pass `device=x.device`, or register it as a buffer of the module.",
@@ -163,7 +156,7 @@ def gradient_reaches_inputs(target: Target, *args: Any, **kwargs: Any) -> None:
         # no gradient reaches argument 1
         # hint: Your computation is cut off from autograd: by .detach(), .data, .item(), no_grad or a new tensor.
     """
-    _, found = gradients(target, args, kwargs, None)
+    _, found = request_gradients(target, args, kwargs, None)
     for name, gradient in (found or {}).items():
         if gradient is None:
             kind = "argument" if name in kwargs else "parameter"
@@ -197,18 +190,16 @@ def written_by_hand(target: Target, *args: Any, without: Sequence[str], rule: st
         # your code calls torch's own `softmax`
         # hint: Write the softmax yourself: exponentials, divided by their sum.
     """
-    if names := called_though_banned(target, args, kwargs, list(without)):
+    if names := find_banned_calls(target, args, kwargs, list(without)):
         ready_made = " and ".join(f"`{name.rpartition('::')[2].rpartition('.')[2].strip('_')}`" for name in names)
         raise Mismatch(f"your code calls torch's own {ready_made}", rule)
 
 
+def _expect_none(flags: list[bool], reason: str, hint: str) -> None:
+    """Raise Mismatch for the first tensor argument with a flag, which `reason` names as `{argument}`."""
+    if any(flags):
+        raise Mismatch(reason.format(argument=f"tensor argument {flags.index(True) + 1}"), hint)
+
+
 def _tensors(value: Any) -> list[Tensor]:
     return [leaf for leaf in tree_flatten(value)[0] if isinstance(leaf, Tensor)]
-
-
-def _devices_on_meta(reply: dict[str, Any]) -> list[str]:
-    """The devices of the results; the CPU if torch complained about mixed devices, nothing if it could not finish."""
-    if reply.get("finished"):
-        return [str(device) for device in reply["value"]] if isinstance(reply["value"], list) else []
-    complaint = str(reply["value"])
-    return ["cpu"] if "device" in complaint and "expected" in complaint.lower() else []

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from autograde.client.calls import watched
+from autograde.client.calls import watch_call
 from autograde.client.errors import StudentError, WorkerLostError
 from autograde.client.student import Student
 from autograde.isolation.running_submission import RunningSubmission, WorkerCrashedError, WorkerTimeoutError
@@ -26,7 +26,7 @@ def test_running_submission_calls_functions_with_copies(run: Run) -> None:
         function = Student(channel).f
         assert function(x, by=2)["y"].equal(torch.tensor([0.0, 2.0, 4.0]))
         assert x.equal(torch.arange(3.0))
-        assert watched(function, (x,), {"by": 2}) == ([True], [True])
+        assert watch_call(function, (x,), {"by": 2}) == ([True], [True])
 
 
 def test_running_submission_keeps_objects_behind_handles(run: Run) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from autograde.client.errors import StudentError
 from autograde.client.student import Student
 from autograde.testing import Mismatch, builtin_operators, contract, expect_parameters
 from autograde.tests.conftest import Run
@@ -316,3 +317,46 @@ def test_contract_expect_parameters_refuses_a_frozen_one(student_of: Callable[[s
     with pytest.raises(Mismatch, match="`w` is frozen") as caught:
         expect_parameters(layer, {"w": (2,)})
     assert caught.value.hint
+
+
+MIXES_DEVICES = [
+    "torch.cat([x, torch.zeros(1, 3)])",
+    "x.masked_fill(torch.ones(3).bool(), 0.0)",
+    "torch.where(torch.ones(3).bool(), x, 0.0)",
+    "torch.nn.functional.layer_norm(x, (3,), torch.ones(3))",
+    "torch.nn.functional.scaled_dot_product_attention(x[None], x[None], x[None], attn_mask=torch.ones(2, 2).bool())",
+    "torch.vmap(lambda row: row + torch.ones(3))(x)",
+    "torch.func.grad(lambda y: (y * torch.ones(3)).sum())(x)",
+    "torch.zeros(2, 3).scatter_add(0, torch.zeros(2, 3, device=x.device).long(), x)",
+]
+KEEPS_DEVICE = [
+    "x * torch.tensor(2.0)",
+    "x[torch.tensor([0])]",
+    "x * float(x.sum())",
+    "x * torch.tensor(x.sum().item(), device=x.device)",
+    "x[x > 0]",
+    "x if x.is_meta else torch.from_numpy(x.numpy())",
+]
+
+
+@pytest.mark.parametrize("mixed", MIXES_DEVICES)
+def test_contract_follows_device_finds_mixed_devices(student_of: Callable[[str], Student], mixed: str) -> None:
+    """Whichever function of torch fails for it, and whatever its message says."""
+    student = student_of(f"def f(x):\n    return {mixed}")
+    with pytest.raises(Mismatch, match="left on the CPU"):
+        contract.follows_device(student.f, X)
+
+
+@pytest.mark.parametrize("good", KEEPS_DEVICE)
+def test_contract_follows_device_accepts_numbers_and_indices(student_of: Callable[[str], Student], good: str) -> None:
+    """A number and an index may be on the CPU, and code that needs values cannot run on the meta device."""
+    contract.follows_device(student_of(f"def f(x):\n    return {good}").f, X)
+
+
+def test_contract_follows_device_reads_no_message(student_of: Callable[[str], Student]) -> None:
+    """An exception of the student's own is not taken for torch's, whatever its text."""
+    says = "raise ValueError('expected all tensors on the same device')"
+    student = student_of(f"def late(x):\n    if x.is_meta:\n        {says}\n    return x\ndef early(x):\n    {says}")
+    contract.follows_device(student.late, X)
+    with pytest.raises(StudentError, match="same device"):
+        contract.follows_device(student.early, X)
