@@ -48,16 +48,16 @@ def clean(text: str, limit: int) -> str:
     return _UNRECORDED.sub(REPLACEMENT, normalise_run_dependent(text))[:limit]
 
 
-def plain(text: Any, limit: int = MAX_TEXT) -> str:
+def to_plain_text(text: Any, limit: int = MAX_TEXT) -> str:
     """Text to show: without terminal codes, control and direction characters, cut to `limit` characters."""
     text = "".join(map(str, text)) if isinstance(text, list) else str(text)
     shown = _UNSHOWN.sub(REPLACEMENT, _TERMINAL_CODE.sub("", text[: 2 * limit]))
     return shown if len(shown) <= limit else shown[:limit] + "\n[cut here]"
 
 
-def xml_text(text: str) -> str:
+def to_xml_text(text: str) -> str:
     """Text to show, as XML 1.0 can hold it."""
-    return _NOT_IN_XML.sub(REPLACEMENT, plain(text))
+    return _NOT_IN_XML.sub(REPLACEMENT, to_plain_text(text))
 
 
 def replace_lone_surrogates(text: str) -> str:

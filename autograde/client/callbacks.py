@@ -41,25 +41,27 @@ class Callbacks:
         if type(number) is not int or not 0 <= number < len(self.functions):
             raise WorkerLostError(DISTURBED)
         function, args, kwargs = self.functions[number], self.from_wire(args), self.from_wire(kwargs)
-        if _elements([args, kwargs]) > MAX_ELEMENTS:
+        if _count_elements([args, kwargs]) > MAX_ELEMENTS:
             return {"error": f"this function takes at most {MAX_ELEMENTS} numbers at once"}
         try:
             if (cotangents := call.get("cotangents")) is None:
                 return {"value": function(*args, **kwargs)}
-            return {"value": _vjp(function, args, kwargs, self.from_wire(cotangents))}
+            return {"value": _differentiate(function, args, kwargs, self.from_wire(cotangents))}
         except Exception as error:  # the submission passed it something odd: the submission's own fault
             return {"error": f"{public_name(error)}: {error}"[:500]}
 
 
-def _elements(value: Any) -> int:
+def _count_elements(value: Any) -> int:
     if isinstance(value, torch.Tensor):
         return value.numel()
     if isinstance(value, (list, tuple)):
-        return sum(map(_elements, value))
-    return sum(map(_elements, value.values())) if isinstance(value, dict) else 0
+        return sum(map(_count_elements, value))
+    return sum(map(_count_elements, value.values())) if isinstance(value, dict) else 0
 
 
-def _vjp(function: Callable[..., Any], args: Any, kwargs: Any, cotangents: list[torch.Tensor]) -> dict[Any, Any]:
+def _differentiate(
+    function: Callable[..., Any], args: Any, kwargs: Any, cotangents: list[torch.Tensor]
+) -> dict[Any, Any]:
     """Gradients of the grader's function in its tensor arguments, by position or keyword; None where there is none."""
     given = dict(enumerate(args)) | kwargs
     tensors = {key: value for key, value in given.items() if isinstance(value, torch.Tensor)}

@@ -22,7 +22,7 @@ class Connection:
         self.deadline = self.start + wall_s
 
     def send(self, frame: bytes) -> None:
-        with self._translated_errors():
+        with self._translate_errors():
             self.channel.send_frame(frame, self.deadline)
 
     def queue(self, frames: list[bytes]) -> None:
@@ -30,27 +30,27 @@ class Connection:
         self.channel.queue(b"".join(frames))
 
     def receive(self) -> bytes:
-        with self._translated_errors():
+        with self._translate_errors():
             return self.channel.receive_frame(self.deadline)
 
     def check_deadline(self) -> None:
         """WorkerLostError if it is over. A submission that always has a frame ready never lets a wait end."""
-        with self._translated_errors():
+        with self._translate_errors():
             if time.monotonic() > self.deadline:
                 raise DeadlineError
 
     @contextmanager
-    def _translated_errors(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         try:
             yield
         except DeadlineError:
             raise WorkerLostError(f"your code did not finish within {self.wall_s:g} s", timed_out=True) from None
         except PeerGone:
-            raise self._lost() from None
+            raise self._explain_loss() from None
         except WireError as error:  # not written by our side of the worker
             raise WorkerLostError(f"{DISTURBED}: {error}") from None
 
-    def _lost(self) -> WorkerLostError:
+    def _explain_loss(self) -> WorkerLostError:
         """Why the worker is gone, as far as this side can tell: by the clock, since a submission may end itself."""
         if time.monotonic() - self.start >= self.cpu_s:
             return WorkerLostError(f"your code did not finish within {self.cpu_s:g} s of computing", timed_out=True)

@@ -64,12 +64,12 @@ def parse_student_error(error: Any) -> StudentError:
     match error:
         case {"types": [str(), *_] as types, "message": str(message), "frames": list(frames), "missing": bool(missing)}:
             names = [clean(str(name), 80) for name in types]
-            lines = [(clean(str(c), 80), int(n), clean(str(t), 200)) for c, n, t in _triples(frames)]
+            lines = [(clean(str(c), 80), int(n), clean(str(t), 200)) for c, n, t in _list_frames(frames)]
             return StudentError(names, clean(message, 1000), lines, missing)
     raise WorkerLostError(DISTURBED)
 
 
-def _triples(frames: list[Any]) -> Iterator[tuple[Any, int, Any]]:
+def _list_frames(frames: list[Any]) -> Iterator[tuple[Any, int, Any]]:
     for frame in frames[:20]:
         if isinstance(frame, list) and len(frame) == 3 and type(frame[1]) is int:
             yield frame[0], frame[1], frame[2]

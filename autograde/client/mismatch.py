@@ -78,7 +78,7 @@ class Mismatch(AssertionError):
         return ": ".join([parts[0], ", ".join(parts[1:])]) if parts[1:] else parts[0]
 
 
-def revealed(comparison: Comparison | None, reveal: Reveal) -> Comparison | None:
+def hide_unrevealed(comparison: Comparison | None, reveal: Reveal) -> Comparison | None:
     """What a student may see of the numbers: where the answer is wrong tells less than by how much."""
     if comparison is None or reveal is Reveal.NOTHING:
         return None

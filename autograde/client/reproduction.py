@@ -123,9 +123,9 @@ class Cell:
         if tensor.numel() == 0:
             return f"torch.zeros({tuple(tensor.shape)}{dtype})"
         if tensor.numel() <= MAX_NUMBERS:
-            return f"torch.tensor({_numbers(tensor)}{dtype})"
+            return f"torch.tensor({_format_numbers(tensor)}{dtype})"
         shape = ", ".join(map(str, tensor.shape))
-        text = _packed(tensor) if tensor.numel() <= MAX_PACKED else ""
+        text = _pack(tensor) if tensor.numel() <= MAX_PACKED else ""
         if text and len(text) <= self.space:
             self.space -= len(text)
             self.packs = True
@@ -134,25 +134,25 @@ class Cell:
         return f"torch.randn({shape})" + (f".to({tensor.dtype})" if dtype or not tensor.is_floating_point() else "")
 
 
-def _packed(tensor: torch.Tensor) -> str:
+def _pack(tensor: torch.Tensor) -> str:
     """The tensor's bytes, compressed, as letters and digits."""
     numbers = tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
     return base64.b64encode(zlib.compress(numbers, 9)).decode()
 
 
-def _numbers(tensor: torch.Tensor) -> str:
+def _format_numbers(tensor: torch.Tensor) -> str:
     if tensor.dim():
-        return "[" + ", ".join(_numbers(row) for row in tensor) + "]"
+        return "[" + ", ".join(_format_numbers(row) for row in tensor) + "]"
     if not tensor.is_floating_point():
         return repr(tensor.item())
     value = tensor.item()
     if not math.isfinite(value):
         return f'float("{value}")'
-    text = _shortest(value, tensor.dtype)
+    text = _format_shortest(value, tensor.dtype)
     return text if "." in text or "e" in text else f"{text}."
 
 
-def _shortest(value: float, dtype: torch.dtype) -> str:
+def _format_shortest(value: float, dtype: torch.dtype) -> str:
     """The shortest text that gives the same number back in this dtype."""
     if dtype in SHORTEST:
         text = str(SHORTEST[dtype](value))

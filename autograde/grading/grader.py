@@ -33,7 +33,7 @@ from autograde.notebooks.release import read_points
 from autograde.notebooks.source import CHECKS
 from autograde.report import ExerciseReport, Outcome, Problem, ProblemKind, Report, Verdict, broken_report
 from autograde.testing.checks import Check
-from autograde.testing.decoys import decoy_named
+from autograde.testing.decoys import find_decoy
 from autograde.testing.diagnosis import Evidence
 from autograde.testing.oracle import Oracle
 
@@ -122,7 +122,7 @@ class GradingSession:
             seed = self.work.course.seed if self.options.seed is None else self.options.seed
             session.config.stash[pytest_plugin.SEED] = seed
             session.config.stash[pytest_plugin.EVIDENCE] = Evidence()
-            session.config.stash[pytest_plugin.DECOY] = decoy_named(self.options.decoy)
+            session.config.stash[pytest_plugin.DECOY] = find_decoy(self.options.decoy)
             answer = self._try_to_grade(submission, items)
             with contextlib.suppress(OSError):
                 connection.send(answer)

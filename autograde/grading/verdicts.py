@@ -7,7 +7,7 @@ import traceback
 from typing import Any
 
 from autograde.client.errors import StudentError, WorkerLostError
-from autograde.client.mismatch import Mismatch, revealed
+from autograde.client.mismatch import Mismatch, hide_unrevealed
 from autograde.exception_names import public_name
 from autograde.grading.exception_hints import NOT_FOUND, find_hint, find_hint_for_cell
 from autograde.grading.source_locations import find_course_line
@@ -77,7 +77,7 @@ def _judge_mismatch(check: Check, raised: Mismatch, reveal: Reveal, replay: str)
         misconception=raised.misconception,
         undecided=raised.undecided,
         replay=replay,
-        comparison=revealed(comparison, reveal),
+        comparison=hide_unrevealed(comparison, reveal),
         answer=_fingerprint(raised.reason if comparison is None else _describe_rounded(comparison)),
     )
 

@@ -17,7 +17,7 @@ import nbformat
 import nh3
 from markupsafe import Markup, escape
 
-from autograde.text import plain
+from autograde.text import to_plain_text
 
 MAX_IMAGE = 2 << 20
 MAX_OUTPUTS = 50
@@ -32,7 +32,9 @@ ATTRIBUTES = {"a": {"href", "title"}, "td": {"colspan", "rowspan"}, "th": {"cols
 
 def sanitize_html(html: Any) -> str:
     """HTML with only harmless tags; cut to a bounded size before parsing."""
-    cleaned: str = nh3.clean(plain(html), tags=TAGS, attributes=ATTRIBUTES, url_schemes={"http", "https", "mailto"})
+    cleaned: str = nh3.clean(
+        to_plain_text(html), tags=TAGS, attributes=ATTRIBUTES, url_schemes={"http", "https", "mailto"}
+    )
     return cleaned
 
 
@@ -51,14 +53,14 @@ def _sanitize_output(output: dict[str, Any]) -> dict[str, Any] | None:
     kind = output.get("output_type")
     if kind == "stream":
         name = "stderr" if output.get("name") == "stderr" else "stdout"
-        return {"output_type": "stream", "name": name, "text": plain(output.get("text", ""))}
+        return {"output_type": "stream", "name": name, "text": to_plain_text(output.get("text", ""))}
     if kind == "error":
         lines = output.get("traceback")
         return {
             "output_type": "error",
-            "ename": plain(output.get("ename", ""), 200),
-            "evalue": plain(output.get("evalue", ""), 2000),
-            "traceback": plain("\n".join(map(str, lines)) if isinstance(lines, list) else "").split("\n"),
+            "ename": to_plain_text(output.get("ename", ""), 200),
+            "evalue": to_plain_text(output.get("evalue", ""), 2000),
+            "traceback": to_plain_text("\n".join(map(str, lines)) if isinstance(lines, list) else "").split("\n"),
         }
     data = output.get("data")
     if kind in ("display_data", "execute_result") and isinstance(data, dict):
@@ -72,7 +74,7 @@ def _sanitize_data(data: dict[str, Any]) -> dict[str, str]:
         if kind == "text/html":
             safe[kind] = sanitize_html(value)
         elif kind == "text/plain":
-            safe[kind] = plain(value)
+            safe[kind] = to_plain_text(value)
         elif kind in IMAGE_STARTS and _is_image(kind, value):
             safe[kind] = value
     return safe or {"text/plain": "[an output that cannot be shown safely was left out]"}
@@ -89,7 +91,7 @@ def _is_image(kind: str, value: Any) -> bool:
 
 def escape_formula(value: Any) -> str:
     """Text that a spreadsheet shows as it is, whatever a student's name begins with."""
-    text = plain(value)
+    text = to_plain_text(value)
     return f"'{text}" if text[:1] in tuple("=+-@\t\r") and not isinstance(value, float) else text
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from autograde.pages.display import load_template
 from autograde.pages.picture import draw_picture
 from autograde.report import Comparison, ExerciseReport, Outcome, Problem, ProblemKind, Verdict
-from autograde.text import plain
+from autograde.text import to_plain_text
 
 FAILED_CELLS = (ProblemKind.CELL_STOPPED, ProblemKind.EXAMPLE_FAILED)
 WORDS = {
@@ -85,7 +85,7 @@ def _describe(verdict: Verdict) -> dict[str, Any]:
     """Describe a verdict for the template; every text is plain, without control characters."""
     symbol, word = WORDS[verdict.outcome]
     note = NOTES.get(verdict.outcome, "")
-    texts = {key: plain(getattr(verdict, key)) for key in ("title", *TEXTS)}
+    texts = {key: to_plain_text(getattr(verdict, key)) for key in ("title", *TEXTS)}
     waits = ""
     if verdict.outcome is Outcome.WAITING and verdict.reason:
         note, waits = "", texts["reason"]  # the reason names the check it waits for
@@ -132,9 +132,13 @@ def find_first_to_fix(exercise: ExerciseReport) -> dict[str, str] | None:
     if verdict is None:
         return None
     if verdict.outcome is Outcome.NOT_WRITTEN:
-        return {"symbol": WORDS[verdict.outcome][0], "title": plain(verdict.reason), "advice": ""}
-    advice = plain(verdict.hint or verdict.reason or NOTES.get(verdict.outcome, ""), 500).partition("\n")[0]
-    return {"symbol": WORDS[verdict.outcome][0], "title": plain(verdict.title or verdict.check), "advice": advice}
+        return {"symbol": WORDS[verdict.outcome][0], "title": to_plain_text(verdict.reason), "advice": ""}
+    advice = to_plain_text(verdict.hint or verdict.reason or NOTES.get(verdict.outcome, ""), 500).partition("\n")[0]
+    return {
+        "symbol": WORDS[verdict.outcome][0],
+        "title": to_plain_text(verdict.title or verdict.check),
+        "advice": advice,
+    }
 
 
 def format_problem(problem: Problem) -> str:

@@ -21,7 +21,7 @@ from autograde.pages.display import ATTRIBUTES, TAGS, keep_safe_url, load_templa
 from autograde.pages.feedback import count_outcomes, find_first_to_fix, format_points, format_problem
 from autograde.pages.formulas import MATH_ATTRIBUTES, MATH_TAGS, extract_symbols, to_mathml
 from autograde.report import Report
-from autograde.text import plain
+from autograde.text import to_plain_text
 
 MAX_PROBLEMS = 12
 MAX_LINES = 40
@@ -65,7 +65,7 @@ def render(notebook: NotebookNode, marks: Any, title: str, report: Report | None
 
 def cut_to_first_line(text: str) -> str:
     """The first line, with an ellipsis if that is not all."""
-    first, more, _ = plain(text, 500).strip().partition("\n")
+    first, more, _ = to_plain_text(text, 500).strip().partition("\n")
     return f"{first} …" if more else first
 
 
@@ -125,7 +125,7 @@ def _render_output(output: NotebookNode, checks: bool) -> Markup | None:
 
 def _render_printed(text: str) -> Markup:
     """Its first lines, and the rest to unfold."""
-    lines = plain(text).rstrip("\n").split("\n")
+    lines = to_plain_text(text).rstrip("\n").split("\n")
     first, rest = (_render_preformatted("\n".join(part)) for part in (lines[:MAX_LINES], lines[MAX_LINES:]))
     if len(lines) <= MAX_LINES:
         return first
@@ -134,7 +134,7 @@ def _render_printed(text: str) -> Markup:
 
 
 def _render_preformatted(text: str) -> Markup:
-    return Markup("<pre>{}</pre>").format(plain(text))
+    return Markup("<pre>{}</pre>").format(to_plain_text(text))
 
 
 def _render_body(kind: str, source: str, staff: bool = False) -> Markup:
@@ -143,7 +143,7 @@ def _render_body(kind: str, source: str, staff: bool = False) -> Markup:
     if kind != "code":
         return _render_preformatted(source)
     formatter: Any = HtmlFormatter(cssclass="code")
-    return Markup(highlight(plain(source, MAX_CELL), PythonLexer(), formatter))
+    return Markup(highlight(to_plain_text(source, MAX_CELL), PythonLexer(), formatter))
 
 
 @lru_cache(maxsize=256)
@@ -157,7 +157,7 @@ def render_markdown(source: str, staff: bool = False) -> Markup:
 
     `staff`: the course's own words, whose formulas are drawn.
     """
-    text = plain(source, MAX_CELL)
+    text = to_plain_text(source, MAX_CELL)
     if sum(map(text.count, OPENINGS)) > MOST_OPENINGS:
         return _render_preformatted(text)
     return sanitize_fragment(MarkdownWithMath(renderer=_Renderer(staff)).render(text), formulas=staff)

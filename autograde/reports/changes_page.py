@@ -14,7 +14,7 @@ from autograde.records.audit_log import stored_report
 from autograde.records.grade_changes import Change, changes, exercises_text
 from autograde.report import Report
 from autograde.reports.class_status import ClassStatus, read_class_status
-from autograde.text import plain
+from autograde.text import to_plain_text
 
 PARTS = {
     "submission": "the submitted work",
@@ -60,7 +60,7 @@ def render_changes_page(
     gains = [change.after - change.before for change in ordered]
     return render_staff_page(
         "changes.html.j2",
-        title=plain(title),
+        title=to_plain_text(title),
         slug=status.slug,
         has_class_page=has_class_page,
         count=len(found),
@@ -78,7 +78,12 @@ def _group_equal_changes(found: Sequence[Change], status: ClassStatus) -> list[d
         for exercise, (before, after) in change.exercises.items():
             groups[exercise, before, after].append(status.link_student(change.student))
     return [
-        {"exercise": plain(exercise), "before": format_points(before), "after": format_points(after), "who": who}
+        {
+            "exercise": to_plain_text(exercise),
+            "before": format_points(before),
+            "after": format_points(after),
+            "who": who,
+        }
         for (exercise, before, after), who in sorted(groups.items(), key=lambda group: -len(group[1]))
     ]
 
@@ -93,7 +98,7 @@ def _describe_change(change: Change, report: Report | None, status: ClassStatus)
         "change": f"{change.after - change.before:+.4g}".replace("-", "−"),
         "exercises": [
             {
-                "name": plain(name),
+                "name": to_plain_text(name),
                 "before": format_points(before),
                 "after": format_points(after),
                 "now": now.get(name, ""),

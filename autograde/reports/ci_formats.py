@@ -12,34 +12,36 @@ from typing import Any
 
 from autograde.pages.feedback import NOTES, format_problem
 from autograde.report import Outcome, Report, Verdict
-from autograde.text import plain, xml_text
+from autograde.text import to_plain_text, to_xml_text
 
 ENGINE_FAULT = NOTES[Outcome.BROKEN]
 
 
 def format_junit(report: Report) -> str:
     """Format JUnit XML. A waiting check is skipped, an engine fault is an error, the rest are failures."""
-    suites = ET.Element("testsuites", name=xml_text(report.assignment))
+    suites = ET.Element("testsuites", name=to_xml_text(report.assignment))
     for exercise in report.exercises:
         outcomes = [verdict.outcome for verdict in exercise.verdicts]
         errors, skipped = outcomes.count(Outcome.BROKEN), outcomes.count(Outcome.WAITING)
         failures = len(outcomes) - outcomes.count(Outcome.PASSED) - errors - skipped
         counts = {"tests": len(outcomes), "failures": failures, "errors": errors, "skipped": skipped}
         numbers = {key: str(value) for key, value in counts.items()}
-        suite = ET.SubElement(suites, "testsuite", {"name": xml_text(exercise.exercise), **numbers})
+        suite = ET.SubElement(suites, "testsuite", {"name": to_xml_text(exercise.exercise), **numbers})
         for verdict in exercise.verdicts:
             classname = f"{report.assignment}.{exercise.exercise}"
-            case = ET.SubElement(suite, "testcase", classname=xml_text(classname), name=xml_text(_title_of(verdict)))
+            case = ET.SubElement(
+                suite, "testcase", classname=to_xml_text(classname), name=to_xml_text(_title_of(verdict))
+            )
             if element := _choose_element(verdict):
                 text = _describe(verdict)
-                ET.SubElement(case, element, message=xml_text(text.split("\n", 1)[0])).text = xml_text(text)
+                ET.SubElement(case, element, message=to_xml_text(text.split("\n", 1)[0])).text = to_xml_text(text)
     ET.indent(suites)
     return ET.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
 
 
 def format_gradescope(report: Report) -> str:
     """Format results.json. Gradescope shows one without score and tests as an autograder failure."""
-    problems = "\n".join(plain(format_problem(problem), 500) for problem in report.problems)
+    problems = "\n".join(to_plain_text(format_problem(problem), 500) for problem in report.problems)
     if report.withheld:
         return _to_json(
             {"output": f"The grader failed. {ENGINE_FAULT} It will be run again.", "stdout_visibility": "hidden"}
@@ -65,7 +67,7 @@ def _choose_element(verdict: Verdict) -> str:
 
 
 def _title_of(verdict: Verdict) -> str:
-    return plain(verdict.title, 300) or verdict.check
+    return to_plain_text(verdict.title, 300) or verdict.check
 
 
 def _describe(verdict: Verdict) -> str:
@@ -74,7 +76,7 @@ def _describe(verdict: Verdict) -> str:
         return ENGINE_FAULT
     hint = f"Hint: {verdict.hint}" if verdict.hint else ""
     parts = (verdict.reason, hint, verdict.replay, verdict.traceback)
-    return "\n".join(plain(part) for part in parts if part) or verdict.outcome.value
+    return "\n".join(to_plain_text(part) for part in parts if part) or verdict.outcome.value
 
 
 def _to_json(value: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from autograde.records.gradebook_status import GradebookStatus
 from autograde.report import ExerciseReport, Outcome, ProblemKind, Report, Verdict, group_students_by_hint
 from autograde.reports.class_status import ClassStatus, Unfinished
 from autograde.reports.item_statistics import Cluster, Item, Key, compute_items, find_clusters, find_hardest
-from autograde.text import plain
+from autograde.text import to_plain_text
 
 NOTHING = Unfinished()
 FILE_DAMAGED = (ProblemKind.REPAIRED, ProblemKind.DROPPED, ProblemKind.ANSWER_MISSING)
@@ -46,9 +46,11 @@ def render_class_page(
         mean=format_points(statistics.mean(scores)),
         median=format_points(statistics.median(scores)),
         most=format_points(max(report.max_score for report in reports)),
-        unconfined=[plain(report.student) for report in reports if report.unconfined],
-        not_graded=[(plain(student, 200), cut_to_first_line(why)) for student, why in unfinished.not_graded.items()],
-        withheld=[plain(student, 200) for student in unfinished.withheld],
+        unconfined=[to_plain_text(report.student) for report in reports if report.unconfined],
+        not_graded=[
+            (to_plain_text(student, 200), cut_to_first_line(why)) for student, why in unfinished.not_graded.items()
+        ],
+        withheld=[to_plain_text(student, 200) for student in unfinished.withheld],
         without_feedback=sum(report.student not in status.with_feedback for report in reports),
         changed=unfinished.changed,
         has_term=status.has_term,
@@ -56,7 +58,7 @@ def render_class_page(
         to_mark=sum(bool(in_gradebook.to_mark) for in_gradebook in status.gradebook_statuses.values()),
         bins=_count_bins(shares),
         students_by_hint=[
-            (plain(hint), [status.link_student(student) for student in who])
+            (to_plain_text(hint), [status.link_student(student) for student in who])
             for hint, who in group_students_by_hint(reports)
         ],
         hardest=[rows[item] for item in find_hardest(found.values())[:HARDEST]],
@@ -115,7 +117,7 @@ def _describe_verdict(status: ClassStatus, student: str, exercise: str, verdict:
     return {
         "who": status.link_student(student),
         "exercise": exercise,
-        "title": plain(verdict.title),
+        "title": to_plain_text(verdict.title),
         "symbol": WORDS[verdict.outcome][0],
         "reason": cut_to_first_line(verdict.reason),
         "margin": verdict.margin,
@@ -157,7 +159,7 @@ def _describe_item(number: int, item: Item) -> dict[str, Any]:
     return {
         "number": number,
         "exercise": item.exercise,
-        "title": plain(item.title),
+        "title": to_plain_text(item.title),
         "difficulty": f"{item.difficulty:.0%}",
         "discrimination": "" if item.discrimination is None else f"{item.discrimination:.2f}",
         "outcomes": ", ".join(f"{symbol} {count} {word}" for (symbol, word), count in counted),
@@ -167,8 +169,8 @@ def _describe_item(number: int, item: Item) -> dict[str, Any]:
 def _describe_cluster(cluster: Cluster, status: ClassStatus) -> dict[str, Any]:
     return {
         "exercise": cluster.exercise,
-        "title": plain(cluster.example.title),
-        "what": plain(cluster.example.hint) if cluster.explained else cut_to_first_line(cluster.example.reason),
+        "title": to_plain_text(cluster.example.title),
+        "what": to_plain_text(cluster.example.hint) if cluster.explained else cut_to_first_line(cluster.example.reason),
         "explained": cluster.explained,
         "who": [status.link_student(student) for student in cluster.students],
     }

@@ -12,7 +12,7 @@ from autograde.notebooks.submitted import list_students_in, list_submitters, sub
 from autograde.records.audit_log import withheld
 from autograde.records.grade_changes import changes
 from autograde.records.gradebook_status import GradebookStatus, read_gradebook_statuses
-from autograde.text import plain
+from autograde.text import to_plain_text
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class ClassStatus:
         read = f"../feedback/{folder}/{self.slug}/{self.slug}.html"
         submission = self.gradebook_statuses.get(student, GradebookStatus()).submission
         return {
-            "name": plain(student, 200),
+            "name": to_plain_text(student, 200),
             "href": read if student in self.with_feedback else record,
             "record": record,
             "marking": f"{self.formgrader}/submissions/{quote(submission, safe='')}/" if submission else "",

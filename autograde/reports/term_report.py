@@ -15,7 +15,7 @@ from autograde.report import Report, group_students_by_hint
 from autograde.reports.class_report import read_reports
 from autograde.reports.class_status import ClassStatus, list_students_with_feedback
 from autograde.reports.item_statistics import compute_items, find_hardest
-from autograde.text import plain
+from autograde.text import to_plain_text
 
 BEHIND = 0.5
 """with less than this share of the points in two consecutive assignments a student may need help"""
@@ -104,19 +104,19 @@ def _describe_assignment(summary: AssignmentSummary) -> dict[str, Any]:
     shares = list(summary.shares.values())
     return {
         "slug": summary.slug,
-        "title": plain(summary.title),
+        "title": to_plain_text(summary.title),
         "count": len(shares),
         "full": sum(share == 1 for share in shares),
         "median": f"{statistics.median(shares):.0%}",
-        "hardest": plain(summary.hardest),
-        "misconception": plain(summary.misconception),
+        "hardest": to_plain_text(summary.hardest),
+        "misconception": to_plain_text(summary.misconception),
     }
 
 
 def _describe_student(student: str, summaries: Sequence[AssignmentSummary]) -> dict[str, Any]:
     shares = [summary.shares.get(student) for summary in summaries]
     return {
-        "name": plain(student, 200),
+        "name": to_plain_text(student, 200),
         "mean": f"{statistics.mean(share or 0.0 for share in shares):.0%}",
         "cells": [
             {"share": "–" if share is None else f"{share:.0%}", "href": summary.pages.get(student, "")}
@@ -128,4 +128,4 @@ def _describe_student(student: str, summaries: Sequence[AssignmentSummary]) -> d
 def _link_latest_report(student: str, summaries: Sequence[AssignmentSummary]) -> dict[str, str]:
     """Return the student's name and the link to their latest report."""
     href = next(summary.pages[student] for summary in reversed(summaries) if student in summary.pages)
-    return {"name": plain(student, 200), "href": href}
+    return {"name": to_plain_text(student, 200), "href": href}

@@ -18,9 +18,9 @@ from autograde.client.student import Student
 from autograde.testing.decoys import Decoy
 from autograde.testing.diagnosis import Evidence
 from autograde.testing.drawing import SETTINGS, Case, Test, draw_cases, shrink
-from autograde.testing.error_ratio import largest
+from autograde.testing.error_ratio import round_largest
 from autograde.testing.request_replay import Script
-from autograde.testing.trial import Trial, running
+from autograde.testing.trial import Trial, run_trial
 
 MAX_SCRIPTS = 3
 
@@ -93,16 +93,16 @@ class Check:
             if self._passes(trial, student, cases):
                 return
             student = fresh_fork()
-            trial = trial.again(student)
+            trial = trial.restart(student)
         before = len(trial.evidence.observations)
-        with running(trial):
+        with run_trial(trial):
             try:
                 self._run(student, course_seed)
             except Mismatch as mismatch:
                 mismatch.recognise()
                 raise
             finally:
-                self.replay, self.margin = render_calls(self.failed_lines), largest(trial.error_ratios)
+                self.replay, self.margin = render_calls(self.failed_lines), round_largest(trial.error_ratios)
         if cases:
             self._remember(trial, student, before)
 
@@ -111,7 +111,7 @@ class Check:
         evidence, connection = trial.evidence, student._rpc.connection
         before = len(evidence.observations)
         self.failure, self.failed_lines, self.replay = None, [], ""
-        with running(trial):
+        with run_trial(trial):
             try:
                 if self.script:
                     connection.send_ahead(self.script.frames)
@@ -125,7 +125,7 @@ class Check:
             except (Exception, WorkerLostError, OffScriptError):  # whatever the cause: it fails in a fresh fork too
                 evidence.truncate(before)
                 return False
-        self.margin = largest(trial.error_ratios)
+        self.margin = round_largest(trial.error_ratios)
         if connection.has_unmade_requests or not cases:  # a test that draws while it runs has no cases
             evidence.truncate(before)
             return False

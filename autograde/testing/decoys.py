@@ -37,28 +37,28 @@ Decoy = Callable[[Any, Question], Any]
 """(what the submission answered, the question) -> what is compared instead"""
 
 
-def _zeros(got: Any, question: Question) -> Any:
+def _answer_zeros(got: Any, question: Question) -> Any:
     return _rebuild(question, [torch.zeros_like(part) for part in question.right])
 
 
-def _input_unchanged(got: Any, question: Question) -> Any:
+def _answer_input(got: Any, question: Question) -> Any:
     right = question.right
     same = [arg for arg in question.args if isinstance(arg, Tensor) and right and arg.shape == right[0].shape]
-    return _rebuild(question, [same[0].to(right[0].dtype), *right[1:]]) if same else _zeros(got, question)
+    return _rebuild(question, [same[0].to(right[0].dtype), *right[1:]]) if same else _answer_zeros(got, question)
 
 
-def _doubled(got: Any, question: Question) -> Any:
+def _double_answer(got: Any, question: Question) -> Any:
     return _rebuild(question, [part * 2 for part in question.right])
 
 
 DECOYS: dict[str, Decoy] = {
-    "zeros": _zeros,
-    "the input unchanged": _input_unchanged,
-    "the answer doubled": _doubled,
+    "zeros": _answer_zeros,
+    "the input unchanged": _answer_input,
+    "the answer doubled": _double_answer,
 }
 
 
-def misconception_decoy(name: str) -> Decoy:
+def make_misconception_decoy(name: str) -> Decoy:
     """The answers of a misconception, and right ones where it has none."""
 
     def answer(got: Any, question: Question) -> Any:
@@ -71,9 +71,9 @@ def misconception_decoy(name: str) -> Decoy:
     return answer
 
 
-def decoy_named(name: str) -> Decoy | None:
+def find_decoy(name: str) -> Decoy | None:
     """One of DECOYS, else the decoy of the misconception of that name; None for no name."""
-    return DECOYS.get(name) or (misconception_decoy(name) if name else None)
+    return DECOYS.get(name) or (make_misconception_decoy(name) if name else None)
 
 
 def _rebuild(question: Question, tensors: list[Tensor]) -> Any:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten
 
-from autograde.testing.tolerance import SAFETY, ULPS, in_order, nudged
+from autograde.testing.tolerance import SAFETY, ULPS, nudge_all, sort_keys
 
 MAX_OBSERVATIONS = 400
 """Observations that a misconception has to explain: the last ones."""
@@ -68,7 +68,7 @@ class Evidence:
         self.size += sum(observation.size for _, observation in observations)
         self.observations += observations
 
-    def explanations(self, key: Any, misconceptions: list[Misconception]) -> list[Misconception]:
+    def find_explanations(self, key: Any, misconceptions: list[Misconception]) -> list[Misconception]:
         """The misconceptions that explain the last observations; only one that is alone may be named to a student."""
         same_key = (observation for owner, observation in reversed(self.observations) if owner == key)
         last = list(islice(same_key, MAX_OBSERVATIONS))
@@ -78,7 +78,7 @@ class Evidence:
             if all(self.explained.get((misconception, observation), True) for observation in last)
         ]
         for observation in last:
-            near = cache(partial(_near, observation))
+            near = cache(partial(_nudge_inputs, observation))
             for misconception in left:
                 if (misconception, observation) not in self.explained:
                     self.explained[misconception, observation] = explains(misconception, observation, near)
@@ -86,32 +86,32 @@ class Evidence:
         return left
 
 
-def _near(observation: Observation) -> Inputs:
-    inputs: Inputs = nudged((observation.args, observation.kwargs), torch.Generator().manual_seed(0))
+def _nudge_inputs(observation: Observation) -> Inputs:
+    inputs: Inputs = nudge_all((observation.args, observation.kwargs), torch.Generator().manual_seed(0))
     return inputs
 
 
 def explains(misconception: Misconception, observation: Observation, near: Callable[[], Inputs]) -> bool:
     """Does the misconception, run in the student's dtype, give what was answered? `near` gives the inputs, nudged."""
     wrong_formula = observation.transform(misconception)
-    wrong = _answer(wrong_formula, (observation.args, observation.kwargs))
+    wrong = _try_formula(wrong_formula, (observation.args, observation.kwargs))
     if wrong is None or len(wrong) != len(observation.got):
         return False
-    if all(map(_equal, wrong, observation.got)):
+    if all(map(_is_equal, wrong, observation.got)):
         return True
-    if (moved := _answer(wrong_formula, near())) is None:
+    if (moved := _try_formula(wrong_formula, near())) is None:
         return False
     allowed = observation.allowed if len(observation.allowed) == len(wrong) else [torch.zeros(())] * len(wrong)
-    return all(map(_same, wrong, moved, observation.got, allowed))
+    return all(map(_is_same, wrong, moved, observation.got, allowed))
 
 
-def _answer(formula: Misconception, inputs: Inputs) -> list[Any] | None:
+def _try_formula(formula: Misconception, inputs: Inputs) -> list[Any] | None:
     """None where a misconception has no answer to these inputs."""
     args, kwargs = inputs
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a wrong formula may well divide by zero
-            return tree_flatten(in_order(formula(*args, **kwargs)))[0]
+            return tree_flatten(sort_keys(formula(*args, **kwargs)))[0]
     except Exception:
         return None
 
@@ -121,14 +121,14 @@ def _is_huge(number: Any) -> bool:
     return isinstance(number, int) and number.bit_length() > 63
 
 
-def _equal(wrong: Any, got: Any) -> bool:
+def _is_equal(wrong: Any, got: Any) -> bool:
     if _is_huge(wrong) or _is_huge(got):
         return type(wrong) is type(got) and bool(wrong == got)
     wrong, got = torch.as_tensor(wrong), torch.as_tensor(got)
     return wrong.dtype == got.dtype and torch.equal(wrong, got)
 
 
-def _same(wrong: Any, moved: Any, got: Any, allowed: Tensor) -> bool:
+def _is_same(wrong: Any, moved: Any, got: Any, allowed: Tensor) -> bool:
     if _is_huge(wrong) or _is_huge(got):
         return type(wrong) is type(got) and bool(wrong == got)
     wrong, moved, got = torch.as_tensor(wrong), torch.as_tensor(moved), torch.as_tensor(got)

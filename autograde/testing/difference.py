@@ -14,10 +14,10 @@ from torch import Tensor
 
 from autograde.client.mismatch import Mismatch
 from autograde.client.remote_object import RemoteObject
-from autograde.testing.error_ratio import error_ratio
-from autograde.testing.excerpt import window
+from autograde.testing.error_ratio import compute_error_ratio
+from autograde.testing.excerpt import cut_excerpt
 from autograde.testing.tolerance import Part
-from autograde.testing.trial import trial
+from autograde.testing.trial import current_trial
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Answer:
         return "the gradient" if self.is_gradient else "the result"
 
 
-def difference(got: Any, answer: Answer) -> Mismatch | None:
+def find_difference(got: Any, answer: Answer) -> Mismatch | None:
     """The Mismatch between `got` and what is expected, or None if there is none."""
     return _Comparison(answer).compare(got, answer.expected, answer.name)
 
@@ -57,29 +57,29 @@ class _Comparison:
 
     def compare(self, got: Any, expected: Any, what: str) -> Mismatch | None:
         if isinstance(expected, dict):
-            return self._dict(got, expected, what)
+            return self._compare_dict(got, expected, what)
         if isinstance(expected, (list, tuple)):
-            return self._list(got, expected, what)
+            return self._compare_list(got, expected, what)
         part = next(self.parts)
         if not isinstance(expected, Tensor):
-            return _number(got, part, what)
+            return _compare_number(got, part, what)
         if got is None and self.answer.is_gradient:
             # No gradient is a gradient of zeros.
             is_zero = not bool((part.exact.abs() > part.allowed).any())
             return None if is_zero else Mismatch(f"{what} is missing: your computation is cut off from autograd there")
-        return _tensor(got, part, what)
+        return _compare_tensor(got, part, what)
 
-    def _dict(self, got: Any, expected: dict[Any, Any], what: str) -> Mismatch | None:
+    def _compare_dict(self, got: Any, expected: dict[Any, Any], what: str) -> Mismatch | None:
         if not isinstance(got, dict):
             return Mismatch(f"{what} must be a dict with the keys {sorted(map(str, expected))}, not {describe(got)}")
         if missing := [key for key in expected if key not in got]:
-            return Mismatch(f"{what} lacks {_keys(missing)}")
+            return Mismatch(f"{what} lacks {_name_keys(missing)}")
         if more := [key for key in got if key not in expected]:
-            return Mismatch(f"{what} has {_keys(more)}, which should not be there")
+            return Mismatch(f"{what} has {_name_keys(more)}, which should not be there")
         problems = (self.compare(got[key], item, f"{what}[{key!r}]") for key, item in expected.items())
         return next((problem for problem in problems if problem is not None), None)
 
-    def _list(self, got: Any, expected: Sequence[Any], what: str) -> Mismatch | None:
+    def _compare_list(self, got: Any, expected: Sequence[Any], what: str) -> Mismatch | None:
         if not isinstance(got, (list, tuple)) or len(got) != len(expected):
             return Mismatch(f"{what} must be {len(expected)} values, not {describe(got)}")
         names, self.names = self.names, iter(())
@@ -88,41 +88,41 @@ class _Comparison:
         return next((problem for problem in problems if problem is not None), None)
 
 
-def _keys(keys: list[Any]) -> str:
+def _name_keys(keys: list[Any]) -> str:
     """The first of them, and how many there are."""
     named = f"the key {keys[0]!r}"[:80]
     return f"{named} and {len(keys) - 1} more" if keys[1:] else named
 
 
-def _number(got: Any, part: Part, what: str) -> Mismatch | None:
+def _compare_number(got: Any, part: Part, what: str) -> Mismatch | None:
     if type(got) not in (int, float, bool):
         return Mismatch(f"{what} must be a number, not {describe(got)}")
     try:
         value = float(got)
     except OverflowError:  # Python's integers know no bound
         value = math.inf if got > 0 else -math.inf
-    return _values(torch.tensor(value, dtype=torch.float64), part, what)
+    return _compare_values(torch.tensor(value, dtype=torch.float64), part, what)
 
 
-def _tensor(got: Any, part: Part, what: str) -> Mismatch | None:
+def _compare_tensor(got: Any, part: Part, what: str) -> Mismatch | None:
     if not isinstance(got, Tensor):
         return Mismatch(f"{what} must be a tensor, not {describe(got)}")
     if got.shape != part.like.shape:
         return Mismatch(f"{what} must have shape {tuple(part.like.shape)}, but yours has {tuple(got.shape)}")
     if got.dtype != part.like.dtype:
         return Mismatch(f"{what} must be {part.like.dtype}, but yours is {got.dtype}")
-    return _values(got.double() if not got.is_complex() else got, part, what)
+    return _compare_values(got.double() if not got.is_complex() else got, part, what)
 
 
-def _values(got: Tensor, part: Part, what: str) -> Mismatch | None:
+def _compare_values(got: Tensor, part: Part, what: str) -> Mismatch | None:
     exact, allowed = part.exact, part.allowed
-    expected, error = distance(got, part)
-    if (ratio := error_ratio(error, allowed)) is not None:
-        trial().error_ratios.append(ratio)
+    expected, error = measure_distance(got, part)
+    if (ratio := compute_error_ratio(error, allowed)) is not None:
+        current_trial().error_ratios.append(ratio)
     fine = error <= allowed
     if bool(fine.all()):
         return None
-    worst = _worst(error, fine)
+    worst = _find_worst(error, fine)
     index = tuple(int(i) for i in np.unravel_index(worst, tuple(exact.shape)))
     mine, theirs = got.reshape(-1)[worst].item(), expected.reshape(-1)[worst].item()
     wrong = f"{int((~fine).sum())} of {fine.numel()} values wrong"
@@ -132,11 +132,11 @@ def _values(got: Tensor, part: Part, what: str) -> Mismatch | None:
         where,
         got=f"got {mine:.6g}",
         expected=f"expected {theirs:.6g} (allowed ±{tolerance:.1g})",
-        compared=None if got.is_complex() else functools.partial(window, what, got, expected, fine, index),
+        compared=None if got.is_complex() else functools.partial(cut_excerpt, what, got, expected, fine, index),
     )
 
 
-def distance(got: Tensor, part: Part) -> tuple[Tensor, Tensor]:
+def measure_distance(got: Tensor, part: Part) -> tuple[Tensor, Tensor]:
     """What is expected of an answer in the student's dtype, and how far `got` is from it, element by element."""
     exact = part.exact
     # An answer too large for the dtype is infinite there; only then may a finite exact value become infinite.
@@ -146,7 +146,7 @@ def distance(got: Tensor, part: Part) -> tuple[Tensor, Tensor]:
     return expected, torch.where(same, 0.0, (got - expected).abs())
 
 
-def _worst(error: Tensor, fine: Tensor) -> int:
+def _find_worst(error: Tensor, fine: Tensor) -> int:
     """Flat index of the largest error among the wrong values; a NaN or an infinity where none belongs comes first."""
     ranked = torch.where(fine, -1.0, torch.where(error.isnan(), float("inf"), error))
     return int(ranked.reshape(-1).argmax())

@@ -10,7 +10,7 @@ MAX_RATIO = 1e9
 """for infinitely far off: a NaN, or any error where none is allowed"""
 
 
-def error_ratio(error: Tensor, allowed: Tensor) -> float | None:
+def compute_error_ratio(error: Tensor, allowed: Tensor) -> float | None:
     """The largest error / allowed error of one comparison, where an exact value counts as 0; None for no values."""
     if not error.numel():
         return None
@@ -18,6 +18,6 @@ def error_ratio(error: Tensor, allowed: Tensor) -> float | None:
     return min(float(ratios.max()), MAX_RATIO)
 
 
-def largest(ratios: list[float]) -> float | None:
+def round_largest(ratios: list[float]) -> float | None:
     """To two digits, so that reports of two machines agree; None if nothing was compared."""
     return float(f"{max(ratios):.2g}") if ratios else None

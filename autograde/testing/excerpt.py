@@ -12,7 +12,7 @@ NUMBERS = 576
 """24 rows of 24: what a picture shows clearly, and what a report holds without growing"""
 
 
-def window(what: str, got: Tensor, expected: Tensor, fine: Tensor, worst: tuple[int, ...]) -> Comparison:
+def cut_excerpt(what: str, got: Tensor, expected: Tensor, fine: Tensor, worst: tuple[int, ...]) -> Comparison:
     """The numbers around index `worst` of real tensors of one shape; `fine` says which values are within tolerance."""
     lead = max(0, got.dim() - 2)
     start, shape = list(worst[:lead]), list[int]()
@@ -29,12 +29,12 @@ def window(what: str, got: Tensor, expected: Tensor, fine: Tensor, worst: tuple[
         of=list(got.shape),
         start=start,
         shape=shape,
-        got=_numbers(got[place]),
+        got=_to_numbers(got[place]),
         wrong=[int(index) for index in torch.nonzero(~fine[place].reshape(-1)).reshape(-1)],
-        expected=_numbers(expected[place]),
+        expected=_to_numbers(expected[place]),
     )
 
 
-def _numbers(tensor: Tensor) -> list[Number]:
+def _to_numbers(tensor: Tensor) -> list[Number]:
     values = [float(f"{value:.6g}") for value in tensor.detach().double().reshape(-1).tolist()]
     return [value if abs(value) < float("inf") else str(value) for value in values]

@@ -17,10 +17,10 @@ from torch.utils._pytree import tree_flatten
 from autograde.client.calls import Target, request_gradients
 from autograde.client.mismatch import Mismatch
 from autograde.testing import decoys, diagnosis
-from autograde.testing.difference import Answer, difference
-from autograde.testing.tolerance import Part, in_order, measure
-from autograde.testing.trial import trial
-from autograde.testing.vjp import exact_cotangent, floating_positions, vjp_of
+from autograde.testing.difference import Answer, find_difference
+from autograde.testing.tolerance import Part, measure, sort_keys
+from autograde.testing.trial import current_trial
+from autograde.testing.vjp import differentiate, find_floating_positions, make_exact_cotangent
 from autograde.wire import encode
 
 MAX_CACHED = 4096
@@ -176,11 +176,11 @@ class Oracle:
                 '''the backward pass is the derivative of the square'''
                 oracle.compare_gradients(student.square, x)
         """
-        positions = floating_positions(args)
+        positions = find_floating_positions(args)
         if not positions:
             raise TypeError("compare_gradients needs a floating tensor, passed by position, to differentiate by")
         value = self.reference(*args, **kwargs)
-        cotangents = [exact_cotangent(torch.as_tensor(leaf)) for leaf in tree_flatten(value)[0]]
+        cotangents = [make_exact_cotangent(torch.as_tensor(leaf)) for leaf in tree_flatten(value)[0]]
         got_value, got_gradients = request_gradients(target, args, kwargs, cotangents)
         if got_gradients is None:
             self.compare(got_value, *args, **kwargs)
@@ -191,14 +191,14 @@ class Oracle:
         self, got: Any, cotangents: list[Tensor] | None, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
         """Compare values, or with `cotangents` gradients, and keep what was answered as evidence."""
-        now, transform = trial(), _transform(cotangents)
-        expected = self._expected(cotangents, args, kwargs)
+        now, transform = current_trial(), _choose_transform(cotangents)
+        expected = self._find_expected(cotangents, args, kwargs)
         parts, answer = expected.parts, expected.answer
         if now.decoy is not None:
             likes = [part.like for part in parts]
             got = now.decoy(got, decoys.Question(answer, likes, transform, args, kwargs, self.misconceptions))
-        got = in_order(got)
-        problem = difference(got, Answer(answer, parts, None if cotangents is None else self._names(args)))
+        got = sort_keys(got)
+        problem = find_difference(got, Answer(answer, parts, None if cotangents is None else self._list_names(args)))
         # No gradient is a gradient of zeros.
         leaves = [
             torch.zeros_like(parts[index].like) if leaf is None and index < len(parts) else leaf
@@ -209,11 +209,13 @@ class Oracle:
             allowed = [part.allowed for part in parts]
             now.evidence.add(key, diagnosis.Observation(transform, args, kwargs, leaves, allowed))
             if problem is not None:
-                problem.explain = functools.partial(now.evidence.explanations, key, self.misconceptions)
+                problem.explain = functools.partial(now.evidence.find_explanations, key, self.misconceptions)
         if problem is not None:
             raise problem
 
-    def _expected(self, cotangents: list[Tensor] | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Expected:
+    def _find_expected(
+        self, cotangents: list[Tensor] | None, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Expected:
         """Measured once for the same inputs: every submission of a course gets the same requests."""
         opaque: list[Any] = []
 
@@ -223,7 +225,7 @@ class Oracle:
 
         key = cotangents is None, hashlib.sha256(encode((args, kwargs), name)).hexdigest()
         if key not in self.cache:
-            transform = _transform(cotangents)
+            transform = _choose_transform(cotangents)
             forms = [transform(form) for form in self.forms]
             self.cache[key] = Expected(*measure(transform(self.reference), args, kwargs, forms), opaque)
             if len(self.cache) > MAX_CACHED:
@@ -231,16 +233,16 @@ class Oracle:
         self.cache.move_to_end(key)
         return self.cache[key]
 
-    def _names(self, args: tuple[Any, ...]) -> list[str]:
+    def _list_names(self, args: tuple[Any, ...]) -> list[str]:
         """Of the arguments whose gradients are compared."""
         names = list(inspect.signature(self.reference).parameters)
-        return [names[index] for index in floating_positions(args)]
+        return [names[index] for index in find_floating_positions(args)]
 
 
-def _transform(cotangents: list[Tensor] | None) -> Transform:
+def _choose_transform(cotangents: list[Tensor] | None) -> Transform:
     """Makes of a function what is compared: its value, or its gradients."""
-    return _unchanged if cotangents is None else functools.partial(vjp_of, cotangents=cotangents)
+    return _keep_function if cotangents is None else functools.partial(differentiate, cotangents=cotangents)
 
 
-def _unchanged(function: Reference) -> Reference:
+def _keep_function(function: Reference) -> Reference:
     return function

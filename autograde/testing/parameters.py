@@ -51,10 +51,10 @@ def expect_parameters(layer: RemoteObject, expected: Mapping[str, torch.Tensor |
     """
     actual = layer._parameters()
     if missing := sorted(set(expected) - set(actual)):
-        raise Mismatch(f"the parameter {_listed(missing)} is missing", MISSING)
+        raise Mismatch(f"the parameter {_list_names(missing)} is missing", MISSING)
     if extra := sorted(set(actual) - set(expected)):
         hint = BIAS if all(name.endswith("bias") for name in extra) else EXTRA
-        raise Mismatch(f"the parameter {_listed(extra)} should not be there", hint)
+        raise Mismatch(f"the parameter {_list_names(extra)} should not be there", hint)
     for name, wanted in expected.items():
         shape, mine = tuple(wanted if isinstance(wanted, tuple) else wanted.shape), actual[name].tensor
         if not actual[name].requires_grad:
@@ -65,5 +65,5 @@ def expect_parameters(layer: RemoteObject, expected: Mapping[str, torch.Tensor |
             raise Mismatch(f"`{name}` does not start at the values that the exercise names", START)
 
 
-def _listed(names: list[str]) -> str:
+def _list_names(names: list[str]) -> str:
     return ", ".join(f"`{name[:40]}`" for name in names[:3])

@@ -45,31 +45,33 @@ def measure(
 
     `forms` are other right ways to compute the same, whose rounding a right program may share.
     """
-    answer = in_order(reference(*args, **kwargs))
+    answer = sort_keys(reference(*args, **kwargs))
     like, _ = tree_flatten(answer)
     exact = _run(reference, args, kwargs, wide=True)
     spreads = [torch.zeros_like(part, dtype=torch.float64) for part in exact]
     generator = torch.Generator().manual_seed(0)
-    for near_args, near_kwargs in [(args, kwargs), *(nudged((args, kwargs), generator) for _ in range(NUDGES))]:
+    for near_args, near_kwargs in [(args, kwargs), *(nudge_all((args, kwargs), generator) for _ in range(NUDGES))]:
         moved = _run(reference, near_args, near_kwargs, wide=True)
         rounded = [_run(form, near_args, near_kwargs) for form in (reference, *forms)]
         for index, spread in enumerate(spreads):
-            errors = [_distance(near[index].double(), moved[index]) for near in rounded]
-            spreads[index] = functools.reduce(torch.maximum, [spread, _distance(moved[index], exact[index]), *errors])
+            errors = [_measure_distance(near[index].double(), moved[index]) for near in rounded]
+            spreads[index] = functools.reduce(
+                torch.maximum, [spread, _measure_distance(moved[index], exact[index]), *errors]
+            )
     tensors = [torch.as_tensor(leaf) for leaf in like]
-    unit = _largest((args, kwargs))
-    allowed = [_allowed(*part, unit) for part in zip(exact, tensors, spreads, strict=True)]
+    unit = _find_largest((args, kwargs))
+    allowed = [_compute_allowed(*part, unit) for part in zip(exact, tensors, spreads, strict=True)]
     return [Part(*part) for part in zip(exact, tensors, allowed, strict=True)], answer
 
 
-def in_order(value: Any) -> Any:
+def sort_keys(value: Any) -> Any:
     """`value` with every dict filled by its keys' text, so that equal dicts have their leaves in one order."""
     if isinstance(value, dict):
-        return {key: in_order(value[key]) for key in sorted(value, key=repr)}
-    return type(value)(map(in_order, value)) if type(value) in (list, tuple) else value
+        return {key: sort_keys(value[key]) for key in sorted(value, key=repr)}
+    return type(value)(map(sort_keys, value)) if type(value) in (list, tuple) else value
 
 
-def nudged(inputs: Any, generator: torch.Generator) -> Any:
+def nudge_all(inputs: Any, generator: torch.Generator) -> Any:
     """`inputs` with every tensor nudged."""
     return tree_map(lambda leaf: nudge(leaf, generator), inputs)
 
@@ -92,18 +94,18 @@ def widen(value: Any) -> Any:
 def _run(reference: Function, args: Any, kwargs: Any, wide: bool = False) -> list[Tensor]:
     if wide:
         args, kwargs = tree_map(widen, (args, kwargs))
-    leaves, _ = tree_flatten(in_order(reference(*args, **kwargs)))
+    leaves, _ = tree_flatten(sort_keys(reference(*args, **kwargs)))
     tensors = [torch.as_tensor(leaf) for leaf in leaves]
     return [tensor.detach().double() if wide and not tensor.is_complex() else tensor.detach() for tensor in tensors]
 
 
-def _distance(one: Tensor, other: Tensor) -> Tensor:
+def _measure_distance(one: Tensor, other: Tensor) -> Tensor:
     """Absolute difference; zero where either is not finite, since there only equality counts."""
     difference = (one - other).abs()
     return torch.where(difference.isfinite(), difference, 0.0)
 
 
-def _largest(inputs: Any) -> float:
+def _find_largest(inputs: Any) -> float:
     """The largest finite magnitude in any floating tensor of `inputs`; 0 if there is none."""
     floats = [leaf for leaf in tree_flatten(inputs)[0] if isinstance(leaf, Tensor) and leaf.is_floating_point()]
     return max(
@@ -111,7 +113,7 @@ def _largest(inputs: Any) -> float:
     )
 
 
-def _allowed(exact: Tensor, like: Tensor, spread: Tensor, unit: float) -> Tensor:
+def _compute_allowed(exact: Tensor, like: Tensor, spread: Tensor, unit: float) -> Tensor:
     if not like.is_floating_point():
         return torch.zeros_like(exact)
     spread = torch.maximum(spread, spread.mean() if spread.numel() else spread)

@@ -29,7 +29,7 @@ class Trial:
         """The submission's function that was called last; empty before the first call."""
         return "" if self.student is None else self.student._rpc.last_target
 
-    def again(self, student: Student) -> Trial:
+    def restart(self, student: Student) -> Trial:
         """The same trial, from the start, in another fork of the submission."""
         return replace(self, student=student, error_ratios=[])
 
@@ -37,13 +37,13 @@ class Trial:
 _current: ContextVar[Trial] = ContextVar("trial")
 
 
-def trial() -> Trial:
+def current_trial() -> Trial:
     """The trial that runs now. Outside a check it is a new one, so each comparison is judged by itself."""
     return _current.get(None) or Trial()
 
 
 @contextmanager
-def running(started: Trial) -> Iterator[Trial]:
+def run_trial(started: Trial) -> Iterator[Trial]:
     """A block whose comparisons belong to this trial."""
     token = _current.set(started)
     try:

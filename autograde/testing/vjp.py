@@ -12,12 +12,12 @@ from torch.utils._pytree import tree_flatten
 Function = Callable[..., Any]
 
 
-def floating_positions(args: tuple[Any, ...]) -> list[int]:
+def find_floating_positions(args: tuple[Any, ...]) -> list[int]:
     """Of the floating tensors among the arguments."""
     return [index for index, arg in enumerate(args) if isinstance(arg, Tensor) and arg.is_floating_point()]
 
 
-def exact_cotangent(like: Tensor) -> Tensor:
+def make_exact_cotangent(like: Tensor) -> Tensor:
     """An upstream gradient of varied multiples of 1/8 in [-1, 1], which every floating dtype holds exactly."""
     pattern = (torch.arange(like.numel()) * 7 + 3) % 17 - 8
     return (
@@ -27,11 +27,11 @@ def exact_cotangent(like: Tensor) -> Tensor:
     )
 
 
-def vjp_of(function: Function, cotangents: list[Tensor]) -> Function:
+def differentiate(function: Function, cotangents: list[Tensor]) -> Function:
     """The function that maps the same arguments to the list of gradients of its floating tensor arguments."""
 
     def vjp(*args: Any, **kwargs: Any) -> list[Tensor]:
-        positions = floating_positions(args)
+        positions = find_floating_positions(args)
         leaves = [
             arg.detach().clone().requires_grad_() if index in positions else arg for index, arg in enumerate(args)
         ]

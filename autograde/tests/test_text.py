@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.text import clean, normalise_run_dependent, plain, replace_lone_surrogates, xml_text
+from autograde.text import clean, normalise_run_dependent, replace_lone_surrogates, to_plain_text, to_xml_text
 
 CONTROLS = {*range(0x20), *range(0x7F, 0xA0)} - {0x09, 0x0A}
 DIRECTIONS = {*range(0x202A, 0x202F), *range(0x2066, 0x206A)}
@@ -33,7 +33,7 @@ def test_clean_replaces_control_and_direction_characters(text: str) -> None:
 
 @given(without_escapes)
 def test_plain_drops_controls_and_replaces_what_cannot_be_shown(text: str) -> None:
-    assert plain(text) == replaced(replaced(text, CONTROLS, ""), SURROGATES | DIRECTIONS, "\ufffd")
+    assert to_plain_text(text) == replaced(replaced(text, CONTROLS, ""), SURROGATES | DIRECTIONS, "\ufffd")
 
 
 @given(any_text)
@@ -44,9 +44,9 @@ def test_replace_lone_surrogates_touches_nothing_else(text: str) -> None:
 @given(any_text)
 def test_xml_text_is_what_a_parser_reads_back(text: str) -> None:
     element = ET.Element("e")
-    element.text = xml_text(text)
+    element.text = to_xml_text(text)
     assert (ET.fromstring(ET.tostring(element, encoding="utf-8")).text or "") == element.text
-    assert element.text == replaced(plain(text), {0xFFFE, 0xFFFF}, "\ufffd")
+    assert element.text == replaced(to_plain_text(text), {0xFFFE, 0xFFFF}, "\ufffd")
 
 
 @pytest.mark.parametrize(
@@ -64,12 +64,12 @@ def test_xml_text_is_what_a_parser_reads_back(text: str) -> None:
     ],
 )
 def test_plain_removes_terminal_codes(text: object, shown: str) -> None:
-    assert plain(text) == shown
+    assert to_plain_text(text) == shown
 
 
 def test_plain_cuts_long_text_and_says_so() -> None:
-    assert plain("abcdef", 6) == "abcdef"
-    assert plain("abcdef", 5) == "abcde\n[cut here]"
+    assert to_plain_text("abcdef", 6) == "abcdef"
+    assert to_plain_text("abcdef", 5) == "abcde\n[cut here]"
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def submit(course: Course, student: str, notebook: Any = None, *, name: str = f"
     return folder / name
 
 
-def copied_and_cut(course: Course) -> tuple[Any, Any]:
+def make_copied_and_cut(course: Course) -> tuple[Any, Any]:
     """Two releases: one with its answer cell twice, one without its checks and with wrong metadata."""
     copied, cut = (nbformat.read(course.open(SLUG).paths.released_notebook, as_version=4) for _ in range(2))
     copied.cells.insert(3, copy.deepcopy(copied.cells[2]))

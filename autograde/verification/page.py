@@ -9,7 +9,7 @@ from typing import Any
 
 from autograde.course import Course
 from autograde.pages.staff_page import render_staff_page
-from autograde.text import plain
+from autograde.text import to_plain_text
 from autograde.verification.problems import describe_problems
 from autograde.verification.result import Verification
 
@@ -56,16 +56,16 @@ def render_verification_page(title: str, found: Verification) -> str:
         title=title,
         slug=found.slug,
         sound=found.sound,
-        problems=[plain(sentence, 2000) for sentence in describe_problems(found.problems)],
+        problems=[to_plain_text(sentence, 2000) for sentence in describe_problems(found.problems)],
         right=found.right,
         count_wrong=len(found.kills),
         redundant=len(found.redundant),
         idle=len(set(range(len(found.checks))) - caught - found.flags),
-        exercises=[(plain(name), len(list(of))) for name, of in exercises],
+        exercises=[(to_plain_text(name), len(list(of))) for name, of in exercises],
         checks=[
             {
                 "number": index + 1,
-                "title": plain(check),
+                "title": to_plain_text(check),
                 "catches": sum(index in kills for kills in found.kills.values()),
                 "redundant": check in found.redundant,
                 "idle": index not in caught,

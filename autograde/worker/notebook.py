@@ -115,7 +115,7 @@ class NotebookShell(InteractiveShell):
         self.outputs.add(error)
 
 
-def new_shell() -> NotebookShell:
+def make_shell() -> NotebookShell:
     """A shell that writes no history and reads no profile; made once, in the zygote."""
     config = Config()
     config.HistoryManager.enabled = False
@@ -160,12 +160,12 @@ def _describe(error: BaseException, cell: str) -> str:
     if isinstance(error, SyntaxError):
         line, said = error.lineno, str(error.msg)  # as text it would name line and cell again
     else:
-        line, said = _last_line(error, cell), read_message(error)
+        line, said = _find_last_line(error, cell), read_message(error)
     where = f" in line {line}" if line else ""
     return f"{public_name(error)}{where}{': ' if said else ''}{said}"[:500]
 
 
-def _last_line(error: BaseException, cell: str) -> int | None:
+def _find_last_line(error: BaseException, cell: str) -> int | None:
     lines = [
         frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == CELL_FILE.format(cell)
     ]

@@ -29,7 +29,7 @@ class Outputs:
         self.cell_left = min(self.left, CELL_BYTES)
 
     def add(self, output: dict[str, Any]) -> None:
-        size = _bytes(repr(output)) + ITEM_BYTES
+        size = _count_bytes(repr(output)) + ITEM_BYTES
         if size <= self.cell_left:
             self._use(size)
             self.items.append(output)
@@ -40,7 +40,7 @@ class Outputs:
         """Text is kept in parts: a string that grows with each print would be copied each time."""
         if not text or self.cell_left < 0:
             return
-        size, last = _bytes(text), self.items[-1] if self.items else {}
+        size, last = _count_bytes(text), self.items[-1] if self.items else {}
         kept = text if size <= self.cell_left else _first(text, self.cell_left)
         if last.get("name") == name:
             last["text"].append(kept)
@@ -69,7 +69,7 @@ class Outputs:
             self.items.append({"output_type": "stream", "name": "stderr", "text": [CUT]})
 
 
-def _bytes(text: str) -> int:
+def _count_bytes(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 

@@ -37,7 +37,7 @@ def serve(control_fd: int, modules: list[str], left_out: list[str]) -> None:
     limits.die_with_parent(grader)
     limits.hide_memory()
     torch.set_num_threads(1)
-    shell = notebook.new_shell()
+    shell = notebook.make_shell()
     for name in modules:
         with contextlib.suppress(Exception):  # the notebook that imports it will report the error
             importlib.import_module(name)

@@ -40,7 +40,7 @@ from autograde.notebooks.submitted import list_submitters, submission_of
 from autograde.testing import oracle
 from autograde.testing.checks import Check
 from autograde.testing.diagnosis import Evidence
-from autograde.testing.difference import difference
+from autograde.testing.difference import find_difference
 from autograde.wire import Channel, decode
 from autograde.worker.rpc_server import RpcServer
 
@@ -130,7 +130,7 @@ def measured(cells: Cells, checks: list[Check], seed: int) -> dict[str, float]:
         replay(requests, record.answers, namespace, seed)
         middle = time.process_time()
         for comparison in record.comparisons:
-            difference(*comparison)
+            find_difference(*comparison)
         seconds["calls"] += middle - start
         seconds["comparisons"] += time.process_time() - middle
     return seconds
@@ -157,10 +157,10 @@ def recorded(check: Check, namespace: dict[str, Any], seed: int, evidence: Evide
 
     def noted(*arguments: Any) -> Any:
         record.comparisons.append(arguments)
-        return difference(*arguments)
+        return find_difference(*arguments)
 
     channel = Channel(ours, ours_out)
-    with contextlib.closing(channel), patch.object(oracle, "difference", noted):
+    with contextlib.closing(channel), patch.object(oracle, "find_difference", noted):
         with contextlib.suppress(Exception, WorkerLostError):
             check.run(Student(channel), seed, evidence)
     thread.join()

@@ -65,7 +65,7 @@ class Observer:
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
-        distance, run = difference.distance, Check.run
+        distance, run = difference.measure_distance, Check.run
 
         def noted(got: Tensor, part: Part) -> tuple[Tensor, Tensor]:
             expected, error = distance(got, part)
@@ -76,7 +76,7 @@ class Observer:
             self.check = check.title
             run(check, *args)
 
-        with patch.object(difference, "distance", noted), patch.object(Check, "run", named):
+        with patch.object(difference, "measure_distance", noted), patch.object(Check, "run", named):
             yield
 
     def taken(self) -> dict[str, float]:

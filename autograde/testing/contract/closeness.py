@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_flatten
 
 from autograde.client.mismatch import Mismatch
 from autograde.client.remote_object import RemoteObject
-from autograde.testing.tolerance import in_order
+from autograde.testing.tolerance import sort_keys
 
 SELF_ULPS = 256.0
 """How far two runs of one program may differ, relative to the largest value, when only the order of sums differs."""
@@ -44,16 +44,16 @@ def expect_close(got: Any, other: Any, reason: str, hint: str) -> None:
         # the mean of x and x again is not that of x
         # hint: Divide by the number of values.
     """
-    if not agree(got, [other], lambda leaf, others: is_close(leaf, others[0])):
+    if not have_equal_parts(got, [other], lambda leaf, others: is_close(leaf, others[0])):
         raise Mismatch(reason, hint)
 
 
-def agree(value: Any, others: list[Any], fits: Callable[[Any, list[Any]], bool]) -> bool:
+def have_equal_parts(value: Any, others: list[Any], fits: Callable[[Any, list[Any]], bool]) -> bool:
     """Are all of one structure, and does each part of `value` fit those of `others`?
 
     An object that stays in the worker is not compared.
     """
-    (mine, structure), *theirs = [tree_flatten(in_order(one)) for one in (value, *others)]
+    (mine, structure), *theirs = [tree_flatten(sort_keys(one)) for one in (value, *others)]
     if any(other != structure for _, other in theirs):
         return False
     parts = zip(mine, *(leaves for leaves, _ in theirs), strict=True)

@@ -10,7 +10,7 @@ from autograde.client.calls import Target, call_noncontiguous
 from autograde.client.errors import StudentError
 from autograde.client.mismatch import Mismatch
 from autograde.client.remote_object import RemoteObject
-from autograde.testing.contract.closeness import agree, expect_close, is_batch_of
+from autograde.testing.contract.closeness import expect_close, have_equal_parts, is_batch_of
 from autograde.wire import Generator
 
 
@@ -77,7 +77,7 @@ def leading_dimensions(target: Target, *args: Any, core: int = 1, **kwargs: Any)
     for index in range(sizes[0]):
         one = [arg[index] if is_batch else arg for arg, is_batch in zip(args, batched, strict=True)]
         members.append(target(*one, **kwargs))
-    if members and not agree(whole, members, is_batch_of):
+    if members and not have_equal_parts(whole, members, is_batch_of):
         raise Mismatch("a batch gives another result than its members one by one", hint)
 
 

@@ -14,7 +14,7 @@ from autograde.client.mismatch import Mismatch
 from autograde.client.reproduction import render_calls
 from autograde.client.student import Student
 from autograde.testing import Oracle, contract
-from autograde.testing.trial import Trial, running
+from autograde.testing.trial import Trial, run_trial
 from autograde.wire import WireError
 
 StudentOf = Callable[..., Student]
@@ -145,7 +145,7 @@ def test_student_endless_callbacks_end_at_the_deadline_of_the_check(student_of: 
 @pytest.mark.parametrize("number", ["2**80", "-(2**80)", "10**1000"])
 def test_student_number_beyond_any_dtype_is_a_wrong_answer(student_of: StudentOf, number: str) -> None:
     student, oracle = student_of(f"def f(x):\n    return {number}"), Oracle(lambda x: float(x.sum()))
-    with running(Trial(student)) as trial, pytest.raises(Mismatch, match="the result is wrong"):
+    with run_trial(Trial(student)) as trial, pytest.raises(Mismatch, match="the result is wrong"):
         oracle.compare(student.f(torch.ones(2)), torch.ones(2))
     assert [function for (_, function), _ in trial.evidence.observations] == ["f"]
 

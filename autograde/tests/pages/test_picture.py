@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes
 
-from autograde.client.mismatch import Mismatch, revealed
+from autograde.client.mismatch import Mismatch, hide_unrevealed
 from autograde.grading.exception_hints import find_hint
 from autograde.pages.picture import pattern, picture
 from autograde.report import Comparison, Outcome, Reveal, decode_report, encode_report
@@ -25,7 +25,7 @@ LOWER = np.tril(np.ones((4, 4), dtype=bool))
 def compared(got: torch.Tensor, expected: torch.Tensor) -> Comparison:
     fine = got == expected
     worst = np.unravel_index(int((~fine).reshape(-1).int().argmax()), tuple(got.shape))
-    return window("the result", got, expected, fine, tuple(map(int, worst)))
+    return cut_excerpt("the result", got, expected, fine, tuple(map(int, worst)))
 
 
 @pytest.mark.parametrize("shape", [[4], [2, 2]])
@@ -50,7 +50,7 @@ def test_excerpt_is_small_and_contains_the_worst_value(shape: tuple[int, ...], d
     worst = tuple(data.draw(st.integers(0, side - 1)) for side in shape)
     got = torch.zeros(shape)
     got[worst] = 7.0
-    found = window("x", got, torch.zeros(shape), got == 0, worst)
+    found = cut_excerpt("x", got, torch.zeros(shape), got == 0, worst)
     assert len(found.got) == np.prod(found.shape) <= NUMBERS
     assert [found.got[place] for place in found.wrong] == [7.0]
 
@@ -74,8 +74,8 @@ def test_excerpt_names_a_pattern(wrong: np.ndarray, words: str) -> None:
 
 def test_picture_shows_only_what_the_course_reveals() -> None:
     whole = compared(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([1.0, 2.0, 987.0]))
-    assert revealed(whole, Reveal.NOTHING) is None
-    some = revealed(whole, Reveal.INPUT)
+    assert hide_unrevealed(whole, Reveal.NOTHING) is None
+    some = hide_unrevealed(whole, Reveal.INPUT)
     assert some is not None
     drawn, everything = draw_picture(some), draw_picture(whole)
     assert drawn is not None
@@ -90,7 +90,7 @@ def test_picture_shows_only_what_the_course_reveals() -> None:
 
 def test_picture_of_a_matrix_has_a_panel_for_each_revealed_value() -> None:
     whole = compared(torch.eye(3), 5 * torch.eye(3))
-    hidden = revealed(whole, Reveal.INPUT)
+    hidden = hide_unrevealed(whole, Reveal.INPUT)
     few, many = draw_picture(hidden), draw_picture(whole)
     assert few is not None
     assert many is not None

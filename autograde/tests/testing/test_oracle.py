@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from autograde.client.student import Student
 from autograde.testing import Mismatch, Oracle, diagnosis
-from autograde.testing.decoys import DECOYS, misconception_decoy
-from autograde.testing.trial import Trial, running
+from autograde.testing.decoys import DECOYS, make_misconception_decoy
+from autograde.testing.trial import Trial, run_trial
 
 
 def mean_square(x: torch.Tensor) -> torch.Tensor:
@@ -21,7 +21,7 @@ def mean_square(x: torch.Tensor) -> torch.Tensor:
 
 @pytest.fixture(autouse=True)
 def fresh_evidence() -> Iterator[None]:
-    with running(Trial()):
+    with run_trial(Trial()):
         yield
 
 
@@ -102,7 +102,7 @@ def test_diagnosis_memory_changes_no_later_diagnosis(
                 diagnosis.Observation(lambda misconception: misconception, (x,), {}, [formula(x)], [torch.zeros(())]),
             )
             fresh = diagnosis.Evidence(list(remembering.observations))
-            assert remembering.explanations("f", FORMULAS) == fresh.explanations("f", FORMULAS)
+            assert remembering.find_explanations("f", FORMULAS) == fresh.find_explanations("f", FORMULAS)
             if taken_back:
                 remembering.truncate(len(remembering.observations) - 1)
 
@@ -139,7 +139,7 @@ def test_oracle_ignores_the_order_of_a_dict() -> None:
     counts.compare({"c": 1, "b": 2, "a": 3}, "abcaab")
     found = mismatch(Oracle(count), {"c": 2, "a": 6, "b": 4}, "abcaab")
     assert found.reason == "the result['a'] is wrong"
-    with running(Trial()):
+    with run_trial(Trial()):
         assert mismatch(counts, {"c": 2, "a": 6, "b": 4}, "abcaab").misconception == "counts_twice"
 
 
@@ -180,7 +180,7 @@ def test_oracle_compares_kind_then_shape_then_dtype_then_values(oracle: Oracle, 
 def test_decoys_are_all_noticed(oracle: Oracle) -> None:
     x = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
     for decoy in DECOYS.values():
-        with running(Trial(decoy=decoy)):
+        with run_trial(Trial(decoy=decoy)):
             mismatch(oracle, mean_square(x), x)
     oracle.compare(mean_square(x), x)
 
@@ -213,7 +213,7 @@ def test_misconception_program_answers_as_its_formula(oracle: Oracle) -> None:
         return first * second
 
     oracle.misconception(square_of_pairs)
-    with running(Trial(decoy=misconception_decoy("square_of_pairs"))):
+    with run_trial(Trial(decoy=make_misconception_decoy("square_of_pairs"))):
         pairs, triples = torch.tensor([[1.0, 2.0]]), torch.tensor([[1.0, 2.0, 3.0]])
         oracle.compare(mean_square(triples), triples)
         mismatch(oracle, mean_square(pairs), pairs)
@@ -223,7 +223,7 @@ def test_oracle_distinguishes_functions_among_inputs() -> None:
     """Also when one is gone, with the submission that was asked about it, and the next one has its place in memory."""
     oracle = Oracle(lambda x, f: f(x))
     for number in range(20):
-        with running(Trial()):
+        with run_trial(Trial()):
             oracle.compare(torch.full((2,), float(number)), torch.ones(2), lambda x, factor=number: x * factor)
 
 

@@ -16,7 +16,7 @@ from autograde.client.student import Student
 from autograde.grading.check_forks import SPARE, CheckForks
 from autograde.testing import Oracle, check, tensors
 from autograde.testing.checks import MAX_SCRIPTS, Check
-from autograde.testing.decoys import Decoy, decoy_named
+from autograde.testing.decoys import Decoy, find_decoy
 from autograde.testing.diagnosis import Evidence
 from autograde.tests.conftest import LIMITS, Run
 
@@ -165,9 +165,9 @@ def test_request_replay_frames_larger_than_a_pipe_do_not_deadlock(forks_of: Fork
 
 def test_request_replay_records_nothing_of_a_decoy(forks_of: ForksOf) -> None:
     squares, right = Squares(), "def f(x):\n    return x * x"
-    assert verdict(squares.check, forks_of(right), decoy=decoy_named("the answer doubled"))[0] != ""
+    assert verdict(squares.check, forks_of(right), decoy=find_decoy("the answer doubled"))[0] != ""
     assert verdict(squares.check, forks_of(right))[0] == ""
-    assert verdict(squares.check, forks_of(right), decoy=decoy_named("zeros"))[0] != ""
+    assert verdict(squares.check, forks_of(right), decoy=find_decoy("zeros"))[0] != ""
 
 
 def test_request_replay_memory_is_limited(forks_of: ForksOf, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Mismatch, Oracle, tensors
-from autograde.testing.difference import Answer, difference
+from autograde.testing.difference import Answer, find_difference
 from autograde.testing.tolerance import measure
 
 DTYPES = st.sampled_from([torch.float32, torch.float16, torch.bfloat16])
@@ -25,7 +25,7 @@ def softmax_by_hand(x: torch.Tensor) -> torch.Tensor:
 
 def verdict(got: torch.Tensor, x: torch.Tensor) -> Mismatch | None:
     parts, answer = measure(softmax, (x,), {})
-    return difference(got, Answer(answer, parts))
+    return find_difference(got, Answer(answer, parts))
 
 
 @given(st.data(), DTYPES, SCALES)
@@ -52,8 +52,8 @@ def cancels(x: torch.Tensor) -> torch.Tensor:
 def test_tolerance_at_zero_allows_one_rounding() -> None:
     x = torch.tensor([3.0, -7.0])
     parts, answer = measure(cancels, (x,), {})
-    assert difference(torch.tensor([4e-7, -4e-7]), Answer(answer, parts)) is None
-    assert difference(torch.tensor([1e-4, 0.0]), Answer(answer, parts)) is not None
+    assert find_difference(torch.tensor([4e-7, -4e-7]), Answer(answer, parts)) is None
+    assert find_difference(torch.tensor([1e-4, 0.0]), Answer(answer, parts)) is not None
 
 
 def test_tolerance_requires_infinities_and_nans_at_the_same_positions() -> None:
@@ -115,12 +115,12 @@ def test_tolerance_under_cancellation_follows_the_scale_of_the_inputs(
     """Constant rows minus their mean are exactly zero: another order may be some roundings off, a wrong one more."""
     x = torch.full((2, width), value, dtype=dtype)
     parts, answer = measure(centred, (x,), {})
-    assert difference(answer * 0, Answer(answer, parts)) is None
-    assert difference(centred_otherwise(x.float()).to(dtype), Answer(answer, parts)) is None
+    assert find_difference(answer * 0, Answer(answer, parts)) is None
+    assert find_difference(centred_otherwise(x.float()).to(dtype), Answer(answer, parts)) is None
     rounding = torch.finfo(dtype).eps * abs(value)
     off = torch.zeros_like(answer)
     off[0, 0] = max(wrong_by * rounding, 2 * torch.finfo(dtype).tiny)
-    assert difference(off, Answer(answer, parts)) is not None
+    assert find_difference(off, Answer(answer, parts)) is not None
 
 
 @given(tensors((2, 3), scale=1.0), st.integers(-6, 6), st.booleans())
@@ -137,4 +137,4 @@ def test_tolerance_grows_only_with_the_inputs(x: torch.Tensor, power: int, const
 def test_tolerance_of_zeros_from_zeros_is_tiny(dtype: torch.dtype, width: int) -> None:
     x = torch.zeros(2, width, dtype=dtype)
     parts, answer = measure(centred, (x,), {})
-    assert difference(torch.full_like(answer, 1e-30), Answer(answer, parts)) is not None
+    assert find_difference(torch.full_like(answer, 1e-30), Answer(answer, parts)) is not None

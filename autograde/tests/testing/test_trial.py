@@ -6,25 +6,25 @@ import pytest
 import torch
 
 from autograde.testing import Mismatch, Oracle
-from autograde.testing.decoys import decoy_named
-from autograde.testing.trial import Trial, running, trial
+from autograde.testing.decoys import find_decoy
+from autograde.testing.trial import Trial, current_trial, run_trial
 
 ORACLE = Oracle(lambda x: x * 2)
 
 
 def test_trial_outside_a_check_keeps_nothing() -> None:
     ORACLE.compare(torch.tensor(2.0), torch.tensor(1.0))
-    assert trial().evidence.observations == []
-    assert trial() is not trial()
+    assert current_trial().evidence.observations == []
+    assert current_trial() is not current_trial()
 
 
 def test_running_collects_evidence_and_errors_in_its_own_trial_only() -> None:
     outer, inner = Trial(), Trial()
-    with running(outer):
+    with run_trial(outer):
         ORACLE.compare(torch.tensor(2.0), torch.tensor(1.0))
-        with running(inner), pytest.raises(Mismatch):
+        with run_trial(inner), pytest.raises(Mismatch):
             ORACLE.compare(torch.tensor(3.0), torch.tensor(1.0))
-        assert trial() is outer
+        assert current_trial() is outer
     assert (len(outer.evidence.observations), outer.error_ratios) == (1, [0.0])
     assert len(inner.evidence.observations) == 1
     assert inner.error_ratios[0] > 1
@@ -32,21 +32,21 @@ def test_running_collects_evidence_and_errors_in_its_own_trial_only() -> None:
 
 def test_running_restores_the_trial_after_an_exception() -> None:
     outer = Trial()
-    with running(outer):
-        with pytest.raises(KeyError), running(Trial()):
+    with run_trial(outer):
+        with pytest.raises(KeyError), run_trial(Trial()):
             raise KeyError
-        assert trial() is outer
+        assert current_trial() is outer
 
 
 def test_decoy_of_a_trial_replaces_the_answer_there_only() -> None:
-    with running(Trial(decoy=decoy_named("zeros"))), pytest.raises(Mismatch):
+    with run_trial(Trial(decoy=find_decoy("zeros"))), pytest.raises(Mismatch):
         ORACLE.compare(torch.tensor(2.0), torch.tensor(1.0))
-    with running(Trial()):
+    with run_trial(Trial()):
         ORACLE.compare(torch.tensor(2.0), torch.tensor(1.0))
 
 
-def test_again_keeps_evidence_and_decoy_but_no_error_ratios() -> None:
-    first = Trial(decoy=decoy_named("zeros"), error_ratios=[0.5])
-    second = first.again(None)  # type: ignore[arg-type]
+def test_restart_keeps_evidence_and_decoy_but_no_error_ratios() -> None:
+    first = Trial(decoy=find_decoy("zeros"), error_ratios=[0.5])
+    second = first.restart(None)  # type: ignore[arg-type]
     assert (second.evidence, second.decoy, second.error_ratios) == (first.evidence, first.decoy, [])
     assert first.error_ratios == [0.5]
