@@ -34,7 +34,7 @@ def list_students_in(folder: Path, slug: str) -> list[str]:
 
 
 def submission_of(work: Work, student: str) -> Submission:
-    """Read the notebook of `student`, or the .py if there is no notebook. SubmissionError if it cannot be read."""
+    """Read the notebook of `student`, or else the .py file. SubmissionError if it cannot be read."""
     data, suffix = _read_file(work, student)
     return submission_from_text(data, work.paths.released_notebook, student, work.slug, suffix)
 

@@ -156,7 +156,7 @@ def _feedback(work: Work, students: list[str]) -> dict[str, str]:
 
 @contextmanager
 def _kept_engines() -> Iterator[None]:
-    """Reuse SQLAlchemy's engine, which caches statements: nbgrader opens the gradebook anew for each student."""
+    """Reuse SQLAlchemy's engine, which caches statements: nbgrader opens the gradebook again for each student."""
     with ExitStack() as stack:
 
         @functools.cache

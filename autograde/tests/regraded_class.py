@@ -49,7 +49,7 @@ def grade(root: Path) -> subprocess.Popen[bytes]:
 def snapshot(root: Path) -> Snapshot:
     """Everything that a run writes: files by content, grades by value."""
     files = [path for name in ("reports", "autograded", "build") for path in (root / name).rglob("*") if path.is_file()]
-    # What the gradebook took over is noted by a digest of its entry, whose ids are drawn anew in each gradebook.
+    # What the gradebook took over is noted by a digest of its entry, whose ids are random in each gradebook.
     files = [path for path in files if "recorded" not in path.relative_to(root).parts]
     found: Snapshot = {str(path.relative_to(root)): path.read_bytes() for path in files if path.suffix != ".txt"}
     course = load_course(root)

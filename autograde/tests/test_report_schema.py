@@ -10,5 +10,5 @@ PUBLISHED = Path(__file__).parents[2] / "docs" / "report.schema.json"
 
 
 def test_report_schema_is_current() -> None:
-    """Write it anew: python -c 'import autograde.report as r; print(r.report_schema().decode(), end="")' > docs/..."""
+    """Write it again: python -c 'import autograde.report as r; print(r.report_schema().decode(), end="")' > docs/..."""
     assert PUBLISHED.read_bytes() == report_schema()

@@ -1,4 +1,4 @@
-"""Whatever a check raises becomes one verdict, and nobody pays for another's fault."""
+"""Every exception of a check becomes one verdict, and students do not pay for faults of the course."""
 
 from __future__ import annotations
 

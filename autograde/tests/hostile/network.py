@@ -1,4 +1,4 @@
-"""Submissions that would tell somebody. The only listener is a canary of the test's own, on loopback."""
+"""Submissions that try to send data. The only listener is a canary of the test's own, on loopback."""
 
 # %% tcp
 import socket

@@ -261,7 +261,7 @@ def test_warden_lost_is_no_fault_of_the_submission(zygote: Zygote) -> None:
 
 def test_zygote_that_was_not_needed_ends_silently(capfd: pytest.CaptureFixture[str]) -> None:
     with Zygote() as process:
-        assert select.select([process.control], [], [], 60)[0], "it is ready, and nobody has read so"
+        assert select.select([process.control], [], [], 60)[0], "it is ready, and no process has read so"
     assert (process.process.returncode, capfd.readouterr().err) == (0, "")
 
 

@@ -1,4 +1,4 @@
-"""Archives from nbgrader, Canvas, Moodle and Gradescope fill submitted/, and hostile ones harm nobody."""
+"""Archives from nbgrader, Canvas, Moodle and Gradescope fill submitted/, and hostile ones do no harm."""
 
 from __future__ import annotations
 

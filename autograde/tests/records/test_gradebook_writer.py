@@ -50,7 +50,7 @@ def stock(course: Course) -> None:
             converter.force = True
             converter.start()
     except Exception as error:
-        assert "the specific errors" in str(error), error  # how it says that somebody was left out
+        assert "the specific errors" in str(error), error  # how it says that a student was left out
     finally:
         logging.disable(logging.NOTSET)
 
@@ -108,7 +108,7 @@ def submit_everything(course: Course, grading: FakeGrader) -> None:
 
 
 def touch_up(course: Course) -> None:
-    """A person marks and grants an extension; some hand in again, with less beside the notebook than before."""
+    """A person marks and grants an extension; some submit again, with fewer other files than before."""
     with Gradebook(course.gradebook_url, course.name) as gradebook:
         gradebook.find_grade("scale-checks", SLUG, SLUG, "copied").extra_credit = 1.5
         mark = gradebook.find_grade("why", SLUG, SLUG, "answered")
@@ -126,7 +126,7 @@ def touch_up(course: Course) -> None:
 def left(course: Course) -> dict[str, Any]:
     """student -> what is in autograded/, with permissions, and every value in the gradebook that is no random id.
 
-    Only of those with a notebook: nbgrader enters whoever hands in something, before it has read that.
+    Only of those with a notebook: nbgrader enters every student who submits something, before it has read that.
     """
     folder = course.root / "autograded"
     found: dict[str, Any] = {}
