@@ -88,7 +88,7 @@ def hold_lock(lock: Path) -> Iterator[None]:
 
 
 def check_free_space(folders: Iterable[Path], needed_bytes: int) -> None:
-    """Raise NoRoomError unless each folder, or its nearest existing parent, is writable and has enough free space."""
+    """Raise NotWritableError unless each folder, or its nearest existing parent, is writable and has enough space."""
     for folder in folders:
         existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
         try:

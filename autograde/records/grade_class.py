@@ -19,7 +19,7 @@ from autograde.records.database import check_gradebook
 from autograde.records.gradebook import Recorder, open_recorder, record
 from autograde.report import ConfinementLevel, Outcome, Report
 
-ROOM_BYTES, ROOM_EACH_BYTES = 4 << 20, 200 << 10
+SPACE_BYTES, SPACE_EACH_BYTES = 4 << 20, 200 << 10
 """free space that a run needs: for the gradebook's journal, and for each submission's report and notebook"""
 
 OnConfinement = Callable[[ConfinementLevel | None], object]
@@ -152,7 +152,7 @@ def _check_space(work: Work, stale: list[str], count: int) -> None:
     sizes = sum(file.lstat().st_size for folder in submitted for file in folder.glob(f"{work.slug}.*"))
     folders = (work.course.root, work.paths.reports, work.course.root / "autograded", work.course.stage.parent)
     try:
-        check_free_space(folders, ROOM_BYTES + count * ROOM_EACH_BYTES + 4 * sizes)
+        check_free_space(folders, SPACE_BYTES + count * SPACE_EACH_BYTES + 4 * sizes)
     except NotWritableError as error:
         raise CourseError(str(error)) from error
 

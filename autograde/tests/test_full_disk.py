@@ -1,7 +1,7 @@
 """A disk that is full, read-only or whose database is locked: one clear error, nothing half-written, and the next run
 makes good. The disks are real ones, small, in memory; where mounting is not allowed those tests are skipped and say so.
 
-`FULL_POINTS=50 pytest -m long autograde/tests/test_no_room.py` fills the disk at fifty points of a run.
+`FULL_POINTS=50 pytest -m long autograde/tests/test_full_disk.py` fills the disk at fifty points of a run.
 """
 
 from __future__ import annotations
