@@ -13,12 +13,12 @@ from typing import Any
 import msgspec
 import torch
 
-from autograde.client.calls import cost, gradients, watched, without
+from autograde.client.calls import find_banned_calls, measure_cost, request_gradients, watch_call
 from autograde.client.errors import StudentError, WorkerLostError
 from autograde.client.mismatch import Mismatch
 from autograde.client.student import Student
 from autograde.course import Course
-from autograde.isolation.running_submission import parse_cell_run
+from autograde.isolation.cell_runs import parse_cell_run
 from autograde.lms_import.archive import ArchiveError
 from autograde.lms_import.collect import Collected, handed_in_through
 from autograde.notebooks.extract import SubmissionError, submission_from_text
@@ -65,10 +65,10 @@ def _replies() -> Reader:
     asks: list[Callable[[Student], object]] = [
         lambda student: twice.compare(student.f(x), x),
         lambda student: student.f(abs, x),
-        lambda student: watched(student.f, (x,), {}),
-        lambda student: gradients(student.f, (x,), {}, None),
-        lambda student: cost(student.f, (x,), {}),
-        lambda student: without(student.f, (x,), {}, ["aten::mul"]),
+        lambda student: watch_call(student.f, (x,), {}),
+        lambda student: request_gradients(student.f, (x,), {}, None),
+        lambda student: measure_cost(student.f, (x,), {}),
+        lambda student: find_banned_calls(student.f, (x,), {}, ["aten::mul"]),
     ]
 
     def read(data: bytes) -> object:

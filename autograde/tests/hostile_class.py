@@ -19,7 +19,7 @@ import pytest
 from autograde.course import Confinement, Course, Limits
 from autograde.grading import pool
 from autograde.isolation.zygote_client import Zygote
-from autograde.notebooks.load import submission_for
+from autograde.notebooks.load import load_submission
 from autograde.notebooks.release import assemble, release
 from autograde.report import ConfinementLevel, Report
 from autograde.tests.checked_course import hidden_tests, make_checked_course
@@ -78,7 +78,7 @@ def make_hostile_course(root: Path) -> Course:
     (course.root / ".git").mkdir()
     (course.root / ".git" / "config").write_text(SECRET)
     with pool.GraderPool(course.open(SLUG)) as graders:  # the check cache is there to be read and changed, too
-        assert [report.score for report in graders.grade([submission_for(course.open(SLUG))])] == [4.0]
+        assert [report.score for report in graders.grade([load_submission(course.open(SLUG))])] == [4.0]
     assert len(list(course.open(SLUG).paths.check_cache.iterdir())) == 1
     return course
 
@@ -104,7 +104,7 @@ def grade_attacks(
             for student, answer in wanted:
                 file = folder / f"{student}.ipynb"
                 file.write_bytes(make_notebook(course, answer))
-                submissions.append(submission_for(course.open(SLUG), str(file)))
+                submissions.append(load_submission(course.open(SLUG), str(file)))
         with pool.GraderPool(course.open(SLUG), jobs=2) as graders:
             reports = {report.student: report for report in graders.grade(submissions)}
             left_running = wait_for_descendants(10, graders.zygote.process.pid)

@@ -54,7 +54,7 @@ assert points(load_course(pathlib.Path({str(released.root)!r})).open({SLUG!r})) 
 print(*sys.modules)"""
     assert "jupytext" not in loaded_by(code)
     edit(released.open(SLUG).paths.source, '"points": 4', '"points": 3')
-    assert points(released.open(SLUG)) == {"scale": 3.0}, "changed since"
+    assert read_points(released.open(SLUG)) == {"scale": 3.0}, "changed since"
 
 
 def test_preimports_include_the_meta_device(tiny_course: Course) -> None:

@@ -13,12 +13,12 @@ import nbformat
 import pytest
 from bs4 import BeautifulSoup
 
-from autograde.cli.demo import MARKER, where_to_look
-from autograde.cli.new import new_assignment
+from autograde.cli.demo import MARKER, list_pages
+from autograde.cli.new import write_assignment
 from autograde.course import Assignment, Course, Limits, load_course
 from autograde.demo.course_copy import copy_course
 from autograde.demo.simulated_class import submit_class
-from autograde.notebooks.submitted import students_submitted
+from autograde.notebooks.submitted import list_submitters
 from autograde.tests.checked_course import make_checked_course
 from autograde.tests.commands import ROOT, course_here
 from autograde.tests.config_file import write_config
@@ -53,7 +53,7 @@ def make_complete_course(root: Path) -> str:
     course = make_checked_course(root)
     limits = Limits(check_cpu_s=1, cell_wall_s=2)
     course = write_config(replace(course, limits=limits, db_url="sqlite:////nowhere/real.db"))
-    new_assignment(course, "centred", "Centring")
+    write_assignment(course, "centred", "Centring")
     return SLUG
 
 

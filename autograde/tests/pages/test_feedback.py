@@ -45,7 +45,7 @@ def test_feedback_puts_every_outcome_into_words(outcome: Outcome) -> None:
 
 def test_feedback_escapes_all_text() -> None:
     fields = {name: HOSTILE + "\x1b[31m" for name in ("title", "reason", "hint", "replay", "traceback")}
-    page = exercise_html(ExerciseReport(exercise=HOSTILE, verdicts=[verdict(Outcome.CRASHED, **fields)]))
+    page = render_exercise(ExerciseReport(exercise=HOSTILE, verdicts=[verdict(Outcome.CRASHED, **fields)]))
     assert find_dangers(page) == []
     assert "\x1b" not in page
     assert "&lt;script&gt;" in sanitize_html(page)

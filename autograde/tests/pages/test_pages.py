@@ -17,10 +17,10 @@ from autograde.records.grade_changes import Change
 from autograde.records.gradebook import record, write_feedback
 from autograde.records.gradebook_status import GradebookStatus
 from autograde.report import CellRun, Comparison, Outcome, Problem, ProblemKind, Verdict
-from autograde.reports.changes_page import changes_page
-from autograde.reports.class_page import class_page
+from autograde.reports.changes_page import render_changes_page
+from autograde.reports.class_page import render_class_page
 from autograde.reports.class_status import ClassStatus, Unfinished
-from autograde.reports.term_report import term_page, week
+from autograde.reports.term_report import render_term_page, summarise_assignment
 from autograde.tests.fake_grader import FakeGrader
 from autograde.tests.machine import chromium
 from autograde.tests.report_builders import make_report, make_verdict

@@ -13,10 +13,10 @@ from hypothesis.extra.numpy import array_shapes
 
 from autograde.client.mismatch import Mismatch, hide_unrevealed
 from autograde.grading.exception_hints import find_hint
-from autograde.pages.picture import pattern, picture
+from autograde.pages.picture import describe_pattern, draw_picture
 from autograde.report import Comparison, Outcome, Reveal, decode_report, encode_report
 from autograde.testing import Oracle
-from autograde.testing.excerpt import NUMBERS, window
+from autograde.testing.excerpt import NUMBERS, cut_excerpt
 from autograde.tests.report_builders import make_report, make_verdict
 
 LOWER = np.tril(np.ones((4, 4), dtype=bool))

@@ -13,7 +13,7 @@ from autograde.notebooks.extract import Submission
 from autograde.notebooks.submitted import submission_of
 from autograde.records.audit_log import stored_report
 from autograde.records.grade_class import ClassResult, grade_class
-from autograde.report import CellRun, Report, broken
+from autograde.report import CellRun, Report, broken_report
 from autograde.tests.fake_grader import FakeGrader
 from autograde.tests.report_builders import make_report
 from autograde.tests.tiny_course import SLUG, submit
@@ -68,9 +68,9 @@ def test_grade_class_streams_submissions_and_reports(released: Course, ahead: Re
 
 
 def test_grade_class_counts_only_students_with_a_grade(capsys: pytest.CaptureFixture[str]) -> None:
-    withheld = broken(SLUG, "bob", "the grader's process died")  # no points of none, which would be full marks
+    withheld = broken_report(SLUG, "bob", "the grader's process died")  # no points of none, which would be full marks
     result = ClassResult({"ada": make_report("ada"), "bob": withheld}, {"bob": "a check is broken (our fault)"})
-    assert class_data(SLUG, result)["graded"] == {"ada": {"score": 4.0, "max_score": 4.0}}
+    assert encode_class(SLUG, result)["graded"] == {"ada": {"score": 4.0, "max_score": 4.0}}
     say_class("Scale", result)
     shown = capsys.readouterr()
     assert "1 graded, 1 with full marks, 1 not graded" in shown.out

@@ -26,7 +26,7 @@ from autograde.report import CellRun
 from autograde.reports.exporters import export_grades
 from autograde.tests.fake_grader import FakeGrader
 from autograde.tests.report_builders import make_report, make_withheld_report
-from autograde.tests.tiny_course import SLUG, copied_and_cut, submit
+from autograde.tests.tiny_course import SLUG, make_copied_and_cut, submit
 
 
 def scores(course: Course) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def scores(course: Course) -> dict[str, Any]:
 
 def test_gradebook_scores_come_from_reports(released: Course, fake_grader: FakeGrader) -> None:
     """And a bad submission stops no other student."""
-    copied, cut = copied_and_cut(released)
+    copied, cut = make_copied_and_cut(released)
     submit(released, "ann", copied)
     submit(released, "bob", cut)
     submit(released, "cyd", b'{"cells": [')

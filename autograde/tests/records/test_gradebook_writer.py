@@ -30,7 +30,7 @@ from autograde.records.gradebook import record
 from autograde.report import CellRun
 from autograde.tests.fake_grader import FakeGrader
 from autograde.tests.report_builders import make_report
-from autograde.tests.tiny_course import SLUG, copied_and_cut, submit
+from autograde.tests.tiny_course import SLUG, make_copied_and_cut, submit
 
 ON_TIME, LATE = "2027-01-31 12:00:00.0 UTC", "2027-02-03 12:00:00.0 UTC"
 ODD = [{"output_type": "stream", "name": "stdout", "text": "<b>\x1b[1mé\r\n\x85"}, {"output_type": "bomb"}]
@@ -86,7 +86,7 @@ def damaged(release: Any, draw: random.Random) -> bytes:
 def submit_everything(course: Course, grading: FakeGrader) -> None:
     """Untouched, damaged, late, odd and unreadable work, and what may lie beside it."""
     release = nbformat.read(course.open(SLUG).paths.released_notebook, 4)
-    copied, cut = copied_and_cut(course)
+    copied, cut = make_copied_and_cut(course)
     submit(course, "untouched", when=ON_TIME)
     submit(course, "copied", copied, when=LATE)
     submit(course, "cut", cut, when="")

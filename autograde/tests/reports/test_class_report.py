@@ -26,11 +26,11 @@ from autograde.report import (
     group_students_by_hint,
     write_report,
 )
-from autograde.reports.class_page import breaks_rule, class_page
-from autograde.reports.class_report import class_table, write_class_report
-from autograde.reports.class_status import ClassStatus, Unfinished, read_class_status, unfinished
-from autograde.reports.item_statistics import clusters, hardest, items
-from autograde.reports.term_report import is_behind, term_page, term_table, week
+from autograde.reports.class_page import is_rule_broken, render_class_page
+from autograde.reports.class_report import format_class_table, write_class_report
+from autograde.reports.class_status import ClassStatus, Unfinished, read_class_status, read_unfinished
+from autograde.reports.item_statistics import compute_items, find_clusters, find_hardest
+from autograde.reports.term_report import format_term_table, is_behind, render_term_page, summarise_assignment
 from autograde.tests.report_builders import make_report, make_verdict
 from autograde.tests.tiny_course import SLUG, submit
 
@@ -63,7 +63,7 @@ def test_class_report_counts_a_check_over_students_who_met_it() -> None:
 def test_class_report_checks_without_points_are_not_hard() -> None:
     noted = make_verdict("noted", Outcome.FAILED, max_points=0)
     other = make_report("a", [noted, make_verdict("other", Outcome.FAILED)])
-    assert [item.title for item in hardest(items([other, *CLASS]).values())] == [
+    assert [item.title for item in find_hardest(compute_items([other, *CLASS]).values())] == [
         "other",
         "title of one",
         "title of two",
@@ -72,7 +72,7 @@ def test_class_report_checks_without_points_are_not_hard() -> None:
 
 def test_item_statistics_check_that_all_pass_has_no_discrimination() -> None:
     same = [make_report(name, one_and_two(Outcome.PASSED, Outcome.PASSED)) for name in ("ada", "bob")]
-    assert [item.discrimination for item in items(same).values()] == [None, None]
+    assert [item.discrimination for item in compute_items(same).values()] == [None, None]
 
 
 def test_class_report_misconceptions_name_their_students() -> None:
@@ -131,7 +131,7 @@ def test_class_report_says_why_a_student_is_not_graded(released: Course) -> None
 def test_class_report_missing_work_breaks_no_rule() -> None:
     def noted(outcome: Outcome, points: float = 2, max_points: float = 0) -> bool:
         verdicts = [make_verdict(points=points, max_points=2), make_verdict("rule", outcome, max_points=max_points)]
-        return breaks_rule(ExerciseReport(exercise="scale", verdicts=verdicts))
+        return is_rule_broken(ExerciseReport(exercise="scale", verdicts=verdicts))
 
     assert noted(Outcome.FAILED)
     assert not noted(Outcome.NOT_WRITTEN)
@@ -163,7 +163,7 @@ def test_class_report_is_inert() -> None:
     problems = [Problem(kind=ProblemKind.REPAIRED, text=text) for text in (HOSTILE, "\x1b[31m")]
     verdicts = one_and_two(Outcome.FAILED, Outcome.FAILED, HOSTILE)
     hostile = make_report(f"eve{HOSTILE}\u202e", verdicts, problems=problems)
-    text = class_page(HOSTILE, [hostile], ClassStatus(SLUG), Unfinished({HOSTILE: HOSTILE}, [HOSTILE]))
+    text = render_class_page(HOSTILE, [hostile], ClassStatus(SLUG), Unfinished({HOSTILE: HOSTILE}, [HOSTILE]))
     page = BeautifulSoup(text, "html.parser")
     assert page.find_all(["img", "iframe", "link"]) == []
     [script] = page.find_all("script")
@@ -174,7 +174,7 @@ def test_class_report_is_inert() -> None:
 
 def test_class_report_table_can_be_read_back_and_has_no_formula() -> None:
     formula = make_report("=1+1", one_and_two(Outcome.PASSED, Outcome.FAILED))
-    rows = list(csv.DictReader(io.StringIO(class_table([*CLASS, formula]))))
+    rows = list(csv.DictReader(io.StringIO(format_class_table([*CLASS, formula]))))
     assert len(rows) == 10
     assert rows[-1]["student"] == "'=1+1"
     assert (rows[0]["outcome"], float(rows[0]["points"])) == ("passed", 2.0)
@@ -208,7 +208,7 @@ def test_class_report_of_a_thousand_students_is_small() -> None:
         for number, outcome in enumerate(outcomes)
     ]
     many = [make_report(f"student-{number}", verdicts) for number in range(1000)]
-    assert len(class_page("Scale", many, ClassStatus(SLUG))) < 1_500_000
+    assert len(render_class_page("Scale", many, ClassStatus(SLUG))) < 1_500_000
 
 
 def answered(student: str, answer: str, hint: str = "") -> Report:
@@ -232,7 +232,7 @@ def test_class_report_groups_the_same_wrong_answers() -> None:
 
 def test_class_report_exception_hints_are_no_misconceptions() -> None:
     crashed = make_verdict("one", Outcome.CRASHED, hint="Print both shapes.")
-    assert students_by_hint([make_report("a", [crashed])]) == []
+    assert group_students_by_hint([make_report("a", [crashed])]) == []
 
 
 def test_term_report_names_students_who_fall_behind() -> None:

@@ -14,7 +14,7 @@ from nbgrader.plugins import CsvExportPlugin
 from autograde.course import Course
 from autograde.records.gradebook import record
 from autograde.report import Outcome
-from autograde.reports.ci_formats import gradescope, junit
+from autograde.reports.ci_formats import format_gradescope, format_junit
 from autograde.reports.exporters import NbgraderExport, export_grades
 from autograde.tests.commands import nbgrader_command
 from autograde.tests.fake_grader import FakeGrader
@@ -101,7 +101,7 @@ HOSTILE = "]]><boom/>\x00\x1b[31m\ufffe\ud800 & <script>"
 
 def test_junit_distinguishes_failures_from_engine_faults() -> None:
     verdicts = [make_verdict(outcome.value, outcome, reason="because") for outcome in Outcome]
-    suite = ET.fromstring(junit(make_report(verdicts=verdicts)))[0]
+    suite = ET.fromstring(format_junit(make_report(verdicts=verdicts)))[0]
     assert {key: suite.get(key) for key in ("tests", "failures", "errors", "skipped")} == {
         "tests": "7", "failures": "4", "errors": "1", "skipped": "1",
     }  # fmt: skip
@@ -118,7 +118,7 @@ def test_junit_distinguishes_failures_from_engine_faults() -> None:
 def test_ci_formats_escape_hostile_text() -> None:
     texts = dict.fromkeys(("reason", "hint", "replay", "traceback"), HOSTILE)
     report = make_report(verdicts=[make_verdict(HOSTILE, Outcome.FAILED, **texts)])
-    root = ET.fromstring(junit(report))
+    root = ET.fromstring(format_junit(report))
     assert root.find(".//boom") is None
     assert "<script>" in (root.find(".//failure").text or "")
     told = json.loads(format_gradescope(report).encode("utf-8"))["tests"][0]
@@ -129,10 +129,10 @@ def test_gradescope_results_add_up() -> None:
     """And a fault of the engine gives no score."""
     passed = make_verdict()
     failed, broken = (make_verdict("t", outcome, reason="/secret") for outcome in (Outcome.FAILED, Outcome.BROKEN))
-    results = json.loads(gradescope(make_report(verdicts=[passed, failed])))
+    results = json.loads(format_gradescope(make_report(verdicts=[passed, failed])))
     assert results["score"] == sum(test["score"] for test in results["tests"]) == 1
     assert [test["status"] for test in results["tests"]] == ["passed", "failed"]
-    withheld = json.loads(gradescope(make_report(verdicts=[passed, broken])))
+    withheld = json.loads(format_gradescope(make_report(verdicts=[passed, broken])))
     assert "score" not in withheld
     assert "tests" not in withheld
     assert "secret" not in json.dumps(withheld)

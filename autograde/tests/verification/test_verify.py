@@ -73,7 +73,7 @@ def test_own_steps(student, x, factor):
     right = program(f"import torch; return {built_in} if isinstance(x, torch.Tensor) else x * factor")
     programs = {"right/other": right, "wrong/flagged_only": program(f"return {built_in}")}
     found = verified(make_checked_course(tmp_path, tests=hidden_tests(more=flag), programs=programs))
-    assert problem_sentences(found.flagged) == [
+    assert describe_problems(found.flagged) == [
         "right/other.py is flagged in scale: the product is your own (noted only, no points): failed: "
         "your code calls torch's own `addcmul`"
     ]
@@ -82,7 +82,7 @@ def test_own_steps(student, x, factor):
 
 def test_verify_reports_a_broken_check_once(tmp_path: Path) -> None:
     tests = hidden_tests(reference="x * facto", arguments=("points=3", "points=1, after=test_products"))
-    (problem,) = problem_sentences(verified(make_checked_course(tmp_path, tests=tests)).problems)
+    (problem,) = describe_problems(verified(make_checked_course(tmp_path, tests=tests)).problems)
     assert f"broken: NameError: name 'facto' is not defined (hidden_tests/{SLUG}/test_scale.py:7)" in problem
 
 

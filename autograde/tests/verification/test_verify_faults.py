@@ -17,7 +17,7 @@ from autograde.tests.checked_course import (
     program,
 )
 from autograde.tests.tiny_course import SLUG, SOURCE, header, source_text
-from autograde.verification.problems import problem_sentences
+from autograde.verification.problems import describe_problems
 from autograde.verification.verify import verify
 
 
@@ -145,5 +145,5 @@ FAULTS = {
 def test_verify_names_each_fault(tmp_path: Path, fault: str) -> None:
     wrong = FAULTS[fault]
     course = make_checked_course(tmp_path, source=wrong.source, tests=wrong.tests, programs=wrong.programs)
-    problems = problem_sentences(verify(course.open(SLUG), jobs=1).problems)
+    problems = describe_problems(verify(course.open(SLUG), jobs=1).problems)
     assert any(wrong.said in problem for problem in problems), problems
