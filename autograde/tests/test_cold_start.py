@@ -49,8 +49,8 @@ def test_cold_start_grader_does_not_read_the_source(released: Course) -> None:
     code = f"""
 import sys, pathlib, autograde.grading.grader
 from autograde.course import load_course
-from autograde.notebooks.release import points
-assert points(load_course(pathlib.Path({str(released.root)!r})).open({SLUG!r})) == {{'scale': 4.0}}
+from autograde.notebooks.release import read_points
+assert read_points(load_course(pathlib.Path({str(released.root)!r})).open({SLUG!r})) == {{'scale': 4.0}}
 print(*sys.modules)"""
     assert "jupytext" not in loaded_by(code)
     edit(released.open(SLUG).paths.source, '"points": 4', '"points": 3')
