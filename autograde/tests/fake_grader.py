@@ -59,5 +59,5 @@ class FakePool:
 def fake_grader(monkeypatch: pytest.MonkeyPatch) -> FakeGrader:
     """Grades for the plug-ins, which nbgrader itself creates, so that no grader can be passed to them."""
     grader = FakeGrader()
-    monkeypatch.setattr("autograde.grading.pool.grade_one", grader.grade_one)
+    monkeypatch.setattr("autograde.grading.pool_cache.grade_one", grader.grade_one)
     return grader

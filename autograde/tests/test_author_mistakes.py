@@ -61,7 +61,7 @@ MISTAKES = {
     ),
     "not-drawn": Mistake(
         file=TEST, meant=GIVEN, wrote="@given(tensors((3,)))\n",
-        said=(f"{TEST}:17: test_rows", "nothing gives `x`"),
+        said=(f"{TEST}:17: test_rows", "no strategy for `x`"),
     ),
     "one-test-twice": Mistake(
         file=TEST, meant="def test_rows(", wrote="def test_products(",
@@ -77,11 +77,11 @@ MISTAKES = {
     ),
     "per-cent": Mistake(
         file=CONFIG, meant="per_day=0.1", wrote="per_day=10",
-        said=(f"{CONFIG}:7: ValueError", "it is a share of the score"),
+        said=(f"{CONFIG}:7: ValueError", "it must be a share of the score"),
     ),
     "no-assignment": Mistake(
         file=CONFIG, meant=" Assignment(", wrote=" ('scale'), Assignment(",
-        said=("'scale' is no assignment",),
+        said=("'scale' is not an assignment",),
     ),
     "unknown-setting": Mistake(
         file=CONFIG, meant="late=", wrote="lat=",

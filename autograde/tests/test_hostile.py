@@ -86,7 +86,7 @@ def expect_failure(report: Report) -> None:
 
 
 def expect_nothing_changed(aftermath: Aftermath, attacks: int) -> None:
-    """Every honest submission in between has full marks; the course is as it was; nobody called, nothing runs on."""
+    """Every honest submission in between has full marks; the course is as it was; no connection was made, nothing runs on."""
     honest = {name: report.score for name, report in aftermath.reports.items() if name.startswith("honest")}
     assert len(honest) == attacks // HONEST_AFTER
     assert set(honest.values()) == {4.0}

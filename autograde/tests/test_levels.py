@@ -105,7 +105,7 @@ def test_levels_without_proc_nothing_is_graded(course: Course) -> None:
     assert json.loads(examined.stdout)["process tree"].startswith("MISSING: /proc/<pid>/task/<tid>/children")
     graded = course_there(course, "proc", "grade", SLUG)
     assert graded.returncode == 2
-    assert "the processes of a submission cannot be found" in graded.stderr
+    assert "the processes of a submission cannot be listed" in graded.stderr
     assert not course.open(SLUG).paths.reports.exists()
 
 

@@ -138,7 +138,7 @@ def test_confinement_probes_refuse_a_machine_that_lists_no_processes(
     zygote: Zygote, monkeypatch: pytest.MonkeyPatch, course: Course
 ) -> None:
     monkeypatch.setattr(confinement_probes, "sees_processes", lambda: False)
-    with pytest.raises(ConfinementError, match="the processes of a submission cannot be found"):
+    with pytest.raises(ConfinementError, match="the processes of a submission cannot be listed"):
         probe_confinement(zygote, course, untrusted=False)
 
 
@@ -242,7 +242,7 @@ def test_scratch_folder_has_space_for_a_checkpoint(run: Run) -> None:
     ],
 )
 def test_confinement_allows_honest_code(run: Run, source: str) -> None:
-    with run(source, cell_wall_s=30, notebook_wall_s=60) as running:
+    with run(source, cell_wall_s=300, notebook_wall_s=600) as running:
         assert running.cells[0].error == ""
 
 

@@ -90,7 +90,7 @@ def test_grade_changes_are_shown_for_review(regraded: tuple[Course, Done]) -> No
     assert links["after"].startswith("http://localhost:8888/formgrader/submissions/")
     assert links["JSON"] == f"{SLUG}/ada.json"
     assert "2 changed" in again.stdout
-    assert "until `course feedback`" in " ".join(again.stdout.split())
+    assert "after `course feedback`" in " ".join(again.stdout.split())
 
 
 def test_grade_changes_keep_manual_marks_extensions_and_late_policy(

@@ -81,11 +81,11 @@ FAULTS = {
     ),
     "a wrong program that computes something else": Fault(
         programs={"wrong/adds": program("return x - factor")},
-        said="its misconception adds is not recognised: it gives other numbers than the program does",
+        said="its misconception adds is not recognised: its numbers differ from the program's",
     ),
     "a wrong program of another misconception": Fault(
         programs={"wrong/adds": program(f"return {SINGLE_ROWS}")},
-        said="its misconception adds is not recognised: what is recognised is rows_left_alone",
+        said="its misconception adds is not recognised; rows_left_alone is recognised instead",
     ),
     "two misconceptions with the same answers": Fault(
         tests=hidden_tests(misconceptions=ONLY_ADDS | {"sums": ("You sum.", "factor + x")} | MISCONCEPTIONS),
@@ -111,7 +111,7 @@ FAULTS = {
     "a check that needs an experiment": Fault(
         source=source_text(experiments=EXPERIMENT),
         tests=hidden_tests(more=NEEDS_AN_EXPERIMENT),
-        said="the solution, when its cells behind the last answer are not run, loses points in scale: is looked at",
+        said="the solution, without the cells after its last answer, loses points in scale: is looked at",
     ),
     "points that do not add up": Fault(
         tests=hidden_tests(arguments=("points=2", "points=1")),
@@ -119,7 +119,7 @@ FAULTS = {
     ),
     "checks that compare nothing": Fault(
         tests=hidden_tests(bodies=("student.scale(x, factor)", "student.scale(x, factor)")),
-        said="exercise scale: no check compares an answer with an oracle, so nothing shows that zeros would be noticed",
+        said="exercise scale: no check compares an answer with an oracle, so it is unknown whether zeros would be noticed",
     ),
     "checks that zeros pass": Fault(
         tests=hidden_tests(bodies=(COMPARED_AT_ZERO, COMPARED_AT_ZERO)),
@@ -132,11 +132,11 @@ FAULTS = {
     ),
     "a check that a stub passes": Fault(
         tests=hidden_tests(more=PASSES_ON_ANY_ERROR),
-        said="scale: nothing is scaled by nothing: gives 1 points to the stub, where nothing is written",
+        said="scale: nothing is scaled by nothing: gives 1 points to the untouched stub",
     ),
     "no check": Fault(
         tests='"""Later."""\n',
-        said="exercise scale: test_scale.py holds no check; write one with @check(points=...)",
+        said="exercise scale: test_scale.py contains no check; write one with @check(points=...)",
     ),
 }
 
