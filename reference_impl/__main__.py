@@ -15,6 +15,8 @@ from reference_impl.presets import PRESETS
 from reference_impl.run import Run
 from reference_impl.saved import load_model
 from reference_impl.server import Server
+from reference_impl.spread import record, spreads
+from reference_impl.tables import as_markdown
 
 on_device = click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 
@@ -31,20 +33,50 @@ def main() -> None:
     "--folder", type=click.Path(file_okay=False, path_type=Path), help="Of the results. [default: runs/PRESET]"
 )
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
-def run_pipeline(device: str, preset: str, folder: Path | None, resume: bool) -> None:
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything that is drawn.")
+def run_pipeline(device: str, preset: str, folder: Path | None, resume: bool, seed: int) -> None:
     """Train, align, adapt, quantise and serve a model, and print what was claimed and what was measured.
 
     Exit status 1: a claim was not met.
     """
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-    run = Run(folder or Path("runs") / preset, preset, _device(device), resume)
-    console.print(f"preset {preset} on {run.device}, results in {run.folder}")
+    console = _console()
+    run = Run(folder or Path("runs") / preset, preset, _device(device), resume, seed)
+    console.print(f"preset {preset}, seed {seed}, on {run.device}, results in {run.folder}")
     try:
         found = pipeline(run, say=lambda line: console.print(line, markup=False))
     except FolderInUseError as error:
         raise click.ClickException(str(error)) from None
-    show(found, console)
+    show(found, preset, console)
     sys.exit(not all(one.met for one in found))
+
+
+@main.command("spread")
+@on_device
+@click.option("--preset", type=click.Choice(list(PRESETS)), default="tiny", show_default=True)
+@click.option("--seeds", type=click.IntRange(min=2), default=5, show_default=True, help="How many: 0, 1, 2, …")
+@click.option(
+    "--folder", type=click.Path(file_okay=False, path_type=Path), help="Of the runs. [default: runs/spread/PRESET]"
+)
+def measure_spread(device: str, preset: str, seeds: int, folder: Path | None) -> None:
+    """Run the pipeline with several seeds and record how much each claim's figures vary, in reference_impl/spread.json.
+
+    An interrupted measurement goes on where it stopped. Exit status 1: a bound is not safe.
+    """
+    console = _console()
+    runs = folder or Path("runs") / "spread" / preset
+    done: list[Path] = []
+    for seed in range(seeds):
+        run = Run(runs / f"seed-{seed}", preset, _device(device), resume=True, seed=seed)
+        console.print(f"preset {preset}, seed {seed}, on {run.device}, results in {run.folder}")
+        try:
+            pipeline(run, say=lambda line: console.print(line, markup=False))
+        except FolderInUseError as error:
+            raise click.ClickException(str(error)) from None
+        record(preset, [*done, run.folder])
+        done.append(run.folder)
+    found = spreads(preset).values()
+    console.print(as_markdown(found), markup=False, soft_wrap=True)
+    sys.exit(not all(one.is_safe for one in found))
 
 
 @main.command()
@@ -65,6 +97,11 @@ def serve(folder: Path, device: str, host: str, port: int) -> None:
         click.echo("stopped")
     except OSError as error:
         raise click.ClickException(f"cannot listen on {host}, port {port}: {error.strerror}") from None
+
+
+def _console() -> Console:
+    """Wide enough for the table where it goes to a file."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 180)
 
 
 def _device(name: str) -> torch.device:

@@ -38,10 +38,11 @@ def finetune(
     folder: Path | None = None,
     resume: bool = False,
     description: str = "supervised finetuning",
+    seed: int = 0,
 ) -> list[dict[str, float]]:
     """Trains what is trainable in `model` on what the assistant says in `conversations`; returns the history."""
     examples = [tokenizer.example(messages) for messages in conversations]
-    batches = Batches(examples, batch_size, partial(collate, pad_id=tokenizer.pad))
+    batches = Batches(examples, batch_size, partial(collate, pad_id=tokenizer.pad), seed=seed)
     trainer = Trainer(model, supervised_loss, batches, recipe, folder=folder, description=description)
     if resume:
         trainer.resume()

@@ -27,7 +27,7 @@ class Preset:
     tools: Recipe
     tasks: tuple[str, ...] = EASY
     n_training: int = 6000
-    n_validation: int = 200
+    n_validation: int = 500
     batch_size: int = 32
     n_rated: int = 6000
     """questions whose answers are rated, for the reward model and for DPO"""

@@ -107,9 +107,10 @@ def train_reward_model(
     batch_size: int,
     folder: Path | None = None,
     resume: bool = False,
+    seed: int = 0,
 ) -> list[dict[str, float]]:
     """Trains the whole model to score the chosen response above the rejected one; returns the history of the run."""
-    batches = Batches(pairs, batch_size, partial(_pair_batch, pad=tokenizer.pad))
+    batches = Batches(pairs, batch_size, partial(_pair_batch, pad=tokenizer.pad), seed=seed)
     trainer = Trainer(model, _comparison_loss, batches, recipe, folder=folder, description="reward model")
     if resume:
         trainer.resume()

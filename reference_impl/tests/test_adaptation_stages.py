@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from reference_impl import adaptation_stages
 from reference_impl.adaptation_stages import VOTES, reasoning
+from reference_impl.lora import LoRALinear
+from reference_impl.milestones import Milestone
 from reference_impl.quotations import Passage
 from reference_impl.reasoning import TOOLS
 from reference_impl.run import Run
@@ -100,6 +102,35 @@ def test_no_question_that_is_asked_was_taught_and_both_ways_are_taught_the_same(
         assert short[1]["content"] == str(TOOLS[name](int(a), int(b)))
         assert short == [whole[0], whole[-1]]
         assert len(whole) == 4
+
+
+def lora_with_detours(run: Run, monkeypatch: pytest.MonkeyPatch) -> Milestone:
+    """What the stage says of its merge, where training has given every detour some weight."""
+
+    def train(model: nn.Module, *_: Any, **__: Any) -> None:
+        for layer in model.modules():
+            if isinstance(layer, LoRALinear):
+                nn.init.normal_(layer.b)
+
+    monkeypatch.setattr(adaptation_stages, "finetune", train)
+    *_, merges = adaptation_stages.lora(run)
+    return merges
+
+
+def test_lora_merge_keeps_the_logits(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    merges = lora_with_detours(run, monkeypatch)
+    assert merges.met
+    assert merges.after > 0  # the two sums round differently
+
+
+def test_lora_merge_that_loses_the_detours_is_not_met(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lose(model: nn.Module) -> None:
+        for layer in model.modules():
+            if isinstance(layer, LoRALinear):
+                layer.merged = True
+
+    monkeypatch.setattr(adaptation_stages, "merge", lose)
+    assert not lora_with_detours(run, monkeypatch).met
 
 
 def test_accuracy_is_the_share_of_passages_told_apart() -> None:

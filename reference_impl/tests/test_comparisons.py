@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from reference_impl import comparisons
-from reference_impl.comparisons import Comparison, cache_gain, expert_gain, overfits, part_gains
+from reference_impl.comparisons import Comparison, cache_gains, expert_gain, overfits, part_gains
 from reference_impl.config import Config
 from reference_impl.model import LanguageModel, parameter_count
 from reference_impl.tests.tiny import byte_chat, tiny_model
@@ -33,7 +33,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("counted")
 def test_parameters_are_equal_where_the_claim_says_so() -> None:
-    parts = {one.part: one.after / one.before for one in part_gains(SIZES, byte_chat().tokens, [], [], CPU)}
+    parts = {one.claim.part: one.after / one.before for one in part_gains(SIZES, byte_chat().tokens, [], [], CPU)}
     assert parts["SwiGLU"] == pytest.approx(1, abs=0.02)
     assert parts["RoPE"] == 1
     assert parts["grouped queries"] < 1
@@ -44,7 +44,7 @@ def test_parameters_are_equal_where_the_claim_says_so() -> None:
 def test_two_models_are_trained_alike_and_measured_on_what_they_did_not_read() -> None:
     text = "abcdefgh" * 30
     milestones = part_gains(SIZES, byte_chat().tokens, [text], [text[::-1]], CPU)
-    assert len({one.after for one in milestones if one.part != "sliding window"}) == 1
+    assert len({one.after for one in milestones if one.claim.part != "sliding window"}) == 1
     again = part_gains(SIZES, byte_chat().tokens, [text], [text[::-1]], CPU)
     assert milestones == again
 
@@ -55,20 +55,29 @@ def test_a_model_that_cannot_learn_is_found_out() -> None:
     assert found.after < found.before
 
 
-def test_a_cache_must_write_the_same_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = tiny_model()
-    assert cache_gain(model, 20).after > 0
+def test_cache_gains_counts_the_work_of_reading_each_token_once() -> None:
+    """Without a cache each of 20 tokens reads the text from its start: 4, 5, …, 23 tokens, not 23 in all."""
+    same, work = cache_gains(tiny_model(), 20)
+    assert same.met
+    assert work.met
+    assert work.before is not None
+    assert work.before / work.after == pytest.approx(sum(range(4, 24)) / 23, rel=0.1)
+
+
+def test_cache_gains_refuses_another_text(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(comparisons, "generate", lambda _, ids, tokens, **__: torch.ones(1, 4 + tokens).long())
-    assert not cache_gain(model, 20).met
+    same, _ = cache_gains(tiny_model(), 20)
+    assert not same.met
 
 
-def test_cache_gain_lets_rounding_decide_between_tokens_that_tie(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cache_gains_lets_rounding_decide_between_tokens_that_tie(monkeypatch: pytest.MonkeyPatch) -> None:
     """A cache adds in another order, so of two tokens that tie it may write the other one."""
     model = tiny_model(tie_weights=False)
     with torch.no_grad():
         model.unembed.weight.zero_()
     monkeypatch.setattr(comparisons, "generate", lambda _, ids, tokens, **__: torch.ones(1, 4 + tokens).long())
-    assert cache_gain(model, 20).after > 0
+    same, _ = cache_gains(model, 20)
+    assert same.met
 
 
 def test_a_comparison_that_was_interrupted_goes_on(tmp_path: Path) -> None:

@@ -75,6 +75,6 @@ def test_every_stage_of_the_gpu_preset_runs(tmp_path: Path, monkeypatch: pytest.
     found = pipeline(Run(tmp_path / "run", "gpu", torch.device("cpu")))
     assert graphs
     assert torch.bfloat16 in precisions
-    assert {one.claim for one in found} >= {"follows instructions: add", "raises the learned reward"}
+    assert {one.claim.says for one in found} >= {"follows instructions: add", "raises the learned reward"}
     assert all(math.isfinite(one.after) for one in found)
     assert {path.name for path in (tmp_path / "run").iterdir() if path.is_dir()} == {one.__name__ for one in STAGES}

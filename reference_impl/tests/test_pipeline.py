@@ -13,15 +13,15 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+from reference_impl import __main__ as command
 from reference_impl import pipeline as pipeline_module
 from reference_impl.__main__ import main
+from reference_impl.claims import Claim
 from reference_impl.milestones import Milestone
 from reference_impl.pipeline import FolderInUseError, pipeline
 from reference_impl.run import Run
+from reference_impl.spread import Spread
 from reference_impl.stages import STAGES
-
-TIMED = {"cache"}
-"""parts whose milestone is a speed"""
 
 
 def started(folder: Path, *more: str) -> subprocess.Popen[str]:
@@ -36,7 +36,8 @@ def started(folder: Path, *more: str) -> subprocess.Popen[str]:
 
 
 def figures(folder: Path) -> list[dict[str, object]]:
-    return [one for one in json.loads((folder / "milestones.json").read_text()) if one["part"] not in TIMED]
+    found: list[dict[str, object]] = json.loads((folder / "milestones.json").read_text())
+    return found
 
 
 @pytest.mark.long
@@ -78,7 +79,7 @@ def fake_stages(monkeypatch: pytest.MonkeyPatch, fails: set[str]) -> list[str]:
             ran.append(name)
             if name in fails:
                 raise RuntimeError(name)
-            return [Milestone(name, "claim", "measure", None, torch.rand(()).item(), "at least", 0.0)]
+            return [Milestone(Claim(name, "claim", "measure", "at least", 0.0), None, torch.rand(()).item())]
 
         run.__name__ = name
         return run
@@ -112,7 +113,40 @@ def test_a_folder_of_another_run_is_left_alone(tmp_path: Path, monkeypatch: pyte
         pipeline(Run(run.folder, "smoke", run.device))
     with pytest.raises(FolderInUseError, match="of the preset smoke, not tiny"):
         pipeline(Run(run.folder, "tiny", run.device, resume=True))
+    with pytest.raises(FolderInUseError, match="with seed 0, not 3: add --seed 0"):
+        pipeline(Run(run.folder, "smoke", run.device, resume=True, seed=3))
     assert ran == ["first", "second"]
+
+
+def test_pipeline_draws_from_the_runs_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_stages(monkeypatch, set())
+    seeds = (0, 1, 1)
+    runs = [Run(tmp_path / str(n), "smoke", torch.device("cpu"), seed=seed) for n, seed in enumerate(seeds)]
+    first, other, again = (pipeline(run) for run in runs)
+    assert {one.after for one in first}.isdisjoint(one.after for one in other)
+    assert other == again
+
+
+def test_spread_command_runs_each_seed_and_records_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A measurement that failed in its second seed continues there; its exit status says whether bounds are safe."""
+    fails = {"second"}
+    ran = fake_stages(monkeypatch, fails)
+    written: list[list[str]] = []
+    monkeypatch.setattr(command, "record", lambda preset, folders: written.append([path.name for path in folders]))
+    spread = Spread(Claim("first", "claim", "measure", "at least", 0.0), [None, None], [0.5, 0.6])
+    monkeypatch.setattr(command, "spreads", lambda preset: {("first", "claim"): spread})
+    arguments = ["spread", "--preset", "smoke", "--seeds", "2", "--device", "cpu", "--folder", str(tmp_path)]
+    assert isinstance(CliRunner().invoke(main, arguments).exception, RuntimeError)
+    fails.clear()
+    found = CliRunner().invoke(main, arguments)
+    assert (found.exit_code, ran) == (0, ["first", "second", "second", "first", "second"])
+    assert written == [["seed-0"], ["seed-0", "seed-1"]]
+    assert "0.55 ± 0.071" in found.output
+    assert json.loads((tmp_path / "seed-1" / "run.json").read_text())["seed"] == 1
+    monkeypatch.setattr(
+        command, "spreads", lambda preset: {("first", "claim"): Spread(spread.claim, [None] * 2, [0, 1])}
+    )
+    assert CliRunner().invoke(main, arguments).exit_code == 1
 
 
 def test_the_command_explains_itself_and_names_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
