@@ -27,6 +27,8 @@ __all__ = ["dpo", "grpo", "ppo", "reward_model"]
 
 DRAWS = 8
 """answers to each held-out question: what a policy says is measured on many draws, which cost little"""
+NLL_WEIGHT = 4.0
+"""DPO's loss is of whole responses and this one of a token: four tokens are a common length of a response"""
 CHOICES = 4
 """answers among which the reward model chooses; with more it finds one that fools it"""
 
@@ -66,7 +68,8 @@ def dpo(run: Run) -> list[Milestone]:
     # A policy whose answers are all right, or all wrong, prefers nothing and stays as it is.
     batch_size = min(run.preset.batch_size, len(pairs))
     batches = list(islice(Batches(pairs, batch_size, collated, seed=run.seed), run.preset.dpo_steps)) if pairs else []
-    alignment.dpo(policy, reference, batches, run.preset.dpo_learning_rate, nll_weight=1.0, folder=run.folder / "dpo")
+    rate, folder = run.preset.dpo_learning_rate, run.folder / "dpo"
+    alignment.dpo(policy, reference, batches, rate, nll_weight=NLL_WEIGHT, folder=folder)
     run.save("dpo", policy, chat)
     return _aligned("DPO", run, policy, reference, chat)
 

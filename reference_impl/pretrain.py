@@ -32,7 +32,7 @@ __all__ = ["SPECIAL", "Pretraining", "pretrain", "share_of_known_words", "snippe
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|pad|>")
 """special tokens of the later stages, so that no vocabulary has to be extended for them"""
 HELD_OUT_EVERY = 6
-SNIPPETS = 4
+SNIPPETS = 16
 """the number of samples for the share of known words"""
 
 
