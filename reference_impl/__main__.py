@@ -1,4 +1,4 @@
-"""The reference implementation's command: `python -m reference_impl --help`."""
+"""The command line of the reference implementation: `python -m reference_impl --help`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import torch
 from rich.console import Console
 
 from reference_impl.chat import ChatTokenizer
-from reference_impl.pipeline import FolderInUseError, pipeline, show
+from reference_impl.pipeline import FolderInUseError, print_milestones, run_pipeline
 from reference_impl.presets import PRESETS
 from reference_impl.run import Run
 from reference_impl.saved import load_model
 from reference_impl.server import Server
-from reference_impl.spread import record, spreads
-from reference_impl.tables import as_markdown
+from reference_impl.spread import load_spreads, record_figures
+from reference_impl.tables import format_markdown
 
 on_device = click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 
@@ -30,65 +30,71 @@ def main() -> None:
 @on_device
 @click.option("--preset", type=click.Choice(list(PRESETS)), default="tiny", show_default=True)
 @click.option(
-    "--folder", type=click.Path(file_okay=False, path_type=Path), help="Of the results. [default: runs/PRESET]"
+    "--folder", type=click.Path(file_okay=False, path_type=Path), help="For the results. [default: runs/PRESET]"
 )
-@click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything that is drawn.")
-def run_pipeline(device: str, preset: str, folder: Path | None, resume: bool, seed: int) -> None:
-    """Train, align, adapt, quantise and serve a model, and print what was claimed and what was measured.
+@click.option("--resume", is_flag=True, help="Continue an interrupted run.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="For everything random.")
+def pipeline_command(device: str, preset: str, folder: Path | None, resume: bool, seed: int) -> None:
+    """Train, align, adapt, quantise and serve a model, and print each claim with its measured figures.
 
     Exit status 1: a claim was not met.
     """
-    console = _console()
-    run = Run(folder or Path("runs") / preset, preset, _device(device), resume, seed)
+    console = _make_console()
+    run = Run(folder or Path("runs") / preset, preset, _select_device(device), resume, seed)
     console.print(f"preset {preset}, seed {seed}, on {run.device}, results in {run.folder}")
     try:
-        found = pipeline(run, say=lambda line: console.print(line, markup=False))
+        milestones = run_pipeline(run, on_progress=lambda line: console.print(line, markup=False))
     except FolderInUseError as error:
         raise click.ClickException(str(error)) from None
-    show(found, preset, console)
-    sys.exit(not all(one.met for one in found))
+    print_milestones(milestones, preset, console)
+    sys.exit(not all(one.is_met for one in milestones))
 
 
 @main.command("spread")
 @on_device
 @click.option("--preset", type=click.Choice(list(PRESETS)), default="tiny", show_default=True)
-@click.option("--seeds", type=click.IntRange(min=2), default=5, show_default=True, help="How many: 0, 1, 2, …")
 @click.option(
-    "--folder", type=click.Path(file_okay=False, path_type=Path), help="Of the runs. [default: runs/spread/PRESET]"
+    "--seeds",
+    type=click.IntRange(min=2),
+    default=5,
+    show_default=True,
+    help="Number of runs: seeds 0, 1, 2, …",
 )
-def measure_spread(device: str, preset: str, seeds: int, folder: Path | None) -> None:
-    """Run the pipeline with several seeds and record how much each claim's figures vary, in reference_impl/spread.json.
+@click.option(
+    "--folder", type=click.Path(file_okay=False, path_type=Path), help="For the runs. [default: runs/spread/PRESET]"
+)
+def spread_command(device: str, preset: str, seeds: int, folder: Path | None) -> None:
+    """Run the pipeline with several seeds and record the figures of each claim in reference_impl/spread.json.
 
-    An interrupted measurement goes on where it stopped. Exit status 1: a bound is not safe.
+    An interrupted measurement continues where it stopped. Exit status 1: a bound is not safe.
     """
-    console = _console()
+    console = _make_console()
     runs = folder or Path("runs") / "spread" / preset
     done: list[Path] = []
     for seed in range(seeds):
-        run = Run(runs / f"seed-{seed}", preset, _device(device), resume=True, seed=seed)
+        run = Run(runs / f"seed-{seed}", preset, _select_device(device), resume=True, seed=seed)
         console.print(f"preset {preset}, seed {seed}, on {run.device}, results in {run.folder}")
         try:
-            pipeline(run, say=lambda line: console.print(line, markup=False))
+            run_pipeline(run, on_progress=lambda line: console.print(line, markup=False))
         except FolderInUseError as error:
             raise click.ClickException(str(error)) from None
-        record(preset, [*done, run.folder])
+        record_figures(preset, [*done, run.folder])
         done.append(run.folder)
-    found = spreads(preset).values()
-    console.print(as_markdown(found), markup=False, soft_wrap=True)
-    sys.exit(not all(one.is_safe for one in found))
+    spreads = load_spreads(preset).values()
+    console.print(format_markdown(spreads), markup=False, soft_wrap=True)
+    sys.exit(not all(one.is_safe for one in spreads))
 
 
-@main.command()
+@main.command("serve")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @on_device
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
-def serve(folder: Path, device: str, host: str, port: int) -> None:
-    """Serve the model that a stage left in FOLDER, such as runs/tiny/grpo."""
+def serve_command(folder: Path, device: str, host: str, port: int) -> None:
+    """Serve the model that a stage saved in FOLDER, such as runs/tiny/grpo."""
     if not (folder / "model.pt").exists():
-        raise click.ClickException(f"{folder} holds no model.pt: choose the folder of a stage, such as runs/tiny/grpo")
-    model, tokenizer = load_model(folder, _device(device))
+        raise click.ClickException(f"{folder} has no model.pt: choose the folder of a stage, such as runs/tiny/grpo")
+    model, tokenizer = load_model(folder, _select_device(device))
     try:
         with Server(model, ChatTokenizer(tokenizer), host, port) as server:
             click.echo(f"listening on {server.url}; stop with Ctrl-C")
@@ -99,14 +105,14 @@ def serve(folder: Path, device: str, host: str, port: int) -> None:
         raise click.ClickException(f"cannot listen on {host}, port {port}: {error.strerror}") from None
 
 
-def _console() -> Console:
-    """Wide enough for the table where it goes to a file."""
+def _make_console() -> Console:
+    """A console that is wide enough for the table when the output goes to a file."""
     return Console(highlight=False, width=None if sys.stdout.isatty() else 180)
 
 
-def _device(name: str) -> torch.device:
+def _select_device(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
-        raise click.ClickException("torch sees no CUDA device here: use --device auto or cpu")
+        raise click.ClickException("torch finds no CUDA device: use --device auto or cpu")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 

@@ -1,6 +1,6 @@
-"""The pipeline's stages that put a model to a use of its own: a classifier, a new task by LoRA, a vote, calls of tools.
+"""The pipeline's stages that adapt a model to a task: classification, LoRA on a new task, majority votes, tool calls.
 
-None of them leaves a model for the stages after it.
+No later stage uses their models.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import torch
 from reference_impl.chat import ChatTokenizer, Message, respond
 from reference_impl.classification import Classifier, classification_loss, metrics
 from reference_impl.data import Batches, documents
-from reference_impl.finetuning import LONGEST_ANSWER, answers, finetune, follows
+from reference_impl.finetuning import MAX_ANSWER_TOKENS, answer_questions, finetune, measure_accuracy
 from reference_impl.instructions import score
 from reference_impl.lora import add_lora, merge, parameter_counts
-from reference_impl.milestones import Milestone, measured
+from reference_impl.milestones import Milestone, make_milestone
 from reference_impl.model import LanguageModel
 from reference_impl.pretrain import split
 from reference_impl.quotations import Passage, passages
@@ -28,132 +28,132 @@ from reference_impl.trainer import Recipe, Trainer
 
 __all__ = ["classification", "lora", "reasoning"]
 
-LONGEST_PASSAGE = 32  # tokens
-LONGEST_CALL = 80  # tokens
+MAX_PASSAGE_TOKENS = 32
+MAX_CALL_TOKENS = 80
 VOTES = 9
 
 
 def classification(run: Run) -> list[Milestone]:
-    """Speech or narration? A head on the pretrained model, with the model frozen and not."""
+    """Classify passages as speech or narration, with the pretrained model frozen and with all of it trained."""
     model, chat = run.load("pretraining")
     torch.manual_seed(run.seed)
-    new = LanguageModel(model.config).to(run.device)
-    learned, held_out = (passages(chapters) for chapters in split(documents()))
+    untrained = LanguageModel(model.config).to(run.device)
+    training, held_out = (passages(chapters) for chapters in split(documents()))
     head, whole = run.preset.classifier_head, run.preset.classifier
 
-    def trained(body: LanguageModel, frozen: bool, recipe: Recipe, what: str) -> tuple[float, float]:
+    def train(body: LanguageModel, frozen: bool, recipe: Recipe, name: str) -> tuple[float, float]:
         """The accuracy before and after."""
         torch.manual_seed(run.seed)
         classifier = Classifier(copy.deepcopy(body), body.config.d_model, 2, frozen).to(run.device)
-        before = _accuracy(classifier, held_out, chat)
-        batches = Batches(learned, run.preset.batch_size, partial(_labelled, chat=chat), seed=run.seed)
-        folder = run.folder / "classification" / what
-        trainer = Trainer(classifier, classification_loss, batches, recipe, folder=folder, description=what)
+        before = _measure_classifier(classifier, held_out, chat)
+        batches = Batches(training, run.preset.batch_size, partial(_collate_passages, chat=chat), seed=run.seed)
+        folder = run.folder / "classification" / name
+        trainer = Trainer(classifier, classification_loss, batches, recipe, folder=folder, description=name)
         trainer.resume()
         trainer.run()
-        return before, _accuracy(classifier, held_out, chat)
+        return before, _measure_classifier(classifier, held_out, chat)
 
-    _, without = trained(new, True, head, "head on a new model")
-    before, frozen = trained(model, True, head, "head")
-    _, full = trained(model, False, whole, "whole classifier")
+    _, without_pretraining = train(untrained, True, head, "head on an untrained model")
+    before, frozen = train(model, True, head, "head")
+    _, full = train(model, False, whole, "whole classifier")
     return [
-        measured("classification", "a head tells speech from narration", before, frozen),
-        measured("classification", "pretraining is what it reads", without, frozen),
-        measured("classification", "training the whole does better", frozen, full),
+        make_milestone("classification", "a head tells speech from narration", before, frozen),
+        make_milestone("classification", "the head relies on pretraining", without_pretraining, frozen),
+        make_milestone("classification", "full finetuning is better", frozen, full),
     ]
 
 
 def lora(run: Run) -> list[Milestone]:
-    """A task that the model was never taught, with few parameters."""
+    """Teach the model a new task by training a few parameters."""
     model, chat = run.load("grpo")
-    asked = run.held_out(["shout"])
-    before = follows(model, chat, asked)["all"]
+    held_out = run.held_out_questions(["shout"])
+    before = measure_accuracy(model, chat, held_out)["all"]
     add_lora(model, ["query", "key", "value", "out"], run.preset.lora_rank)
-    trainable, everything = parameter_counts(model)
-    taught = [one.messages for one in run.questions(["shout"])]
+    trainable, total = parameter_counts(model)
+    conversations = [one.messages for one in run.training_questions(["shout"])]
     folder = run.folder / "lora" / "run"
-    finetune(model, chat, taught, run.preset.lora, run.preset.batch_size, folder, run.resume, "LoRA", run.seed)
-    after = follows(model, chat, asked)["all"]
-    ids = collate([chat.example(one.messages) for one in asked], chat.pad)["input_ids"].to(run.device)
+    finetune(model, chat, conversations, run.preset.lora, run.preset.batch_size, folder, run.resume, "LoRA", run.seed)
+    after = measure_accuracy(model, chat, held_out)["all"]
+    ids = collate([chat.example(one.messages) for one in held_out], chat.pad)["input_ids"].to(run.device)
     with torch.no_grad():
-        apart = model(ids)
+        logits = model(ids)
         merge(model)
-        change = (model(ids) - apart).abs().max().item()
+        change = (model(ids) - logits).abs().max().item()
     return [
-        measured("LoRA", "learns a new task", before, after),
-        measured("LoRA", "trains few parameters", 1.0, trainable / everything),
-        measured("LoRA", "merges into the model", None, change),
+        make_milestone("LoRA", "learns a new task", before, after),
+        make_milestone("LoRA", "trains few parameters", 1.0, trainable / total),
+        make_milestone("LoRA", "merges into the model", None, change),
     ]
 
 
 def reasoning(run: Run) -> list[Milestone]:
-    """More work for one answer: a vote of many, and a call of a tool for what is too hard by heart."""
-    return [_vote(run), *_tools(run)]
+    """Spend more computation on an answer: a majority vote over samples, and calls of a calculator."""
+    return [_measure_vote(run), *_measure_tools(run)]
 
 
-def _vote(run: Run) -> Milestone:
-    """Draws are right more or less often; the commonest of them is right more often than one."""
+def _measure_vote(run: Run) -> Milestone:
+    """Compares the accuracy of a majority vote over samples with that of single samples."""
     policy, chat = run.load("sft")
-    asked = run.held_out()
-    prompts = [chat.prompt(one.question) for one in asked for _ in range(VOTES)]
-    generator = run.generator()
-    drawn = respond(policy, chat, prompts, LONGEST_ANSWER, temperature=1.0, generator=generator)
-    # A response that does not end is no answer, and has no vote.
-    texts = [chat.decode(ids).strip() if ids[-1] == chat.end else None for ids in drawn]
+    questions = run.held_out_questions()
+    prompts = [chat.prompt(one.question) for one in questions for _ in range(VOTES)]
+    responses = respond(policy, chat, prompts, MAX_ANSWER_TOKENS, temperature=1.0, generator=run.new_generator())
+    # A response that does not end is no answer, so it has no vote.
+    texts = [chat.decode(ids).strip() if ids[-1] == chat.end else None for ids in responses]
     singles, voted = [], []
-    for number, one in enumerate(asked):
-        votes = texts[number * VOTES : (number + 1) * VOTES]
+    for index, one in enumerate(questions):
+        votes = texts[index * VOTES : (index + 1) * VOTES]
         singles += [text == one.answer for text in votes]
         voted.append(self_consistency_vote(votes) == one.answer)
-    single, winner = sum(singles) / len(singles), sum(voted) / len(voted)
-    return measured("reasoning", f"a vote of {VOTES} beats one draw", single, winner)
+    statement = f"a vote of {VOTES} beats one sample"
+    return make_milestone("reasoning", statement, sum(singles) / len(singles), sum(voted) / len(voted))
 
 
-def _tools(run: Run) -> list[Milestone]:
-    """Arithmetic on two numbers: answers learned by heart beside calls of a calculator, as many steps for each."""
+def _measure_tools(run: Run) -> list[Milestone]:
+    """Compares answers to arithmetic questions with and without calls of a calculator, after equally long training."""
     model, chat = run.load("sft")
-    # One digit each: few enough questions that some can be kept back, and their answers are not among those learned.
+    # With one digit per number there are few different questions, so the held-out ones are removed from training.
     drawn = tool_examples(200, seed=1, largest=9)
-    asked = list({messages[0]["content"]: messages for messages in drawn}.values())[: run.preset.n_tool_questions]
-    kept_back = {messages[0]["content"] for messages in asked}
+    held_out = list({messages[0]["content"]: messages for messages in drawn}.values())[: run.preset.n_tool_questions]
+    questions = [messages[0]["content"] for messages in held_out]
     conversations = [
         messages
         for messages in tool_examples(run.preset.n_training, seed=2 * run.seed, largest=9)
-        if messages[0]["content"] not in kept_back
+        if messages[0]["content"] not in questions
     ]
-    by_heart = [[messages[0], messages[-1]] for messages in conversations]
-    alone, calling = copy.deepcopy(model), model
-    for learner, taught, what in ((alone, by_heart, "sums by heart"), (calling, conversations, "calls of tools")):
-        folder = run.folder / "reasoning" / what
-        batch_size = run.preset.tool_batch_size
-        finetune(learner, chat, taught, run.preset.tools, batch_size, folder, run.resume, what, run.seed)
-    guesses = answers(alone, chat, [messages[0]["content"] for messages in asked])
-    talks = [answer_with_tools(partial(_say, calling, chat), messages[0]["content"], max_calls=1) for messages in asked]
-    right = [messages[-1]["content"] for messages in asked]
-    guessed = sum(score(guess, answer) == 1 for guess, answer in zip(guesses, right, strict=True)) / len(asked)
-    found = sum(talk[-1]["content"] == answer for talk, answer in zip(talks, right, strict=True)) / len(asked)
-    calls = compliance([talk[1]["content"] for talk in talks])["executable_call"]
+    without_calls = [[messages[0], messages[-1]] for messages in conversations]
+    direct, calling = copy.deepcopy(model), model
+    for learner, examples, name in ((direct, without_calls, "direct answers"), (calling, conversations, "tool calls")):
+        folder, batch_size = run.folder / "reasoning" / name, run.preset.tool_batch_size
+        finetune(learner, chat, examples, run.preset.tools, batch_size, folder, run.resume, name, run.seed)
+    answers = answer_questions(direct, chat, questions)
+    dialogues = [answer_with_tools(partial(_next_message, calling, chat), one, max_calls=1) for one in questions]
+    expected = [messages[-1]["content"] for messages in held_out]
+    direct_accuracy = sum(score(got, right) == 1 for got, right in zip(answers, expected, strict=True)) / len(expected)
+    called = [dialogue[-1]["content"] == right for dialogue, right in zip(dialogues, expected, strict=True)]
+    executable = compliance([dialogue[1]["content"] for dialogue in dialogues])["executable_call"]
     return [
-        measured("reasoning", "calls tools in their format", None, calls),
-        measured("reasoning", "a tool answers what the model cannot", guessed, found),
+        make_milestone("reasoning", "calls tools in the right format", None, executable),
+        make_milestone("reasoning", "a tool answers what the model cannot", direct_accuracy, sum(called) / len(called)),
     ]
 
 
-def _say(model: LanguageModel, chat: ChatTokenizer, messages: Sequence[Message]) -> str:
-    """The likeliest next text of the assistant."""
-    (response,) = respond(model, chat, [chat.prompt_after(messages)], LONGEST_CALL)
+def _next_message(model: LanguageModel, chat: ChatTokenizer, messages: Sequence[Message]) -> str:
+    """The assistant's next message, by greedy decoding."""
+    (response,) = respond(model, chat, [chat.prompt_after(messages)], MAX_CALL_TOKENS)
     return chat.decode(response)
 
 
-def _labelled(batch: Sequence[Passage], chat: ChatTokenizer) -> dict[str, torch.Tensor]:
+def _collate_passages(batch: Sequence[Passage], chat: ChatTokenizer) -> dict[str, torch.Tensor]:
     """`input_ids` and `attention_mask`, (batch, seq), and `classes`, (batch,): 1 for speech."""
-    ids = [chat.tokens.encode_ordinary(passage.text)[:LONGEST_PASSAGE] for passage in batch]
-    padded = collate([(row, row) for row in ids], chat.pad)
-    return padded | {"classes": torch.tensor([int(passage.spoken) for passage in batch])}
+    ids = [chat.tokens.encode_ordinary(passage.text)[:MAX_PASSAGE_TOKENS] for passage in batch]
+    inputs = collate([(row, row) for row in ids], chat.pad)
+    return inputs | {"classes": torch.tensor([int(passage.spoken) for passage in batch])}
 
 
 @torch.no_grad()
-def _accuracy(classifier: Classifier, asked: Sequence[Passage], chat: ChatTokenizer) -> float:
-    batch = {name: part.to(next(classifier.parameters()).device) for name, part in _labelled(asked, chat).items()}
+def _measure_classifier(classifier: Classifier, held_out: Sequence[Passage], chat: ChatTokenizer) -> float:
+    """The accuracy on the passages."""
+    device = next(classifier.parameters()).device
+    batch = {name: part.to(device) for name, part in _collate_passages(held_out, chat).items()}
     predicted = classifier.eval()(batch["input_ids"], batch["attention_mask"]).argmax(dim=-1)
     return metrics(predicted, batch["classes"], 2)["accuracy"]

@@ -1,6 +1,6 @@
-"""The pipeline's stages that align: a reward model, then DPO, GRPO and PPO, each from the finetuned policy.
+"""The pipeline's stages of alignment: a reward model, DPO, GRPO and PPO, each starting from the finetuned policy.
 
-Each says what it claims to have raised, and how far from the reference the policy went for it.
+Each measures whether the intended figure rises, and the KL divergence from the reference that this costs.
 """
 
 from __future__ import annotations
@@ -13,90 +13,90 @@ from itertools import islice
 import torch
 
 from reference_impl import alignment
-from reference_impl.alignment import Rollout, ValueModel, kl_divergence, preference_batch, rollout
+from reference_impl.alignment import Rollout, ValueModel, collate_preferences, kl_divergence, sample_rollout
 from reference_impl.chat import ChatTokenizer
 from reference_impl.data import Batches
-from reference_impl.finetuning import LONGEST_ANSWER, follows
+from reference_impl.finetuning import MAX_ANSWER_TOKENS, measure_accuracy
 from reference_impl.instructions import Instruction, score
-from reference_impl.milestones import Milestone, measured
+from reference_impl.milestones import Milestone, make_milestone
 from reference_impl.model import LanguageModel
-from reference_impl.reward_model import RewardModel, ranking, rated_pairs, train_reward_model
+from reference_impl.reward_model import RewardModel, measure_ranking, sample_pairs, train_reward_model
 from reference_impl.run import Run
 
 __all__ = ["dpo", "grpo", "ppo", "reward_model"]
 
-DRAWS = 8
-"""answers to each held-out question: what a policy says is measured on many draws, which cost little"""
+SAMPLES = 8
+"""sampled answers to each held-out question, for a precise estimate of the mean score"""
 NLL_WEIGHT = 4.0
-"""DPO's loss is of whole responses and this one of a token: four tokens are a common length of a response"""
+"""DPO's loss is of whole responses, this term a mean over tokens, and a typical response has four tokens"""
 CHOICES = 4
-"""answers among which the reward model chooses; with more it finds one that fools it"""
+"""sampled answers from which the reward model chooses; with more of them it more often finds one that it overrates"""
 
 
 def reward_model(run: Run) -> list[Milestone]:
-    """A judge that is learned from comparisons, and what choosing by it is worth."""
+    """Train a reward model on preference pairs, and choose among sampled answers by its rewards."""
     policy, chat = run.load("sft")
     model = RewardModel(policy)
-    asked = run.held_out()
-    held_out = rated_pairs(policy, chat, asked, seed=run.seed)
-    before = ranking(model, chat, held_out)["accuracy"]
-    # Hotter than it will be judged: a policy that is mostly right has few mistakes to learn from.
-    rated = run.new_questions()[: run.preset.n_rated]
-    pairs = rated_pairs(policy, chat, rated, run.preset.group, run.seed, temperature=1.3)
+    questions = run.held_out_questions()
+    held_out = sample_pairs(policy, chat, questions, seed=run.seed)
+    before = measure_ranking(model, chat, held_out)["accuracy"]
+    # Hotter than in the evaluation, because a policy that is mostly right makes few mistakes to learn from.
+    rated = run.alignment_questions()[: run.preset.n_rated]
+    pairs = sample_pairs(policy, chat, rated, run.preset.group, run.seed, temperature=1.3)
     batch_size, folder = run.preset.batch_size, run.folder / "reward_model"
     train_reward_model(model, chat, pairs, run.preset.reward, batch_size, folder / "run", run.resume, run.seed)
     torch.save(model.state_dict(), folder / "reward.pt")
-    after = ranking(model, chat, held_out)["accuracy"]
-    drawn = _drawn(run, policy, chat, DRAWS)
-    scores = _scores(drawn, chat, asked).view(-1, CHOICES)
-    rewards = model.judge(drawn.prompts, drawn.responses, chat.pad).cpu().view(-1, CHOICES)
+    after = measure_ranking(model, chat, held_out)["accuracy"]
+    answers = _sample_held_out(run, policy, chat, SAMPLES)
+    scores = _score_rollout(answers, chat, questions).view(-1, CHOICES)
+    rewards = model.score(answers.prompts, answers.responses, chat.pad).cpu().view(-1, CHOICES)
     chosen = scores.gather(1, rewards.argmax(dim=1, keepdim=True))
     return [
-        measured("reward model", "ranks held-out pairs", before, after),
-        measured("reward model", f"picks the best of {CHOICES}", scores.mean().item(), chosen.mean().item()),
+        make_milestone("reward model", "ranks held-out pairs", before, after),
+        make_milestone("reward model", f"picks the best of {CHOICES}", scores.mean().item(), chosen.mean().item()),
     ]
 
 
 def dpo(run: Run) -> list[Milestone]:
-    """Preferences straight into the policy."""
+    """Train the policy directly on preference pairs."""
     policy, chat = run.load("sft")
     reference = copy.deepcopy(policy)
-    # Its own words only: pushed away from texts that it would never write, a policy forgets what it would.
-    rated = run.new_questions()[: run.preset.n_rated]
-    pairs = rated_pairs(policy, chat, rated, run.preset.group, run.seed, written=False)
-    collated = partial(preference_batch, pad=chat.pad, device=run.device)
-    # A policy whose answers are all right, or all wrong, prefers nothing and stays as it is.
+    # Only its own samples: trained against texts that it would never generate, a policy becomes worse at its own.
+    rated = run.alignment_questions()[: run.preset.n_rated]
+    pairs = sample_pairs(policy, chat, rated, run.preset.group, run.seed, synthetic=False)
+    collate = partial(collate_preferences, pad=chat.pad, device=run.device)
+    # A policy whose answers are all right, or all wrong, yields no pairs and stays unchanged.
     batch_size = min(run.preset.batch_size, len(pairs))
-    batches = list(islice(Batches(pairs, batch_size, collated, seed=run.seed), run.preset.dpo_steps)) if pairs else []
+    batches = list(islice(Batches(pairs, batch_size, collate, seed=run.seed), run.preset.dpo_steps)) if pairs else []
     rate, folder = run.preset.dpo_learning_rate, run.folder / "dpo"
-    alignment.dpo(policy, reference, batches, rate, nll_weight=NLL_WEIGHT, folder=folder)
+    alignment.train_dpo(policy, reference, batches, rate, nll_weight=NLL_WEIGHT, folder=folder)
     run.save("dpo", policy, chat)
-    return _aligned("DPO", run, policy, reference, chat)
+    return _measure_alignment("DPO", run, policy, reference, chat)
 
 
 def grpo(run: Run) -> list[Milestone]:
-    """The policy's own answers, compared with each other."""
+    """Train the policy on groups of its own answers, rewarded by their exact score."""
     policy, chat = run.load("sft")
     reference = copy.deepcopy(policy)
-    asked = run.new_questions()
-    right = {tuple(chat.prompt(one.question)): one.answer for one in asked}
+    questions = run.alignment_questions()
+    answers = {tuple(chat.prompt(one.question)): one.answer for one in questions}
 
-    def judge(prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]]) -> torch.Tensor:
+    def reward(prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]]) -> torch.Tensor:
         pairs = zip(prompts, responses, strict=True)
-        rewards = [_score(response, right[tuple(prompt)], chat) for prompt, response in pairs]
-        return torch.tensor(rewards, device=run.device)
+        scores = [_score_response(response, answers[tuple(prompt)], chat) for prompt, response in pairs]
+        return torch.tensor(scores, device=run.device)
 
-    alignment.grpo(
-        policy, reference, chat, _question_batches(asked, run.preset.grpo_steps, run.preset.grpo_questions), judge,
-        group=run.preset.group, max_new_tokens=LONGEST_ANSWER, learning_rate=run.preset.grpo_learning_rate,
-        generator=run.generator(), folder=run.folder / "grpo",
+    alignment.train_grpo(
+        policy, reference, chat, _batch_questions(questions, run.preset.grpo_steps, run.preset.grpo_questions), reward,
+        group=run.preset.group, max_new_tokens=MAX_ANSWER_TOKENS, learning_rate=run.preset.grpo_learning_rate,
+        generator=run.new_generator(), folder=run.folder / "grpo",
     )  # fmt: skip
     run.save("grpo", policy, chat)
-    return _aligned("GRPO", run, policy, reference, chat)
+    return _measure_alignment("GRPO", run, policy, reference, chat)
 
 
 def ppo(run: Run) -> list[Milestone]:
-    """With a critic, and the learned reward: the classical way. It raises what the reward model likes, right or not."""
+    """Train the policy with a critic on the rewards of the reward model, which may also overrate wrong answers."""
     if not run.preset.ppo_steps:
         return []
     policy, chat = run.load("sft")
@@ -105,58 +105,63 @@ def ppo(run: Run) -> list[Milestone]:
     rewards.load_state_dict(
         torch.load(run.folder / "reward_model" / "reward.pt", map_location=run.device, weights_only=True)
     )
-    before = _drawn(run, policy, chat)
-    alignment.ppo(
+    before = _sample_held_out(run, policy, chat)
+    alignment.train_ppo(
         policy, reference, ValueModel(copy.deepcopy(policy)), chat,
-        _question_batches(run.new_questions(), run.preset.ppo_steps, run.preset.grpo_questions * run.preset.group),
-        lambda prompts, responses: rewards.judge(prompts, responses, chat.pad),
-        max_new_tokens=LONGEST_ANSWER, learning_rate=run.preset.grpo_learning_rate,
-        generator=run.generator(), folder=run.folder / "ppo",
+        _batch_questions(
+            run.alignment_questions(), run.preset.ppo_steps, run.preset.grpo_questions * run.preset.group
+        ),
+        lambda prompts, responses: rewards.score(prompts, responses, chat.pad),
+        max_new_tokens=MAX_ANSWER_TOKENS, learning_rate=run.preset.grpo_learning_rate,
+        generator=run.new_generator(), folder=run.folder / "ppo",
     )  # fmt: skip
-    after = _drawn(run, policy, chat)
-    figures = [rewards.judge(one.prompts, one.responses, chat.pad).mean().item() for one in (before, after)]
+    after = _sample_held_out(run, policy, chat)
+    means = [rewards.score(one.prompts, one.responses, chat.pad).mean().item() for one in (before, after)]
     distance = kl_divergence(policy, reference, after.tokens, after.mask)
     return [
-        measured("PPO", "raises the learned reward", *figures),
-        measured("PPO", "stays near the reference", 0.0, distance),
+        make_milestone("PPO", "raises the learned reward", *means),
+        make_milestone("PPO", "stays near the reference", 0.0, distance),
     ]
 
 
-def _aligned(
+def _measure_alignment(
     part: str, run: Run, policy: LanguageModel, reference: LanguageModel, chat: ChatTokenizer
 ) -> list[Milestone]:
-    """Did what the policy says become better, and how far did the policy move?"""
-    asked = run.held_out()
-    drawn = [_drawn(run, one, chat, DRAWS) for one in (reference, policy)]
-    before, after = (_scores(one, chat, asked).mean().item() for one in drawn)
-    # Of one response to each question: it is a mean over the whole vocabulary already.
-    distance = kl_divergence(policy, reference, drawn[1].tokens[::DRAWS], drawn[1].mask[::DRAWS])
-    greedy = [follows(one, chat, asked)["all"] for one in (reference, policy)]
+    """Compares the policy with its reference: score of sampled answers, accuracy of greedy ones, KL divergence."""
+    questions = run.held_out_questions()
+    rollouts = [_sample_held_out(run, model, chat, SAMPLES) for model in (reference, policy)]
+    before, after = (_score_rollout(rollout, chat, questions).mean().item() for rollout in rollouts)
+    # One response per question is enough for the KL divergence, which is a mean over the whole vocabulary already.
+    distance = kl_divergence(policy, reference, rollouts[1].tokens[::SAMPLES], rollouts[1].mask[::SAMPLES])
+    greedy = [measure_accuracy(model, chat, questions)["all"] for model in (reference, policy)]
     return [
-        measured(part, "raises the reward", before, after),
-        measured(part, "keeps the likeliest answers", *greedy),
-        measured(part, "stays near the reference", 0.0, distance),
+        make_milestone(part, "raises the reward", before, after),
+        make_milestone(part, "keeps the greedy accuracy", *greedy),
+        make_milestone(part, "stays near the reference", 0.0, distance),
     ]
 
 
-def _drawn(run: Run, policy: LanguageModel, chat: ChatTokenizer, group: int = 1) -> Rollout:
-    """`group` answers to each held-out question."""
-    questions = [one.question for one in run.held_out()]
-    return rollout(policy, chat, questions, group, LONGEST_ANSWER, generator=run.generator())
+def _sample_held_out(run: Run, policy: LanguageModel, chat: ChatTokenizer, group: int = 1) -> Rollout:
+    """Samples `group` answers to each held-out question."""
+    questions = [one.question for one in run.held_out_questions()]
+    return sample_rollout(policy, chat, questions, group, MAX_ANSWER_TOKENS, generator=run.new_generator())
 
 
-def _scores(drawn: Rollout, chat: ChatTokenizer, asked: Sequence[Instruction]) -> torch.Tensor:
-    """(responses,): the score of each; every question has as many responses as the others."""
-    group = len(drawn.responses) // len(asked)
-    scores = [_score(ids, asked[number // group].answer, chat) for number, ids in enumerate(drawn.responses)]
-    return torch.tensor(scores)
+def _score_rollout(rollout: Rollout, chat: ChatTokenizer, questions: Sequence[Instruction]) -> torch.Tensor:
+    """(responses,): their scores; each question has the same number of responses."""
+    group = len(rollout.responses) // len(questions)
+    answers = [one.answer for one in questions for _ in range(group)]
+    pairs = zip(rollout.responses, answers, strict=True)
+    return torch.tensor([_score_response(response, answer, chat) for response, answer in pairs])
 
 
-def _score(response: Sequence[int], answer: str, chat: ChatTokenizer) -> float:
-    """A response that does not end is no answer, whatever it says."""
+def _score_response(response: Sequence[int], answer: str, chat: ChatTokenizer) -> float:
+    """A response that does not end scores 0."""
     return score(chat.decode(response), answer) if response[-1] == chat.end else 0.0
 
 
-def _question_batches(asked: Sequence[Instruction], steps: int, size: int) -> list[list[str]]:
-    """`steps` batches of `size` questions, from the start again where there are too few."""
-    return [[asked[(step * size + place) % len(asked)].question for place in range(size)] for step in range(steps)]
+def _batch_questions(questions: Sequence[Instruction], steps: int, size: int) -> list[list[str]]:
+    """`steps` batches of `size` questions; starts again from the first question when all are used."""
+    return [
+        [questions[(step * size + index) % len(questions)].question for index in range(size)] for step in range(steps)
+    ]

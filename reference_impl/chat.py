@@ -17,7 +17,7 @@ from reference_impl.sampling import generate
 from reference_impl.sft import chat_template, collate, tokenise_example
 from reference_impl.tokenizer import BPE
 
-__all__ = ["ChatTokenizer", "Message", "extend_vocabulary", "padded", "respond"]
+__all__ = ["ChatTokenizer", "Message", "extend_vocabulary", "pad_responses", "respond"]
 
 Message = Mapping[str, str]
 """one turn of a conversation: `role` and `content`"""
@@ -88,7 +88,7 @@ def respond(
     return responses
 
 
-def padded(sequences: Sequence[Sequence[int]], prompt_lengths: Sequence[int], pad: int) -> tuple[Tensor, Tensor]:
+def pad_responses(sequences: Sequence[Sequence[int]], prompt_lengths: Sequence[int], pad: int) -> tuple[Tensor, Tensor]:
     """Ids of prompts with their responses -> (batch, longest) of ids, and of bool: True at response tokens."""
     examples = [
         (list(ids), [0] * length + [1] * (len(ids) - length))

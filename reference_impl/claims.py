@@ -1,7 +1,7 @@
-"""What the pipeline claims, on one page: each claim, its measure, and the bound that the measured figure has to meet.
+"""All claims of the pipeline: each with its measure and the bound that the measured figure must meet.
 
-A bound says what the claim means: above the figure before, above chance, a rise of so much. Bounds are set only here,
-and `spread` says whether it is safe: how far inside its bound the figure is, in standard deviations over seeds.
+Bounds are set only here. A bound states what the claim means: better than before, above chance, a rise of a certain
+size. `spread` checks that each bound is safe: that the figure meets it with enough margin for its variation over seeds.
 """
 
 from __future__ import annotations
@@ -13,85 +13,85 @@ from typing import Literal
 
 from reference_impl.instructions import TASKS
 
-__all__ = ["CLAIMS", "COMPARISONS", "Asks", "Claim", "claim_of"]
+__all__ = ["CLAIMS", "RELATIONS", "Claim", "Relation", "find_claim"]
 
-Asks = Literal["at least", "at most", "above", "below"]
-COMPARISONS: dict[Asks, Callable[[float, float], bool]] = {
+Relation = Literal["at least", "at most", "above", "below"]
+RELATIONS: dict[Relation, Callable[[float, float], bool]] = {
     "at least": operator.ge,
     "at most": operator.le,
     "above": operator.gt,
     "below": operator.lt,
 }
-FARTHEST = 0.5
-"""nats per token by which alignment may move the policy from the reference"""
-HELD_OUT_LOSS, SHARE_RIGHT = "held-out loss", "share right, held out"
-ACCURACY, DRAWN, KL = "accuracy, held out", "score of drawn answers, held out", "KL, nats per token"
+MAX_KL = 0.5
+"""the largest KL divergence of an aligned policy from its reference, in nats per token"""
+HELD_OUT_LOSS, ACCURACY = "held-out loss", "accuracy, held out"
+SAMPLED_SCORE, KL = "score of sampled answers, held out", "KL, nats per token"
 
 
 @dataclass(frozen=True)
 class Claim:
-    """The figure after has to be `asks` (than) `bound` + `of_before` · the figure before."""
+    """The figure after must be `relation` (at least, at most, …) `bound` + `before_factor` · the figure before."""
 
     part: str
-    says: str
+    statement: str
     measure: str
-    asks: Asks
+    relation: Relation
     bound: float
-    of_before: float = 0.0
+    before_factor: float = 0.0
 
-    def asked_for(self, before: float | None) -> float:
-        """The bound as one number."""
-        return self.bound + self.of_before * (before or 0.0)
+    def threshold(self, before: float | None) -> float:
+        """The bound as one number, for a run with this figure before."""
+        return self.bound + self.before_factor * (before or 0.0)
 
-    def room(self, before: float | None, after: float) -> float:
-        """How far inside its bound the figure is; negative where it is outside."""
-        inside = after - self.asked_for(before)
-        return inside if self.asks in ("at least", "above") else -inside
+    def margin(self, before: float | None, after: float) -> float:
+        """How far `after` is inside the bound; negative if it is outside."""
+        above = after - self.threshold(before)
+        return above if self.relation in ("at least", "above") else -above
 
 
 CLAIMS = (
     Claim("pretraining", "starts at ln V", "distance in nats", "at most", 0.3),
     Claim("pretraining", "learns from 100 KB", HELD_OUT_LOSS, "at most", 0.0, 0.75),
     Claim("pretraining", "writes real words", "share of words", "at least", 0.9),
-    Claim("cache", "writes the same text", "share of tokens that are the likeliest", "at least", 1.0),
-    Claim("cache", "reads each token once", "GFLOP for the text", "at most", 0.0, 0.2),
-    Claim("model", "learns a toy set by heart", "loss on the toy set", "at most", 0.05),
+    Claim("cache", "generates the same tokens", "share of greedy tokens", "at least", 1.0),
+    Claim("cache", "reads each token once", "GFLOP of generation", "at most", 0.0, 0.2),
+    Claim("model", "memorises a toy set", "loss on the toy set", "at most", 0.05),
     Claim("RMSNorm", "no worse than LayerNorm, with less work", HELD_OUT_LOSS, "at most", 0.02, 1.0),
     Claim("RoPE", "better than learned positions", HELD_OUT_LOSS, "below", 0.0, 1.0),
     Claim("SwiGLU", "no worse than GELU, parameters equal", HELD_OUT_LOSS, "at most", 0.02, 1.0),
     Claim("grouped queries", "hardly worse with half the cache", HELD_OUT_LOSS, "at most", 0.04, 1.0),
-    Claim("sliding window", "hardly worse seeing half the text", HELD_OUT_LOSS, "at most", 0.04, 1.0),
+    Claim("sliding window", "hardly worse with half the context", HELD_OUT_LOSS, "at most", 0.04, 1.0),
     Claim("modern model", "better than GPT-2's parts", HELD_OUT_LOSS, "below", 0.0, 1.0),
     Claim("mixture of experts", "better than dense at equal active parameters", HELD_OUT_LOSS, "below", 0.0, 1.0),
     Claim("classification", "a head tells speech from narration", ACCURACY, "at least", 0.75),
-    Claim("classification", "pretraining is what it reads", ACCURACY, "above", 0.0, 1.0),
-    Claim("classification", "training the whole does better", ACCURACY, "above", 0.0, 1.0),
-    *(Claim("sft", f"follows instructions: {task}", SHARE_RIGHT, "at least", 0.5) for task in ("all", *TASKS)),
-    Claim("reward model", "ranks held-out pairs", "share ranked right", "at least", 0.7),
+    Claim("classification", "the head relies on pretraining", ACCURACY, "above", 0.0, 1.0),
+    Claim("classification", "full finetuning is better", ACCURACY, "above", 0.0, 1.0),
+    *(Claim("sft", f"follows instructions: {task}", ACCURACY, "at least", 0.5) for task in ("all", *TASKS)),
+    Claim("reward model", "ranks held-out pairs", "pairwise accuracy", "at least", 0.7),
     Claim("reward model", "picks the best of 4", "score, held out", "above", 0.0, 1.0),
-    Claim("DPO", "raises the reward", DRAWN, "above", 0.02, 1.0),
-    Claim("DPO", "keeps the likeliest answers", SHARE_RIGHT, "at least", -0.02, 1.0),
-    Claim("DPO", "stays near the reference", KL, "at most", FARTHEST),
-    Claim("GRPO", "raises the reward", DRAWN, "above", 0.02, 1.0),
-    Claim("GRPO", "keeps the likeliest answers", SHARE_RIGHT, "at least", -0.02, 1.0),
-    Claim("GRPO", "stays near the reference", KL, "at most", FARTHEST),
+    Claim("DPO", "raises the reward", SAMPLED_SCORE, "above", 0.02, 1.0),
+    Claim("DPO", "keeps the greedy accuracy", ACCURACY, "at least", -0.02, 1.0),
+    Claim("DPO", "stays near the reference", KL, "at most", MAX_KL),
+    Claim("GRPO", "raises the reward", SAMPLED_SCORE, "above", 0.02, 1.0),
+    Claim("GRPO", "keeps the greedy accuracy", ACCURACY, "at least", -0.02, 1.0),
+    Claim("GRPO", "stays near the reference", KL, "at most", MAX_KL),
     Claim("PPO", "raises the learned reward", "reward, held out", "above", 0.0, 1.0),
-    Claim("PPO", "stays near the reference", KL, "at most", FARTHEST),
-    Claim("LoRA", "learns a new task", SHARE_RIGHT, "at least", 0.5),
-    Claim("LoRA", "trains few parameters", "share trained", "at most", 0.0, 0.1),
+    Claim("PPO", "stays near the reference", KL, "at most", MAX_KL),
+    Claim("LoRA", "learns a new task", ACCURACY, "at least", 0.5),
+    Claim("LoRA", "trains few parameters", "share of trainable parameters", "at most", 0.0, 0.1),
     Claim("LoRA", "merges into the model", "largest change of a logit", "at most", 1e-3),
-    Claim("reasoning", "a vote of 9 beats one draw", SHARE_RIGHT, "above", 0.02, 1.0),
-    Claim("reasoning", "calls tools in their format", "share of calls carried out", "at least", 0.9),
-    Claim("reasoning", "a tool answers what the model cannot", SHARE_RIGHT, "at least", 0.25, 1.0),
+    Claim("reasoning", "a vote of 9 beats one sample", ACCURACY, "above", 0.02, 1.0),
+    Claim("reasoning", "calls tools in the right format", "share of executable calls", "at least", 0.9),
+    Claim("reasoning", "a tool answers what the model cannot", ACCURACY, "at least", 0.25, 1.0),
     Claim("int8", "costs little loss", "loss on held-out answers", "at most", 0.0, 1.02),
     Claim("int8", "saves memory", "megabytes", "at most", 0.0, 0.6),
     Claim("serving", "answers over HTTP", "share of equal answers", "at least", 1.0),
 )
 
 
-def claim_of(part: str, says: str) -> Claim:
-    """The claim of `part` that says `says`."""
+def find_claim(part: str, statement: str) -> Claim:
+    """The claim of `part` with this statement. Raises KeyError if there is none."""
     for claim in CLAIMS:
-        if (claim.part, claim.says) == (part, says):
+        if (claim.part, claim.statement) == (part, statement):
             return claim
-    raise KeyError(f"claims.py has no claim of {part} that says {says!r}: add it to CLAIMS")
+    raise KeyError(f"claims.py has no claim {statement!r} of {part}: add it to CLAIMS")

@@ -1,7 +1,7 @@
-"""Supervised finetuning of a real model: the loss and the collate of `sft`, driven by `Trainer`.
+"""Supervised finetuning of a language model: the loss and the collate function of `sft`, run by `Trainer`.
 
-Ouyang et al. (2022), section 3.5, step 1: the pretrained model, trained on questions with good answers. Only the
-answers are targets.
+Ouyang et al. (2022), section 3.5, step 1: the pretrained model is trained on questions with good answers. Only the
+tokens of the answers are targets.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from reference_impl.model import LanguageModel
 from reference_impl.sft import collate, sft_loss
 from reference_impl.trainer import Recipe, Trainer
 
-__all__ = ["LONGEST_ANSWER", "answers", "finetune", "follows", "supervised_loss"]
+__all__ = ["MAX_ANSWER_TOKENS", "answer_questions", "finetune", "measure_accuracy", "supervised_loss"]
 
-LONGEST_ANSWER = 24  # tokens
+MAX_ANSWER_TOKENS = 24
 
 
 def supervised_loss(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
-    """batch: `input_ids` and `labels`, (batch, seq) -> (): the mean over the tokens of answers."""
+    """batch: `input_ids` and `labels`, (batch, seq) -> (): the mean over the tokens of the answers."""
     return sft_loss(model(batch["input_ids"]), batch["labels"])
 
 
@@ -40,7 +40,7 @@ def finetune(
     description: str = "supervised finetuning",
     seed: int = 0,
 ) -> list[dict[str, float]]:
-    """Trains what is trainable in `model` on what the assistant says in `conversations`; returns the history."""
+    """Trains the trainable parameters of `model` on the assistant's messages; returns the history."""
     examples = [tokenizer.example(messages) for messages in conversations]
     batches = Batches(examples, batch_size, partial(collate, pad_id=tokenizer.pad), seed=seed)
     trainer = Trainer(model, supervised_loss, batches, recipe, folder=folder, description=description)
@@ -49,12 +49,14 @@ def finetune(
     return trainer.run()
 
 
-def answers(model: LanguageModel, tokenizer: ChatTokenizer, questions: Sequence[str]) -> list[str]:
-    """The likeliest answer to each question, cut at `LONGEST_ANSWER` tokens."""
+def answer_questions(model: LanguageModel, tokenizer: ChatTokenizer, questions: Sequence[str]) -> list[str]:
+    """The greedy answer to each question, of at most `MAX_ANSWER_TOKENS` tokens."""
     prompts = [tokenizer.prompt(question) for question in questions]
-    return [tokenizer.decode(response) for response in respond(model, tokenizer, prompts, LONGEST_ANSWER)]
+    return [tokenizer.decode(response) for response in respond(model, tokenizer, prompts, MAX_ANSWER_TOKENS)]
 
 
-def follows(model: LanguageModel, tokenizer: ChatTokenizer, asked: Sequence[Instruction]) -> dict[str, float]:
-    """The share of right answers: under "all", and for each task."""
-    return accuracy(answers(model, tokenizer, [one.question for one in asked]), asked)
+def measure_accuracy(
+    model: LanguageModel, tokenizer: ChatTokenizer, questions: Sequence[Instruction]
+) -> dict[str, float]:
+    """The share of correct greedy answers: over all questions, as "all", and for each task."""
+    return accuracy(answer_questions(model, tokenizer, [one.question for one in questions]), questions)

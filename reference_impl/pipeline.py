@@ -1,10 +1,10 @@
-"""From raw text to a served model: the stages one after the other, and at the end what was claimed and what came of it.
+"""The pipeline from raw text to a served model: runs all stages in order and reports the milestones.
 
     python -m reference_impl pipeline --device auto --preset tiny
 
-Each stage leaves its results in a folder of its own, and last of all its milestones: a stage that has them is done. An
-interrupted run goes on with `--resume`, within a stage where the stage has a trainer, and comes out as if it had not
-been interrupted.
+Each stage has a folder for its results. A stage writes its milestones last, so a stage that has them is complete. An
+interrupted run continues with `--resume`, from the last checkpoint where the stage writes any, and ends with the same
+results as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -17,71 +17,70 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from reference_impl import milestones
-from reference_impl.milestones import Milestone
+from reference_impl.milestones import Milestone, read_milestones, write_milestones
 from reference_impl.run import Run
-from reference_impl.spread import spreads
+from reference_impl.spread import load_spreads
 from reference_impl.stages import STAGES
-from reference_impl.tables import milestones_table
+from reference_impl.tables import build_table
 
-__all__ = ["FolderInUseError", "pipeline"]
+__all__ = ["FolderInUseError", "print_milestones", "run_pipeline"]
 
-DONE, MARK = "milestones.json", "run.json"
+MILESTONES_FILE, RUN_FILE = "milestones.json", "run.json"
 
 
 class FolderInUseError(Exception):
-    """The folder holds another run."""
+    """The folder contains another run, or files that belong to none."""
 
 
-def pipeline(run: Run, say: Callable[[str], None] = lambda line: None) -> list[Milestone]:
-    """Runs every stage that is not done, and returns the milestones of all; `say` is told how it goes.
+def run_pipeline(run: Run, on_progress: Callable[[str], None] = lambda line: None) -> list[Milestone]:
+    """Runs each stage that is not complete; returns the milestones of all. `on_progress` receives lines to print.
 
-    Raises FolderInUseError where the folder holds a run that was not to be resumed, or one of another preset or seed.
+    Raises FolderInUseError if the folder contains a run and `run.resume` is false, or a run of another preset or seed.
     """
-    _claim(run)
-    found = []
+    _prepare_folder(run)
+    milestones = []
     for number, stage in enumerate(STAGES, start=1):
         name = stage.__name__
-        done = run.folder / name / DONE
-        if done.exists():
-            say(f"{number:2}/{len(STAGES)} {name}: done before")
+        path = run.folder / name / MILESTONES_FILE
+        if path.exists():
+            on_progress(f"{number:2}/{len(STAGES)} {name}: already complete")
         else:
-            say(f"{number:2}/{len(STAGES)} {name}: {' '.join((stage.__doc__ or '').split())}")
+            on_progress(f"{number:2}/{len(STAGES)} {name}: {' '.join((stage.__doc__ or '').split())}")
             started = time.monotonic()
             torch.manual_seed(100 * run.seed + number)
-            met = stage(run)
-            done.parent.mkdir(parents=True, exist_ok=True)
-            milestones.write(done, met)
-            say(f"      {time.monotonic() - started:.0f} s")
-        found += milestones.read(done)
-    milestones.write(run.folder / DONE, found)
-    return found
+            measured = stage(run)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_milestones(path, measured)
+            on_progress(f"      {time.monotonic() - started:.0f} s")
+        milestones += read_milestones(path)
+    write_milestones(run.folder / MILESTONES_FILE, milestones)
+    return milestones
 
 
-def show(found: list[Milestone], preset: str, console: Console) -> None:
-    """The table, and how many of the claims hold."""
-    console.print(milestones_table(found, spreads(preset)))
-    console.print(f"{sum(one.met for one in found)} of {len(found)} met")
+def print_milestones(milestones: list[Milestone], preset: str, console: Console) -> None:
+    """Prints the table and the number of claims that are met."""
+    console.print(build_table(milestones, load_spreads(preset)))
+    console.print(f"{sum(one.is_met for one in milestones)} of {len(milestones)} met")
 
 
-def _claim(run: Run) -> None:
-    """Makes the folder this run's, or checks that it is."""
-    mark = run.folder / MARK
-    if mark.exists():
-        _check_same(run, json.loads(mark.read_text()))
+def _prepare_folder(run: Run) -> None:
+    """Creates the folder with a description of this run, or checks that it contains this run."""
+    path = run.folder / RUN_FILE
+    if path.exists():
+        _check_same_run(run, json.loads(path.read_text()))
         return
     if run.folder.exists() and any(run.folder.iterdir()):
-        raise FolderInUseError(f"{run.folder} is not empty, and what is in it is no run: choose another --folder")
+        raise FolderInUseError(f"{run.folder} is not empty but contains no run: choose another --folder")
     run.folder.mkdir(parents=True, exist_ok=True)
-    mark.write_text(json.dumps(run.describe()) + "\n")
+    path.write_text(json.dumps(run.describe()) + "\n")
 
 
-def _check_same(run: Run, other: dict[str, Any]) -> None:
-    """Raises FolderInUseError where `other`, the run that the folder holds, is not to be continued by `run`."""
+def _check_same_run(run: Run, existing: dict[str, Any]) -> None:
+    """Raises FolderInUseError if `run` must not continue `existing`, the run in its folder."""
     if not run.resume:
-        raise FolderInUseError(f"{run.folder} holds a run already: add --resume, or choose another --folder")
-    if other["preset"] != run.name:
-        raise FolderInUseError(f"{run.folder} holds a run of the preset {other['preset']}, not {run.name}")
-    if other["seed"] != run.seed:
-        advice = f"add --seed {other['seed']}, or choose another --folder"
-        raise FolderInUseError(f"{run.folder} holds a run with seed {other['seed']}, not {run.seed}: {advice}")
+        raise FolderInUseError(f"{run.folder} already contains a run: add --resume, or choose another --folder")
+    if existing["preset"] != run.name:
+        raise FolderInUseError(f"{run.folder} contains a run of the preset {existing['preset']}, not {run.name}")
+    if existing["seed"] != run.seed:
+        advice = f"add --seed {existing['seed']}, or choose another --folder"
+        raise FolderInUseError(f"{run.folder} contains a run with seed {existing['seed']}, not {run.seed}: {advice}")

@@ -1,4 +1,4 @@
-"""How large each stage of the pipeline is: `smoke` for a test, `tiny` for two cores, `gpu` for a real one."""
+"""The sizes of all stages of the pipeline: `smoke` for tests, `tiny` for two CPU cores, `gpu` for a GPU."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EASY = ("repeat", "first", "last", "uppercase", "count")
 
 @dataclass(frozen=True)
 class Preset:
-    """The sizes of every stage that has any."""
+    """The sizes and hyperparameters of the stages."""
 
     pretraining: Pretraining
     comparison: Comparison
@@ -30,17 +30,17 @@ class Preset:
     n_validation: int = 500
     batch_size: int = 32
     n_rated: int = 6000
-    """questions whose answers are rated, for the reward model and for DPO"""
+    """questions whose responses are rated, for the reward model and for DPO"""
     group: int = 8
-    """responses to each question, for the reward model, in DPO and in GRPO"""
+    """responses to each question, for the reward model, DPO and GRPO"""
     dpo_steps: int = 110
     dpo_learning_rate: float = 2e-4
     grpo_steps: int = 120
     grpo_questions: int = 32
-    """in each step"""
+    """questions in each step"""
     grpo_learning_rate: float = 2e-4
     ppo_steps: int = 0
-    """0 leaves PPO out"""
+    """0 skips PPO"""
     lora_rank: int = 8
     tool_batch_size: int = 8
     n_tool_questions: int = 40
@@ -105,7 +105,7 @@ PRESETS = {
         tools=Recipe(850, 2e-3, warmup=20, final_learning_rate=2e-4, checkpoint_every=200),
     ),
     "gpu": Preset(
-        # Some twenty readings of the shipped text; more only teach so large a model to recite it.
+        # About twenty epochs of the shipped text; with more, so large a model only memorises it.
         pretraining=Pretraining(
             vocab_size=2048,
             model={"context_length": 512, "d_model": 512, "n_layers": 8, "n_heads": 8, "n_kv_heads": 4, "dropout": 0.2},

@@ -1,9 +1,8 @@
-"""A reward model on a real model: pairs of rated responses, training by comparison, and the judge that comes of it.
+"""A reward model based on a language model: preference pairs, training and evaluation.
 
 Ouyang et al. (2022), section 3.5, step 2: the finetuned model with a scalar head on the last token, trained with the
-Bradley–Terry loss of `reward`. The pairs: the right answer, answers with a mistake put in, and what the policy itself
-says when it is asked, since that is what the model will have to judge. An answer is right or wrong; of two wrong ones
-none is preferred.
+Bradley–Terry loss of `reward`. The responses are the correct answer, answers with an inserted mistake, and samples from
+the policy, because those are what the model will score. A response is correct or wrong; two wrong ones form no pair.
 """
 
 from __future__ import annotations
@@ -18,17 +17,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from reference_impl.alignment import rollout
+from reference_impl.alignment import sample_rollout
 from reference_impl.chat import ChatTokenizer
 from reference_impl.data import Batches
-from reference_impl.finetuning import LONGEST_ANSWER
+from reference_impl.finetuning import MAX_ANSWER_TOKENS
 from reference_impl.instructions import Instruction, score, wrong_answer
 from reference_impl.model import LanguageModel
 from reference_impl.reward import RewardHead, bradley_terry_loss, preference_pairs, sanity_checks
 from reference_impl.sft import collate
 from reference_impl.trainer import Recipe, Trainer
 
-__all__ = ["Pair", "RewardModel", "ranking", "rated_pairs", "train_reward_model"]
+__all__ = ["Pair", "RewardModel", "measure_ranking", "sample_pairs", "train_reward_model"]
 
 
 class Pair(NamedTuple):
@@ -51,14 +50,14 @@ class RewardModel(nn.Module):
             self.body.unembed.requires_grad_(False)
 
     def forward(self, ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """(batch, seq) of ids, (batch, seq) -> (batch,): the reward of each text."""
+        """(batch, seq) of ids, (batch, seq) -> (batch,): the reward of each sequence."""
         return self.head(self.body.hidden(ids), attention_mask)
 
     @torch.no_grad()
-    def judge(self, prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]], pad: int) -> Tensor:
-        """Prompts and responses as ids -> (responses,): their rewards, without dropout."""
-        texts = [[*prompt, *response] for prompt, response in zip(prompts, responses, strict=True)]
-        batch = _side(texts, pad)
+    def score(self, prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]], pad: int) -> Tensor:
+        """Prompts and responses, as ids -> (responses,): their rewards, without dropout."""
+        sequences = [[*prompt, *response] for prompt, response in zip(prompts, responses, strict=True)]
+        batch = _collate_side(sequences, pad)
         device = self.head.score.weight.device
         training = self.training
         try:
@@ -67,33 +66,32 @@ class RewardModel(nn.Module):
             self.train(training)
 
 
-def rated_pairs(
+def sample_pairs(
     policy: LanguageModel,
     tokenizer: ChatTokenizer,
-    asked: Sequence[Instruction],
+    questions: Sequence[Instruction],
     group: int = 4,
     seed: int = 0,
-    written: bool = True,
+    synthetic: bool = True,
     temperature: float = 1.0,
 ) -> list[Pair]:
-    """Every right response with every wrong one to the same instruction, in a random order.
+    """Pairs of every correct with every wrong response to the same question, in random order.
 
-    Responses: `group` drawn from the policy and, if `written`, the answer and two with a mistake; equal ones count
-    once.
+    Responses: `group` samples from the policy and, if `synthetic`, the answer and two versions of it with a mistake.
+    Equal responses count once.
     """
     draw = random.Random(seed)
-    device = policy.unembed.weight.device
-    generator = torch.Generator(device).manual_seed(seed)
-    questions = [one.question for one in asked]
-    drawn = rollout(policy, tokenizer, questions, group, LONGEST_ANSWER, temperature, generator).responses
+    generator = torch.Generator(policy.unembed.weight.device).manual_seed(seed)
+    texts = [one.question for one in questions]
+    samples = sample_rollout(policy, tokenizer, texts, group, MAX_ANSWER_TOKENS, temperature, generator).responses
     pairs = []
-    for number, one in enumerate(asked):
-        texts = [one.answer, wrong_answer(one, draw), wrong_answer(one, draw)] if written else []
-        responses = [tokenizer.response(text) for text in texts] + drawn[number * group : (number + 1) * group]
-        different = [list(response) for response in dict.fromkeys(map(tuple, responses))]
-        ratings = [float(_is_right(response, one, tokenizer)) for response in different]
+    for index, one in enumerate(questions):
+        answers = [one.answer, wrong_answer(one, draw), wrong_answer(one, draw)] if synthetic else []
+        responses = [tokenizer.response(text) for text in answers] + samples[index * group : (index + 1) * group]
+        distinct = [list(response) for response in dict.fromkeys(map(tuple, responses))]
+        ratings = [float(_is_correct(response, one, tokenizer)) for response in distinct]
         prompt = tokenizer.prompt(one.question)
-        for chosen, rejected in preference_pairs(prompt, different, ratings):
+        for chosen, rejected in preference_pairs(prompt, distinct, ratings):
             pairs.append(Pair(prompt, chosen[len(prompt) :], rejected[len(prompt) :]))
     draw.shuffle(pairs)
     return pairs
@@ -109,19 +107,19 @@ def train_reward_model(
     resume: bool = False,
     seed: int = 0,
 ) -> list[dict[str, float]]:
-    """Trains the whole model to score the chosen response above the rejected one; returns the history of the run."""
-    batches = Batches(pairs, batch_size, partial(_pair_batch, pad=tokenizer.pad), seed=seed)
+    """Trains the whole model to score the chosen response above the rejected one; returns the history."""
+    batches = Batches(pairs, batch_size, partial(_collate_pairs, pad=tokenizer.pad), seed=seed)
     trainer = Trainer(model, _comparison_loss, batches, recipe, folder=folder, description="reward model")
     if resume:
         trainer.resume()
     return trainer.run()
 
 
-def ranking(model: RewardModel, tokenizer: ChatTokenizer, pairs: Sequence[Pair]) -> dict[str, float]:
-    """The figures of `reward.sanity_checks` over `pairs`: accuracy, mean_margin, longer_wins."""
+def measure_ranking(model: RewardModel, tokenizer: ChatTokenizer, pairs: Sequence[Pair]) -> dict[str, float]:
+    """The metrics of `reward.sanity_checks` over `pairs`: accuracy, mean_margin, longer_wins."""
     prompts = [pair.prompt for pair in pairs]
     sides = [[pair.chosen for pair in pairs], [pair.rejected for pair in pairs]]
-    scores = [model.judge(prompts, side, tokenizer.pad).cpu() for side in sides]
+    scores = [model.score(prompts, side, tokenizer.pad).cpu() for side in sides]
     lengths = [torch.tensor([len(response) for response in side]) for side in sides]
     return sanity_checks(*scores, *lengths)
 
@@ -133,17 +131,17 @@ def _comparison_loss(model: RewardModel, batch: dict[str, dict[str, Tensor]]) ->
     return bradley_terry_loss(chosen, rejected)
 
 
-def _pair_batch(pairs: Sequence[Pair], pad: int) -> dict[str, dict[str, Tensor]]:
+def _collate_pairs(pairs: Sequence[Pair], pad: int) -> dict[str, dict[str, Tensor]]:
     return {
-        "chosen": _side([[*pair.prompt, *pair.chosen] for pair in pairs], pad),
-        "rejected": _side([[*pair.prompt, *pair.rejected] for pair in pairs], pad),
+        "chosen": _collate_side([[*pair.prompt, *pair.chosen] for pair in pairs], pad),
+        "rejected": _collate_side([[*pair.prompt, *pair.rejected] for pair in pairs], pad),
     }
 
 
-def _side(texts: Sequence[list[int]], pad: int) -> dict[str, Tensor]:
-    return collate([(ids, ids) for ids in texts], pad)
+def _collate_side(sequences: Sequence[list[int]], pad: int) -> dict[str, Tensor]:
+    return collate([(ids, ids) for ids in sequences], pad)
 
 
-def _is_right(response: list[int], asked: Instruction, tokenizer: ChatTokenizer) -> bool:
-    """A response that does not end is no answer, whatever it says."""
-    return response[-1] == tokenizer.end and score(tokenizer.decode(response), asked.answer) == 1
+def _is_correct(response: list[int], question: Instruction, tokenizer: ChatTokenizer) -> bool:
+    """A response that does not end counts as wrong."""
+    return response[-1] == tokenizer.end and score(tokenizer.decode(response), question.answer) == 1

@@ -1,4 +1,4 @@
-"""One run of the pipeline: where its results are, how large it is, on what it runs, and what it asks."""
+"""One run of the pipeline: its folder, preset, device and seed, and the questions of its stages."""
 
 from __future__ import annotations
 
@@ -23,49 +23,49 @@ __all__ = ["Run"]
 
 @dataclass(frozen=True)
 class Run:
-    """One run of the pipeline: where its results are, how large it is, and on what it runs."""
+    """The folder of the results, the name of the preset, the device and the seed."""
 
     folder: Path
     name: str
     device: torch.device
     resume: bool = False
     seed: int = 0
-    """of everything that a stage draws: weights, order, questions, answers; what is held out is the same for all"""
+    """decides weights, order of the data, questions and sampling; the held-out questions do not depend on it"""
 
     @property
     def preset(self) -> Preset:
         return PRESETS[self.name]
 
     def describe(self) -> dict[str, Any]:
-        """What its figures depend on: the preset, the seed, and what rounds the sums."""
+        """Everything that the figures of the run depend on."""
         return {
             "preset": self.name,
             "seed": self.seed,
             "device": str(self.device),
             "threads": torch.get_num_threads(),
-            "processor": _processor(self.device),
+            "processor": _processor_name(self.device),
             "torch": torch.__version__,
             "date": date.today().isoformat(),
         }
 
-    def questions(self, tasks: Sequence[str] | None = None) -> list[Instruction]:
-        """What supervised finetuning trains on."""
+    def training_questions(self, tasks: Sequence[str] | None = None) -> list[Instruction]:
+        """The questions for supervised finetuning."""
         return instructions(self.preset.n_training, tasks=tasks or self.preset.tasks, seed=2 * self.seed)
 
-    def new_questions(self) -> list[Instruction]:
-        """What the stages after it ask: a model says little that is wrong about what it was told the answers to."""
+    def alignment_questions(self) -> list[Instruction]:
+        """The questions for the stages after it: other ones, because a model rarely errs on those it was trained on."""
         return instructions(self.preset.n_training, tasks=self.preset.tasks, seed=2 * self.seed + 1)
 
-    def held_out(self, tasks: Sequence[str] | None = None) -> list[Instruction]:
-        """What no stage trains on."""
+    def held_out_questions(self, tasks: Sequence[str] | None = None) -> list[Instruction]:
+        """The questions for evaluation, on which no stage trains."""
         return instructions(self.preset.n_validation, validation=True, tasks=tasks or self.preset.tasks)
 
-    def generator(self) -> torch.Generator:
-        """A new one of this run's seed, to draw answers with."""
+    def new_generator(self) -> torch.Generator:
+        """A generator with the seed of this run, for sampling."""
         return torch.Generator(self.device).manual_seed(self.seed)
 
     def load(self, stage: str, **changes: Any) -> tuple[LanguageModel, ChatTokenizer]:
-        """The model that a stage left behind, with `changes` to its config."""
+        """The model that a stage saved, with `changes` to its config."""
         model, tokenizer = load_model(self.folder / stage, self.device, **changes)
         return model, ChatTokenizer(tokenizer)
 
@@ -73,8 +73,8 @@ class Run:
         save_model(model, tokenizer.tokens, self.folder / stage)
 
 
-def _processor(device: torch.device) -> str:
-    """The model of the GPU, or of the CPU as far as the system tells."""
+def _processor_name(device: torch.device) -> str:
+    """The name of the GPU, or that of the CPU if the system reports it, otherwise its architecture."""
     if device.type == "cuda":
         return str(torch.cuda.get_device_name(device))
     cpus = Path("/proc/cpuinfo")

@@ -1,14 +1,14 @@
-"""How much each claim's figures vary from seed to seed, measured: spread.json holds them for every preset that has any.
+"""How much the figures of each claim vary from seed to seed; spread.json holds them for each preset that was measured.
 
     python -m reference_impl spread --preset tiny --seeds 5
 
-Runs that differ in their seed, or in how their processor rounds sums, end with different weights. A bound that one of
-them meets may be met by luck, so it is judged by all of them:
+Runs with another seed, or on a processor that rounds sums differently, end with different weights. One run can meet a
+bound by luck, so bounds are judged by several runs:
 
-    a bound is safe if, judging by the spread over the seeds, a new seed misses it at most once in a hundred times.
+    a bound is safe if every recorded run meets it and a new seed would miss it at most once in a hundred times.
 
-The seeds' mean and standard deviation are estimates, so it is Student's t that says how far inside the mean has to be:
-4.1 standard deviations for five seeds, 8 for three.
+The mean and standard deviation of a few seeds are only estimates, so the required margin follows from Student's t: with
+five seeds the mean must be 4.1 standard deviations inside the bound, with three seeds 8.
 """
 
 from __future__ import annotations
@@ -23,47 +23,46 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reference_impl import milestones
 from reference_impl.claims import CLAIMS, Claim
-from reference_impl.milestones import Milestone
+from reference_impl.milestones import Milestone, read_milestones
 from reference_impl.presets import PRESETS, Preset
 
-__all__ = ["DATA", "Spread", "collect", "fingerprint", "record", "recorded", "spreads"]
+__all__ = ["DATA", "Spread", "collect_figures", "fingerprint", "load_spreads", "read_figures", "record_figures"]
 
 DATA = Path(__file__).parent / "spread.json"
 T_99 = (31.82, 6.965, 4.541, 3.747, 3.365, 3.143, 2.998, 2.896, 2.821)
-"""what Student's t exceeds once in a hundred times, with 1, 2, … degrees of freedom"""
+"""the 99th percentile of Student's t with 1, 2, … degrees of freedom"""
 
 
 @dataclass(frozen=True)
 class Spread:
-    """One claim's figures, one of each for every run."""
+    """The figures of one claim over several runs."""
 
     claim: Claim
     before: Sequence[float | None]
     after: Sequence[float]
 
     @property
-    def room(self) -> list[float]:
+    def margins(self) -> list[float]:
         """How far inside its bound each run's figure is."""
-        return [self.claim.room(*figures) for figures in zip(self.before, self.after, strict=True)]
+        return [self.claim.margin(*figures) for figures in zip(self.before, self.after, strict=True)]
 
     @property
     def safety(self) -> float:
-        """The mean room over the room that is needed: safe from 1 on. NaN for one run, which says nothing."""
-        runs = len(self.room)
+        """The mean margin divided by the required margin: safe from 1 on. NaN for a single run."""
+        runs = len(self.margins)
         if runs < 2:
             return math.nan
-        mean, deviation = statistics.fmean(self.room), statistics.stdev(self.room)
-        needed = T_99[min(runs - 1, len(T_99)) - 1] * deviation * math.sqrt(1 + 1 / runs)
-        if not needed:  # the figure is exact
+        mean, deviation = statistics.fmean(self.margins), statistics.stdev(self.margins)
+        required = T_99[min(runs - 1, len(T_99)) - 1] * deviation * math.sqrt(1 + 1 / runs)
+        if not required:  # the figure does not vary
             return math.inf if self.is_met else -math.inf
-        return mean / needed
+        return mean / required
 
     @property
     def is_met(self) -> bool:
-        """By every run."""
-        return all(Milestone(self.claim, *figures).met for figures in zip(self.before, self.after, strict=True))
+        """Whether every run meets the bound."""
+        return all(Milestone(self.claim, *figures).is_met for figures in zip(self.before, self.after, strict=True))
 
     @property
     def is_safe(self) -> bool:
@@ -71,63 +70,63 @@ class Spread:
 
 
 def fingerprint(preset: Preset) -> str:
-    """Changes with every setting of the preset: figures of other settings say nothing about today's."""
+    """A hash of all settings of the preset: recorded figures are valid only for the settings they come from."""
     return hashlib.sha256(repr(preset).encode()).hexdigest()[:16]
 
 
-def collect(name: str, folders: Sequence[Path]) -> dict[str, Any]:
-    """The runs of the preset `name` in `folders`, and the figures of the stages that each has done."""
+def collect_figures(name: str, folders: Sequence[Path]) -> dict[str, Any]:
+    """The runs of the preset `name` in `folders`, and the figures of the stages that each has completed."""
     runs = [json.loads((folder / "run.json").read_text()) for folder in folders]
-    found = [_measured(folder) for folder in folders]
-    figures = []
-    for part, says in ((claim.part, claim.says) for claim in CLAIMS):
-        having = [number for number, one in enumerate(found) if (part, says) in one]
+    measured = [_read_run(folder) for folder in folders]
+    rows = []
+    for part, statement in ((claim.part, claim.statement) for claim in CLAIMS):
+        having = [index for index, figures in enumerate(measured) if (part, statement) in figures]
         if having:
-            before, after = ([_rounded(found[number][part, says][side]) for number in having] for side in (0, 1))
-            seeds = [runs[number]["seed"] for number in having]
-            figures.append({"part": part, "says": says, "seeds": seeds, "before": before, "after": after})
-    return {"settings": fingerprint(PRESETS[name]), "runs": runs, "figures": figures}
+            before, after = ([_round(measured[index][part, statement][side]) for index in having] for side in (0, 1))
+            seeds = [runs[index]["seed"] for index in having]
+            rows.append({"part": part, "statement": statement, "seeds": seeds, "before": before, "after": after})
+    return {"settings": fingerprint(PRESETS[name]), "runs": runs, "figures": rows}
 
 
-def _measured(folder: Path) -> dict[tuple[str, str], tuple[float | None, float]]:
-    """Before and after, of every claim of the stages that the run in `folder` has done."""
-    done = [one for path in folder.glob("*/milestones.json") for one in milestones.read(path)]
-    return {(one.claim.part, one.claim.says): (one.before, one.after) for one in done}
+def _read_run(folder: Path) -> dict[tuple[str, str], tuple[float | None, float]]:
+    """(before, after) for each claim of the stages that the run in `folder` has completed."""
+    milestones = [one for path in folder.glob("*/milestones.json") for one in read_milestones(path)]
+    return {(one.claim.part, one.claim.statement): (one.before, one.after) for one in milestones}
 
 
-def _rounded(figure: float | None) -> float | None:
+def _round(figure: float | None) -> float | None:
     return None if figure is None else float(f"{figure:.6g}")
 
 
-def record(name: str, folders: Sequence[Path], path: Path = DATA) -> None:
-    """Puts what `collect` finds into the data file, atomically; other presets' figures stay."""
-    everything = json.loads(path.read_text()) if path.exists() else {}
-    everything[name] = collect(name, folders)
+def record_figures(name: str, folders: Sequence[Path], path: Path = DATA) -> None:
+    """Writes the figures of the preset `name` to the data file, atomically; those of other presets stay."""
+    presets = json.loads(path.read_text()) if path.exists() else {}
+    presets[name] = collect_figures(name, folders)
     unfinished = path.with_suffix(".unfinished")
-    unfinished.write_text(_as_text(everything))
+    unfinished.write_text(_format_json(presets))
     os.replace(unfinished, path)
 
 
-def _as_text(everything: dict[str, Any]) -> str:
-    """JSON with one run, and one claim, on a line."""
-    presets = []
-    for name, found in everything.items():
+def _format_json(presets: dict[str, Any]) -> str:
+    """JSON with one line per run and per claim."""
+    texts = []
+    for name, recorded in presets.items():
         lists = [
-            f'  "{part}": [\n' + ",\n".join("   " + json.dumps(row) for row in found[part]) + "\n  ]"
-            for part in ("runs", "figures")
+            f'  "{key}": [\n' + ",\n".join("   " + json.dumps(row) for row in recorded[key]) + "\n  ]"
+            for key in ("runs", "figures")
         ]
-        presets.append(f' "{name}": {{\n  "settings": "{found["settings"]}",\n' + ",\n".join(lists) + "\n }")
-    return "{\n" + ",\n".join(presets) + "\n}\n"
+        texts.append(f' "{name}": {{\n  "settings": "{recorded["settings"]}",\n' + ",\n".join(lists) + "\n }")
+    return "{\n" + ",\n".join(texts) + "\n}\n"
 
 
-def recorded(name: str, path: Path = DATA) -> dict[str, Any]:
-    """What the data file holds for a preset; no runs and no figures where it was not measured."""
+def read_figures(name: str, path: Path = DATA) -> dict[str, Any]:
+    """The record of a preset in the data file; without runs and figures if it was not measured."""
     empty: dict[str, Any] = {"settings": None, "runs": [], "figures": []}
     return json.loads(path.read_text()).get(name, empty) if path.exists() else empty
 
 
-def spreads(name: str, path: Path = DATA) -> dict[tuple[str, str], Spread]:
-    """The recorded spread of each claim, by its part and its sentence, judged by today's bounds."""
-    by_key = {(claim.part, claim.says): claim for claim in CLAIMS}
-    rows = {(row["part"], row["says"]): row for row in recorded(name, path)["figures"]}
+def load_spreads(name: str, path: Path = DATA) -> dict[tuple[str, str], Spread]:
+    """The recorded spread of each claim by its part and statement, with the bounds of `CLAIMS`."""
+    by_key = {(claim.part, claim.statement): claim for claim in CLAIMS}
+    rows = {(row["part"], row["statement"]): row for row in read_figures(name, path)["figures"]}
     return {key: Spread(by_key[key], row["before"], row["after"]) for key, row in rows.items() if key in by_key}

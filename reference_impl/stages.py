@@ -1,7 +1,8 @@
-"""The stages of the pipeline in their order: what each takes up from those before, does, leaves behind and measures.
+"""All stages of the pipeline in order, and those of pretraining, finetuning, comparison, quantisation and serving.
 
-A stage is a function from a run to its milestones. It reads earlier results from the run's folder and writes its own
-there, so it can be run again by itself; it seeds torch's generator first, so it comes out the same when it is.
+A stage is a function from a run to its milestones, and is named after its folder. It reads the results of earlier
+stages from the run's folder and writes its own there. The pipeline seeds torch before each stage, so a stage that is
+repeated gives the same results.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from reference_impl.adaptation_stages import classification, lora, reasoning
 from reference_impl.alignment_stages import dpo, grpo, ppo, reward_model
 from reference_impl.chat import extend_vocabulary
 from reference_impl.data import documents
-from reference_impl.finetuning import LONGEST_ANSWER, answers, finetune, follows, supervised_loss
+from reference_impl.finetuning import MAX_ANSWER_TOKENS, answer_questions, finetune, measure_accuracy, supervised_loss
 from reference_impl.losses import mean_loss
-from reference_impl.milestones import Milestone, measured
+from reference_impl.milestones import Milestone, make_milestone
 from reference_impl.pretrain import pretrain, split
 from reference_impl.quantization import model_bytes, quantize_linear_layers
 from reference_impl.run import Run
@@ -28,83 +29,87 @@ __all__ = ["STAGES"]
 
 
 def pretraining(run: Run) -> list[Milestone]:
-    """Raw text to a tokenizer and a model that continues it."""
-    _, _, found = pretrain(run.preset.pretraining, run.device, run.folder / "pretraining", seed=run.seed)
+    """Train a tokenizer and a language model on raw text."""
+    _, _, metrics = pretrain(run.preset.pretraining, run.device, run.folder / "pretraining", seed=run.seed)
     model, _ = run.load("pretraining")
-    (run.folder / "pretraining" / "snippet.txt").write_text(found["snippet"] + "\n")
-    untrained = found["validation_at_start"]
+    (run.folder / "pretraining" / "snippet.txt").write_text(metrics["snippet"] + "\n")
+    untrained = metrics["validation_at_start"]
     return [
-        measured("pretraining", "starts at ln V", None, abs(untrained - found["loss_of_guessing"])),
-        measured("pretraining", "learns from 100 KB", untrained, found["validation"]),
-        measured("pretraining", "writes real words", None, found["known_words"]),
-        *comparisons.cache_gains(model, run.preset.cached_tokens),
+        make_milestone("pretraining", "starts at ln V", None, abs(untrained - metrics["loss_of_guessing"])),
+        make_milestone("pretraining", "learns from 100 KB", untrained, metrics["validation"]),
+        make_milestone("pretraining", "writes real words", None, metrics["known_words"]),
+        *comparisons.measure_cache(model, run.preset.cached_tokens),
     ]
 
 
 def toy_set(run: Run) -> list[Milestone]:
-    """The first thing to ask of any model: can it learn four passages by heart?"""
+    """Overfit four short passages: the first test of any model."""
     _, chat = run.load("pretraining")
-    return [comparisons.overfits(chat.tokens, documents()[0], run.device, folder=run.folder / "toy_set", seed=run.seed)]
+    folder = run.folder / "toy_set"
+    return [comparisons.measure_overfitting(chat.tokens, documents()[0], run.device, folder=folder, seed=run.seed)]
 
 
 def modern_parts(run: Run) -> list[Milestone]:
-    """Each modern part beside what it replaces."""
+    """Compare each modern part with the part that it replaces."""
     _, chat = run.load("pretraining")
     trained_on, held_out = split(documents())
     sizes, folder = run.preset.comparison, run.folder / "modern_parts"
-    return comparisons.part_gains(sizes, chat.tokens, trained_on, held_out, run.device, folder, run.seed)
+    return comparisons.compare_parts(sizes, chat.tokens, trained_on, held_out, run.device, folder, run.seed)
 
 
 def experts(run: Run) -> list[Milestone]:
-    """A mixture of experts beside a dense model."""
+    """Compare a mixture of experts with a dense model."""
     _, chat = run.load("pretraining")
     trained_on, held_out = split(documents())
     sizes, folder = run.preset.comparison, run.folder / "experts"
-    return [comparisons.expert_gain(sizes, chat.tokens, trained_on, held_out, run.device, folder, run.seed)]
+    return [comparisons.compare_experts(sizes, chat.tokens, trained_on, held_out, run.device, folder, run.seed)]
 
 
 def sft(run: Run) -> list[Milestone]:
-    """From a model that continues text to one that answers."""
-    # Dropout is for a text that is read twenty times. Here it hides the very words that an answer has to copy.
+    """Finetune the pretrained model to answer questions."""
+    # Dropout helps on a text that is read twenty times. Here it hides the very words that an answer has to copy.
     model, chat = run.load("pretraining", dropout=0.0)
     model = extend_vocabulary(model, chat.vocab_size)
-    asked = run.held_out()
-    before = follows(model, chat, asked)
-    taught = [one.messages for one in run.questions()]
+    held_out = run.held_out_questions()
+    before = measure_accuracy(model, chat, held_out)
+    conversations = [one.messages for one in run.training_questions()]
     folder = run.folder / "sft" / "run"
-    finetune(model, chat, taught, run.preset.sft, run.preset.batch_size, folder, run.resume, seed=run.seed)
-    after = follows(model, chat, asked)
+    finetune(model, chat, conversations, run.preset.sft, run.preset.batch_size, folder, run.resume, seed=run.seed)
+    after = measure_accuracy(model, chat, held_out)
     run.save("sft", model, chat)
-    return [measured("sft", f"follows instructions: {task}", before[task], share) for task, share in after.items()]
+    return [
+        make_milestone("sft", f"follows instructions: {task}", before[task], share) for task, share in after.items()
+    ]
 
 
 def int8(run: Run) -> list[Milestone]:
-    """A quarter of the bytes for each weight of a linear layer."""
+    """Quantise the linear layers to one byte per weight."""
     model, chat = run.load("grpo")
-    small = quantize_linear_layers(copy.deepcopy(model))
-    examples = [chat.example(one.messages) for one in run.held_out()]
+    quantised = quantize_linear_layers(copy.deepcopy(model))
+    examples = [chat.example(one.messages) for one in run.held_out_questions()]
     batch = {name: part.to(run.device) for name, part in collate(examples, chat.pad).items()}
-    losses = [mean_loss(one, supervised_loss, [batch]) for one in (model, small)]
-    sizes = [model_bytes(one) / 1e6 for one in (model, small)]
+    losses = [mean_loss(one, supervised_loss, [batch]) for one in (model, quantised)]
+    megabytes = [model_bytes(one) / 1e6 for one in (model, quantised)]
     return [
-        measured("int8", "costs little loss", *losses),
-        measured("int8", "saves memory", *sizes),
+        make_milestone("int8", "costs little loss", *losses),
+        make_milestone("int8", "saves memory", *megabytes),
     ]
 
 
 def serving(run: Run) -> list[Milestone]:
-    """The aligned model, quantised, answers over a real connection what it answers here."""
+    """Serve the aligned, quantised model over HTTP and compare its answers with those of the model itself."""
     model, chat = run.load("grpo")
     quantize_linear_layers(model)
-    questions = [one.question for one in run.held_out()[:5]]
-    # One at a time, as the server does: a batch rounds its sums differently, which can decide a near tie differently.
-    here = [answers(model, chat, [question])[0] for question in questions]
+    questions = [one.question for one in run.held_out_questions()[:5]]
+    # One question at a time, as in the server: in a batch, rounding could decide a near tie differently.
+    expected = [answer_questions(model, chat, [question])[0] for question in questions]
     with Server(model, chat) as server:
-        there = [_ask(server.url, question) for question in questions]
-    (run.folder / "serving").mkdir(exist_ok=True)
-    (run.folder / "serving" / "answers.json").write_text(json.dumps(dict(zip(questions, there, strict=True)), indent=1))
-    same = sum(one == other for one, other in zip(here, there, strict=True)) / len(questions)
-    return [measured("serving", "answers over HTTP", None, same)]
+        served = [_request_answer(server.url, question) for question in questions]
+    folder = run.folder / "serving"
+    folder.mkdir(exist_ok=True)
+    (folder / "answers.json").write_text(json.dumps(dict(zip(questions, served, strict=True)), indent=1))
+    share = sum(one == other for one, other in zip(expected, served, strict=True)) / len(questions)
+    return [make_milestone("serving", "answers over HTTP", None, share)]
 
 
 STAGES = (
@@ -113,8 +118,8 @@ STAGES = (
 )  # fmt: skip
 
 
-def _ask(url: str, question: str) -> str:
-    body = json.dumps({"question": question, "max_new_tokens": LONGEST_ANSWER}).encode()
+def _request_answer(url: str, question: str) -> str:
+    body = json.dumps({"question": question, "max_new_tokens": MAX_ANSWER_TOKENS}).encode()
     request = urllib.request.Request(f"{url}/generate", body, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=60) as response:
         return str(json.load(response)["text"])

@@ -1,4 +1,4 @@
-"""What the stages measure, on models whose answers are known beforehand."""
+"""The figures of the adaptation stages, on models whose answers are known."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from reference_impl.tests.tiny import byte_chat, tiny_model
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """One in which every stage before has left the same untrained model."""
+    """A run in which every earlier stage has saved the same untrained model."""
     run = Run(tmp_path, "smoke", torch.device("cpu"))
     for stage in ("pretraining", "sft", "grpo"):
         run.save(stage, tiny_model(), byte_chat())
@@ -32,71 +32,72 @@ def run(tmp_path: Path) -> Run:
 
 
 @pytest.fixture
-def untrained(monkeypatch: pytest.MonkeyPatch) -> list[list[list[dict[str, str]]]]:
-    """What finetuning was given, which does not take place."""
-    taught: list[Any] = []
-    monkeypatch.setattr(adaptation_stages, "finetune", lambda model, chat, given, *_, **__: taught.append(given))
-    monkeypatch.setattr(adaptation_stages, "answers", lambda model, chat, questions: [""] * len(questions))
-    return taught
+def training_sets(monkeypatch: pytest.MonkeyPatch) -> list[list[list[dict[str, str]]]]:
+    """Skips finetuning, and records the conversations of each call."""
+    recorded: list[Any] = []
+    monkeypatch.setattr(adaptation_stages, "finetune", lambda model, chat, given, *_, **__: recorded.append(given))
+    monkeypatch.setattr(adaptation_stages, "answer_questions", lambda model, chat, questions: [""] * len(questions))
+    return recorded
 
 
-def test_a_vote_is_counted_and_an_open_answer_has_none(
-    run: Run, monkeypatch: pytest.MonkeyPatch, untrained: list[Any]
+def test_reasoning_vote_ignores_unfinished_answers(
+    run: Run, monkeypatch: pytest.MonkeyPatch, training_sets: list[Any]
 ) -> None:
-    """Of nine draws four are right, three wrong in three ways, and two never end, though they say the same."""
-    asked = run.held_out()
+    """Of nine samples four are right, three wrong in different ways, and two equal ones do not end."""
+    questions = run.held_out_questions()
     chat = byte_chat()
 
-    def drawn(model: nn.Module, chat: Any, prompts: Sequence[list[int]], *_: Any, **__: Any) -> list[list[int]]:
+    def respond(model: nn.Module, chat: Any, prompts: Sequence[list[int]], *_: Any, **__: Any) -> list[list[int]]:
         if len(prompts) == 1:
             return [chat.response("")]
         wrong = [chat.response(text) for text in ("a", "b", "c")] + [[99, 99, 99]] * 2
-        right = [chat.response(one.answer) for one in asked for _ in range(VOTES)]
+        right = [chat.response(one.answer) for one in questions for _ in range(VOTES)]
         turns = cycle([None] * 4 + wrong)
         return [
             right[number] if turn is None else turn for number, turn in zip(range(len(prompts)), turns, strict=False)
         ]
 
-    monkeypatch.setattr(adaptation_stages, "respond", drawn)
+    monkeypatch.setattr(adaptation_stages, "respond", respond)
     (vote, *_) = reasoning(run)
-    assert (vote.before, vote.after, vote.met) == (pytest.approx(4 / 9), 1.0, True)
+    assert (vote.before, vote.after, vote.is_met) == (pytest.approx(4 / 9), 1.0, True)
     assert chat.decode([99, 99, 99]) == "ccc"
 
 
-@pytest.mark.parametrize(("reports_it", "met"), [(True, True), (False, False)])
-def test_an_answer_counts_if_the_tools_result_is_reported(
-    run: Run, monkeypatch: pytest.MonkeyPatch, untrained: list[Any], reports_it: bool, met: bool
+@pytest.mark.parametrize(("reports_result", "met"), [(True, True), (False, False)])
+def test_reasoning_requires_the_result_of_the_tool(
+    run: Run, monkeypatch: pytest.MonkeyPatch, training_sets: list[Any], reports_result: bool, met: bool
 ) -> None:
     names = {"plus": "add", "minus": "subtract", "times": "multiply"}
 
-    def say(model: nn.Module, chat: Any, messages: Sequence[dict[str, str]]) -> str:
+    def next_message(model: nn.Module, chat: Any, messages: Sequence[dict[str, str]]) -> str:
         a, word, b = messages[0]["content"].rstrip("?").split()
         if len(messages) == 1:
             call = {"name": names[word], "arguments": {"a": int(a), "b": int(b)}}
             return f"<tool_call>{json.dumps(call)}</tool_call>"
-        found = messages[-1]["content"].removeprefix("<tool_response>").removesuffix("</tool_response>")
-        return found if reports_it else "some number"
+        result = messages[-1]["content"].removeprefix("<tool_response>").removesuffix("</tool_response>")
+        return result if reports_result else "some number"
 
-    monkeypatch.setattr(adaptation_stages, "_say", say)
+    monkeypatch.setattr(adaptation_stages, "_next_message", next_message)
     _, calls, answered = reasoning(run)
-    assert calls.met
-    assert (answered.before, answered.met) == (0.0, met)
+    assert calls.is_met
+    assert (answered.before, answered.is_met) == (0.0, met)
 
 
-def test_no_question_that_is_asked_was_taught_and_both_ways_are_taught_the_same(run: Run, untrained: list[Any]) -> None:
+def test_reasoning_trains_both_models_on_the_same_other_questions(run: Run, training_sets: list[Any]) -> None:
+    """None of them is held out."""
     asked: list[str] = []
 
-    def talk(say: object, question: str, **_: Any) -> list[dict[str, str]]:
+    def answer(next_message: object, question: str, **_: Any) -> list[dict[str, str]]:
         asked.append(question)
         return [{"content": ""}] * 2
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(adaptation_stages, "answer_with_tools", talk)
+        patch.setattr(adaptation_stages, "answer_with_tools", answer)
         reasoning(run)
-    by_heart, calling = untrained
+    direct, calling = training_sets
     assert len(asked) == run.preset.n_tool_questions
     assert not {*asked} & {messages[0]["content"] for messages in calling}
-    for short, whole in zip(by_heart, calling, strict=True):
+    for short, whole in zip(direct, calling, strict=True):
         a, word, b = short[0]["content"].rstrip("?").split()
         name = {"plus": "add", "minus": "subtract", "times": "multiply"}[word]
         assert short[1]["content"] == str(TOOLS[name](int(a), int(b)))
@@ -104,8 +105,8 @@ def test_no_question_that_is_asked_was_taught_and_both_ways_are_taught_the_same(
         assert len(whole) == 4
 
 
-def lora_with_detours(run: Run, monkeypatch: pytest.MonkeyPatch) -> Milestone:
-    """What the stage says of its merge, where training has given every detour some weight."""
+def run_lora_with_random_adapters(run: Run, monkeypatch: pytest.MonkeyPatch) -> Milestone:
+    """The milestone of merging, with adapters that are not zero."""
 
     def train(model: nn.Module, *_: Any, **__: Any) -> None:
         for layer in model.modules():
@@ -113,37 +114,37 @@ def lora_with_detours(run: Run, monkeypatch: pytest.MonkeyPatch) -> Milestone:
                 nn.init.normal_(layer.b)
 
     monkeypatch.setattr(adaptation_stages, "finetune", train)
-    *_, merges = adaptation_stages.lora(run)
-    return merges
+    *_, merging = adaptation_stages.lora(run)
+    return merging
 
 
 def test_lora_merge_keeps_the_logits(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    merges = lora_with_detours(run, monkeypatch)
-    assert merges.met
-    assert merges.after > 0  # the two sums round differently
+    merging = run_lora_with_random_adapters(run, monkeypatch)
+    assert merging.is_met
+    assert merging.after > 0  # the two sums round differently
 
 
-def test_lora_merge_that_loses_the_detours_is_not_met(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def lose(model: nn.Module) -> None:
+def test_lora_merge_without_the_adapters_is_not_met(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def skip_adapters(model: nn.Module) -> None:
         for layer in model.modules():
             if isinstance(layer, LoRALinear):
                 layer.merged = True
 
-    monkeypatch.setattr(adaptation_stages, "merge", lose)
-    assert not lora_with_detours(run, monkeypatch).met
+    monkeypatch.setattr(adaptation_stages, "merge", skip_adapters)
+    assert not run_lora_with_random_adapters(run, monkeypatch).is_met
 
 
-def test_accuracy_is_the_share_of_passages_told_apart() -> None:
-    class Shouting(nn.Module):
-        """Says that a text is spoken where its last real token is an exclamation mark."""
+def test_measure_classifier_is_the_share_of_correct_passages() -> None:
+    class ExclamationClassifier(nn.Module):
+        """Predicts speech for passages with an exclamation mark."""
 
         def __init__(self) -> None:
             super().__init__()
             self.unused = nn.Parameter(torch.zeros(()))
 
         def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
-            shouted = (ids == ord("!")).any(dim=1).float()
-            return torch.stack([1 - shouted, shouted], dim=1)
+            spoken = (ids == ord("!")).any(dim=1).float()
+            return torch.stack([1 - spoken, spoken], dim=1)
 
-    asked = [Passage("Oh!", True), Passage("She went away", False), Passage("Come", True), Passage("So!", True)]
-    assert adaptation_stages._accuracy(Shouting(), asked, byte_chat()) == 0.75  # type: ignore[arg-type]
+    held_out = [Passage("Oh!", True), Passage("She went away", False), Passage("Come", True), Passage("So!", True)]
+    assert adaptation_stages._measure_classifier(ExclamationClassifier(), held_out, byte_chat()) == 0.75  # type: ignore[arg-type]

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reference_impl.chat import padded, respond
+from reference_impl.chat import pad_responses, respond
 from reference_impl.sft import IGNORE, chat_template
 from reference_impl.tests.rounding import greedy
 from reference_impl.tests.tiny import byte_chat, tiny_model
@@ -52,6 +52,6 @@ def test_respond_batch_matches_single_prompts() -> None:
 
 
 def test_padded_pads_on_the_right_and_masks_padding() -> None:
-    tokens, mask = padded([[1, 2, 3], [4, 5, 6, 7]], [1, 3], pad=9)
+    tokens, mask = pad_responses([[1, 2, 3], [4, 5, 6, 7]], [1, 3], pad=9)
     assert tokens.tolist() == [[1, 2, 3, 9], [4, 5, 6, 7]]
     assert mask.tolist() == [[False, True, True, False], [False, False, False, True]]

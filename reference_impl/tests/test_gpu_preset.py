@@ -1,4 +1,4 @@
-"""The preset for a GPU, made small enough for a CPU: the same stages, tasks, precision and compiled graph."""
+"""The gpu preset, shrunk so that it runs on a CPU: the same stages, tasks, precision and compiled graph."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from reference_impl import finetuning
 from reference_impl import run as run_module
 from reference_impl.model import LanguageModel
-from reference_impl.pipeline import pipeline
+from reference_impl.pipeline import run_pipeline
 from reference_impl.presets import PRESETS, Preset
 from reference_impl.run import Run
 from reference_impl.sft import sft_loss
@@ -26,10 +26,10 @@ COUNTS = {
 }  # fmt: skip
 
 
-def shrunk(preset: Preset) -> Preset:
-    """As few steps on as little as there is; whatever is no size stays as it is."""
+def shrink(preset: Preset) -> Preset:
+    """Reduces all sizes and steps to the minimum; other settings stay the same."""
 
-    def short(recipe: Recipe) -> Recipe:
+    def shorten(recipe: Recipe) -> Recipe:
         return replace(recipe, steps=2, warmup=1, validate_every=2, checkpoint_every=2)
 
     pretraining = replace(
@@ -38,17 +38,17 @@ def shrunk(preset: Preset) -> Preset:
         model=preset.pretraining.model | {"context_length": 192, "d_model": 16, "n_layers": 1},
         window=64,
         batch_size=8,
-        recipe=short(preset.pretraining.recipe),
+        recipe=shorten(preset.pretraining.recipe),
     )
     comparison = replace(
         preset.comparison,
         model=preset.comparison.model | {"d_model": 16, "n_layers": 1},
         window=64,
         batch_size=8,
-        recipe=short(preset.comparison.recipe),
+        recipe=shorten(preset.comparison.recipe),
     )
     recipes = {
-        field.name: short(getattr(preset, field.name))
+        field.name: shorten(getattr(preset, field.name))
         for field in fields(preset)
         if isinstance(getattr(preset, field.name), Recipe)
     }
@@ -56,15 +56,15 @@ def shrunk(preset: Preset) -> Preset:
 
 
 @pytest.mark.long
-def test_every_stage_of_the_gpu_preset_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpu_preset_runs_every_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     graphs: list[LanguageModel] = []
 
-    def compiled(model: LanguageModel, **_: Any) -> None:
+    def compile_eagerly(model: LanguageModel, **_: Any) -> None:
         graphs.append(model)
-        torch.nn.Module.compile(model, backend="eager")  # as one graph, without the minutes that a C++ compiler takes
+        torch.nn.Module.compile(model, backend="eager")  # traces one graph, without minutes of C++ compilation
 
-    monkeypatch.setattr(LanguageModel, "compile", compiled)
-    monkeypatch.setattr(run_module, "PRESETS", {"gpu": shrunk(PRESETS["gpu"])})
+    monkeypatch.setattr(LanguageModel, "compile", compile_eagerly)
+    monkeypatch.setattr(run_module, "PRESETS", {"gpu": shrink(PRESETS["gpu"])})
     precisions: set[torch.dtype] = set()
 
     def loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -72,9 +72,9 @@ def test_every_stage_of_the_gpu_preset_runs(tmp_path: Path, monkeypatch: pytest.
         return sft_loss(logits, labels)
 
     monkeypatch.setattr(finetuning, "sft_loss", loss)
-    found = pipeline(Run(tmp_path / "run", "gpu", torch.device("cpu")))
+    milestones = run_pipeline(Run(tmp_path / "run", "gpu", torch.device("cpu")))
     assert graphs
     assert torch.bfloat16 in precisions
-    assert {one.claim.says for one in found} >= {"follows instructions: add", "raises the learned reward"}
-    assert all(math.isfinite(one.after) for one in found)
+    assert {one.claim.statement for one in milestones} >= {"follows instructions: add", "raises the learned reward"}
+    assert all(math.isfinite(one.after) for one in milestones)
     assert {path.name for path in (tmp_path / "run").iterdir() if path.is_dir()} == {one.__name__ for one in STAGES}

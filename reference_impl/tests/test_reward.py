@@ -1,4 +1,4 @@
-"""The reference against torch, transformers and TRL, and against laws of comparisons."""
+"""Rewards and comparison losses against torch, transformers and TRL, and their invariants."""
 
 from collections import defaultdict
 from types import SimpleNamespace
@@ -24,13 +24,13 @@ MASK = torch.tensor([[1, 1, 1, 0, 0], [1, 0, 0, 0, 0], [1, 1, 1, 1, 1]])
 scores = st.lists(st.tuples(st.integers(-40, 40), st.integers(-40, 40)), min_size=1, max_size=8)
 
 
-def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
+def normal(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 @settings(max_examples=50)
 @given(st.lists(st.integers(-2, 2), max_size=6))
-def test_each_unequal_pair_occurs_once(ratings: list[int]) -> None:
+def test_preference_pairs_contains_each_unequal_pair_once(ratings: list[int]) -> None:
     pairs = preference_pairs([7], [[index] for index in range(len(ratings))], ratings)
     indices = [(chosen[1], rejected[1]) for chosen, rejected in pairs]
     assert indices == sorted(set(indices))
@@ -40,8 +40,8 @@ def test_each_unequal_pair_occurs_once(ratings: list[int]) -> None:
 
 
 @pytest.mark.needs("transformers")
-def test_head_is_transformers() -> None:
-    """A random GPT-2 for sequence classification: it finds the last token by its padding id, we by the mask."""
+def test_reward_head_matches_transformers() -> None:
+    """With a random GPT-2 for sequence classification, which finds the last token by its padding id."""
     import transformers
 
     config = transformers.GPT2Config(
@@ -59,21 +59,21 @@ def test_head_is_transformers() -> None:
     torch.testing.assert_close(head(hidden, MASK.bool()), theirs)
 
 
-def test_head_reads_one_token() -> None:
-    hidden = drawn(3, 5, 4).requires_grad_()
-    reward(hidden, MASK, drawn(1, 4, seed=1)).sum().backward()
+def test_reward_reads_the_last_unmasked_token_only() -> None:
+    hidden = normal(3, 5, 4).requires_grad_()
+    reward(hidden, MASK, normal(1, 4, seed=1)).sum().backward()
     used = hidden.grad.abs().sum(dim=-1) > 0
     assert used.nonzero().tolist() == [[0, 2], [1, 0], [2, 4]]
     assert reward(hidden.half(), MASK, torch.ones(1, 4)).dtype == torch.float32
 
 
 @pytest.mark.needs("trl")
-@pytest.mark.parametrize("margin", [0.0, 0.7, drawn(6, seed=3).abs()])
-def test_loss_is_trls(margin: float | torch.Tensor) -> None:
-    """TRL's RewardTrainer.compute_loss, with a model that gives these scores."""
+@pytest.mark.parametrize("margin", [0.0, 0.7, normal(6, seed=3).abs()])
+def test_bradley_terry_loss_matches_trl(margin: float | torch.Tensor) -> None:
+    """TRL's RewardTrainer.compute_loss, with a model that returns these scores."""
     from trl import RewardTrainer
 
-    chosen, rejected = drawn(6), drawn(6, seed=1)
+    chosen, rejected = normal(6), normal(6, seed=1)
     trainer = SimpleNamespace(
         model=SimpleNamespace(training=True),
         args=SimpleNamespace(center_rewards_coefficient=None),
@@ -91,22 +91,22 @@ def test_loss_is_trls(margin: float | torch.Tensor) -> None:
     assert found["mean_margin"] == pytest.approx(trainer._metrics["train"]["margin"][0])
 
 
-def test_loss_is_cross_entropy_between_two() -> None:
-    chosen, rejected = drawn(6), drawn(6, seed=1)
+def test_bradley_terry_loss_matches_cross_entropy_of_two_classes() -> None:
+    chosen, rejected = normal(6), normal(6, seed=1)
     logits = torch.stack([chosen, rejected], dim=1)
     torch.testing.assert_close(bradley_terry_loss(chosen, rejected), F.cross_entropy(logits, torch.zeros(6).long()))
 
 
 @pytest.mark.parametrize("margin", [0.0, 0.5, 2.0])
-def test_ranking_loss_is_torchs(margin: float) -> None:
-    chosen, rejected = drawn(6), drawn(6, seed=1)
+def test_margin_ranking_loss_matches_torch(margin: float) -> None:
+    chosen, rejected = normal(6), normal(6, seed=1)
     theirs = nn.MarginRankingLoss(margin)(chosen, rejected, torch.ones(6))
     torch.testing.assert_close(margin_ranking_loss(chosen, rejected, margin), theirs)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
-def test_far_apart(dtype: torch.dtype) -> None:
-    """log(sigmoid(x)) underflows from −104 on, and in float16 the difference itself overflows."""
+def test_comparison_losses_are_finite_for_scores_far_apart(dtype: torch.dtype) -> None:
+    """log(sigmoid(x)) underflows below −104, and in float16 the difference itself overflows."""
     far = torch.tensor([3e4, -4e4], dtype=dtype)
     distance = (far[0].float() - far[1].float()).item()
     assert bradley_terry_loss(far[:1], far[1:]) == 0
@@ -115,8 +115,8 @@ def test_far_apart(dtype: torch.dtype) -> None:
     assert bradley_terry_loss(far, far).dtype == torch.float32
 
 
-def test_gradients() -> None:
-    chosen, rejected = drawn(5).requires_grad_(), drawn(5, seed=1).requires_grad_()
+def test_comparison_losses_gradients_match_finite_differences() -> None:
+    chosen, rejected = normal(5).requires_grad_(), normal(5, seed=1).requires_grad_()
     assert torch.autograd.gradcheck(lambda c, r: bradley_terry_loss(c, r, 0.3), (chosen, rejected))
     assert torch.autograd.gradcheck(lambda c, r: margin_ranking_loss(c, r, 0.3), (chosen, rejected))
     far = torch.tensor([-1e4], requires_grad=True)
@@ -126,8 +126,8 @@ def test_gradients() -> None:
 
 @settings(max_examples=50)
 @given(scores, st.integers(-100, 100))
-def test_laws_of_comparison(pairs: list[tuple[int, int]], shift: int) -> None:
-    """A common shift changes nothing; swapping the pairs turns the accuracy round, ties included."""
+def test_comparisons_ignore_a_shift_and_mirror_a_swap(pairs: list[tuple[int, int]], shift: int) -> None:
+    """A common shift changes nothing; swapping the sides turns accuracy a into 1 − a, ties included."""
     chosen, rejected = torch.tensor(pairs, dtype=torch.float64).T / 4
     torch.testing.assert_close(
         bradley_terry_loss(chosen + shift, rejected + shift), bradley_terry_loss(chosen, rejected)
@@ -143,8 +143,8 @@ def test_laws_of_comparison(pairs: list[tuple[int, int]], shift: int) -> None:
     assert found == pytest.approx(sanity_checks(chosen + shift, rejected + shift, *lengths))
 
 
-def test_normalised_scores() -> None:
-    reference = drawn(50) * 3 + 1e4
+def test_normalise_scores_matches_layer_norm() -> None:
+    reference = normal(50) * 3 + 1e4
     own = normalise_scores(reference, reference, 0.0)
     torch.testing.assert_close(own.mean(), torch.zeros((), dtype=torch.float64), atol=1e-9, rtol=0)
     torch.testing.assert_close(own.var(correction=0), torch.ones((), dtype=torch.float64))
