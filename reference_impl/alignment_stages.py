@@ -20,7 +20,7 @@ from reference_impl.finetuning import MAX_ANSWER_TOKENS, measure_accuracy
 from reference_impl.instructions import Instruction, score
 from reference_impl.milestones import Milestone, make_milestone
 from reference_impl.model import LanguageModel
-from reference_impl.reward_model import RewardModel, measure_ranking, sample_pairs, train_reward_model
+from reference_impl.reward_model import RewardModel, best_of_n, measure_ranking, sample_pairs, train_reward_model
 from reference_impl.run import Run
 
 __all__ = ["dpo", "grpo", "ppo", "reward_model"]
@@ -48,12 +48,12 @@ def reward_model(run: Run) -> list[Milestone]:
     torch.save(model.state_dict(), folder / "reward.pt")
     after = measure_ranking(model, chat, held_out)["accuracy"]
     answers = _sample_held_out(run, policy, chat, SAMPLES)
-    scores = _score_rollout(answers, chat, questions).view(-1, CHOICES)
-    rewards = model.score(answers.prompts, answers.responses, chat.pad).cpu().view(-1, CHOICES)
-    chosen = scores.gather(1, rewards.argmax(dim=1, keepdim=True))
+    scores = _score_rollout(answers, chat, questions).view(-1, SAMPLES)
+    rewards = model.score(answers.prompts, answers.responses, chat.pad).cpu().view(-1, SAMPLES)
+    chosen = best_of_n(scores, rewards, CHOICES)
     return [
         make_milestone("reward model", "ranks held-out pairs", before, after),
-        make_milestone("reward model", f"picks the best of {CHOICES}", scores.mean().item(), chosen.mean().item()),
+        make_milestone("reward model", f"picks the best of {CHOICES}", scores.mean().item(), chosen),
     ]
 
 

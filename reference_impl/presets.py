@@ -27,13 +27,13 @@ class Preset:
     tools: Recipe
     tasks: tuple[str, ...] = EASY
     n_training: int = 6000
-    n_validation: int = 500
+    n_validation: int = 1000
     batch_size: int = 32
     n_rated: int = 6000
     """questions whose responses are rated, for the reward model and for DPO"""
     group: int = 8
     """responses to each question, for the reward model, DPO and GRPO"""
-    dpo_steps: int = 110
+    dpo_steps: int = 160
     dpo_learning_rate: float = 2e-4
     grpo_steps: int = 120
     grpo_questions: int = 32

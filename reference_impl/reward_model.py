@@ -8,6 +8,7 @@ the policy, because those are what the model will score. A response is correct o
 from __future__ import annotations
 
 import copy
+import math
 import random
 from collections.abc import Sequence
 from functools import partial
@@ -27,7 +28,7 @@ from reference_impl.reward import RewardHead, bradley_terry_loss, preference_pai
 from reference_impl.sft import collate
 from reference_impl.trainer import Recipe, Trainer
 
-__all__ = ["Pair", "RewardModel", "measure_ranking", "sample_pairs", "train_reward_model"]
+__all__ = ["Pair", "RewardModel", "best_of_n", "measure_ranking", "sample_pairs", "train_reward_model"]
 
 
 class Pair(NamedTuple):
@@ -55,15 +56,20 @@ class RewardModel(nn.Module):
 
     @torch.no_grad()
     def score(self, prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]], pad: int) -> Tensor:
-        """Prompts and responses, as ids -> (responses,): their rewards, without dropout."""
-        sequences = [[*prompt, *response] for prompt, response in zip(prompts, responses, strict=True)]
-        batch = _collate_side(sequences, pad)
+        """Prompts and responses, as ids -> (responses,): their rewards, without dropout.
+
+        Equal sequences are computed once.
+        """
+        sequences = [(*prompt, *response) for prompt, response in zip(prompts, responses, strict=True)]
+        rows = {sequence: row for row, sequence in enumerate(dict.fromkeys(sequences))}
+        batch = _collate_side([list(sequence) for sequence in rows], pad)
         device = self.head.score.weight.device
         training = self.training
         try:
-            return self.eval()(batch["input_ids"].to(device), batch["attention_mask"].to(device))
+            rewards = self.eval()(batch["input_ids"].to(device), batch["attention_mask"].to(device))
         finally:
             self.train(training)
+        return rewards[[rows[sequence] for sequence in sequences]]
 
 
 def sample_pairs(
@@ -122,6 +128,18 @@ def measure_ranking(model: RewardModel, tokenizer: ChatTokenizer, pairs: Sequenc
     scores = [model.score(prompts, side, tokenizer.pad).cpu() for side in sides]
     lengths = [torch.tensor([len(response) for response in side]) for side in sides]
     return sanity_checks(*scores, *lengths)
+
+
+def best_of_n(scores: Tensor, rewards: Tensor, n: int) -> float:
+    """scores, rewards: (questions, samples) -> the expected score of the sample with the highest reward among n.
+
+    The mean over all subsets of n samples, without listing them (Nakano et al., 2021, appendix I): the sample of rank i
+    (from 0) by its reward is the best of comb(i, n − 1) subsets.
+    """
+    samples = scores.shape[1]
+    weights = torch.tensor([math.comb(rank, n - 1) / math.comb(samples, n) for rank in range(samples)])
+    ranked = scores.gather(1, rewards.argsort(dim=1))
+    return (ranked * weights).sum(dim=1).mean().item()
 
 
 def _comparison_loss(model: RewardModel, batch: dict[str, dict[str, Tensor]]) -> Tensor:

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from itertools import combinations
 
 import pytest
 import torch
@@ -21,7 +22,14 @@ from reference_impl.chat import ChatTokenizer
 from reference_impl.grpo import kl_estimate, masked_mean, token_logprobs
 from reference_impl.instructions import instructions
 from reference_impl.model import LanguageModel
-from reference_impl.reward_model import Pair, RewardModel, measure_ranking, sample_pairs, train_reward_model
+from reference_impl.reward_model import (
+    Pair,
+    RewardModel,
+    best_of_n,
+    measure_ranking,
+    sample_pairs,
+    train_reward_model,
+)
 from reference_impl.tests.tiny import byte_chat, tiny_model
 from reference_impl.trainer import Recipe
 
@@ -153,6 +161,19 @@ def test_train_reward_model_learns_to_rank(policy: LanguageModel, chat: ChatToke
     assert metrics["accuracy"] > 0.9
     assert metrics["longer_wins"] == metrics["accuracy"]
     assert torch.equal(policy.norm.weight, tiny_model().norm.weight)
+
+
+@pytest.mark.parametrize("n", [1, 2, 4])
+def test_best_of_n_averages_over_all_subsets(n: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    scores, rewards = torch.rand(3, 5, generator=generator), torch.rand(3, 5, generator=generator)
+    best = [
+        max(subset, key=lambda index, row=row: rewards[row, index])
+        for row in range(3)
+        for subset in combinations(range(5), n)
+    ]
+    rows = torch.arange(3).repeat_interleave(math.comb(5, n))
+    assert best_of_n(scores, rewards, n) == pytest.approx(scores[rows, best].mean().item())
 
 
 def test_reward_model_score_ignores_padding(policy: LanguageModel, chat: ChatTokenizer) -> None:
