@@ -153,12 +153,14 @@ def train_grpo(
     models = _Deduplicated(policy.eval()), _Deduplicated(reference)
     for step, (questions, report) in enumerate(_track_steps("GRPO", question_batches, folder)):
         _set_learning_rate(optimizer, learning_rate, step, len(question_batches))
-        drawn = sample_rollout(policy, tokenizer, questions, group, max_new_tokens, generator=generator)
-        rewards = reward_fn(drawn.prompts, drawn.responses).view(len(questions), group)
+        rollout = sample_rollout(policy, tokenizer, questions, group, max_new_tokens, generator=generator)
+        rewards = reward_fn(rollout.prompts, rollout.responses).view(len(questions), group)
         differ = rewards.amax(dim=1) > rewards.amin(dim=1)
         if differ.any():
             rows = differ.repeat_interleave(group)
-            grpo_update(*models, drawn.tokens[rows], drawn.mask[rows], rewards[differ], optimizer, epochs, beta=beta)
+            grpo_update(
+                *models, rollout.tokens[rows], rollout.mask[rows], rewards[differ], optimizer, epochs, beta=beta
+            )
         report({"reward": rewards.mean().item(), "groups": differ.sum().item()})
 
 
@@ -211,22 +213,22 @@ def train_ppo(
     trained = nn.ModuleList([policy, critic]).eval()
     optimizer = adamw(trained, learning_rate, weight_decay=0.0)
     for questions, report in _track_steps("PPO", question_batches, folder):
-        drawn = sample_rollout(policy, tokenizer, questions, 1, max_new_tokens, generator=generator)
-        mask = drawn.mask[:, 1:]
-        scores = reward_fn(drawn.prompts, drawn.responses)
+        rollout = sample_rollout(policy, tokenizer, questions, 1, max_new_tokens, generator=generator)
+        mask = rollout.mask[:, 1:]
+        scores = reward_fn(rollout.prompts, rollout.responses)
         with torch.no_grad():
-            old_logprobs, reference_logprobs = (token_logprobs(model, drawn.tokens) for model in (policy, reference))
-            old_values = critic(drawn.tokens)[:, :-1].masked_fill(~mask, 0.0)
+            old_logprobs, reference_logprobs = (token_logprobs(model, rollout.tokens) for model in (policy, reference))
+            old_values = critic(rollout.tokens)[:, :-1].masked_fill(~mask, 0.0)
         rewards = penalised_rewards(scores, old_logprobs, reference_logprobs, mask, beta)
         advantages = gae(rewards, old_values)
         returns = advantages + old_values
         for _ in range(epochs):
-            logprobs = token_logprobs(policy, drawn.tokens)
+            logprobs = token_logprobs(policy, rollout.tokens)
             # `clipped_surrogate` takes one advantage per response, so each token is passed as a response.
             surrogate = clipped_surrogate(
                 logprobs.reshape(-1, 1), old_logprobs.reshape(-1, 1), _whiten(advantages, mask).flatten()
             ).view_as(logprobs)
-            values = critic(drawn.tokens)[:, :-1]
+            values = critic(rollout.tokens)[:, :-1]
             loss = masked_mean(surrogate + 0.5 * value_loss(values, old_values, returns), mask)
             optimizer.zero_grad()
             loss.backward()
