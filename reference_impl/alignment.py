@@ -22,16 +22,9 @@ from reference_impl.optimizer import adamw, warmup_cosine
 from reference_impl.ppo import gae, penalised_rewards, value_loss
 
 __all__ = [
-    "RewardFn",
-    "Rollout",
-    "ValueModel",
-    "collate_preferences",
-    "kl_divergence",
-    "sample_rollout",
-    "train_dpo",
-    "train_grpo",
-    "train_ppo",
-]
+    "RewardFn", "Rollout", "ValueModel", "collate_preferences", "kl_divergence", "sample_rollout", "train_dpo",
+    "train_grpo", "train_ppo",
+]  # fmt: skip
 
 RewardFn = Callable[[Sequence[Sequence[int]], Sequence[Sequence[int]]], Tensor]
 """prompts and responses, as ids -> (responses,): their rewards"""
@@ -158,9 +151,8 @@ def train_grpo(
         differ = rewards.amax(dim=1) > rewards.amin(dim=1)
         if differ.any():
             rows = differ.repeat_interleave(group)
-            grpo_update(
-                *models, rollout.tokens[rows], rollout.mask[rows], rewards[differ], optimizer, epochs, beta=beta
-            )
+            tokens, mask = rollout.tokens[rows], rollout.mask[rows]
+            grpo_update(*models, tokens, mask, rewards[differ], optimizer, epochs, beta=beta)
         report({"reward": rewards.mean().item(), "groups": differ.sum().item()})
 
 
