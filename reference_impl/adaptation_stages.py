@@ -112,8 +112,8 @@ def _measure_tools(run: Run) -> list[Milestone]:
     """Compares answers to arithmetic questions with and without calls of a calculator, after equally long training."""
     model, chat = run.load("sft")
     # With one digit per number there are few different questions, so the held-out ones are removed from training.
-    drawn = tool_examples(200, seed=1, largest=9)
-    held_out = list({messages[0]["content"]: messages for messages in drawn}.values())[: run.preset.n_tool_questions]
+    examples = tool_examples(200, seed=1, largest=9)
+    held_out = list({messages[0]["content"]: messages for messages in examples}.values())[: run.preset.n_tool_questions]
     questions = [messages[0]["content"] for messages in held_out]
     conversations = [
         messages
@@ -122,9 +122,9 @@ def _measure_tools(run: Run) -> list[Milestone]:
     ]
     without_calls = [[messages[0], messages[-1]] for messages in conversations]
     direct, calling = copy.deepcopy(model), model
-    for learner, examples, name in ((direct, without_calls, "direct answers"), (calling, conversations, "tool calls")):
+    for learner, taught, name in ((direct, without_calls, "direct answers"), (calling, conversations, "tool calls")):
         folder, batch_size = run.folder / "reasoning" / name, run.preset.tool_batch_size
-        finetune(learner, chat, examples, run.preset.tools, batch_size, folder, run.resume, name, run.seed)
+        finetune(learner, chat, taught, run.preset.tools, batch_size, folder, run.resume, name, run.seed)
     answers = answer_questions(direct, chat, questions)
     dialogues = [answer_with_tools(partial(_next_message, calling, chat), one, max_calls=1) for one in questions]
     expected = [messages[-1]["content"] for messages in held_out]

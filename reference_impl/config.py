@@ -33,7 +33,7 @@ class Config:
     window: int | None = None
     """the number of tokens that a token attends to, itself included; None: all before it"""
     sinks: int = 0
-    """the number of tokens at the start of the sequence that every token attends to, beside the window"""
+    """the number of tokens at the start of the sequence that every token attends to, in addition to the window"""
     d_latent: int = 0
     """the width of the latent that latent attention caches per token; 0: ordinary keys and values"""
     n_experts: int = 0

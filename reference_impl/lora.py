@@ -1,4 +1,4 @@
-"""Low-rank adaptation: train a small adapter beside each frozen linear layer.
+"""Low-rank adaptation: train a small adapter for each frozen linear layer.
 
 After Hu et al. (2021), equation 3: W x + (α / r) B A x, with A (r, d_in) random and B (d_out, r) zero at the start, so
 that training starts exactly at the pretrained model. Conventions: A is initialised as in loralib and peft (Kaiming

@@ -1,4 +1,4 @@
-"""AdamW, the learning-rate schedule and gradient clipping, written out beside torch's fast forms.
+"""AdamW, the learning-rate schedule and gradient clipping, each as readable code and in torch's fast form.
 
 AdamW after Loshchilov and Hutter (2019), algorithm 2, with the decay before the step, as torch.optim.AdamW; clipping by
 the global norm of all gradients after Pascanu et al. (2013); warmup and cosine after Loshchilov and Hutter (2017) and

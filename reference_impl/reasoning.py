@@ -70,7 +70,7 @@ def self_consistency_vote(answers: Sequence[str | None]) -> str | None:
 def parse_tool_call(text: str) -> ToolCall | None:
     """The first call in `<tool_call>{"name": …, "arguments": {…}}</tool_call>`, or None if there is none.
 
-    Raises ValueError, which says what is wrong, if the content of the tags is not a call.
+    Raises ValueError with the reason if the content of the tags is not a call.
     """
     _, opening, rest = text[:LONGEST_TEXT].partition("<tool_call>")
     if not opening:
