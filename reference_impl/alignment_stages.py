@@ -14,8 +14,9 @@ import torch
 
 from reference_impl import alignment
 from reference_impl.alignment import Rollout, ValueModel, collate_preferences, kl_divergence, sample_rollout
-from reference_impl.chat import ChatTokenizer
+from reference_impl.chat import ChatTokenizer, pad_responses
 from reference_impl.data import Batches
+from reference_impl.dpo import sequence_logprobs
 from reference_impl.finetuning import MAX_ANSWER_TOKENS, measure_accuracy
 from reference_impl.instructions import Instruction, score
 from reference_impl.milestones import Milestone, make_milestone
@@ -26,7 +27,7 @@ from reference_impl.run import Run
 __all__ = ["dpo", "grpo", "ppo", "reward_model"]
 
 SAMPLES = 8
-"""sampled answers to each held-out question, for a precise estimate of the mean score"""
+"""sampled answers to each held-out question, for a precise estimate of the score of the best of four"""
 NLL_WEIGHT = 4.0
 """DPO's loss is of whole responses, this term a mean over tokens, and a typical response has four tokens"""
 CHOICES = 4
@@ -127,18 +128,27 @@ def ppo(run: Run) -> list[Milestone]:
 def _measure_alignment(
     part: str, run: Run, policy: LanguageModel, reference: LanguageModel, chat: ChatTokenizer
 ) -> list[Milestone]:
-    """Compares the policy with its reference: score of sampled answers, accuracy of greedy ones, KL divergence."""
+    """Compares the policy with its reference: probability of correct answers, greedy accuracy, KL divergence."""
     questions = run.held_out_questions()
-    rollouts = [_sample_held_out(run, model, chat, SAMPLES) for model in (reference, policy)]
-    before, after = (_score_rollout(rollout, chat, questions).mean().item() for rollout in rollouts)
-    # One response per question is enough for the KL divergence, which is a mean over the whole vocabulary already.
-    distance = kl_divergence(policy, reference, rollouts[1].tokens[::SAMPLES], rollouts[1].mask[::SAMPLES])
+    probabilities = [_measure_probability(model, chat, questions) for model in (reference, policy)]
     greedy = [measure_accuracy(model, chat, questions)["all"] for model in (reference, policy)]
+    answers = _sample_held_out(run, policy, chat)
+    distance = kl_divergence(policy, reference, answers.tokens, answers.mask)
     return [
-        make_milestone(part, "raises the reward", before, after),
+        make_milestone(part, "raises the probability of correct answers", *probabilities),
         make_milestone(part, "keeps the greedy accuracy", *greedy),
         make_milestone(part, "stays near the reference", 0.0, distance),
     ]
+
+
+@torch.no_grad()
+def _measure_probability(policy: LanguageModel, chat: ChatTokenizer, questions: Sequence[Instruction]) -> float:
+    """The mean probability of exactly the correct answer: the expected accuracy of samples, without sampling noise."""
+    prompts = [chat.prompt(one.question) for one in questions]
+    sequences = [[*prompt, *chat.response(one.answer)] for prompt, one in zip(prompts, questions, strict=True)]
+    tokens, mask = pad_responses(sequences, [len(prompt) for prompt in prompts], chat.pad)
+    tokens, mask = tokens.to(policy.unembed.weight.device), mask.to(policy.unembed.weight.device)
+    return sequence_logprobs(policy.eval()(tokens), tokens, mask).exp().mean().item()
 
 
 def _sample_held_out(run: Run, policy: LanguageModel, chat: ChatTokenizer, group: int = 1) -> Rollout:
