@@ -28,12 +28,24 @@ from reference_impl.tables import format_markdown
 DOCS = Path(__file__).parents[2] / "docs" / "reference.md"
 RISE = Claim("DPO", "raises the reward", "score", "above", 0.02, 1.0)
 RECORDED = load_spreads("tiny")
+UNSAFE = {
+    ("reward model", "picks the best of 4"),
+    ("GRPO", "raises the probability of correct answers"),
+    ("GRPO", "keeps the greedy accuracy"),
+}
+"""claims that all recorded seeds meet, but that a new seed may miss; docs/reference.md explains each"""
+NOT_RECORDED = {
+    "RMSNorm", "RoPE", "SwiGLU", "grouped queries", "sliding window", "modern model", "mixture of experts",
+    "classification", "LoRA", "reasoning", "int8", "serving",
+}  # fmt: skip
+"""parts without five seeds so far; docs/reference.md lists them"""
 
 
 @pytest.mark.parametrize("name", RECORDED, ids=" ".join)
 def test_claim_bound_is_safe(name: tuple[str, str]) -> None:
     one = RECORDED[name]
-    assert one.is_safe, f"the mean margin is {one.safety:.2f} of the required margin; margins: {one.margins}"
+    assert one.is_met, f"margins: {one.margins}"
+    assert one.is_safe != (name in UNSAFE), f"the mean margin is {one.safety:.2f} of the required margin: {one.margins}"
 
 
 def test_read_figures_are_of_the_current_settings() -> None:
@@ -46,11 +58,18 @@ def test_load_spreads_contains_every_claim_of_the_preset() -> None:
     """The preset skips PPO and two of the tasks."""
     skipped = {"PPO", *(f"follows instructions: {task}" for task in ("add", "shout"))}
     missing = [claim for claim in CLAIMS if (claim.part, claim.statement) not in RECORDED]
-    assert {claim.part if claim.part in skipped else claim.statement for claim in missing} == skipped
+    assert {claim.part if claim.part != "sft" else claim.statement for claim in missing} == skipped | NOT_RECORDED
 
 
 def test_docs_show_the_recorded_figures() -> None:
     assert format_markdown(RECORDED.values()) in DOCS.read_text()
+
+
+def test_docs_name_unsafe_bounds_and_parts_without_record() -> None:
+    text = " ".join(DOCS.read_text().split())
+    assert [name for name in UNSAFE if f"**{name[0]}: {name[1]}**" not in text] == []
+    listed = text.partition("Not measured over five seeds so far: ")[2].partition(".")[0]
+    assert set(listed.split(", ")) == NOT_RECORDED
 
 
 def test_spread_safety_is_mean_over_required_margin() -> None:
