@@ -63,6 +63,8 @@ def refuse_name(student: str) -> None:
         size = len(student.encode())
     except UnicodeEncodeError:
         raise SubmissionError(f"The folder {ascii(student)} has a name that is not UTF-8; rename it.") from None
+    if not student.isprintable():
+        raise SubmissionError(f"The folder {ascii(student)} has invisible characters in its name; rename it.")
     if size > MAX_NAME_BYTES:
         raise SubmissionError(f"The folder's name has {size} bytes; rename it to {MAX_NAME_BYTES} at most.")
 

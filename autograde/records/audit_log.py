@@ -46,10 +46,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """`after` by exercise"""
 
 
-def keep(work: Work, report: Report, version: Version) -> None:
+def store_report(work: Work, report: Report, version: Version) -> None:
     """Log a grading made with `version`, then write its report; a withheld report is logged and the old one kept."""
     path = work.paths.report(report.student)
-    old = stored_report(path)
+    old = read_stored_report(path)
     entry = _entry(
         WITHHELD if report.withheld else GRADED,
         report.assignment,
@@ -64,14 +64,14 @@ def keep(work: Work, report: Report, version: Version) -> None:
         write_report(report, path)
 
 
-def shown(work: Work, students: Sequence[str]) -> None:
+def record_shown(work: Work, students: Sequence[str]) -> None:
     """Log that feedback was written for these students from their current reports."""
-    reports = {student: stored_report(work.paths.report(student)) for student in students}
+    reports = {student: read_stored_report(work.paths.report(student)) for student in students}
     new = [_entry(SHOWN, work.slug, who, after=r.score, points=_points(r)) for who, r in reports.items() if r]
     append(work.course, new)
 
 
-def entries(work: Work) -> Iterator[Entry]:
+def read_entries(work: Work) -> Iterator[Entry]:
     """Yield the assignment's entries, oldest first. Skips lines that a kill or a power cut left incomplete."""
     if not work.course.log.exists():
         return
@@ -85,9 +85,9 @@ def entries(work: Work) -> Iterator[Entry]:
                 yield entry
 
 
-def withheld(work: Work) -> set[str]:
+def find_withheld(work: Work) -> set[str]:
     """Students whose latest grading was withheld because a check is broken; their report, if any, is older."""
-    latest = {entry.student: entry.event for entry in entries(work) if entry.event != SHOWN}
+    latest = {entry.student: entry.event for entry in read_entries(work) if entry.event != SHOWN}
     return {student for student, event in latest.items() if event == WITHHELD}
 
 
@@ -109,7 +109,7 @@ def append(course: Course, new: Sequence[Entry]) -> None:
         os.close(log)
 
 
-def stored_report(path: Path) -> Report | None:
+def read_stored_report(path: Path) -> Report | None:
     """The report on disk; None if there is none or it cannot be read."""
     try:
         return decode_report(path.read_bytes())

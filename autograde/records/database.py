@@ -136,7 +136,7 @@ def _asked(course: Course, ask: Any) -> Any:
             f"{gradebook_name(course)}: needs the package {error.name}; `pip install llm-course-kit[cluster]`"
         ) from error
     except (ArgumentError, NoSuchModuleError) as error:
-        raise CourseError("course_config.py: db_url is no database address; see docs/cluster.md") from error
+        raise CourseError("course_config.py: db_url is not a database address; see docs/cluster.md") from error
     except DBAPIError as error:
         raise CourseError(f"{gradebook_name(course)}: cannot be used ({_said(error)})") from error
 

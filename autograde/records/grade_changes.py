@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from autograde.course import Work
 from autograde.grading.digests import Version
-from autograde.records.audit_log import GRADED, SHOWN, Entry, entries
+from autograde.records.audit_log import GRADED, SHOWN, Entry, read_entries
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Change:
 
 
 @dataclass
-class _Standing:
+class _History:
     """What the log says about one student."""
 
     first: Entry | None = None
@@ -45,12 +45,12 @@ class _Standing:
             self.now = entry
 
 
-def changes(work: Work) -> list[Change]:
+def find_changes(work: Work) -> list[Change]:
     """What differs from the points shown last or, if none were shown, from the first grading; sorted by student."""
-    standings: dict[str, _Standing] = {}
-    for entry in entries(work):
-        standings.setdefault(entry.student, _Standing()).add(entry)
-    found = (_change(student, standing) for student, standing in sorted(standings.items()))
+    histories: dict[str, _History] = {}
+    for entry in read_entries(work):
+        histories.setdefault(entry.student, _History()).add(entry)
+    found = (_change(student, history) for student, history in sorted(histories.items()))
     return [change for change in found if change]
 
 
@@ -58,11 +58,11 @@ def exercises_text(change: Change) -> str:
     return ", ".join(f"{name} {before:g} → {after:g}" for name, (before, after) in change.exercises.items())
 
 
-def _change(student: str, standing: _Standing) -> Change | None:
-    now, then = standing.now, standing.shown or standing.first
+def _change(student: str, history: _History) -> Change | None:
+    now, then = history.now, history.shown or history.first
     if now is None or then is None or then.points == now.points:
         return None
-    version = standing.shown_version if standing.shown else then.version
+    version = history.shown_version if history.shown else then.version
     names = list(dict.fromkeys([*then.points, *now.points]))
     points = {name: (then.points.get(name, 0.0), now.points.get(name, 0.0)) for name in names}
     return Change(

@@ -14,7 +14,7 @@ from autograde.grading.digests import checks_digest, digest_of, version_of
 from autograde.grading.pool import GraderPool, OnProgress, OpenGraders, count_cores
 from autograde.notebooks.extract import Submission, SubmissionError
 from autograde.notebooks.submitted import fingerprint_of, list_submitters, submission_of
-from autograde.records.audit_log import keep, stored_report
+from autograde.records.audit_log import read_stored_report, store_report
 from autograde.records.database import check_gradebook
 from autograde.records.gradebook import Recorder, open_recorder, record
 from autograde.report import ConfinementLevel, Outcome, Report
@@ -95,7 +95,7 @@ class _Run:
         except SubmissionError as error:
             self.result.errors[student] = str(error)
             return True
-        report = stored_report(self.work.paths.report(student))
+        report = read_stored_report(self.work.paths.report(student))
         if report is None or report.digest != digest_of(self.work, fingerprint, self.checks):
             return False
         self.result.reports[student] = _without_outputs(report)
@@ -134,7 +134,7 @@ class _Run:
         """Log, write and record a report, and keep it in the result without its cells' outputs."""
         submission = self.in_grading.pop(report.student)
         self.result.reports[report.student] = _without_outputs(report)
-        keep(self.work, report, version_of(self.work, submission.fingerprint, self.checks))
+        store_report(self.work, report, version_of(self.work, submission.fingerprint, self.checks))
         if report.withheld:
             broken = next(verdict for verdict in report.verdicts if verdict.outcome is Outcome.BROKEN)
             self.result.errors[report.student] = f"a check is broken (our fault): {broken.title}: {broken.reason}"

@@ -23,10 +23,11 @@ from traitlets.config import Config
 from autograde.course import CourseError, Work
 from autograde.disk import explain_os_error, hold_lock
 from autograde.exception_names import public_name
+from autograde.notebooks.extract import SubmissionError
 from autograde.notebooks.nbgrader_run import make_quiet_logger
 from autograde.notebooks.nbgrader_settings import configure
-from autograde.notebooks.submitted import list_students_in
-from autograde.records.audit_log import shown
+from autograde.notebooks.submitted import list_students_in, refuse_name
+from autograde.records.audit_log import record_shown
 from autograde.records.database import check_gradebook, database_errors
 from autograde.records.gradebook_writer import GradebookWriter, Graded, open_gradebook_writer
 
@@ -97,9 +98,21 @@ def write_feedback(work: Work, students: Iterable[str] | None = None) -> dict[st
             f"run `course grade {work.slug}`"
         )
     check_gradebook(work)
+    errors = _refuse_names(chosen)
     with database_errors(work.course):
-        errors = _feedback(work, chosen)
-    shown(work, [student for student in chosen if student not in errors])
+        errors |= _feedback(work, [student for student in chosen if student not in errors])
+    record_shown(work, [student for student in chosen if student not in errors])
+    return errors
+
+
+def _refuse_names(students: Iterable[str]) -> dict[str, str]:
+    """The students whose folder has a name that cannot be used -> the reason."""
+    errors = {}
+    for student in students:
+        try:
+            refuse_name(student)
+        except SubmissionError as error:
+            errors[student] = str(error)
     return errors
 
 
@@ -134,6 +147,8 @@ class _Feedback(GenerateFeedback):  # type: ignore[misc]
 
 
 def _feedback(work: Work, students: list[str]) -> dict[str, str]:
+    if not students:
+        return {}
     config = Config()
     configure(config, work.course)
     config.CourseDirectory.assignment_id = work.slug

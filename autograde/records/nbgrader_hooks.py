@@ -45,12 +45,12 @@ def load_or_grade(work: Work, submission: Submission, checks: str | None = None)
     from autograde.grading import digests, pool_cache
     from autograde.records import audit_log
 
-    stored = audit_log.stored_report(work.paths.report(submission.student))
+    stored = audit_log.read_stored_report(work.paths.report(submission.student))
     version = digests.version_of(work, submission.fingerprint, checks)
     if stored and stored.digest == version.digest:
         return stored
     report = pool_cache.grade_one(work, submission)
-    audit_log.keep(work, report, version)
+    audit_log.store_report(work, report, version)
     return report
 
 

@@ -10,8 +10,8 @@ from autograde.course import Work
 from autograde.disk import write_atomically
 from autograde.pages.feedback import count_outcomes, format_points
 from autograde.pages.staff_page import format_csv, render_staff_page
-from autograde.records.audit_log import stored_report
-from autograde.records.grade_changes import Change, changes, exercises_text
+from autograde.records.audit_log import read_stored_report
+from autograde.records.grade_changes import Change, exercises_text, find_changes
 from autograde.report import Report
 from autograde.reports.class_status import ClassStatus, read_class_status
 from autograde.text import to_plain_text
@@ -27,13 +27,13 @@ PARTS = {
 
 
 def write_changes(work: Work, formgrader: str = "") -> list[Change]:
-    """Write reports/<slug>-changes.html and .csv for review, or delete them if nothing has changed."""
-    found, paths = changes(work), work.paths
+    """Write reports/<slug>-changes.html and .csv for review; without changes there are no such files."""
+    found, paths = find_changes(work), work.paths
     if not found:
         for path in (paths.changes_page, paths.changes):
             path.unlink(missing_ok=True)
         return found
-    reports = {change.student: stored_report(paths.report(change.student)) for change in found}
+    reports = {change.student: read_stored_report(paths.report(change.student)) for change in found}
     status = read_class_status(work, formgrader)
     title = work.title
     write_atomically(paths.changes_page, render_changes_page(title, found, reports, status, paths.class_page.exists()))

@@ -9,8 +9,8 @@ from urllib.parse import quote
 from autograde.course import FORMGRADER, Work
 from autograde.notebooks.extract import SubmissionError
 from autograde.notebooks.submitted import list_students_in, list_submitters, submission_of
-from autograde.records.audit_log import withheld
-from autograde.records.grade_changes import changes
+from autograde.records.audit_log import find_withheld
+from autograde.records.grade_changes import find_changes
 from autograde.records.gradebook_status import GradebookStatus, read_gradebook_statuses
 from autograde.text import to_plain_text
 
@@ -69,13 +69,13 @@ def list_students_with_feedback(work: Work) -> frozenset[str]:
 
 
 def read_unfinished(work: Work, graded: Iterable[str]) -> Unfinished:
-    """Read what is unfinished now; `graded` are the students who have reports."""
-    held = withheld(work)
+    """What is unfinished now; `graded` are the students who have reports."""
+    held = find_withheld(work)
     missing = sorted(set(list_submitters(work)) - set(graded) - held)
     return Unfinished(
         not_graded={student: _explain_not_graded(work, student) for student in missing},
         withheld=sorted(held),
-        changed=len(changes(work)),
+        changed=len(find_changes(work)),
     )
 
 

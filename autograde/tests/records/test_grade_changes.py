@@ -18,8 +18,8 @@ from nbgrader.api import Gradebook
 from autograde.course import Assignment, Course
 from autograde.grading.digests import Version
 from autograde.notebooks.release import assemble
-from autograde.records.audit_log import GRADED, SHOWN, WITHHELD, Entry, append, entries
-from autograde.records.grade_changes import Change, changes, exercises_text
+from autograde.records.audit_log import GRADED, SHOWN, WITHHELD, Entry, append, read_entries
+from autograde.records.grade_changes import Change, exercises_text, find_changes
 from autograde.records.gradebook import record
 from autograde.reports.changes_page import render_changes_page, write_changes
 from autograde.reports.class_status import ClassStatus
@@ -68,7 +68,7 @@ def regraded(checked_once: Path, tmp_path_factory: pytest.TempPathFactory) -> tu
 
 def test_grade_changes_are_shown_for_review(regraded: tuple[Course, Done]) -> None:
     course, again = regraded
-    found = {change.student: change for change in changes(course.open(SLUG))}
+    found = {change.student: change for change in find_changes(course.open(SLUG))}
     assert {who: (change.before, change.after) for who, change in found.items()} == {"ada": (1, 4), "late": (1, 4)}
     assert found["ada"].because == ("checks",)
     with course.open(SLUG).paths.changes.open() as file:
@@ -106,7 +106,7 @@ def test_audit_log_records_who_graded_what_with_which_version(
     regraded: tuple[Course, Done],
 ) -> None:
     course, _ = regraded
-    log = list(entries(course.open(SLUG)))
+    log = list(read_entries(course.open(SLUG)))
     assert [entry.event for entry in log] == [GRADED] * 3 + [SHOWN] * 3 + [GRADED] * 3
     first, last = (next(e for e in part if e.student == "ada") for part in (log, log[6:]))
     assert (first.before, first.after, last.before, last.after) == (None, 1.0, 1.0, 4.0)
@@ -153,9 +153,9 @@ def entry(event: str, student: str, after: float, submission: str = "s", checks:
 def test_grade_changes_of_new_work_are_no_regrading(tiny_course: Course) -> None:
     """New work is not a regrading until feedback on the old was written."""
     append(tiny_course, [entry(GRADED, "ada", 1), entry(GRADED, "ada", 3, submission="better")])
-    assert changes(tiny_course.open(SLUG)) == []
+    assert find_changes(tiny_course.open(SLUG)) == []
     append(tiny_course, [entry(SHOWN, "ada", 3), entry(GRADED, "ada", 4, submission="best")])
-    (change,) = changes(tiny_course.open(SLUG))
+    (change,) = find_changes(tiny_course.open(SLUG))
     assert (change.before, change.after, change.because) == (3, 4, ("submission",))
 
 
@@ -191,7 +191,7 @@ def test_audit_log_loses_only_a_torn_line(tiny_course: Course) -> None:
     for cut in range(1, len(whole)):
         tiny_course.log.write_bytes(whole + whole[:cut])
         append(tiny_course, [entry(GRADED, "bob", 2)])
-        found = [each.student for each in entries(tiny_course.open(SLUG))]
+        found = [each.student for each in read_entries(tiny_course.open(SLUG))]
         # Only the newline was missing: then the line is whole, and ada is there twice.
         assert found == (["ada", "ada", "bob"] if cut == len(whole) - 1 else ["ada", "bob"])
 
@@ -226,7 +226,7 @@ def test_audit_log_killed_writers_tear_only_their_last_line(tmp_path: Path) -> N
     assert len(lines) > 20
     course = Course("tiny", [Assignment(SLUG, title="Scale")], root=tmp_path)
     append(course, [entry(GRADED, "carol", 1.0)])
-    found = [each.student for each in entries(course.open(SLUG))]
+    found = [each.student for each in read_entries(course.open(SLUG))]
     assert set(found) == {"a" * 300, "b" * 300, "carol"}
     assert found[-1] == "carol"
     assert len(lines) - len(writers) <= len(found) - 1 <= len(lines)
@@ -243,8 +243,8 @@ def test_audit_log_includes_stock_commands(released: Course, fake_grader: FakeGr
     fake_grader.reports["ada"] = make_withheld_report("ada")
     assert "our fault" in record(released.open(SLUG), ["ada"])["ada"]
     assert path.read_bytes() == before
-    assert [(entry.event, entry.before, entry.after) for entry in entries(released.open(SLUG))] == [
+    assert [(entry.event, entry.before, entry.after) for entry in read_entries(released.open(SLUG))] == [
         (GRADED, None, 2.0),
         (WITHHELD, 2.0, None),
     ]
-    assert changes(released.open(SLUG)) == []
+    assert find_changes(released.open(SLUG)) == []

@@ -11,7 +11,7 @@ from autograde.course import Course, Work
 from autograde.grading.pool import OpenGraders
 from autograde.notebooks.extract import Submission
 from autograde.notebooks.submitted import submission_of
-from autograde.records.audit_log import stored_report
+from autograde.records.audit_log import read_stored_report
 from autograde.records.grade_class import ClassResult, grade_class
 from autograde.report import CellRun, Report, broken_report
 from autograde.tests.fake_grader import FakeGrader
@@ -62,7 +62,7 @@ def test_grade_class_streams_submissions_and_reports(released: Course, ahead: Re
     assert ahead.read_before_each == [1, 2, 3, 4, 5]
     assert result.errors == {}
     assert all(report.cells == [] for report in result.reports.values())
-    stored = stored_report(released.open(SLUG).paths.report("s0"))
+    stored = read_stored_report(released.open(SLUG).paths.report("s0"))
     assert stored
     assert stored.cells
 

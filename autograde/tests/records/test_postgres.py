@@ -150,8 +150,8 @@ def test_postgres_gradebook_keeps_marks_and_feedback_and_export_work(course: Cou
 def test_postgres_mistakes_are_one_sentence_without_the_password(course: Course) -> None:
     for url, said in (
         (replace_once(course.db_url, "host=/tmp/", "host=/gone/"), "cannot be used"),
-        ("postgresql+nodriver://grader@/x", "no database address"),
-        ("nonsense", "no database address"),
+        ("postgresql+nodriver://grader@/x", "not a database address"),
+        ("nonsense", "not a database address"),
     ):
         with pytest.raises(CourseError, match=said) as raised:
             check_gradebook(replace(course, db_url=url).open(SLUG))
