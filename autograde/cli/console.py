@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # importing these types takes longer than most commands
 screen = Console(highlight=False)
 error_screen = Console(stderr=True, highlight=False)
 SHOWN_STUDENTS = 4
+MAX_NAME = 240
 CLUSTER_CONFINEMENT = "each worker of the cluster confines submissions itself; its reports record the level"
 
 
@@ -36,6 +37,12 @@ def say(text: object) -> None:
 def warn(text: str) -> None:
     """Print one line to standard error."""
     error_screen.print(text, markup=False, soft_wrap=True)
+
+
+def printable(text: str, limit: int = MAX_NAME) -> str:
+    """Text on one line: characters that a terminal would not show, such as line breaks, are escaped."""
+    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:limit])
+    return shown if len(text) <= limit else f"{shown}…"
 
 
 def describe_confinement(confinement: ConfinementLevel) -> str:
@@ -116,7 +123,7 @@ def say_class(title: str, result: ClassResult) -> None:
     full = sum(report.score == report.max_score for _, report in reports)
     say(f"{len(reports)} graded, {full} with full marks, {len(result.errors)} not graded")
     for student, error in sorted(result.errors.items()):
-        warn(f"{student}: not graded: {error}")
+        warn(f"{printable(student)}: not graded: {error}")
 
 
 def say_changes(changes: list[Change], path: Path) -> None:

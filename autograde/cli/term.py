@@ -12,31 +12,51 @@ import click
 
 from autograde.cli.command import JOBS, JSON, command
 from autograde.course import Course
+from autograde.lms_import.facts import Platform
 
 if TYPE_CHECKING:  # importing this type takes longer than most commands
     from autograde.grading.pool import OpenGraders
 
 
+FILE = click.Path(dir_okay=False, path_type=Path)
+PLATFORMS = [platform.value for platform in Platform]
+
+
 @command
 @click.argument("slug")
-@click.argument("archive", type=click.Path(dir_okay=False, path_type=Path))
-def collect(course: Course, slug: str, archive: Path) -> None:
-    """Extract submissions from a learning platform's zip.
+@click.argument("archive", type=FILE)
+@click.option("--keys", type=FILE, metavar="CSV", help="who an anonymous or unknown person is: columns key, student")
+@click.option(
+    "--times", type=FILE, metavar="FILE",
+    help="when work was submitted: Canvas's List assignment submissions, saved, or a CSV of student, time",
+)  # fmt: skip
+@click.option("--accept-unknown", is_flag=True, help="collect people who are not in the roster, and anonymous keys")
+@click.option("--from", "platform", type=click.Choice(PLATFORMS), default=None, help="[default: by the file names]")
+def collect(
+    course: Course, slug: str, archive: Path, keys: Path | None, times: Path | None, accept_unknown: bool,
+    platform: str | None,
+) -> None:  # fmt: skip
+    """Take submissions out of a learning platform's zip.
 
-    From nbgrader, Canvas, Moodle or Gradescope, into submitted/<student>/<slug>/. Exit status 1: a file was refused;
-    the reason is printed.
+    From Canvas, Moodle, Gradescope, Blackboard, Brightspace or nbgrader, into submitted/<student>/<slug>/. Students are
+    found in the gradebook. Exit status 1: a submission did not reach a student, or something needs your attention; the
+    reason is printed. Status 0 may have notes.
 
     Example: course collect rmsnorm ~/Downloads/submissions.zip
     """
-    from autograde.cli.console import say, warn
-    from autograde.lms_import.collect import collect as collected
+    from autograde.cli.collect_text import say_collection
+    from autograde.lms_import.collect import collect as collect_archive
+    from autograde.lms_import.options import Options, Times, read_keys, read_times
 
-    done = collected(course.open(slug), archive)
-    for sentence in (*done.notes, *done.refused):
-        warn(sentence)
-    counts = f"{len(done.new)} new, {len(done.replaced)} replaced, {len(done.unchanged)} unchanged"
-    say(f"{slug}: {counts}, {len(done.refused)} refused")
-    sys.exit(1 if done.refused else 0)
+    options = Options(
+        keys=read_keys(keys) if keys else {},
+        times=read_times(times, course.timezone) if times else Times(),
+        accept_unknown=accept_unknown,
+        platform=Platform(platform) if platform else None,
+    )
+    done = collect_archive(course.open(slug), archive, options)
+    say_collection(slug, done)
+    sys.exit(1 if done.needs_action else 0)
 
 
 @command
@@ -106,7 +126,7 @@ def feedback(course: Course, slug: str) -> None:
 
     Example: course feedback rmsnorm
     """
-    from autograde.cli.console import say, warn
+    from autograde.cli.console import printable, say, warn
     from autograde.records.gradebook import write_feedback
     from autograde.reports.changes_page import write_changes
     from autograde.reports.class_report import write_class_report
@@ -118,7 +138,7 @@ def feedback(course: Course, slug: str) -> None:
     else:
         write_changes(work)
     for student, error in errors.items():
-        warn(f"{student}: no feedback: {error}")
+        warn(f"{printable(student)}: no feedback: {error}")
     say(f"feedback is in {course.root / 'feedback'}")
     sys.exit(1 if errors else 0)
 

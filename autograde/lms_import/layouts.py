@@ -1,172 +1,127 @@
-"""Finds the student of each file in an archive from the names that learning platforms give to files."""
+"""Determines which platform made an archive, once, from the names at its top level."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import PurePosixPath
+from collections import Counter
+from collections.abc import Callable, Sequence, Set
+from dataclasses import dataclass
 
-from autograde.lms_import.archive import Archive, ArchiveError, Entry, EntryError
-
-SUFFIXES = (".ipynb", ".py")
-# Canvas, "Download Submissions": <name>_<LATE_><user>_<submission>_<file>, without folders; the name has no spaces.
-CANVAS = re.compile(r"(?P<name>[^_/]*)_(?P<late>LATE_)?(?P<number>\d+)_\d+_(?P<file>[^/]+)")
-# Moodle, mod/assign: <full name>_<number>_assignsubmission_file(_)/<file>, or an underscore instead of the slash.
-MOODLE = re.compile(r"(?:.*/)?(?P<name>[^/]+?)_(?P<number>\d+)_assignsubmission_file(?:_?/|_)(?P<file>[^/]+)")
-GRADESCOPE = re.compile(r"(?:.*/)?(?P<submission>submission_\d+)/(?P<file>.+)")
-NBGRADER = r"(?:.*/)?(?P<student>[^/]+)/{slug}/(?P<file>[^/]+)"
-# The number added to a name that is already used: `rmsnorm-1.ipynb` by Canvas, `rmsnorm (1).ipynb` by a browser.
-NUMBERED = re.compile(r"(?:-\d+| ?\(\d+\))$")
+from autograde.lms_import.archive import Archive, ArchiveError
+from autograde.lms_import.facts import Listing, Member, Platform, Reading
+from autograde.lms_import.files import is_submission_file
+from autograde.lms_import.platforms import blackboard, brightspace, canvas, gradescope, moodle, nbgrader_folders
 
 
 @dataclass(frozen=True)
-class Person:
-    """A student as the platform describes them; unknown fields are empty."""
+class Layout:
+    """How one platform names the files of an archive."""
 
-    key: str
-    """unique for each person in one archive"""
-    student: str = ""
-    """the id that the course uses"""
-    number: str = ""
-    """the platform's user number, the same in all assignments"""
-    name: str = ""
-    email: str = ""
+    platform: Platform
+    fits: Callable[[str], bool]
+    """whether a name at the top level, of a folder with a slash at its end, is one that the platform writes"""
+    read: Callable[[Listing], Reading]
+    certain: bool = False
+    """whether no other platform writes such names, whatever students choose"""
 
 
-@dataclass(frozen=True)
-class Claim:
-    """A file and the person who submitted it."""
-
-    person: Person
-    file: str
-    """the name that the student gave it"""
-    entry: Entry
-    timestamp: str = ""
-    late: bool = False
-
-    @property
-    def stem(self) -> str:
-        return NUMBERED.sub("", PurePosixPath(self.file).stem)
+LAYOUTS = {
+    layout.platform: layout
+    for layout in (
+        Layout(Platform.GRADESCOPE, gradescope.fits, gradescope.read, certain=True),
+        Layout(Platform.MOODLE, moodle.fits, moodle.read, certain=True),
+        Layout(Platform.BRIGHTSPACE, brightspace.fits, brightspace.read, certain=True),
+        Layout(Platform.CANVAS, canvas.fits, canvas.read),
+        Layout(Platform.BLACKBOARD, blackboard.fits, blackboard.read),
+        Layout(Platform.NBGRADER, nbgrader_folders.fits, nbgrader_folders.read),
+    )
+}
 
 
-def claims_in(archive: Archive, slug: str, max_metadata: int) -> tuple[list[Claim], list[str]]:
-    """Return the files with their students, and the names of notebooks and scripts that match no layout.
-
-    ArchiveError if Gradescope's metadata cannot be read.
-    """
-    metadata = [entry for entry in archive.entries if entry.name.endswith("submission_metadata.yml")]
-    readers: list[Callable[[Entry], list[Claim]]] = [_nbgrader(slug), _moodle, _canvas]
-    if metadata:
-        try:
-            readers = [_gradescope(archive.read(metadata[0], max_metadata))]
-        except EntryError as error:
-            raise ArchiveError(str(error)) from None
-    claims: list[Claim] = []
-    strays: list[str] = []
-    for entry in archive.entries:
-        found: Iterable[Claim] = next(filter(None, (read(entry) for read in readers)), [])
-        claims += found
-        if not found and entry.name.endswith(SUFFIXES):
-            strays.append(entry.name)
-    return claims, strays
+def open_listing(
+    archive: Archive, slug: str, timezone: str, known_ids: Set[str] = frozenset(), known_numbers: Set[str] = frozenset()
+) -> Listing:
+    """List the archive's files without the folders that enclose all of them."""
+    members = [Member(entry.name, entry) for entry in archive.entries]
+    enclosing = ""
+    while folder := _enclosing_folder(members, slug, known_ids):
+        members = [
+            Member(member.name.removeprefix(f"{folder}/"), member.entry)
+            for member in members
+            if member.name.startswith(f"{folder}/")
+        ]
+        enclosing += f"{folder}/"
+    return Listing(archive, members, slug, timezone, known_ids, known_numbers, enclosing)
 
 
-def _nbgrader(slug: str) -> Callable[[Entry], list[Claim]]:
-    pattern = re.compile(NBGRADER.format(slug=re.escape(slug)))
-
-    def read(entry: Entry) -> list[Claim]:
-        found = pattern.fullmatch(entry.name)
-        return [Claim(Person(key=found["student"], student=found["student"]), found["file"], entry)] if found else []
-
-    return read
-
-
-def _moodle(entry: Entry) -> list[Claim]:
-    """Read a Moodle name. Its number differs between assignments: it is a unique key, but not the student's number."""
-    found = MOODLE.fullmatch(entry.name)
-    return [Claim(Person(key=found["number"], name=found["name"]), found["file"], entry)] if found else []
-
-
-def _canvas(entry: Entry) -> list[Claim]:
-    found = CANVAS.fullmatch(entry.name)
-    if not found:
-        return []
-    person = Person(key=found["number"], number=found["number"])
-    return [Claim(person, found["file"], entry, late=bool(found["late"]))]
-
-
-def _gradescope(metadata: bytes) -> Callable[[Entry], list[Claim]]:
-    """Return a reader for Gradescope, which names folders by submission.
-
-    The metadata file lists the submitters of each submission, several for a group, and its time.
-    """
-    submissions = _submissions(metadata)
-
-    def read(entry: Entry) -> list[Claim]:
-        found = GRADESCOPE.fullmatch(entry.name)
-        facts = submissions.get(found["submission"]) if found else None
-        if not found or facts is None:
-            return []
-        return [Claim(_submitter(person), found["file"], entry, facts.timestamp) for person in facts.people]
-
-    return read
-
-
-@dataclass
-class _Submission:
-    """One submission in submission_metadata.yml."""
-
-    people: list[dict[str, str]] = field(default_factory=list)
-    timestamp: str = ""
-
-
-def _submissions(metadata: bytes) -> dict[str, _Submission]:
-    """Parse the metadata line by line, because a few hostile lines can crash a YAML parser or exhaust the memory."""
-    found: dict[str, _Submission] = {}
-    now, listing = _Submission(), False
-    for line in metadata.decode("utf-8", "replace").splitlines():
-        if start := re.fullmatch(r"(submission_\d+):\s*", line):
-            now, listing = found.setdefault(start[1], _Submission()), False
-        elif key := re.fullmatch(r"  :(\w+):(?: (.*))?", line):
-            listing = key[1] == "submitters"
-            if key[1] == "created_at":
-                now.timestamp = _utc(key[2] or "")
-        elif listing and (key := re.fullmatch(r"  (- |  ):(\w+):(?: (.*))?", line)):
-            if key[1] == "- ":
-                now.people.append({})
-            if now.people:
-                now.people[-1][key[2]] = _scalar(key[3] or "")
-    return found
-
-
-def _scalar(text: str) -> str:
-    """Parse a YAML value on one line: plain, in single quotes, or in double quotes, which are read as JSON."""
-    text = text.strip()
-    if text[:1] == text[-1:] == "'" and len(text) > 1:
-        return text[1:-1].replace("''", "'")
-    if text[:1] == '"':
-        try:
-            return str(json.loads(text))
-        except ValueError:
-            return ""
-    return "" if text in ("~", "null") else text
-
-
-def _submitter(person: dict[str, str]) -> Person:
-    sid, email, name = (person.get(key, "") for key in ("sid", "email", "name"))
-    return Person(key=sid or email or name, number=sid, name=name, email=email)
-
-
-def _utc(when: str) -> str:
-    """Convert `2027-02-14 23:31:00.5 +01:00` to the format of nbgrader's timestamp.txt; empty if it is not a time."""
-    found = re.fullmatch(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.\d+)? ?(Z|UTC|[+-]\d\d:?\d\d)?", _scalar(when))
-    if not found:
+def _enclosing_folder(members: Sequence[Member], slug: str, known_ids: Set[str]) -> str:
+    """The folder that contains every submission and is no person's; empty if there is none."""
+    tops = {member.top for member in members if not _is_hidden(member)}
+    folders = {top for top in tops if top.endswith("/")}
+    if len(folders) != 1 or any(is_submission_file(top) or _fits_any(top) for top in tops - folders):
         return ""
-    zone = found[3] if found[3] not in (None, "Z", "UTC") else "+00:00"
-    try:
-        return datetime.fromisoformat(f"{found[1]}T{found[2]}{zone}").astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    except (ValueError, OverflowError):
+    (top,) = folders
+    folder = top.removesuffix("/")
+    own = [member for member in members if member.name.startswith(top)]
+    if not own or folder in known_ids or _fits_any(top) or _is_student_folder(folder, own, slug, known_ids):
         return ""
+    return folder
+
+
+def _is_student_folder(folder: str, own: Sequence[Member], slug: str, known_ids: Set[str]) -> bool:
+    """Whether the folder is a student's in nbgrader's layout: it contains the assignment's folder, and files in that.
+
+    If the roster does not have this id, or there is no roster, files that a platform has named count for the platform.
+    """
+    prefix = f"{folder}/{slug}/"
+    inside = [member.name.removeprefix(prefix) for member in own if member.name.startswith(prefix)]
+    files = [name for name in inside if name]
+    if folder == slug:
+        return False
+    named = [name for name in files if _fits_any("".join(name.partition("/")[:2]))]
+    if named == files and len(named) > (0 if known_ids else 1):
+        return False
+    return bool(files) or any(member.name == prefix.removesuffix("/") for member in own)
+
+
+def _fits_any(top: str) -> bool:
+    return any(layout.fits(top) for layout in LAYOUTS.values() if layout.platform is not Platform.NBGRADER)
+
+
+def _is_hidden(member: Member) -> bool:
+    return member.name.startswith(".")
+
+
+def find_layout(listing: Listing) -> Layout | None:
+    """The layout that most names at the top level fit; None if no layout fits any. ArchiveError if two fit equally.
+
+    Students choose a part of the names that Canvas and Blackboard write, so a few names may fit another layout.
+    """
+    tops = {member.top for member in listing.members if not _is_hidden(member)}
+    if gradescope.METADATA in tops:
+        return LAYOUTS[Platform.GRADESCOPE]
+    votes: Counter[Platform] = Counter()
+    for top in tops:
+        votes.update(_platforms_of(top))
+    if not votes:
+        return _nbgrader_layout(listing)
+    (first, count), *others = votes.most_common()
+    if others and others[0][1] == count:
+        names = " or ".join(sorted(platform.value for platform in (first, others[0][0])))
+        raise ArchiveError(f"the file names fit archives of {names}; say which it is with --from")
+    return LAYOUTS[first]
+
+
+def _platforms_of(top: str) -> list[Platform]:
+    fitting = [layout for layout in LAYOUTS.values() if layout.platform is not Platform.NBGRADER and layout.fits(top)]
+    return [layout.platform for layout in fitting if layout.certain][:1] or [layout.platform for layout in fitting]
+
+
+def _nbgrader_layout(listing: Listing) -> Layout | None:
+    """nbgrader's layout if a folder at the top has the assignment's folder in it, or is named by a student's id."""
+    for member in listing.members:
+        parts = member.name.split("/")
+        if parts[0] in listing.known_ids and member.top.endswith("/"):
+            return LAYOUTS[Platform.NBGRADER]
+        if len(parts) > 1 and parts[1] == listing.slug and (len(parts) > 2 or member.entry.is_folder):
+            return LAYOUTS[Platform.NBGRADER]
+    return None

@@ -26,8 +26,8 @@ def configure(c: Config, course: Course) -> None:
     c.CourseDirectory.source_directory = str(course.stage.relative_to(course.root))
     _configure_release(c)
     _configure_grading(c)
-    c.ZipCollectApp.extractor_plugin = "autograde.lms_import.nbgrader_collect.SafeExtractor"
-    c.ZipCollectApp.collector_plugin = "autograde.lms_import.nbgrader_collect.FolderCollector"
+    c.ZipCollectApp.extractor_plugin = "autograde.cli.zip_collect.SafeExtractor"
+    c.ZipCollectApp.collector_plugin = "autograde.cli.zip_collect.FolderCollector"
     c.GenerateFeedback.exporter_class = "autograde.pages.inert.InertHTMLExporter"
     c.GenerateFeedback.preprocessors = ["autograde.pages.inert.Marks", "nbgrader.preprocessors.ClearHiddenTests"]
     _stage_sources(course)

@@ -105,6 +105,7 @@ class CanvasExport(_Export):
     def rows(self, found: Grades) -> Iterator[Row]:
         yield ("Student", "ID", "SIS User ID", "SIS Login ID", "Section", *_list_titles(found))
         yield ("    Points Possible", "", "", "", "", *(_format_points(a.max_score) for a in found.assignments))
+        _refuse_repeated_ids(found.students, "Canvas")
         for student in found.students:
             name = ", ".join(part for part in (student.last_name, student.first_name) if part) or student.id
             number = student.lms_user_id or (student.id if student.id.isdigit() else "")
@@ -118,6 +119,7 @@ class MoodleExport(_Export):
     default = "moodle.csv"
 
     def rows(self, found: Grades) -> Iterator[Row]:
+        _refuse_repeated_ids(found.students, "Moodle")
         titles = [f"Assignment: {title} (Real)" for title in _list_titles(found)]
         yield ("First name", "Last name", "ID number", "Email address", *titles)
         for student in found.students:
@@ -179,6 +181,19 @@ def export_grades(course: Course, kind: str, to: str) -> list[str]:
         for name, count in waiting.items()
         if count
     ]
+
+
+def _refuse_repeated_ids(students: Iterable[Any], platform: str) -> None:
+    """Raise CourseError if two students have one id on the platform, which would keep the marks of one of them."""
+    by_number: dict[str, str] = {}
+    for student in students:
+        number = student.lms_user_id or student.id
+        other = by_number.setdefault(number, student.id)
+        if other != student.id:
+            raise CourseError(
+                f"{other!r} and {student.id!r} would have one id on {platform}, {number!r}; correct lms_user_id, or "
+                "remove the student who is no longer used with `nbgrader db student remove ID`"
+            )
 
 
 def _list_titles(found: Grades) -> list[str]:

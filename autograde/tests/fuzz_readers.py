@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import torch
 
+from autograde.cli.collect_text import describe_outcome
 from autograde.client.calls import find_banned_calls, measure_cost, request_gradients, watch_call
 from autograde.client.errors import StudentError, WorkerLostError
 from autograde.client.mismatch import Mismatch
@@ -20,7 +21,8 @@ from autograde.client.student import Student
 from autograde.course import Course
 from autograde.isolation.cell_runs import parse_cell_run
 from autograde.lms_import.archive import ArchiveError
-from autograde.lms_import.collect import Collected, handed_in_through
+from autograde.lms_import.collect import Collection, read_submissions
+from autograde.lms_import.options import Options
 from autograde.notebooks.extract import SubmissionError, submission_from_text
 from autograde.testing import Oracle
 from autograde.tests.edits import replace_once
@@ -153,18 +155,21 @@ def _archives(course: Course, folder: Path) -> Reader:
         [f"doe_12_34_{SLUG}.ipynb", f"roe_LATE_13_35_{SLUG}-1.py"],
         [f"Ann Lee_7_assignsubmission_file_/{SLUG}.ipynb"],
         ["submission_metadata.yml", f"submission_1/{SLUG}.ipynb"],
+        [f"HW 1_ada_attempt_2027-01-30-12-00-00_{SLUG}.ipynb", "HW 1_ada_attempt_2027-01-30-12-00-00.txt"],
+        [f"9-77 - Ada Lovelace - Jan 30, 2027 926 PM/{SLUG}.ipynb"],
     ]
     originals = [an_archive(names, kind) for names in layouts for kind in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)]
     path = folder / "mutated.zip"
 
     def read(data: bytes) -> object:
         path.write_bytes(data)
-        done = Collected()
-        for handed_in in handed_in_through(course.open(SLUG), path, done):
-            assert "/" not in handed_in.student
-            assert not handed_in.student.startswith((".", "-"))
-            assert len(handed_in.data) <= course.open(SLUG).limits.notebook_bytes
-        assert all(sentence.isprintable() for sentence in done.refused), done.refused
+        done = Collection()
+        for submission in read_submissions(course.open(SLUG), path, Options(accept_unknown=True), done):
+            assert "/" not in submission.student
+            assert not submission.student.startswith((".", "-"))
+            assert len(submission.data) <= course.open(SLUG).limits.notebook_bytes
+        sentences = [describe_outcome(outcome) for outcome in done.outcomes]
+        assert all(sentence.isprintable() for sentence in sentences), sentences
         return done
 
     return Reader(read, (ArchiveError,), originals)

@@ -16,7 +16,7 @@ from nbgrader.api import Gradebook
 from sqlalchemy.exc import DatabaseError
 
 from autograde.course import Course, CourseError
-from autograde.lms_import.roster import Roster
+from autograde.lms_import.roster import read_roster
 from autograde.notebooks.release import release
 from autograde.notebooks.submitted import list_submitters
 from autograde.records import database
@@ -185,7 +185,7 @@ def use_gradebook(course: Course) -> dict[str, Callable[[], object]]:
         "feedback": lambda: write_feedback(course.open(SLUG)),
         "standings": lambda: read_gradebook_statuses(course.open(SLUG)),
         "export": lambda: export_grades(course, "nbgrader", str(course.root / "grades.csv")),
-        "roster": lambda: Roster.of(course),
+        "roster": lambda: read_roster(course),
     }
 
 

@@ -5,30 +5,36 @@ from __future__ import annotations
 from pathlib import Path
 
 from nbgrader.plugins import ExtractorPlugin, FileNameCollectorPlugin
+from traitlets import Bool
 
+from autograde.cli.collect_text import describe_outcome
 from autograde.course import CourseError
-from autograde.lms_import.collect import Collected, handed_in_through
+from autograde.lms_import.collect import Collection, read_submissions
+from autograde.lms_import.options import Options
 from autograde.notebooks.nbgrader_settings import load_course_here
 
 
 class SafeExtractor(ExtractorPlugin):  # type: ignore[misc]
     """Unpacks only the files that `course collect` imports, to extracted/<student>/<slug>.ipynb or .py."""
 
+    accept_unknown = Bool(False, help="Whether to collect people who are not in the roster.").tag(config=True)
+
     def extract(self, archive_path: str, extracted_path: str) -> None:
         slug = self.parent.coursedir.assignment_id
+        options = Options(accept_unknown=self.accept_unknown)
         for archive in sorted(Path(archive_path).glob("*.zip")):
-            done = Collected()
+            done = Collection()
             try:
-                for handed_in in handed_in_through(load_course_here().open(slug), archive, done):
-                    folder = Path(extracted_path) / handed_in.student
+                for submission in read_submissions(load_course_here().open(slug), archive, options, done):
+                    folder = Path(extracted_path) / submission.student
                     folder.mkdir(exist_ok=True)
-                    (folder / f"{slug}{handed_in.suffix}").write_bytes(handed_in.data)
-                    if handed_in.timestamp:
-                        (folder / "timestamp.txt").write_text(handed_in.timestamp, encoding="utf-8")
+                    (folder / f"{slug}{submission.suffix}").write_bytes(submission.data)
+                    if submission.timestamp:
+                        (folder / "timestamp.txt").write_text(submission.timestamp, encoding="utf-8")
             except CourseError as error:
-                done.refused.append(str(error))
-            for sentence in (*done.refused, *done.notes):
-                self.log.warning("%s: %s", archive.name, sentence)
+                self.log.warning("%s: %s", archive.name, error)
+            for outcome in done.outcomes:
+                self.log.warning("%s: %s", archive.name, describe_outcome(outcome))
 
 
 class FolderCollector(FileNameCollectorPlugin):  # type: ignore[misc]
@@ -39,5 +45,5 @@ class FolderCollector(FileNameCollectorPlugin):  # type: ignore[misc]
         if file.name == "timestamp.txt":
             return None
         when = file.with_name("timestamp.txt")
-        said = {"timestamp": when.read_text(encoding="utf-8")} if when.exists() else {}
-        return {"student_id": file.parent.name, "file_id": file.name, **said}
+        time = {"timestamp": when.read_text(encoding="utf-8")} if when.exists() else {}
+        return {"student_id": file.parent.name, "file_id": file.name, **time}

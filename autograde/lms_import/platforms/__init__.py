@@ -1,0 +1,1 @@
+"""The layouts of archives, one module for each platform."""
