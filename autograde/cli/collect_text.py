@@ -84,6 +84,9 @@ TEXTS: dict[Kind, Callable[[Outcome], str]] = {
     ToDo.LATE_WITHOUT_TIME: lambda o: (
         "late, says the platform, but not how late; give the time with --times, or write it into timestamp.txt"
     ),
+    ToDo.UNREAD_TIME: lambda o: (
+        f"the time {listed(o.names)} cannot be read, so the work counts as on time; give the time with --times"
+    ),
     ToDo.TEXT_NOT_COLLECTED: lambda o: (
         "also submitted a text or link, which was not collected; read it on the platform"
     ),

@@ -61,7 +61,14 @@ def read_submissions(work: Work, path: Path, options: Options, done: Collection)
     check_table(options, roster)
     with Archive(path) as archive:
         done.outcomes += [describe_defect("", defect) for defect in archive.defects]
-        listing = open_listing(archive, work.slug, work.course.timezone, roster.ids, roster.known_numbers)
+        listing = open_listing(
+            archive,
+            work.slug,
+            work.course.timezone,
+            known_ids=roster.ids,
+            known_numbers=roster.known_numbers,
+            platform=options.platform,
+        )
         reading, platform = _read_layout(listing, path, options)
         done.outcomes += _describe_reading(listing, reading, platform, work)
         claims = _group_by_person(reading.claims)
@@ -123,8 +130,12 @@ def _add_time(
 
 
 def _describe_lateness(submission: Submission, claims: list[Claim], work: Work) -> Iterator[Outcome]:
-    if any(claim.late for claim in claims) and not submission.timestamp:
+    if submission.timestamp:
+        return
+    if any(claim.late for claim in claims):
         yield Outcome(ToDo.LATE_WITHOUT_TIME if work.due else Note.LATE, submission.student)
+    if work.due and (unread := {claim.unread_time for claim in claims if claim.unread_time}):
+        yield Outcome(ToDo.UNREAD_TIME, submission.student, tuple(sorted(unread)))
 
 
 def _describe_reading(listing: Listing, reading: Reading, platform: Platform | None, work: Work) -> Iterator[Outcome]:

@@ -77,6 +77,8 @@ class Claim:
     """sorts the submissions of one person, the last one counts; empty if the platform does not say"""
     timestamp: str = ""
     """UTC, in the format of nbgrader's timestamp.txt; empty if the platform does not say"""
+    unread_time: str = ""
+    """the time as the platform wrote it, if that is in no known format"""
     late: bool = False
 
 

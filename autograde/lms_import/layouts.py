@@ -38,49 +38,45 @@ LAYOUTS = {
 
 
 def open_listing(
-    archive: Archive, slug: str, timezone: str, known_ids: Set[str] = frozenset(), known_numbers: Set[str] = frozenset()
+    archive: Archive,
+    slug: str,
+    timezone: str,
+    *,
+    known_ids: Set[str] = frozenset(),
+    known_numbers: Set[str] = frozenset(),
+    platform: Platform | None = None,
 ) -> Listing:
-    """List the archive's files without the folders that enclose all of them."""
+    """List the archive's files without the folders that enclose all of them; `platform` is given if it is known."""
     members = [Member(entry.name, entry) for entry in archive.entries]
+    may_be_student = platform in (None, Platform.NBGRADER)
     enclosing = ""
-    while folder := _enclosing_folder(members, slug, known_ids):
+    while top := _find_enclosing_folder(members, slug if may_be_student else "", known_ids):
         members = [
-            Member(member.name.removeprefix(f"{folder}/"), member.entry)
-            for member in members
-            if member.name.startswith(f"{folder}/")
+            Member(member.name.removeprefix(top), member.entry) for member in members if member.name.startswith(top)
         ]
-        enclosing += f"{folder}/"
+        enclosing += top
     return Listing(archive, members, slug, timezone, known_ids, known_numbers, enclosing)
 
 
-def _enclosing_folder(members: Sequence[Member], slug: str, known_ids: Set[str]) -> str:
-    """The folder that contains every submission and is no person's; empty if there is none."""
+def _find_enclosing_folder(members: Sequence[Member], slug: str, known_ids: Set[str]) -> str:
+    """The folder, with its slash, that contains every submission and is no person's; empty if there is none."""
     tops = {member.top for member in members if not _is_hidden(member)}
     folders = {top for top in tops if top.endswith("/")}
     if len(folders) != 1 or any(is_submission_file(top) or _fits_any(top) for top in tops - folders):
         return ""
     (top,) = folders
-    folder = top.removesuffix("/")
-    own = [member for member in members if member.name.startswith(top)]
-    if not own or folder in known_ids or _fits_any(top) or _is_student_folder(folder, own, slug, known_ids):
+    inside = [member.name.removeprefix(top) for member in members if member.name.startswith(top)]
+    if not inside or top.removesuffix("/") in known_ids or _fits_any(top) or _is_student_folder(top, inside, slug):
         return ""
-    return folder
+    return top
 
 
-def _is_student_folder(folder: str, own: Sequence[Member], slug: str, known_ids: Set[str]) -> bool:
-    """Whether the folder is a student's in nbgrader's layout: it contains the assignment's folder, and files in that.
+def _is_student_folder(top: str, inside: Sequence[str], slug: str) -> bool:
+    """Whether the folder is a student's in nbgrader's layout, because it contains the assignment's folder.
 
-    If the roster does not have this id, or there is no roster, files that a platform has named count for the platform.
+    What the files in it are called does not matter, because the student may have named them.
     """
-    prefix = f"{folder}/{slug}/"
-    inside = [member.name.removeprefix(prefix) for member in own if member.name.startswith(prefix)]
-    files = [name for name in inside if name]
-    if folder == slug:
-        return False
-    named = [name for name in files if _fits_any("".join(name.partition("/")[:2]))]
-    if named == files and len(named) > (0 if known_ids else 1):
-        return False
-    return bool(files) or any(member.name == prefix.removesuffix("/") for member in own)
+    return top != f"{slug}/" and any(name == slug or name.startswith(f"{slug}/") for name in inside)
 
 
 def _fits_any(top: str) -> bool:
@@ -88,7 +84,8 @@ def _fits_any(top: str) -> bool:
 
 
 def _is_hidden(member: Member) -> bool:
-    return member.name.startswith(".")
+    """Whether the name is a hidden file's, and not that of a person which begins with a dot."""
+    return member.name.startswith(".") and not _fits_any(member.top)
 
 
 def find_layout(listing: Listing) -> Layout | None:

@@ -48,6 +48,7 @@ class ToDo(Enum):
     """The submission is collected, and something about it needs a person."""
 
     LATE_WITHOUT_TIME = auto()
+    UNREAD_TIME = auto()
     TEXT_NOT_COLLECTED = auto()
     NUMBER_DIFFERS = auto()
     BAD_TIMESTAMP = auto()

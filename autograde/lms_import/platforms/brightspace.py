@@ -9,6 +9,7 @@ mean is not documented, so students are found by their names. A group has its na
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from autograde.lms_import.facts import Claim, Listing, Person, Reading
 from autograde.lms_import.times import parse_local
@@ -34,8 +35,9 @@ def read(listing: Listing) -> Reading:
             time = parse_date(found["date"], listing.timezone)
             person = Person(key=found["name"], name=found["name"], hint=found["numbers"].split("-")[user])
             file = "/".join(filter(None, (found.groupdict().get("file"), member.name.partition("/")[2])))
-            claim = Claim(person, file, member.entry, submission=found["date"], attempt=time, timestamp=time)
-            reading.claims.append(claim)
+            date = found["date"]
+            claim = Claim(person, file, member.entry, submission=date, attempt=time, timestamp=time)
+            reading.claims.append(claim if time else replace(claim, unread_time=date))
         elif member.name != INDEX:
             reading.strays.append(member)
     return reading

@@ -70,19 +70,20 @@ def _read_anonymous(member: Member) -> Claim | None:
 
 
 def _read_named(member: Member, listing: Listing) -> Claim | None:
+    """Read a name; where a user's name may end with a number, the reading with a number of the roster is right."""
     top = member.top.removesuffix("/")
-    found = UPLOAD.fullmatch(top)
-    if found:
-        number, name, file = found["number"], found["name"], found["file"]
-        later = NAME_ENDS_WITH_NUMBER.fullmatch(top, found.end("number"))
-        if later and number not in listing.known_numbers and later["number"] in listing.known_numbers:
-            number, name, file = later["number"], f"{name}_{number}", later["file"]
-        return Claim(_person(number, name), _join(file, member), member.entry, late=bool(found["late"]))
-    found = ENTRY.fullmatch(top)
-    if not found:
+    upload, entry = UPLOAD.fullmatch(top), ENTRY.fullmatch(top)
+    known = listing.known_numbers
+    if entry and (upload is None or (entry["number"] in known and upload["number"] not in known)):
+        person = _person(entry["number"], entry["name"])
+        return Claim(person, "", member.entry, CONTENT[entry["kind"]], late=bool(entry["late"]))
+    if upload is None:
         return None
-    person = _person(found["number"], found["name"])
-    return Claim(person, "", member.entry, CONTENT[found["kind"]], late=bool(found["late"]))
+    number, name, file = upload["number"], upload["name"], upload["file"]
+    later = NAME_ENDS_WITH_NUMBER.fullmatch(top, upload.end("number"))
+    if later and number not in known and later["number"] in known:
+        number, name, file = later["number"], f"{name}_{number}", later["file"]
+    return Claim(_person(number, name), _join(file, member), member.entry, late=bool(upload["late"]))
 
 
 def _person(number: str, name: str) -> Person:
@@ -94,4 +95,6 @@ def _gives_two_users(member: Member, listing: Listing) -> bool:
 
     A student may choose a file name or, on some servers, a name that looks like the part that Canvas writes.
     """
-    return len(set(USER_NUMBERS.findall(member.top)) & listing.known_numbers) > 1
+    entry = ENTRY.fullmatch(member.top)
+    numbers = {*USER_NUMBERS.findall(member.top), *([entry["number"]] if entry else [])}
+    return len(numbers & listing.known_numbers) > 1

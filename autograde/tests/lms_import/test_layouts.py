@@ -30,7 +30,7 @@ PLATFORMS: dict[str, Files] = {
     "canvas": {f"lovelaceada_101_9001_{SLUG}.ipynb": A, f"obrienbob_102_9002_{SLUG}-2.ipynb": B},
     "canvas, late": {f"lovelaceada_LATE_101_9001_{SLUG}.ipynb": A, f"obrienbob_102_9002_{SLUG}.ipynb": B},
     "canvas, repacked": {f"Downloads/submissions/lovelaceada_101_9001_{SLUG}.ipynb": A, f"Downloads/submissions/obrienbob_102_9002_{SLUG}.ipynb": B},
-    "canvas, in a folder named by the assignment": {f"x/{SLUG}/lovelaceada_101_9001_{SLUG}.ipynb": A, f"x/{SLUG}/obrienbob_102_2_{SLUG}.ipynb": B},
+    "canvas, in a folder named by the assignment": {f"{SLUG}/lovelaceada_101_9001_{SLUG}.ipynb": A, f"{SLUG}/obrienbob_102_2_{SLUG}.ipynb": B},
     "canvas, unpacked zips": {f"lovelaceada_101_9001_hw/{SLUG}.ipynb": A, f"obrienbob_102_9002_{SLUG}/x/{SLUG}.ipynb": B},
     "moodle, unpacked zips": {f"Ada Lovelace_555_assignsubmission_file_hw/{SLUG}.ipynb": A, f"Bob OBrien_556_assignsubmission_file_{SLUG}/x/{SLUG}.ipynb": B},
     "blackboard, unpacked zips": {BLACKBOARD.format("ada").replace(f"{SLUG}.ipynb", f"hw/{SLUG}.ipynb"): A, BLACKBOARD.format("bob").replace(f"{SLUG}.ipynb", f"hw/{SLUG}.ipynb"): B},
@@ -133,10 +133,21 @@ def test_layout_enclosing_folders_are_skipped_only_if_no_person_has_them(course:
     assert students(course) == expected, done.stderr
 
 
-def test_layout_enclosing_folders_are_no_students_without_a_roster(no_roster: Course) -> None:
-    names = ("lovelaceada_101_1", "obrienbob_102_2")
-    done = collect(no_roster, {f"Downloads/{SLUG}/{name}_{SLUG}.ipynb": A for name in names})
-    assert (done.returncode, students(no_roster)) == (0, ["101", "102"]), done.stderr
+def test_layout_folder_that_may_be_a_student_is_skipped_only_by_an_option(course: Course) -> None:
+    """Its file may have the name of a classmate's, so it is not theirs without a word of the instructor."""
+    files = {f"Downloads/{SLUG}/lovelaceada_101_1_{SLUG}.ipynb": A}
+    done = collect(course, files)
+    assert (done.returncode, students(course)) == (1, [])
+    assert "Downloads: not in the roster" in done.stderr
+    assert collect(course, files, "--from", "canvas").returncode == 0
+    assert students(course) == ["ada"]
+
+
+@pytest.mark.parametrize("name", [".NET Nerd", "...", "._x"])
+def test_layout_person_whose_name_begins_with_a_dot_is_named(course: Course, name: str) -> None:
+    done = collect(course, {f"{name}_5_assignsubmission_file_/{SLUG}.ipynb": A})
+    assert (done.returncode, students(course)) == (1, [])
+    assert f"{name} ({name}_5): not in the roster" in done.stderr
 
 
 def test_layout_repacked_folder_is_noted(course: Course) -> None:

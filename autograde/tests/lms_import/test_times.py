@@ -54,6 +54,15 @@ def test_times_come_from_a_table_in_local_time(course: Course, who: str, header:
     assert (done.returncode, time_of(course, "ada")) == (0, "2027-07-02 08:00:00 UTC")
 
 
+def test_time_that_cannot_be_read_needs_attention(course: Course) -> None:
+    files = {f"1-2 - Ada Lovelace - 30 janv. 2027 2126/{SLUG}.ipynb": NOTEBOOK}
+    done = collect(course, files)
+    assert (done.returncode, students(course)) == (1, ["ada"])
+    assert "ada: the time '30 janv. 2027 2126' cannot be read" in done.stderr
+    (course.root / "times.csv").write_text("ada,2027-02-02 10:00\n")
+    assert collect(course, files, "--times", "times.csv").returncode == 0
+
+
 def test_times_apply_to_work_that_is_collected_already(course: Course) -> None:
     collect(course, LATE)
     (course.root / "times.csv").write_text("ada;2027-02-02 10:00 UTC\n")
