@@ -77,8 +77,8 @@ def read_submissions(work: Work, path: Path, options: Options, done: Collection)
         taken = {*roster.ids, *(match.student for match in matches)}
         for match in matches:
             done.outcomes += describe_match(match, roster)
-            submission, outcomes = _read_submission(match, claims[match.person], archive, work)
-            done.outcomes += outcomes
+            submission, remarks = _read_submission(match, claims[match.person], archive, work)
+            done.outcomes += remarks
             if submission:
                 submission = _add_time(submission, match, claims[match.person], roster, options)
                 done.outcomes += _describe_lateness(submission, claims[match.person], work)
