@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from autograde.cli.console import printable, say, warn
+from autograde.cli.console import escape_unprintable, say, warn
 from autograde.lms_import.archive import MAX_INNER_ENTRIES, Defect, EntryError
 from autograde.lms_import.collect import Collection
 from autograde.lms_import.outcomes import Kind, Note, Outcome, Placed, Refusal, ToDo
@@ -14,7 +14,7 @@ LAYOUTS = "Canvas, Moodle, Gradescope, Blackboard, Brightspace or nbgrader"
 
 
 def quoted(name: str) -> str:
-    return f"'{printable(name)}'"
+    return f"'{escape_unprintable(name)}'"
 
 
 def listed(names: Iterable[str]) -> str:
@@ -24,7 +24,7 @@ def listed(names: Iterable[str]) -> str:
 def describe_outcome(outcome: Outcome) -> str:
     """One line about an outcome, which begins with the student or person if it is about one."""
     text = TEXTS[outcome.kind](outcome)
-    return f"{printable(outcome.who)}: {text}" if outcome.who else text
+    return f"{escape_unprintable(outcome.who)}: {text}" if outcome.who else text
 
 
 def describe_defect(error: EntryError) -> str:
@@ -57,7 +57,7 @@ TEXTS: dict[Kind, Callable[[Outcome], str]] = {
         "no roster: ids are made from the platform's numbers and names; import it with `nbgrader db student import`"
     ),
     Note.NOT_IN_ARCHIVE: lambda o: (
-        f"in the roster, but not in this archive: {', '.join(map(printable, o.names)) or 'none'}"
+        f"in the roster, but not in this archive: {', '.join(map(escape_unprintable, o.names)) or 'none'}"
     ),
     Note.ENCLOSING_FOLDER: lambda o: f"note: everything is in the folder {listed(o.names)}, which was skipped",
     Note.UNDERSCORES: lambda o: f"note: the name contains underscores; read as {listed(o.names)}",
@@ -91,8 +91,8 @@ TEXTS: dict[Kind, Callable[[Outcome], str]] = {
         "also submitted a text or link, which was not collected; read it on the platform"
     ),
     ToDo.NUMBER_DIFFERS: lambda o: (
-        f"found by name as {listed(o.names[:1])}, but the roster has the number {printable(o.names[1])}; "
-        "correct the roster's lms_user_id, or remove the submission if it is somebody else's"
+        f"found by name as {listed(o.names[:1])}, but the roster has the number {escape_unprintable(o.names[1])}; "
+        "correct the roster's lms_user_id, or remove the submission if it belongs to another student"
     ),
     ToDo.BAD_TIMESTAMP: lambda o: "timestamp.txt is not a time and was left out; the work counts as on time",
     ToDo.COLLECTED_TWICE: lambda o: (
@@ -115,7 +115,7 @@ TEXTS: dict[Kind, Callable[[Outcome], str]] = {
         "or accept the keys as students with --accept-unknown"
     ),
     Refusal.UNKNOWN_PERSON: lambda o: (
-        f"not in the roster; the most similar name is {quoted(o.detail or o.names[0])} ({printable(o.names[0])}). "
+        f"not in the roster; the most similar name is {_name_student(o)}. "
         "Correct the roster, give a table with --keys, or accept unknown people with --accept-unknown"
     ),
     Refusal.SEVERAL_STUDENTS: lambda o: f"fits {len(o.names)} students of the roster: {listed(o.names)}; use --keys",
@@ -138,8 +138,14 @@ TEXTS: dict[Kind, Callable[[Outcome], str]] = {
         f"several submissions, and nothing says which counts: {listed(o.names)}; {BY_HAND}"
     ),
     Refusal.NUMBER_DIFFERS: lambda o: "the earlier submission was kept, because it may be of another person",
-    Refusal.FOLDER: lambda o: printable(o.detail, 500),
+    Refusal.FOLDER: lambda o: escape_unprintable(o.detail, 500),
 }
+
+
+def _name_student(outcome: Outcome) -> str:
+    """The roster's name of a student, and their id."""
+    (student,) = outcome.names
+    return f"{quoted(outcome.detail or student)} ({escape_unprintable(student)})"
 
 
 def _some(names: tuple[str, ...]) -> str:

@@ -39,7 +39,7 @@ def warn(text: str) -> None:
     error_screen.print(text, markup=False, soft_wrap=True)
 
 
-def printable(text: str, limit: int = MAX_NAME) -> str:
+def escape_unprintable(text: str, limit: int = MAX_NAME) -> str:
     """Text on one line: characters that a terminal would not show, such as line breaks, are escaped."""
     shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:limit])
     return shown if len(text) <= limit else f"{shown}…"
@@ -123,7 +123,7 @@ def say_class(title: str, result: ClassResult) -> None:
     full = sum(report.score == report.max_score for _, report in reports)
     say(f"{len(reports)} graded, {full} with full marks, {len(result.errors)} not graded")
     for student, error in sorted(result.errors.items()):
-        warn(f"{printable(student)}: not graded: {error}")
+        warn(f"{escape_unprintable(student)}: not graded: {error}")
 
 
 def say_changes(changes: list[Change], path: Path) -> None:

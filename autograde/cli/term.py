@@ -126,7 +126,7 @@ def feedback(course: Course, slug: str) -> None:
 
     Example: course feedback rmsnorm
     """
-    from autograde.cli.console import printable, say, warn
+    from autograde.cli.console import escape_unprintable, say, warn
     from autograde.records.gradebook import write_feedback
     from autograde.reports.changes_page import write_changes
     from autograde.reports.class_report import write_class_report
@@ -138,7 +138,7 @@ def feedback(course: Course, slug: str) -> None:
     else:
         write_changes(work)
     for student, error in errors.items():
-        warn(f"{printable(student)}: no feedback: {error}")
+        warn(f"{escape_unprintable(student)}: no feedback: {error}")
     say(f"feedback is in {course.root / 'feedback'}")
     sys.exit(1 if errors else 0)
 

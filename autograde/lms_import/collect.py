@@ -77,8 +77,8 @@ def read_submissions(work: Work, path: Path, options: Options, done: Collection)
         taken = {*roster.ids, *(match.student for match in matches)}
         for match in matches:
             done.outcomes += describe_match(match, roster)
-            submission, remarks = _read_submission(match, claims[match.person], archive, work)
-            done.outcomes += remarks
+            submission, described = _read_submission(match, claims[match.person], archive, work)
+            done.outcomes += described
             if submission:
                 submission = _add_time(submission, match, claims[match.person], roster, options)
                 done.outcomes += _describe_lateness(submission, claims[match.person], work)
@@ -183,7 +183,7 @@ def _describe_others(claims: dict[Person, list[Claim]], reading: Reading) -> Ite
 
 
 def _describe_unused_times(matches: list[Assigned], roster: Roster, options: Options) -> Iterator[Outcome]:
-    """The rows of a table of times that are about nobody: a name in them may be misspelt."""
+    """Describe the rows of a table of times that fit no submission: a name in them may be misspelt."""
     people = [match.person for match in matches]
     known = {name for person in people for name in (person.number, person.key, person.email)}
     known |= {match.student for match in matches} | roster.ids | roster.known_numbers

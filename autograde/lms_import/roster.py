@@ -80,7 +80,7 @@ class Roster:
             self.by_name[spelling].add(student)
 
     def find(self, person: Person) -> Match | None:
-        """Return the students that the person may be; None if the roster has nobody like them."""
+        """Return the students that the person may be; None if the roster has no similar student."""
         if person.student:
             return self._find_id(person.student)
         emails, numbers = self._find_email(person.email), self._find_number(person)
@@ -158,7 +158,7 @@ class Roster:
 
 
 def read_roster(course: Course) -> Roster:
-    """Read the students from the gradebook; the roster is empty if there is no gradebook, or nobody in it.
+    """Read the students from the gradebook; the roster is empty if there is no gradebook, or no student in it.
 
     Grading adds a row with nothing but an id for a student that it does not find: those rows are no roster.
     """

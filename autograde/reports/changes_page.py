@@ -27,7 +27,7 @@ PARTS = {
 
 
 def write_changes(work: Work, formgrader: str = "") -> list[Change]:
-    """Write reports/<slug>-changes.html and .csv for review; without changes there are no such files."""
+    """Write reports/<slug>-changes.html and .csv for review, or delete them if nothing has changed."""
     found, paths = find_changes(work), work.paths
     if not found:
         for path in (paths.changes_page, paths.changes):

@@ -69,7 +69,7 @@ def list_students_with_feedback(work: Work) -> frozenset[str]:
 
 
 def read_unfinished(work: Work, graded: Iterable[str]) -> Unfinished:
-    """What is unfinished now; `graded` are the students who have reports."""
+    """Read what is unfinished now; `graded` are the students who have reports."""
     held = find_withheld(work)
     missing = sorted(set(list_submitters(work)) - set(graded) - held)
     return Unfinished(

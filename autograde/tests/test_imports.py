@@ -44,7 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "verification": {"course", "grading", "notebooks", "pages", "report", "testing", "text"},
     "records": {"course", "disk", "exception_names", "grading", "notebooks", "pages", "report"},
     "reports": {"course", "disk", "notebooks", "pages", "records", "report", "text"},
-    "lms_import": {"course", "disk", "exception_names", "notebooks", "records"},
+    "lms_import": {"course", "disk", "notebooks", "records"},
     "cli": {
         "course", "demo", "disk", "grading", "isolation", "lms_import", "notebooks", "pages", "records", "report",
         "reports", "startup", "verification",

@@ -68,6 +68,16 @@ def empty_gradebook(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def full_gradebook(empty_gradebook: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A gradebook with the students of students.csv."""
+    root = tmp_path_factory.mktemp("full")
+    (root / "course_config.py").write_text(CONFIG)
+    shutil.copy(empty_gradebook, root)
+    add_students(load_course(root), read_roster())
+    return root / "gradebook.db"
+
+
 @pytest.fixture
 def no_roster(tmp_path: Path) -> Course:
     """A course without a gradebook."""
@@ -83,9 +93,10 @@ def empty_roster(no_roster: Course, empty_gradebook: Path) -> Course:
 
 
 @pytest.fixture
-def course(empty_roster: Course) -> Course:
+def course(no_roster: Course, full_gradebook: Path) -> Course:
     """A course with the four students of students.csv: ada, bob, jose and cy."""
-    return add_students(empty_roster, read_roster())
+    shutil.copy(full_gradebook, no_roster.root)
+    return no_roster
 
 
 def pack(path: Path, files: Files | Iterable[tuple[str, bytes | str]]) -> Path:

@@ -1,5 +1,5 @@
 """Fixtures for tests of `course collect`."""
 
-from autograde.tests.lms_import.classroom import course, empty_gradebook, empty_roster, no_roster
+from autograde.tests.lms_import.classroom import course, empty_gradebook, empty_roster, full_gradebook, no_roster
 
-__all__ = ["course", "empty_gradebook", "empty_roster", "no_roster"]
+__all__ = ["course", "empty_gradebook", "empty_roster", "full_gradebook", "no_roster"]

@@ -1,4 +1,4 @@
-"""A hostile archive harms nobody: bad entries are named, the others are collected, and nothing is written elsewhere."""
+"""A hostile archive harms no student: bad entries are named, the others are collected, and nothing is written elsewhere."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ FORGERIES: dict[str, Files] = {
 
 @pytest.mark.parametrize("forgery", FORGERIES)
 def test_layout_ignores_what_students_name(course: Course, forgery: str) -> None:
-    """Ada keeps her work whatever others call their files, and nobody sets the time of submission."""
+    """Ada keeps her work whatever others call their files, and no student sets the time of submission."""
     done = collect(course, FORGERIES[forgery])
     assert notebooks(course)["ada"] == A, done.stderr
     assert f"ada/{SLUG}/timestamp.txt" not in submitted(course) or "gradescope" in forgery or "b" in forgery[:2]

@@ -1,6 +1,6 @@
 """Laws over generated archives of every layout, with roster students, strangers and hostile file names.
 
-No submission is without a line that names it, nobody outside the roster is collected, no student gets a file that
+No submission is without a line that names it, no person outside the roster is collected, no student gets a file that
 somebody else uploaded, and nothing is written outside submitted/.
 """
 

@@ -1,4 +1,4 @@
-"""Each person of an archive is a student of the roster or is named; nobody is invented and nobody is replaced."""
+"""Each person of an archive is a student of the roster or is named; no student is invented or replaced."""
 
 from __future__ import annotations
 
@@ -249,7 +249,7 @@ def test_roster_gradescope_people_without_files_are_named(course: Course) -> Non
     assert "bob: the platform lists a submission" in done.stderr
 
 
-def test_roster_two_gradescope_people_with_one_number_replace_nobody(course: Course) -> None:
+def test_roster_two_gradescope_people_with_one_number_replace_no_student(course: Course) -> None:
     twice = METADATA.replace("Cy Young", "Eve").replace("  - :name: Eve\n", "  - :name: Eve\n    :sid: '101'\n")
     files = {"submission_metadata.yml": twice, f"submission_111/{SLUG}.ipynb": NOTEBOOK}
     done = collect(course, files | {f"submission_222/{SLUG}.ipynb": b"eve"})
