@@ -173,7 +173,7 @@ def read_roster(course: Course) -> Roster:
         described = [row for row in rows if row.first_name or row.last_name or row.email or row.lms_user_id]
         bare = [row for row in rows if row not in described]
         entered = [row for row in bare if row.id not in submitters]
-        # A roster of ids alone: whoever was graded is one of its students too.
+        # A roster of ids alone: a student who was graded is in it too.
         people = described + entered if described or not entered else bare
         for row in people if described or entered else ():
             facts = {"number": row.lms_user_id, "first": row.first_name, "last": row.last_name, "email": row.email}

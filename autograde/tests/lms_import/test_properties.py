@@ -1,7 +1,7 @@
 """Laws over generated archives of every layout, with roster students, strangers and hostile file names.
 
 No submission is without a line that names it, no person outside the roster is collected, no student gets a file that
-somebody else uploaded, and nothing is written outside submitted/.
+another person uploaded, and nothing is written outside submitted/.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def test_every_submission_reaches_its_student_or_is_named(
         return
     owners = {someone.student: someone.name for someone in CLASS}
     for student, data in notebooks(rostered).items():
-        assert data == f"of {owners[student]}".encode(), "a file of somebody else, or of a stranger"
+        assert data == f"of {owners[student]}".encode(), "a file of another person, or of a stranger"
     assert {path for path in root.parent.rglob("*") if path.name != "in.zip"} - before <= {
         path for path in [root / "submitted", *(root / "submitted").rglob("*")]
     }
