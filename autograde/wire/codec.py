@@ -102,9 +102,9 @@ class _Writer:
 
     def _object_node(self, value: Any, depth: int) -> Any:
         if isinstance(value, WireTensor):
-            return self._tensor_node(value.tensor, value.device, value.requires_grad)
+            return self._tensor_node(value.tensor, value.requires_grad)
         if isinstance(value, torch.Tensor):
-            return self._tensor_node(value, value.device.type, value.requires_grad)
+            return self._tensor_node(value, value.requires_grad)
         if isinstance(value, (np.ndarray, np.generic)) and value.dtype.str in NUMPY_DTYPES:
             array = np.ascontiguousarray(value)
             self._append(array.tobytes())
@@ -123,7 +123,7 @@ class _Writer:
             raise WireError(f"a {type(value).__name__}, which is no data")
         return self.node(self.stand_in(value), depth + 1)
 
-    def _tensor_node(self, tensor: torch.Tensor, device: str, requires_grad: bool) -> list[Any]:
+    def _tensor_node(self, tensor: torch.Tensor, requires_grad: bool) -> list[Any]:
         if tensor.layout is not torch.strided or tensor.is_quantized or tensor.device.type == "meta":
             raise WireError(f"a {tensor.layout} tensor on {tensor.device}; only dense tensors with values can be sent")
         name = NAMES.get(tensor.dtype)
@@ -136,7 +136,7 @@ class _Writer:
             plain = plain.resolve_conj().resolve_neg()
         # NumPy knows no bfloat16 and copies any strides, also the 0 that `expand` leaves; so bits of the same size go.
         self._append((plain.view(torch.int16) if plain.dtype is torch.bfloat16 else plain).numpy().tobytes())
-        return ["t", name, list(tensor.shape), device, requires_grad]
+        return ["t", name, list(tensor.shape), requires_grad]
 
     def _append(self, data: bytes) -> None:
         self.size += len(data)
@@ -195,8 +195,8 @@ class _Reader:
 
     def _leaf(self, tag: str, rest: list[Any]) -> Any:
         match tag, rest:
-            case "t", [str(name), list(shape), str(device), bool(requires_grad)] if name in DTYPES:
-                return WireTensor(self._tensor(DTYPES[name], shape), device[:20], requires_grad)
+            case "t", [str(name), list(shape), bool(requires_grad)] if name in DTYPES:
+                return WireTensor(self._tensor(DTYPES[name], shape), requires_grad)
             case "n", [str(name), list(shape)] if name in NUMPY_DTYPES:
                 return self._array(NUMPY_DTYPES[name], shape)
             case "i", [str(digits)] if len(digits) <= MAX_INT_BITS // 4 + 4:

@@ -62,8 +62,7 @@ class Generator:
 
 @dataclass(frozen=True)
 class WireTensor:
-    """A tensor with what it was on the other side: its device and whether gradients reached it."""
+    """A tensor and whether it required gradients on the other side."""
 
     tensor: torch.Tensor
-    device: str = "cpu"
     requires_grad: bool = False

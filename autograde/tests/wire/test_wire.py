@@ -71,10 +71,10 @@ def test_wire_damaged_frame_is_a_value_or_one_clear_error(data: st.DataObject) -
 @pytest.mark.parametrize(
     "node",
     [
-        ["t", "float32", [2**40, 2**40], "cpu", False],
-        ["t", "float32", [-1], "cpu", False],
-        ["t", "float32", [1], "cpu", False],
-        ["t", "object", [], "cpu", False],
+        ["t", "float32", [2**40, 2**40], False],
+        ["t", "float32", [-1], False],
+        ["t", "float32", [1], False],
+        ["t", "object", [], False],
         ["q"],
         ["d", 1],
         ["d", ["l"], 1],
