@@ -32,6 +32,9 @@ NLL_WEIGHT = 4.0
 """DPO's loss is of whole responses, this term a mean over tokens, and a typical response has four tokens"""
 CHOICES = 4
 """sampled answers from which the reward model chooses; with more of them it more often finds one that it overrates"""
+TEMPERATURE = 1.3
+"""for the answers that train the reward model and those that it chooses from: at 1, a policy that is mostly right makes
+few mistakes to learn from, and a reward model is only reliable on answers like those that it was trained on"""
 
 
 def reward_model(run: Run) -> list[Milestone]:
@@ -41,14 +44,13 @@ def reward_model(run: Run) -> list[Milestone]:
     questions = run.held_out_questions()
     held_out = sample_pairs(policy, chat, questions, seed=run.seed)
     before = measure_ranking(model, chat, held_out)["accuracy"]
-    # Hotter than in the evaluation, because a policy that is mostly right makes few mistakes to learn from.
     rated = run.alignment_questions()[: run.preset.n_rated]
-    pairs = sample_pairs(policy, chat, rated, run.preset.group, run.seed, temperature=1.3)
+    pairs = sample_pairs(policy, chat, rated, run.preset.group, run.seed, temperature=TEMPERATURE)
     batch_size, folder = run.preset.batch_size, run.folder / "reward_model"
     train_reward_model(model, chat, pairs, run.preset.reward, batch_size, folder / "run", run.resume, run.seed)
     torch.save(model.state_dict(), folder / "reward.pt")
     after = measure_ranking(model, chat, held_out)["accuracy"]
-    answers = _sample_held_out(run, policy, chat, SAMPLES)
+    answers = _sample_held_out(run, policy, chat, SAMPLES, TEMPERATURE)
     scores = _score_rollout(answers, chat, questions).view(-1, SAMPLES)
     rewards = model.score(answers.prompts, answers.responses, chat.pad).cpu().view(-1, SAMPLES)
     chosen = best_of_n(scores, rewards, CHOICES)
@@ -151,10 +153,12 @@ def _measure_probability(policy: LanguageModel, chat: ChatTokenizer, questions: 
     return sequence_logprobs(policy.eval()(tokens), tokens, mask).exp().mean().item()
 
 
-def _sample_held_out(run: Run, policy: LanguageModel, chat: ChatTokenizer, group: int = 1) -> Rollout:
+def _sample_held_out(
+    run: Run, policy: LanguageModel, chat: ChatTokenizer, group: int = 1, temperature: float = 1.0
+) -> Rollout:
     """Samples `group` answers to each held-out question."""
     questions = [one.question for one in run.held_out_questions()]
-    return sample_rollout(policy, chat, questions, group, MAX_ANSWER_TOKENS, generator=run.new_generator())
+    return sample_rollout(policy, chat, questions, group, MAX_ANSWER_TOKENS, temperature, run.new_generator())
 
 
 def _score_rollout(rollout: Rollout, chat: ChatTokenizer, questions: Sequence[Instruction]) -> torch.Tensor:

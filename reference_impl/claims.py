@@ -68,7 +68,7 @@ CLAIMS = (
     Claim("classification", "full finetuning is better", ACCURACY, "above", 0.0, 1.0),
     *(Claim("sft", f"follows instructions: {task}", ACCURACY, "at least", 0.5) for task in ("all", *TASKS)),
     Claim("reward model", "ranks held-out pairs", "pairwise accuracy", "at least", 0.7),
-    Claim("reward model", "picks the best of 4", "score, held out", "above", 0.0, 1.0),
+    Claim("reward model", "picks the best of 4", "score at temperature 1.3", "above", 0.05, 1.0),
     Claim("DPO", "raises the probability of correct answers", PROBABILITY, "above", 0.027, 1.0),
     Claim("DPO", "keeps the greedy accuracy", ACCURACY, "at least", -0.02, 1.0),
     Claim("DPO", "stays near the reference", KL, "at most", MAX_KL),

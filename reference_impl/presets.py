@@ -35,7 +35,7 @@ class Preset:
     """responses to each question, for the reward model, DPO and GRPO"""
     dpo_steps: int = 160
     dpo_learning_rate: float = 2e-4
-    grpo_steps: int = 120
+    grpo_steps: int = 200
     grpo_questions: int = 32
     """questions in each step"""
     grpo_learning_rate: float = 2e-4
