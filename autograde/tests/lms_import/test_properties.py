@@ -90,7 +90,9 @@ def uploads(draw: st.DrawFn) -> list[tuple[Someone, str]]:
 
 @pytest.fixture(scope="module")
 def rostered(empty_gradebook: Path, tmp_path_factory: pytest.TempPathFactory) -> Course:
-    root = tmp_path_factory.mktemp("course")
+    # In a folder of its own: each example lists all files beside the course.
+    root = tmp_path_factory.mktemp("class") / "course"
+    root.mkdir()
     (root / "course_config.py").write_text(CONFIG)
     shutil.copy(empty_gradebook, root)
     return add_students(load_course(root), read_roster())
