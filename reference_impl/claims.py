@@ -44,8 +44,14 @@ class Claim:
         return self.bound + self.before_factor * (before or 0.0)
 
     def margin(self, before: float | None, after: float) -> float:
-        """How far `after` is inside the bound; negative if it is outside."""
+        """How far `after` is inside the bound; negative if it is outside.
+
+        If the bound is a multiple of the figure before, so is the margin: what varies over seeds with that figure
+        itself says nothing about the claim.
+        """
         above = after - self.threshold(before)
+        if before and self.bound == 0 and self.before_factor not in (0, 1):
+            above /= before
         return above if self.relation in ("at least", "above") else -above
 
 

@@ -44,6 +44,12 @@ def test_claim_margin_is_positive_inside_the_bound(relation: Relation, inside: f
     assert claim.margin(0.5, 0.7 - inside) == pytest.approx(-0.1)
 
 
+@pytest.mark.parametrize("before", [0.01, 3.0])
+def test_claim_margin_of_a_multiple_does_not_depend_on_the_scale(before: float) -> None:
+    claim = Claim("int8", "costs little loss", "loss", "at most", 0.0, 1.02)
+    assert claim.margin(before, 1.005 * before) == pytest.approx(0.015)
+
+
 def test_find_claim_finds_each_claim_by_its_name() -> None:
     names = [(claim.part, claim.statement) for claim in CLAIMS]
     assert len(set(names)) == len(names)
