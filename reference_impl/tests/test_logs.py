@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,8 @@ def test_curves_hides_steps_after_the_resumed_one(tmp_path: Path) -> None:
     from tensorboard.backend.event_processing import event_accumulator as events
 
     for first, last, loss in ((1, 4, 5.0), (3, 5, 7.0)):
+        # TensorBoard orders files by name: the second of their start, then a count in which 10 comes before 9.
+        time.sleep(1.1)
         with curves(tmp_path, first) as write:
             for step in range(first, last + 1):
                 write(step, {"loss": loss})
