@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from autograde.course import Course, load_course
+from autograde.course import Course
 from autograde.notebooks.release import assemble
 from autograde.tests.checked_course import released_copy
 from autograde.tests.commands import Done, course_here
@@ -62,8 +61,7 @@ def test_command_names_strange_folders_and_continues(graded: tuple[Course, Done]
 
 
 def test_collect_beside_strange_folders_continues(graded: tuple[Course, Done], tmp_path: Path) -> None:
-    shutil.copytree(graded[0].root, tmp_path / "course")
-    course = load_course(tmp_path / "course")
+    course = released_copy(graded[0].root, tmp_path / "course")
     with zipfile.ZipFile(course.root / "in.zip", "w") as archive:
         archive.writestr(f"good/{SLUG}/{SLUG}.ipynb", "x")
     done = course_here(course, "collect", SLUG, "in.zip", "--accept-unknown")
