@@ -29,6 +29,10 @@ DOCS = Path(__file__).parents[2] / "docs" / "reference.md"
 RISE = Claim("DPO", "raises the reward", "score", "above", 0.02, 1.0)
 RECORDED = load_spreads("tiny")
 UNSAFE = {
+    ("RMSNorm", "no worse than LayerNorm, with less work"),
+    ("SwiGLU", "no worse than GELU, parameters equal"),
+    ("grouped queries", "hardly worse with half the cache"),
+    ("sliding window", "hardly worse with half the context"),
     ("RoPE", "better than learned positions"),
     ("mixture of experts", "better than dense at equal active parameters"),
     ("classification", "the head relies on pretraining"),
