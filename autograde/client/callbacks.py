@@ -16,6 +16,10 @@ MAX_ELEMENTS = 1 << 22
 """Numbers in one call to a function of the grader: far more than a check needs, few enough to hold."""
 
 
+class ObjectReceivedError(Exception):
+    """A function of the grader would have to ask the submission, which waits for it."""
+
+
 class Callbacks:
     """The functions of one example, by number, and their answers to a submission's calls."""
 
@@ -48,6 +52,9 @@ class Callbacks:
                 return {"value": function(*args, **kwargs)}
             return {"value": _differentiate(function, args, kwargs, self.from_wire(cotangents))}
         except Exception as error:  # the submission passed it something odd: the submission's own fault
+            if isinstance(error, ObjectReceivedError) or "RemoteObject" in str(error):
+                name = getattr(function, "__name__", "this function")
+                return {"error": f"`{name}` received an object of yours; did you forget to call it?"}
             return {"error": f"{public_name(error)}: {error}"[:500]}
 
 

@@ -13,9 +13,12 @@ DISTURBED = "your code disturbed the grader's connection"
 class StudentError(Exception):
     """The student's code raised. Catch it only where raising may be right; otherwise the engine reports it.
 
+    To explain an error to a student, use `student.hint`.
+
     `types` are the names of the exception's class and of its base classes, itself first. `message` is its text.
     `frames` are (cell, line, source) of the notebook's lines that led to it, outermost first. `missing` is True if
-    the notebook does not define what was asked for.
+    the notebook does not define what was asked for. `not_written` is True if a stub's own `raise NotImplementedError`
+    was reached: torch raises that class for other reasons too.
 
     Example:
         # In the notebook
@@ -41,6 +44,13 @@ class StudentError(Exception):
         self.message = message
         self.frames = frames
         self.missing = missing
+
+    @property
+    def not_written(self) -> bool:
+        if self.types[0] != "NotImplementedError":
+            return False
+        line = self.frames[-1][2] if self.frames else ""
+        return "NotImplementedError" in line if line else not self.message
 
     @property
     def traceback(self) -> str:

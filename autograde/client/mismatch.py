@@ -45,8 +45,12 @@ class Mismatch(AssertionError):
         expected: str = "",
         misconception: str = "",
         compared: Callable[[], Comparison] | None = None,
+        traceback: str = "",
     ) -> None:
-        """`compared` gives the numbers behind the reason; it is called once, for the smallest failing example."""
+        """`compared` gives the numbers behind the reason; it is called once, for the smallest failing example.
+
+        `traceback` is where the submission raised, if it did.
+        """
         super().__init__(reason)
         self.reason = reason
         self.hint = hint
@@ -54,6 +58,7 @@ class Mismatch(AssertionError):
         self.expected = expected
         self.misconception = misconception
         self.compared = compared
+        self.traceback = traceback
         self.undecided: list[str] = []
         """names of the misconceptions that explain every answer, if there are several"""
         self.explain: Callable[[], list[Callable[..., object]]] | None = None

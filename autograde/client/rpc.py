@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from autograde.client.callbacks import Callbacks
+from autograde.client.callbacks import Callbacks, ObjectReceivedError
 from autograde.client.connection import Connection
 from autograde.client.errors import DISTURBED, WorkerLostError, parse_student_error
 from autograde.client.pipelined import PipelinedConnection
@@ -38,6 +38,8 @@ class Rpc:
         self.callbacks = Callbacks(self.from_wire)
         self.last_target = ""
         """the submission's function that was called last in this example"""
+        self._answering = False
+        """Does the submission wait for a callback's result?"""
         self._begin: dict[str, bool] = {}
         """goes out with the next request"""
 
@@ -53,17 +55,31 @@ class Rpc:
         return self.from_wire(self.request(request)["value"])
 
     def request(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Send a request and answer callbacks until the reply comes. Returns all of it, its tensors as they came."""
+        """Send a request and answer callbacks until the reply comes. Returns all of it, its tensors as they came.
+
+        ObjectReceivedError inside a callback: the submission waits for its result and could not answer.
+        """
+        if self._answering:
+            raise ObjectReceivedError
         frame = encode(request | self._begin, self._to_wire)
         self._begin = {}
         self.connection.send_request(frame)
         while "callback" in (reply := self._receive()):
-            self.connection.send_answer(encode(self.callbacks.answer(reply), self._to_wire))
+            self.connection.send_answer(encode(self._answer(reply), self._to_wire))
         if "error" in reply:
             raise parse_student_error(reply["error"])
         if "value" not in reply:
             raise WorkerLostError(DISTURBED)
         return reply
+
+    def _answer(self, call: dict[str, Any]) -> dict[str, Any]:
+        """The answer to a callback. Nothing that it tries to ask of the submission leaves a trace."""
+        target, lines, self._answering = self.last_target, len(self.reproduction.lines), True
+        try:
+            return self.callbacks.answer(call)
+        finally:
+            self.last_target, self._answering = target, False
+            del self.reproduction.lines[lines:]
 
     def from_wire(self, value: Any) -> Any:
         """Turn wire data into what a test expects: tensors on the CPU, proxies for handles."""

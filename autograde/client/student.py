@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+
+import torch
 
 from autograde.client.calls import Cost, Target, measure_cost, request_gradients
 from autograde.client.errors import StudentError
 from autograde.client.function import Function
 from autograde.client.mismatch import Mismatch
+from autograde.client.parameters import load_weights
 from autograde.client.remote_object import RemoteObject
 from autograde.client.rpc import Rpc
 from autograde.exception_names import public_type
@@ -56,6 +59,8 @@ class Student:
         self._rpc = Rpc(channel, RemoteObject, device, wall_s, cpu_s)
         self._fresh_fork = fresh_fork
         self._used = used
+        self._earlier: Mapping[str, bool] = {}
+        """check -> did it pass: the checks of this exercise that ran before, in their order"""
 
     def __getattr__(self, name: str) -> Function:
         if name.startswith("_"):
@@ -127,7 +132,8 @@ class Student:
         """Until the next drawn example, replace globals of the notebook by functions of the check.
 
         Each function returns one tensor; gradients flow through it to its tensor arguments. So an exercise that
-        builds on an earlier one is graded fairly although that one may be wrong.
+        builds on an earlier one is graded fairly although that one may be wrong. For all checks of a file, write
+        `Supplies` once. TypeError for a class: its objects would stay in the grader.
 
         Example:
             # In the notebook
@@ -150,6 +156,13 @@ class Student:
                 student.supply(norm=right_norm)
                 oracle.compare(student.block(x), x)
         """
+        for name, function in functions.items():
+            if isinstance(function, type) or not callable(function):
+                found = "the class" if isinstance(function, type) else f"a {type(function).__name__}, not a function"
+                raise TypeError(
+                    f"supply({name}=...) got {found}; supply a function that returns one tensor, because "
+                    "an object of the check cannot be used in the submission's process"
+                )
         callbacks = {name: self._rpc.callbacks.name(function) for name, function in functions.items()}
         self._rpc.request_value({"op": "supply", "callbacks": callbacks})
 
@@ -158,7 +171,7 @@ class Student:
         """A block in which the student's code must raise one of `expected` or a subclass; else Mismatch with `hint`.
 
         Classes are compared by name, so an exception that the notebook defines is expected by a class of the same
-        name. A missing function does not count as raising.
+        name. A missing function or an unwritten stub does not count as raising.
 
         Example:
             # In the notebook
@@ -181,12 +194,107 @@ class Student:
         try:
             yield
         except StudentError as error:
-            if error.missing:
+            if error.missing or error.not_written:
                 raise
             if not names & set(error.types):
                 raise Mismatch(f"expected a {wanted}, but your code raised {error.types[0]}", hint) from None
         else:
             raise Mismatch(f"expected a {wanted}, but your code raised nothing", hint)
+
+    @contextlib.contextmanager
+    def hint(
+        self,
+        hint: str,
+        *,
+        after: Callable[..., Any] | None = None,
+        plain: Callable[[], object] | None = None,
+        case: str = "this case",
+    ) -> Iterator[None]:
+        """A block whose failure gets `hint`, but only if the plain case works, so that the case itself is to blame.
+
+        The plain case is the check `after`, or else the exercise's first check: it must have passed. Instead, `plain`
+        may make a simpler call, which must not raise; it is tried only after a failure. `case` says what is special
+        about the block. An unwritten stub and a missing name pass through, and so does a failure that has a hint of its
+        own.
+
+        Example:
+            # In the notebook
+            def total(numbers):
+                result = numbers[0]
+                for number in numbers[1:]:
+                    result = result + number
+                return result
+
+            # In the hidden test
+            @check(points=1)
+            def test_sum(student):
+                '''numbers are added up'''
+                expect(student.total([1, 2]) == 3, "1 and 2 is not 3")
+
+            @check(points=1)
+            def test_empty(student):
+                '''the sum of nothing is 0'''
+                with student.hint("Begin with 0, and add every number to it.", case="an empty list"):
+                    expect(student.total([]) == 0, "the sum of nothing is not 0")
+
+            # A student reads
+            # an empty list raised IndexError: list index out of range
+            # hint: Begin with 0, and add every number to it.
+        """
+        try:
+            yield
+        except StudentError as error:
+            if error.missing or error.not_written or not self._works(after, plain):
+                raise
+            raise Mismatch(f"{case} raised {error}", hint, traceback=error.traceback) from None
+        except Mismatch as mismatch:
+            if not mismatch.hint and self._works(after, plain):
+                mismatch.hint = hint
+            raise
+
+    def _works(self, after: Callable[..., Any] | None, plain: Callable[[], object] | None) -> bool:
+        """Does the plain case work?"""
+        if plain is None:
+            name = after.__name__ if after else next(iter(self._earlier), "")
+            return self._earlier.get(name, False)
+        try:
+            plain()
+        except (StudentError, AssertionError):
+            return False
+        return True
+
+    def module(
+        self, name: str, *args: Any, weights: Mapping[str, torch.Tensor] | None = None, **kwargs: Any
+    ) -> RemoteObject:
+        """Construct the notebook's module `name`, with these weights, in eval mode.
+
+        Any other parameter becomes 0, because only the check of the parameters should charge a surplus one. Mismatch if
+        the module has no parameter of a name, or one of another shape.
+
+        Example:
+            # In the notebook
+            class Head(torch.nn.Module):
+                def __init__(self, width):
+                    super().__init__()
+                    self.proj = torch.nn.Linear(width, 1)
+
+                def forward(self, x):
+                    return self.proj(x).squeeze(-1)
+
+            # In the hidden test
+            oracle = Oracle(lambda x, weight: (x @ weight.mT).squeeze(-1))
+
+            @check(points=1)
+            @given(tensors((2, 4)), tensors((1, 4)))
+            def test_forward(student, x, weight):
+                '''a score for each row'''
+                oracle.compare(student.module("Head", 4, weights={"proj.weight": weight})(x), x, weight)
+        """
+        made = getattr(self, name)(*args, **kwargs)
+        if not isinstance(made, RemoteObject):
+            raise Mismatch(f"{name}(...) gives no module", f"{name} must be a class that inherits from nn.Module.")
+        load_weights(made, weights or {})
+        return made.eval()
 
     def gradients(self, target: Target, *args: Any, cotangent: Any = None, **kwargs: Any) -> tuple[Any, Any]:
         """Call `target` and differentiate: (value, gradients).

@@ -122,6 +122,7 @@ class GradingSession:
             seed = self.work.course.seed if self.options.seed is None else self.options.seed
             session.config.stash[pytest_plugin.SEED] = seed
             session.config.stash[pytest_plugin.EVIDENCE] = Evidence()
+            session.config.stash[pytest_plugin.EARLIER] = {}
             session.config.stash[pytest_plugin.DECOY] = find_decoy(self.options.decoy)
             answer = self._try_to_grade(submission, items)
             with contextlib.suppress(OSError):

@@ -44,13 +44,19 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         return None
     stash = pyfuncitem.config.stash
     evidence = stash.setdefault(EVIDENCE, Evidence())
-    check.run(pyfuncitem.funcargs["student"], stash.get(SEED, 0), evidence, stash.get(DECOY, None))
+    earlier = stash.setdefault(EARLIER, {}).setdefault(pyfuncitem.path, {})
+    decoy, seed = stash.get(DECOY, None), stash.get(SEED, 0)
+    before, earlier[check.name] = dict(earlier), False
+    check.run(pyfuncitem.funcargs["student"], seed, evidence, decoy, before)
+    earlier[check.name] = True
     return True
 
 
 SEED: pytest.StashKey[int] = pytest.StashKey()
 EVIDENCE: pytest.StashKey[Evidence] = pytest.StashKey()
 """What the submission has answered so far, in all checks."""
+EARLIER: pytest.StashKey[dict[Path, dict[str, bool]]] = pytest.StashKey()
+"""Test file -> check -> did the submission pass it; in the order in which they ran."""
 DECOY: pytest.StashKey[Decoy | None] = pytest.StashKey()
 RAISED: pytest.StashKey[BaseException | None] = pytest.StashKey()
 """The first exception that the check raised, in any phase; None if it passed."""

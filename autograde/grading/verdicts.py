@@ -36,7 +36,7 @@ def judge_exception(check: Check, raised: BaseException, reveal: Reveal, cell_er
     match raised:
         case Mismatch():
             return _judge_mismatch(check, raised, reveal, replay)
-        case StudentError() if raised.types[0] == "NotImplementedError":
+        case StudentError(not_written=True):
             return _make_verdict(check, Outcome.NOT_WRITTEN, reason=NOT_WRITTEN)
         case StudentError(missing=True):
             why = f"; its cell stopped: {cell_error}" if cell_error else ""
@@ -77,6 +77,7 @@ def _judge_mismatch(check: Check, raised: Mismatch, reveal: Reveal, replay: str)
         misconception=raised.misconception,
         undecided=raised.undecided,
         replay=replay,
+        traceback=raised.traceback,
         comparison=hide_unrevealed(comparison, reveal),
         answer=_fingerprint(raised.reason if comparison is None else _describe_rounded(comparison)),
     )

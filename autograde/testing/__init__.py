@@ -8,9 +8,12 @@ from autograde.client.remote_object import RemoteObject
 from autograde.client.student import Student
 from autograde.testing import builtin_operators, contract
 from autograde.testing.checks import check
+from autograde.testing.difference import expect_like
 from autograde.testing.oracle import Oracle
 from autograde.testing.parameters import expect_parameters
 from autograde.testing.strategies import tensors
+from autograde.testing.supplies import Supplies
+from autograde.testing.tolerance import widened
 from autograde.wire import Generator
 
 __all__ = [
@@ -22,10 +25,13 @@ __all__ = [
     "RemoteObject",
     "Student",
     "StudentError",
+    "Supplies",
     "check",
     "contract",
     "expect",
+    "expect_like",
     "expect_parameters",
     "builtin_operators",
     "tensors",
+    "widened",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ from autograde.testing.diagnosis import Evidence
 from autograde.testing.drawing import SETTINGS, Case, Test, draw_cases, shrink
 from autograde.testing.error_ratio import round_largest
 from autograde.testing.request_replay import Script
+from autograde.testing.supplies import Supplies
 from autograde.testing.trial import Trial, run_trial
 
 MAX_SCRIPTS = 3
@@ -59,6 +60,11 @@ class Check:
         return " ".join((self.test.__doc__ or self.name).split())
 
     @property
+    def supplies(self) -> list[Supplies]:
+        """What every check of this file supplies to the submission."""
+        return [value for value in self.body.__globals__.values() if isinstance(value, Supplies)]
+
+    @property
     def draws(self) -> bool:
         """Whether the test takes drawn arguments."""
         return hasattr(self.test, "hypothesis")
@@ -78,21 +84,29 @@ class Check:
         self.script, self.script_count = (Script(frames), 1) if frames else (None, 0)
 
     def run(
-        self, student: Student, course_seed: int, evidence: Evidence | None = None, decoy: Decoy | None = None
+        self,
+        student: Student,
+        course_seed: int,
+        evidence: Evidence | None = None,
+        decoy: Decoy | None = None,
+        earlier: Mapping[str, bool] | None = None,
     ) -> None:
         """Try the property; raises what the smallest failing example raised.
 
-        `evidence` is what the submission answered to earlier checks; this one's answers are added to it.
+        `evidence` is what the submission answered to earlier checks; this one's answers are added to it. `earlier`
+        says of each earlier check of the exercise whether it passed.
         Every drawn case is tried, also after a failure: more answers leave fewer explanations for what went wrong.
         In a fork that another check has used, or with all requests sent ahead, only a pass counts; anything else is
         tried again in a fresh fork, one request after the other.
         """
         cases = self.draw(course_seed)
-        trial = Trial(student, Evidence() if evidence is None else evidence, decoy)
+        student._earlier = earlier or {}
+        trial = Trial(student, Evidence() if evidence is None else evidence, decoy, self.name)
         if (fresh_fork := student._fresh_fork) is not None and (student._used or self.script):
             if self._passes(trial, student, cases):
                 return
             student = fresh_fork()
+            student._earlier = earlier or {}
             trial = trial.restart(student)
         before = len(trial.evidence.observations)
         with run_trial(trial):
@@ -174,6 +188,8 @@ class Check:
         student = arguments["student"]
         student._rpc.begin()
         try:
+            for supplies in self.supplies:
+                student.supply(**supplies.functions)
             test(**arguments)
         except BaseException as error:
             fault_of_student = isinstance(error, (StudentError, AssertionError)) or not isinstance(error, Exception)

@@ -7,7 +7,7 @@ alike: an answer that was accepted rules out each misconception that it contradi
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from itertools import islice
@@ -37,6 +37,8 @@ class Observation:
     kwargs: dict[str, Any]
     got: list[Any]
     allowed: list[Tensor]
+    check: str = ""
+    """the check that asked"""
     size: int = 0
     """numbers in the answer, kept or not"""
 
@@ -68,22 +70,38 @@ class Evidence:
         self.size += sum(observation.size for _, observation in observations)
         self.observations += observations
 
-    def find_explanations(self, key: Any, misconceptions: list[Misconception]) -> list[Misconception]:
-        """The misconceptions that explain the last observations; only one that is alone may be named to a student."""
+    def find_explanations(
+        self, key: Any, misconceptions: list[Misconception], scopes: Mapping[Misconception, frozenset[str]]
+    ) -> list[Misconception]:
+        """The misconceptions that explain the last observations; only one that is alone may be named to a student.
+
+        One that has a scope has to explain the observations of those checks only.
+        """
         same_key = (observation for owner, observation in reversed(self.observations) if owner == key)
         last = list(islice(same_key, MAX_OBSERVATIONS))
+
+        def concerns(misconception: Misconception, observation: Observation) -> bool:
+            return observation.check in scopes.get(misconception, {observation.check})
+
         left = [
             misconception
             for misconception in misconceptions
-            if all(self.explained.get((misconception, observation), True) for observation in last)
+            if all(self.explained.get((misconception, one), True) or not concerns(misconception, one) for one in last)
         ]
         for observation in last:
             near = cache(partial(_nudge_inputs, observation))
-            for misconception in left:
-                if (misconception, observation) not in self.explained:
-                    self.explained[misconception, observation] = explains(misconception, observation, near)
-            left = [misconception for misconception in left if self.explained[misconception, observation]]
+            left = [
+                misconception
+                for misconception in left
+                if not concerns(misconception, observation) or self._explains(misconception, observation, near)
+            ]
         return left
+
+    def _explains(self, misconception: Misconception, observation: Observation, near: Callable[[], Inputs]) -> bool:
+        """As `explains`, remembered."""
+        if (misconception, observation) not in self.explained:
+            self.explained[misconception, observation] = explains(misconception, observation, near)
+        return self.explained[misconception, observation]
 
 
 def _nudge_inputs(observation: Observation) -> Inputs:

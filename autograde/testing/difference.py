@@ -46,6 +46,32 @@ def find_difference(got: Any, answer: Answer) -> Mismatch | None:
     return _Comparison(answer).compare(got, answer.expected, answer.name)
 
 
+def expect_like(got: Any, like: Tensor, what: str = "the result", hint: str = "") -> None:
+    """`got` is a tensor of the shape and dtype of `like`. Ask before you calculate with an answer of the submission.
+
+    Example:
+        # In the notebook
+        def centred(x):
+            return (x - x.mean()).tolist()
+
+        # In the hidden test
+        @check(points=1)
+        @given(tensors((2, 3)))
+        def test_law(student, x):
+            '''the centred numbers sum to 0'''
+            got = student.centred(x)
+            expect_like(got, x)
+            expect(abs(got.sum()) < 1e-4, "they do not sum to 0", "Subtract the mean.")
+
+        # A student reads
+        # the result must be a tensor, not a list of 2
+    """
+    problem = _compare_kind(got, like, what)
+    if problem is not None:
+        problem.hint = hint
+        raise problem
+
+
 class _Comparison:
     """Walks through an answer and what was expected, side by side."""
 
@@ -105,13 +131,20 @@ def _compare_number(got: Any, part: Part, what: str) -> Mismatch | None:
 
 
 def _compare_tensor(got: Any, part: Part, what: str) -> Mismatch | None:
+    if (problem := _compare_kind(got, part.like, what)) is not None:
+        return problem
+    return _compare_values(got.double() if not got.is_complex() else got, part, what)
+
+
+def _compare_kind(got: Any, like: Tensor, what: str) -> Mismatch | None:
+    """Says that `got` is no tensor, or has another shape or dtype than `like`."""
     if not isinstance(got, Tensor):
         return Mismatch(f"{what} must be a tensor, not {describe(got)}")
-    if got.shape != part.like.shape:
-        return Mismatch(f"{what} must have shape {tuple(part.like.shape)}, but yours has {tuple(got.shape)}")
-    if got.dtype != part.like.dtype:
-        return Mismatch(f"{what} must be {part.like.dtype}, but yours is {got.dtype}")
-    return _compare_values(got.double() if not got.is_complex() else got, part, what)
+    if got.shape != like.shape:
+        return Mismatch(f"{what} must have shape {tuple(like.shape)}, but yours has {tuple(got.shape)}")
+    if got.dtype != like.dtype:
+        return Mismatch(f"{what} must be {like.dtype}, but yours is {got.dtype}")
+    return None
 
 
 def _compare_values(got: Tensor, part: Part, what: str) -> Mismatch | None:

@@ -8,7 +8,7 @@ import inspect
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import torch
 from torch import Tensor
@@ -79,11 +79,22 @@ class Oracle:
         self.reference = reference
         self.forms = forms
         self.misconceptions: list[Reference] = []
+        self.scopes: dict[Reference, frozenset[str]] = {}
+        """of misconceptions that are considered in some checks only: the names of these checks"""
         self.cache: OrderedDict[Key, Expected] = OrderedDict()
         """what was measured so far, the latest used last"""
 
-    def misconception(self, misconception: Reference) -> Reference:
+    @overload
+    def misconception(self, misconception: Reference, /) -> Reference: ...
+
+    @overload
+    def misconception(self, *checks: Reference) -> Callable[[Reference], Reference]: ...
+
+    def misconception(self, *functions: Reference) -> Reference | Callable[[Reference], Reference]:
         """Register a wrong formula that students write. Its docstring is the hint; ValueError if there is none.
+
+        With checks, `@oracle.misconception(test_large)`, it is considered in these checks only, and has to explain only
+        their answers.
 
         It takes the arguments of the reference. A student reads the hint only if this is the one registered
         misconception that explains every answer so far, right and wrong. `course verify` demands that a program of
@@ -112,17 +123,39 @@ class Oracle:
             # the result: 6 of 6 values wrong, the worst at index (1, 2): got 69.5
             # hint: You do not divide by the root of the width.
         """
+        if len(functions) == 1 and not hasattr(functions[0], "check"):
+            return self._register(functions[0], [])
+        return functools.partial(self._register, checks=[function.__name__ for function in functions])
+
+    def _register(self, misconception: Reference, checks: list[str]) -> Reference:
         if not (misconception.__doc__ or "").strip():
             raise ValueError(f"misconception {misconception.__name__} has no docstring; it is the hint a student reads")
         self.misconceptions.append(misconception)
+        if checks:
+            self.scopes[misconception] = frozenset(checks)
         return misconception
 
-    def compare(self, got: Any, *args: Any, **kwargs: Any) -> None:
+    def list_considered(self, check: str) -> list[Reference]:
+        """The misconceptions that may explain an answer in this check."""
+        return [one for one in self.misconceptions if not check or check in self.scopes.get(one, {check})]
+
+    def compare(
+        self,
+        got: Any,
+        *args: Any,
+        reason: str = "",
+        hint: str = "",
+        shown: tuple[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
         """Raise Mismatch unless `got` is `reference(*args, **kwargs)` as far as rounding allows.
 
         Compared are tensors, numbers, and dicts, lists and tuples of them: structure, shapes, dtypes, then values,
         where NaN and infinities must be at the same positions. Turn a text or a set into numbers first. Pass the
         inputs that the student's code received.
+
+        `reason` says in the check's own words what differs; then `shown`, what came and what was expected as texts,
+        replaces the numbers. `hint` is given if no misconception explains the answer.
 
         Example:
             # In the notebook
@@ -143,7 +176,15 @@ class Oracle:
                 '''the k experts with the largest weights are chosen'''
                 oracle.compare(student.route(logits, k), logits, k)
         """
-        self._compare(got, None, args, kwargs)
+        try:
+            self._compare(got, None, args, kwargs)
+        except Mismatch as mismatch:
+            mismatch.hint = hint or mismatch.hint
+            if reason:
+                mismatch.reason = reason
+                mismatch.got, mismatch.expected = shown or ("", "")
+                mismatch.compared = None
+            raise
 
     def compare_gradients(self, target: Target, *args: Any, **kwargs: Any) -> None:
         """Raise Mismatch unless the gradient in every floating tensor passed by position is that of the reference.
@@ -196,7 +237,8 @@ class Oracle:
         parts, answer = expected.parts, expected.answer
         if now.decoy is not None:
             likes = [part.like for part in parts]
-            got = now.decoy(got, decoys.Question(answer, likes, transform, args, kwargs, self.misconceptions))
+            considered = self.list_considered(now.check)
+            got = now.decoy(got, decoys.Question(answer, likes, transform, args, kwargs, considered))
         got = sort_keys(got)
         problem = find_difference(got, Answer(answer, parts, None if cotangents is None else self._list_names(args)))
         # No gradient is a gradient of zeros.
@@ -207,9 +249,10 @@ class Oracle:
         if all(isinstance(leaf, (Tensor, int, float)) for leaf in leaves):
             key = self, now.last_target
             allowed = [part.allowed for part in parts]
-            now.evidence.add(key, diagnosis.Observation(transform, args, kwargs, leaves, allowed))
+            now.evidence.add(key, diagnosis.Observation(transform, args, kwargs, leaves, allowed, now.check))
             if problem is not None:
-                problem.explain = functools.partial(now.evidence.find_explanations, key, self.misconceptions)
+                considered = self.list_considered(now.check)
+                problem.explain = functools.partial(now.evidence.find_explanations, key, considered, self.scopes)
         if problem is not None:
             raise problem
 

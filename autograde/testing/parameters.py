@@ -7,18 +7,12 @@ from collections.abc import Mapping
 import torch
 
 from autograde.client.mismatch import Mismatch
+from autograde.client.parameters import describe_missing_parameter, expect_shape, list_names
 from autograde.client.remote_object import RemoteObject
 
-MISSING = (
-    "A learnable tensor is an nn.Parameter, or an nn.Linear's, assigned to self in __init__; "
-    "a plain tensor or a buffer is not trained."
-)
 FROZEN = "Training changes only parameters with requires_grad=True, which is the default of nn.Parameter."
 EXTRA = "The module owns only the parameters that the exercise names."
 BIAS = "The exercise names no bias: nn.Linear(..., bias=False)."
-SHAPE = (
-    "nn.Linear(n_in, n_out) keeps its weight as (n_out, n_in); a parameter of your own has the shape that you give it."
-)
 START = "Training starts from what __init__ puts there: the exercise says which values."
 
 
@@ -51,19 +45,14 @@ def expect_parameters(layer: RemoteObject, expected: Mapping[str, torch.Tensor |
     """
     actual = layer._parameters()
     if missing := sorted(set(expected) - set(actual)):
-        raise Mismatch(f"the parameter {_list_names(missing)} is missing", MISSING)
+        raise describe_missing_parameter(layer, actual, missing)
     if extra := sorted(set(actual) - set(expected)):
         hint = BIAS if all(name.endswith("bias") for name in extra) else EXTRA
-        raise Mismatch(f"the parameter {_list_names(extra)} should not be there", hint)
+        raise Mismatch(f"the parameter {list_names(extra)} should not be there", hint)
     for name, wanted in expected.items():
-        shape, mine = tuple(wanted if isinstance(wanted, tuple) else wanted.shape), actual[name].tensor
+        mine = actual[name].tensor
         if not actual[name].requires_grad:
             raise Mismatch(f"`{name}` is frozen: it does not require gradients", FROZEN)
-        if tuple(mine.shape) != shape:
-            raise Mismatch(f"`{name}` must have shape {shape}, but yours has {tuple(mine.shape)}", SHAPE)
+        expect_shape(name, mine, tuple(wanted if isinstance(wanted, tuple) else wanted.shape))
         if isinstance(wanted, torch.Tensor) and not torch.equal(mine, wanted.to(mine.dtype)):
             raise Mismatch(f"`{name}` does not start at the values that the exercise names", START)
-
-
-def _list_names(names: list[str]) -> str:
-    return ", ".join(f"`{name[:40]}`" for name in names[:3])

@@ -86,6 +86,35 @@ def nudge(value: Any, generator: torch.Generator) -> Any:
     return torch.where(value.isfinite() & moved.isfinite(), moved, value)
 
 
+def widened(tensor: Tensor) -> Tensor:
+    """The tensor in float32 if it is in half precision; float32 and float64 stay. For wrong formulas that compute so.
+
+    Example:
+        # In the notebook
+        def scaled(x):
+            return x.float() * 3
+
+        # In the hidden test
+        oracle = Oracle(lambda x: (widened(x) * 3).to(x.dtype))
+
+        @oracle.misconception
+        def stays_float32(x):
+            '''You return float32. Cast the result back to the dtype of x.'''
+            return widened(x) * 3
+
+        @check(points=1)
+        @given(tensors((4,), dtype=torch.bfloat16))
+        def test_dtype(student, x):
+            '''three times x, in the dtype of x'''
+            oracle.compare(student.scaled(x), x)
+
+        # A student reads
+        # the result must be torch.bfloat16, but yours is torch.float32
+        # hint: You return float32. Cast the result back to the dtype of x.
+    """
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
 def widen(value: Any) -> Any:
     """Floats in float64; anything else as it is."""
     return value.double() if isinstance(value, Tensor) and value.is_floating_point() else value

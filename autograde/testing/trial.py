@@ -21,6 +21,8 @@ class Trial:
     """the answers of the submission so far, also those to earlier checks"""
     decoy: Decoy | None = None
     """gives the answers to compare instead of the submission's, if there is one"""
+    check: str = ""
+    """the name of the check"""
     error_ratios: list[float] = field(default_factory=list)
     """the largest error of each comparison, in units of what is allowed"""
 

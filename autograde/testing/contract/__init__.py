@@ -14,6 +14,7 @@ from autograde.testing.contract.repeated_calls import (
     noncontiguous_input,
     rng_only_from,
 )
+from autograde.testing.contract.several import all_of
 from autograde.testing.contract.single_call import (
     follows_device,
     gradient_reaches_inputs,
@@ -25,6 +26,7 @@ from autograde.testing.contract.single_call import (
 
 __all__ = [
     "SELF_ULPS",
+    "all_of",
     "deterministic_in_eval",
     "expect_close",
     "follows_device",

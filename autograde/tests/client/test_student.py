@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -199,3 +200,129 @@ def test_reproduction_contains_the_seed(student_of: StudentOf) -> None:
     student.seed(5)
     student.f()
     assert render_calls(student._rpc.reproduction.lines) == "torch.manual_seed(5)\nf()"
+
+
+FORGOTTEN_CALL = """
+class Head(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.query = torch.nn.Linear(2, 2)
+        self.experts = torch.nn.ModuleList([torch.nn.Linear(2, 2)])
+    def forward(self, x):
+        return weights(self.query, x)
+    def right(self, x):
+        return mixture(x, self.experts)
+"""
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda q, x: q @ x,
+        lambda q, x: q.mT + x,
+        lambda q, x: q(x),
+        lambda q, x: torch.softmax(q, -1),
+        lambda q, x: x[q],
+    ],
+)
+def test_callback_that_receives_an_object_says_so_at_once(student_of: StudentOf, function: Callable[..., Any]) -> None:
+    """The error is the student's and names the line; nothing waits for the check's time limit."""
+    function.__name__ = "weights"
+    student = student_of(FORGOTTEN_CALL, wall_s=20)
+    start = time.monotonic()
+    student.supply(weights=function)
+    head = student.Head()
+    with pytest.raises(
+        StudentError, match="`weights` received an object of yours; did you forget to call it"
+    ) as raised:
+        head(torch.ones(2))
+    assert time.monotonic() - start < 10
+    assert raised.value.frames
+    assert render_calls(head._rpc.reproduction.lines).splitlines()[-1].startswith("head_1(")
+
+
+def test_callback_may_be_passed_an_object_that_it_leaves_alone(student_of: StudentOf) -> None:
+    student = student_of(FORGOTTEN_CALL)
+    student.supply(mixture=lambda x, experts: 2 * x)
+    assert student.Head().right(torch.ones(2)).tolist() == [2, 2]
+
+
+@pytest.mark.parametrize("thing", [dict, 3])
+def test_supply_takes_functions_only(student_of: StudentOf, thing: object) -> None:
+    with pytest.raises(TypeError, match=r"supply\(f=...\) got .*; supply a function that returns one tensor"):
+        student_of("").supply(f=thing)
+
+
+def test_hint_is_given_only_if_the_plain_case_works(student_of: StudentOf) -> None:
+    student = student_of("def f(x):\n    return x[0]\ndef stub():\n    raise NotImplementedError")
+    student._earlier = {"test_plain": True, "test_other": False}
+
+    def plain() -> None: ...
+
+    def other() -> None: ...
+
+    plain.__name__, other.__name__ = "test_plain", "test_other"
+    with (
+        pytest.raises(Mismatch, match="an empty list raised IndexError") as given,
+        student.hint("H", case="an empty list"),
+    ):
+        student.f([])
+    assert (given.value.hint, bool(given.value.traceback)) == ("H", True)
+    with pytest.raises(Mismatch), student.hint("H", after=plain):
+        student.f([])
+    for passing in ({"after": other}, {"plain": lambda: student.f([])}):
+        with pytest.raises(StudentError), student.hint("H", **passing):
+            student.f([])
+    with pytest.raises(Mismatch), student.hint("H", after=other, plain=lambda: student.f([1])):
+        student.f([])
+    with pytest.raises(StudentError, match="defines no `g`"), student.hint("H"):
+        student.g()
+    with pytest.raises(StudentError, match="NotImplementedError"), student.hint("H"):
+        student.stub()
+
+
+def test_hint_does_not_replace_one_that_is_more_specific(student_of: StudentOf) -> None:
+    student = student_of("")
+    student._earlier = {"test_plain": True}
+    for own, wanted in (("own", "own"), ("", "H")):
+        with pytest.raises(Mismatch) as raised, student.hint("H"):
+            raise Mismatch("wrong", own)
+        assert raised.value.hint == wanted
+
+
+def test_raises_lets_a_stub_and_a_missing_name_pass(student_of: StudentOf) -> None:
+    student = student_of(
+        "def stub():\n    raise NotImplementedError\ndef half():\n    raise NotImplementedError('Half')"
+    )
+    with pytest.raises(StudentError), student.raises(ValueError, hint="H"):
+        student.stub()
+    with pytest.raises(StudentError), student.raises(ValueError, hint="H"):
+        student.missing()
+
+
+def test_stub_is_told_from_what_torch_does_not_implement(student_of: StudentOf) -> None:
+    source = "class M(torch.nn.Module):\n    pass\ndef stub():\n    raise NotImplementedError('later')\n"
+    student = student_of(source + "def g(x):\n    return torch.ops.aten.nonsense_like(x)\n")
+    with pytest.raises(StudentError) as stub:
+        student.stub()
+    with pytest.raises(StudentError) as forward:
+        student.M()(torch.ones(2))
+    assert stub.value.not_written
+    assert forward.value.types[0] == "NotImplementedError"
+    assert not forward.value.not_written
+
+
+def test_module_sets_weights_and_silences_the_rest(student_of: StudentOf) -> None:
+    source = (
+        "class Head(torch.nn.Module):\n    def __init__(self, n):\n        super().__init__()\n"
+        "        self.proj = torch.nn.Linear(n, 1)\n    def forward(self, x):\n        return self.proj(x), self.training"
+    )
+    student = student_of(source)
+    value, training = student.module("Head", 2, weights={"proj.weight": torch.ones(1, 2)})(torch.tensor([1.0, 2.0]))
+    assert (value.item(), training) == (3, False)
+    with pytest.raises(
+        Mismatch, match="`w` is missing; your module has `proj.bias`, `proj.weight`|`proj.weight`, `proj.bias`"
+    ):
+        student.module("Head", 2, weights={"w": torch.ones(1, 2)})
+    with pytest.raises(Mismatch, match=r"`proj.weight` must have shape \(2, 2\), but yours has \(1, 2\)"):
+        student.module("Head", 2, weights={"proj.weight": torch.ones(2, 2)})

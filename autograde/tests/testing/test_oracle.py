@@ -102,7 +102,7 @@ def test_diagnosis_memory_changes_no_later_diagnosis(
                 diagnosis.Observation(lambda misconception: misconception, (x,), {}, [formula(x)], [torch.zeros(())]),
             )
             fresh = diagnosis.Evidence(list(remembering.observations))
-            assert remembering.find_explanations("f", FORMULAS) == fresh.find_explanations("f", FORMULAS)
+            assert remembering.find_explanations("f", FORMULAS, {}) == fresh.find_explanations("f", FORMULAS, {})
             if taken_back:
                 remembering.truncate(len(remembering.observations) - 1)
 
