@@ -8,6 +8,7 @@ from typing import Any
 from autograde.client.errors import DISTURBED, WorkerLostError
 from autograde.client.function import Function
 from autograde.client.remote_object import RemoteObject
+from autograde.client.reproduction import Way
 
 Target = Function | RemoteObject
 
@@ -62,9 +63,11 @@ def request_gradients(
     return from_wire(reply["value"]), by_name
 
 
-def watch_call(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[bool], list[bool]]:
+def watch_call(
+    target: Target, args: tuple[Any, ...], kwargs: dict[str, Any], way: Way = Way.UNCHANGED
+) -> tuple[list[bool], list[bool]]:
     """Per tensor argument: did the call write to it, and does its result share its memory? The worker claims it."""
-    reply = target._ask("watch", args, kwargs)
+    reply = target._ask("watch", args, kwargs, way)
     changed, shared = reply.get("changed"), reply.get("shared")
     if not (isinstance(changed, list) and isinstance(shared, list)):
         raise WorkerLostError(DISTURBED)
@@ -73,7 +76,7 @@ def watch_call(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
 
 def call_noncontiguous(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call with the axes of each tensor in reverse order in memory; return the value."""
-    return target._rpc.from_wire(target._ask("call", args, kwargs, noncontiguous=True)["value"])
+    return target._rpc.from_wire(target._ask("call", args, kwargs, Way.NONCONTIGUOUS, noncontiguous=True)["value"])
 
 
 def find_devices(
@@ -83,7 +86,7 @@ def find_devices(
 
     With `meta` the call is made on torch's meta device; if it fails there for another reason, nothing is known.
     """
-    reply = target._ask("devices", args, kwargs, meta=meta)
+    reply = target._ask("devices", args, kwargs, Way.ON_META if meta else Way.CALL, meta=meta)
     if not isinstance(reply["value"], list):
         raise WorkerLostError(DISTURBED)
     return [str(device) for device in reply["value"]], reply.get("mixed") is True

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from autograde.client.reproduction import Way
 from autograde.client.rpc import Remote, Rpc
+
+WAYS = {
+    "call": Way.CALL,
+    "watch": Way.UNCHANGED,
+    "gradients": Way.GRADIENTS,
+    "without": Way.WITHOUT,
+    "cost": Way.COST,
+}
+"""how a cell to paste does what an operation of the worker does"""
 
 
 class Function:
@@ -68,11 +78,16 @@ class Function:
             value._text = self._rpc.reproduction.name_last(value._handle.type_name)
         return value
 
-    def _ask(self, operation: str, args: tuple[Any, ...], kwargs: dict[str, Any], **extra: Any) -> dict[str, Any]:
-        """Call it in another way than for its value alone; the whole reply."""
-        return self._rpc.request(self._call(operation, args, kwargs) | extra)
+    def _ask(
+        self, operation: str, args: tuple[Any, ...], kwargs: dict[str, Any], way: Way | None = None, **extra: Any
+    ) -> dict[str, Any]:
+        """Call it in another way than for its value alone; the whole reply. `way` is how a cell to paste does it."""
+        return self._rpc.request(self._call(operation, args, kwargs, way or WAYS[operation], **extra))
 
-    def _call(self, operation: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    def _call(
+        self, operation: str, args: tuple[Any, ...], kwargs: dict[str, Any], way: Way = Way.CALL, **extra: Any
+    ) -> dict[str, Any]:
         self._rpc.last_target = self._text.rstrip("0123456789")
-        self._rpc.reproduction.call(self._text, args, kwargs)
-        return self._where | {"op": operation, "args": args, "kwargs": kwargs}
+        upstream = {"upstream": extra["cotangents"]} if extra.get("cotangents") is not None else {}
+        self._rpc.reproduction.call(self._text, args, kwargs | upstream, way)
+        return self._where | {"op": operation, "args": args, "kwargs": kwargs} | extra

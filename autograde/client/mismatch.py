@@ -46,10 +46,14 @@ class Mismatch(AssertionError):
         misconception: str = "",
         compared: Callable[[], Comparison] | None = None,
         traceback: str = "",
+        is_fact: bool = False,
+        is_small: bool = False,
     ) -> None:
         """`compared` gives the numbers behind the reason; it is called once, for the smallest failing example.
 
-        `traceback` is where the submission raised, if it did.
+        `traceback` is where the submission raised, if it did. `is_fact` says that the hint follows from what was
+        measured, whatever else may be wrong with the submission. `is_small` says that the error may be in digits that
+        a printed tensor does not show.
         """
         super().__init__(reason)
         self.reason = reason
@@ -59,6 +63,8 @@ class Mismatch(AssertionError):
         self.misconception = misconception
         self.compared = compared
         self.traceback = traceback
+        self.is_fact = is_fact
+        self.is_small = is_small
         self.undecided: list[str] = []
         """names of the misconceptions that explain every answer, if there are several"""
         self.explain: Callable[[], list[Callable[..., object]]] | None = None

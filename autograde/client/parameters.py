@@ -24,10 +24,10 @@ def describe_missing_parameter(layer: RemoteObject, actual: Iterable[str], missi
     actual = list(actual)
     reason = f"the parameter {list_names(missing)} is missing"
     if untrained := [name for name in missing if _is_tensor(layer, name)]:
-        return Mismatch(f"`{untrained[0]}` is a plain tensor or a buffer, not a parameter", NOT_TRAINED)
+        return Mismatch(f"`{untrained[0]}` is a plain tensor or a buffer, not a parameter", NOT_TRAINED, is_fact=True)
     if actual:
-        return Mismatch(f"{reason}; your module has {list_names(actual)}", NAMES)
-    return Mismatch(f"{reason}; your module has none", NONE)
+        return Mismatch(f"{reason}; your module has {list_names(actual)}", NAMES, is_fact=True)
+    return Mismatch(f"{reason}; your module has none", NONE, is_fact=True)
 
 
 def _is_tensor(layer: RemoteObject, name: str) -> bool:
@@ -53,7 +53,7 @@ def load_weights(layer: RemoteObject, weights: Mapping[str, torch.Tensor]) -> No
 
 def expect_shape(name: str, tensor: torch.Tensor, shape: tuple[int, ...]) -> None:
     if tuple(tensor.shape) != shape:
-        raise Mismatch(f"`{name}` must have shape {shape}, but yours has {tuple(tensor.shape)}", SHAPE)
+        raise Mismatch(f"`{name}` must have shape {shape}, but yours has {tuple(tensor.shape)}", SHAPE, is_fact=True)
 
 
 def list_names(names: list[str]) -> str:

@@ -8,6 +8,7 @@ import torch
 
 from autograde.client.errors import StudentError
 from autograde.client.function import Function
+from autograde.client.reproduction import Way
 from autograde.client.rpc import Remote, Rpc
 from autograde.wire import Handle, WireTensor
 
@@ -205,8 +206,10 @@ class RemoteObject(Remote):
         text = self._text if method is None else f"{self._text}.{method}"
         return Function(self._rpc, {"handle": self._handle, "attribute": method}, text)
 
-    def _ask(self, operation: str, args: tuple[Any, ...], kwargs: dict[str, Any], **extra: Any) -> dict[str, Any]:
-        return self._function()._ask(operation, args, kwargs, **extra)
+    def _ask(
+        self, operation: str, args: tuple[Any, ...], kwargs: dict[str, Any], way: Way | None = None, **extra: Any
+    ) -> dict[str, Any]:
+        return self._function()._ask(operation, args, kwargs, way, **extra)
 
     def _dict_of(self, kind: type[Kind], what: str, value: Any) -> dict[str, Kind]:
         if isinstance(value, dict) and all(type(k) is str and isinstance(v, kind) for k, v in value.items()):

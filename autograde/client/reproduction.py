@@ -8,25 +8,48 @@ import math
 import re
 import zlib
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Any
 
 import numpy as np
 import torch
 
+from autograde.client.replay_helpers import HELPERS
 from autograde.wire import Generator
 
 MAX_NUMBERS = 64
 """of a tensor that is written out; a longer one is packed"""
 MAX_PACKED = 12_000
 """characters of packed tensors in one cell; what does not fit is named by its shape"""
-MAX_LINES = 12
+MAX_LINES = 30
 SHORTEST = {torch.float32: np.float32, torch.float16: np.float16, torch.float64: np.float64}
-UNPACK = """import base64, zlib
-
-def unpacked(text, dtype, *shape):  # the check's own numbers, too many to write out
-    return torch.frombuffer(bytearray(zlib.decompress(base64.b64decode(text))), dtype=dtype).reshape(shape)
-"""
+PRECISION = "torch.set_printoptions(precision=12)  # the error is in digits that are not shown otherwise\n"
 STANDS_IN = "# torch.randn(...) stands for numbers too many to give here: yours differ from the check's.\n"
+UNPASTEABLE = "# This cannot be pasted: it uses functions or objects of the check.\n"
+
+
+class Way(Enum):
+    """How a check asked the submission. HELPED ones are named after the helper that a cell needs for them."""
+
+    CALL = "call"
+    READ = "read a global"
+    SETUP = "setup"
+    """a call whose result says nothing"""
+    SUPPLIED = "supplied"
+    """functions that replace the notebook's own"""
+    NONCONTIGUOUS = "noncontiguous"
+    ON_META = "on the meta device"
+    WITHOUT = "without some operators"
+    """no cell shows what it does"""
+    GRADIENTS = "gradients"
+    UNCHANGED = "call_unchanged"
+    UNSHARED = "call_unshared"
+    COST = "flops"
+
+
+HELPED = (Way.GRADIENTS, Way.UNCHANGED, Way.UNSHARED, Way.COST)
+SILENT = (Way.SETUP, Way.SUPPLIED, Way.UNCHANGED, Way.UNSHARED)
+SETUP_METHODS = ("load_state_dict", "train", "manual_seed")
 
 
 @dataclass(frozen=True)
@@ -37,6 +60,7 @@ class Line:
     arguments: tuple[tuple[Any, ...], dict[str, Any]] | None
     result: str = ""
     """the name that later lines use for it"""
+    way: Way = Way.CALL
 
 
 class Reproduction:
@@ -52,10 +76,15 @@ class Reproduction:
 
     def read(self, name: str) -> None:
         """The example read a global."""
-        self.lines.append(Line(name, None))
+        self.lines.append(Line(name, None, way=Way.READ))
 
-    def call(self, function: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self.lines.append(Line(function, (args, kwargs)))
+    def supply(self, names: list[str]) -> None:
+        """Functions of the check replace these of the notebook."""
+        self.lines.append(Line(", ".join(f"`{name}`" for name in names), None, way=Way.SUPPLIED))
+
+    def call(self, function: str, args: tuple[Any, ...], kwargs: dict[str, Any], way: Way = Way.CALL) -> None:
+        is_setup = way is Way.CALL and function.rpartition(".")[2] in SETUP_METHODS
+        self.lines.append(Line(function, (args, kwargs), way=Way.SETUP if is_setup else way))
 
     def name_last(self, type_name: str) -> str:
         """The last call made an object: give it a name that later lines use."""
@@ -66,9 +95,15 @@ class Reproduction:
         return name
 
 
-def render_calls(lines: list[Line]) -> str:
-    """The last lines of an example; empty if it called nothing."""
-    return Cell().render(lines[-MAX_LINES:])
+def render_calls(lines: list[Line], *, precise: bool = False) -> str:
+    """The lines of an example as a cell; empty if it called nothing. `precise`: its error is in the last digits.
+
+    Of a long example these are the last lines, and those before them that make an object.
+    """
+    if not lines or lines[-1].way is Way.WITHOUT:
+        return ""
+    skipped = [line for line in lines[:-MAX_LINES] if line.result]
+    return Cell().render([*skipped, *lines[-MAX_LINES:]], precise)
 
 
 class Cell:
@@ -76,20 +111,55 @@ class Cell:
 
     def __init__(self) -> None:
         self.space = MAX_PACKED
-        self.packs = False
+        self.helpers: dict[str, str] = {}
+        self.objects: set[str] = set()
+        """names of what earlier lines made"""
         self.stands_in = False
+        self.is_pasteable = True
 
-    def render(self, lines: list[Line]) -> str:
-        body = "\n".join(self._line(line) for line in lines)
-        return (STANDS_IN if self.stands_in else "") + (f"{UNPACK}\n" if self.packs else "") + body
+    def render(self, lines: list[Line], precise: bool) -> str:
+        shows = [index for index, line in enumerate(lines) if not line.result and line.way not in SILENT]
+        # A notebook shows the last value of a cell only.
+        rendered = [self._render_line(line, printed=index in shows[:-1]) for index, line in enumerate(lines)]
+        if not self.is_pasteable:
+            return UNPASTEABLE + "\n".join(f"# {line}" for line in "\n".join(rendered).split("\n"))
+        above = PRECISION * precise + STANDS_IN * self.stands_in
+        return above + "".join(f"{helper}\n" for helper in self.helpers.values()) + "\n".join(rendered)
 
-    def _line(self, line: Line) -> str:
-        assigned = f"{line.result} = " if line.result else ""
+    def _render_line(self, line: Line, printed: bool) -> str:
+        text = self._render_call(line)
+        if line.result:
+            self.objects.add(line.result)
+            return f"{line.result} = {text}"
+        return f"print({text})" if printed else text
+
+    def _render_call(self, line: Line) -> str:
+        if line.way is Way.SUPPLIED:
+            return f"# The check supplies a right {line.function}; this cell uses yours."
         if line.arguments is None:
-            return f"{assigned}{line.function}"
-        args, kwargs = line.arguments
-        parts = [self.literal(arg) for arg in args] + [f"{key}={self.literal(value)}" for key, value in kwargs.items()]
-        return f"{assigned}{line.function}({', '.join(parts)})"
+            return line.function
+        if line.way in HELPED:
+            self._add_helper(line.way.value)
+            return f"{line.way.value}({', '.join([line.function, *self._render_arguments(line)])})"
+        function = line.function
+        if line.way is Way.ON_META and function in self.objects:
+            function = f'{function}.to("meta")'
+        return f"{function}({', '.join(self._render_arguments(line))})"
+
+    def _add_helper(self, helper: str) -> None:
+        self.helpers[helper] = HELPERS[helper]
+
+    def _render_arguments(self, line: Line) -> list[str]:
+        args, kwargs = line.arguments or ((), {})
+        named = [f"{key}={self._render_argument(value, line.way)}" for key, value in kwargs.items()]
+        return [*(self._render_argument(arg, line.way) for arg in args), *named]
+
+    def _render_argument(self, value: Any, way: Way) -> str:
+        text = self.literal(value)
+        if way is Way.NONCONTIGUOUS and isinstance(value, torch.Tensor):
+            self._add_helper("noncontiguous")
+            return f"noncontiguous({text})"
+        return f'{text}.to("meta")' if way is Way.ON_META and isinstance(value, torch.Tensor) else text
 
     def literal(self, value: Any) -> str:
         """Python that rebuilds `value`."""
@@ -114,7 +184,9 @@ class Cell:
             return f"float({str(value)!r})"
         if value is None or isinstance(value, (bool, int, float, str, bytes, torch.dtype)):
             return repr(value)
-        return getattr(value, "_text", None) or f"<{type(value).__name__}>"
+        text = str(getattr(value, "_text", "")) or f"<{type(value).__name__}>"
+        self.is_pasteable &= re.fullmatch(r"[\w.]+", text) is not None
+        return text
 
     def _tensor(self, tensor: torch.Tensor) -> str:
         tensor = tensor.detach().cpu()
@@ -128,7 +200,7 @@ class Cell:
         text = _pack(tensor) if tensor.numel() <= MAX_PACKED else ""
         if text and len(text) <= self.space:
             self.space -= len(text)
-            self.packs = True
+            self._add_helper("unpacked")
             return f'unpacked("{text}", {tensor.dtype}, {shape})'
         self.stands_in = True
         return f"torch.randn({shape})" + (f".to({tensor.dtype})" if dtype or not tensor.is_floating_point() else "")

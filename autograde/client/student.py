@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -17,6 +17,8 @@ from autograde.client.remote_object import RemoteObject
 from autograde.client.rpc import Rpc
 from autograde.exception_names import public_type
 from autograde.wire import Channel
+
+PlainCase = Callable[[], object]
 
 
 class Student:
@@ -163,6 +165,7 @@ class Student:
                     f"supply({name}=...) got {found}; supply a function that returns one tensor, because "
                     "an object of the check cannot be used in the submission's process"
                 )
+        self._rpc.reproduction.supply(list(functions))
         callbacks = {name: self._rpc.callbacks.name(function) for name, function in functions.items()}
         self._rpc.request_value({"op": "supply", "callbacks": callbacks})
 
@@ -197,9 +200,10 @@ class Student:
             if error.missing or error.not_written:
                 raise
             if not names & set(error.types):
-                raise Mismatch(f"expected a {wanted}, but your code raised {error.types[0]}", hint) from None
+                reason = f"expected a {wanted}, but your code raised {error.types[0]}"
+                raise Mismatch(reason, hint, traceback=error.traceback, is_fact=True) from None
         else:
-            raise Mismatch(f"expected a {wanted}, but your code raised nothing", hint)
+            raise Mismatch(f"expected a {wanted}, but your code raised nothing", hint, is_fact=True)
 
     @contextlib.contextmanager
     def hint(
@@ -207,15 +211,15 @@ class Student:
         hint: str,
         *,
         after: Callable[..., Any] | None = None,
-        plain: Callable[[], object] | None = None,
+        plain: PlainCase | Sequence[PlainCase] = (),
         case: str = "this case",
     ) -> Iterator[None]:
         """A block whose failure gets `hint`, but only if the plain case works, so that the case itself is to blame.
 
         The plain case is the check `after`, or else the exercise's first check: it must have passed. Instead, `plain`
-        may make a simpler call, which must not raise; it is tried only after a failure. `case` says what is special
-        about the block. An unwritten stub and a missing name pass through, and so does a failure that has a hint of its
-        own.
+        may make a simpler call, which must not raise, or be several of which one must not; they are tried only after a
+        failure. `case` says what is special about the block. An unwritten stub and a missing name pass through, and so
+        does a failure that has a hint of its own.
 
         Example:
             # In the notebook
@@ -246,22 +250,18 @@ class Student:
         except StudentError as error:
             if error.missing or error.not_written or not self._works(after, plain):
                 raise
-            raise Mismatch(f"{case} raised {error}", hint, traceback=error.traceback) from None
+            raise Mismatch(f"{case} raised {error}", hint, traceback=error.traceback, is_fact=True) from None
         except Mismatch as mismatch:
             if not mismatch.hint and self._works(after, plain):
-                mismatch.hint = hint
+                mismatch.hint, mismatch.is_fact = hint, True
             raise
 
-    def _works(self, after: Callable[..., Any] | None, plain: Callable[[], object] | None) -> bool:
+    def _works(self, after: Callable[..., Any] | None, plain: PlainCase | Sequence[PlainCase]) -> bool:
         """Does the plain case work?"""
-        if plain is None:
+        if not plain:
             name = after.__name__ if after else next(iter(self._earlier), "")
             return self._earlier.get(name, False)
-        try:
-            plain()
-        except (StudentError, AssertionError):
-            return False
-        return True
+        return any(map(_does_not_raise, [plain] if callable(plain) else plain))
 
     def module(
         self, name: str, *args: Any, weights: Mapping[str, torch.Tensor] | None = None, **kwargs: Any
@@ -345,3 +345,11 @@ class Student:
             # hint: Take the last row first.
         """
         return measure_cost(target, args, kwargs)
+
+
+def _does_not_raise(case: PlainCase) -> bool:
+    try:
+        case()
+    except (StudentError, AssertionError):
+        return False
+    return True

@@ -7,6 +7,11 @@ import re
 FLAGS = re.IGNORECASE | re.DOTALL
 BY_MESSAGE: list[tuple[str, str]] = [
     (
+        r"size mismatch for .*copying a param",
+        "A parameter of the module has another shape than the exercise asks for. Compare the sizes given to the layers "
+        "in `__init__` with those of the task; nn.Linear(n_in, n_out) keeps its weight as (n_out, n_in).",
+    ),
+    (
         r"mat1 and mat2 shapes cannot be multiplied|expected size for first two dimensions|inconsistent tensor size"
         r"|size mismatch|batch1|matmul: input operand",
         "A matrix product needs the last axis of the left side as long as the last but one of the right side. Print "
@@ -53,8 +58,8 @@ BY_MESSAGE: list[tuple[str, str]] = [
     ),
     (
         r"(not enough|too many) values to unpack",
-        "You unpack a fixed number of axes, and this input has another number. `*batch, length, width = x.shape` takes "
-        "any number of leading ones.",
+        "The left side of an assignment has another number of names than the right side has values. For a shape, "
+        "`*batch, length, width = x.shape` takes any number of leading axes.",
     ),
     (
         r"does not require grad",
@@ -80,11 +85,6 @@ BY_MESSAGE: list[tuple[str, str]] = [
         "that was not given.",
     ),
     (
-        r"(takes|missing) .* positional argument|unexpected keyword argument|multiple values for argument",
-        "The checks call your function as the notebook declares it. Keep the names, the order and the defaults of its "
-        "parameters.",
-    ),
-    (
         r"has no attribute",
         "The object has nothing of that name. Look for a typing mistake, or for an attribute that `__init__` sets "
         "under another name.",
@@ -92,13 +92,13 @@ BY_MESSAGE: list[tuple[str, str]] = [
 ]
 BY_TYPE = {
     "ModuleNotFoundError": "Only the modules that the notebook imports are there. They are enough for it.",
+    "UnboundLocalError": "A variable is read before the function has given it a value. Follow each branch to it.",
     "NameError": "A name is used that nothing has defined. Does it exist after *Restart kernel and run all cells*?",
     "RecursionError": "A function calls itself without end: look for the case in which it must stop.",
     "MemoryError": "Far more memory was asked for than the exercise needs: look at the shapes of what you build.",
     "OutOfMemoryError": "Far more memory was asked for than the exercise needs: look at the shapes of what you build.",
     "FileNotFoundError": "The checks run without your files. Read nothing from disk in an answer.",
     "PermissionError": "The checks run without your files and without a network. Use neither in an answer.",
-    "AssertionError": "An `assert` of your own code stopped it: what you assume there does not hold for every input.",
     "EOFError": "`input()` finds nobody who answers while your work is graded. Take values from the arguments.",
     "KeyError": "A dict is asked for a key that it does not hold.",
 }
@@ -110,14 +110,32 @@ NOT_FOUND = (
 )
 
 
+SIGNATURE = re.compile(
+    r"(takes|missing) .* positional argument|unexpected keyword argument|multiple values for argument", FLAGS
+)
+CALLED_BY_CHECKS = (
+    "The checks call your function as the notebook declares it. Keep the names, the order and the defaults of its "
+    "parameters."
+)
+CALLED_BY_STUDENT = "This line passes other arguments than the function takes. Compare the call with its definition."
+OWN_ASSERT = "An `assert` of your own code stopped it: what you assume there does not hold for every input."
+
+
 def find_hint_for_cell(error: str) -> str:
     """A hint for the error that stopped a cell, as it is reported: `NameError in line 2: ...`."""
-    return find_hint([re.split(r"\W", error, maxsplit=1)[0]], error)
+    return find_hint([re.split(r"\W", error, maxsplit=1)[0]], error, error)
 
 
-def find_hint(types: list[str], message: str) -> str:
-    """A hint for an exception with these class names (its own first) and this message; empty if there is none."""
+def find_hint(types: list[str], message: str, line: str = "") -> str:
+    """A hint for an exception with these class names (its own first) and this message; empty if there is none.
+
+    `line` is the notebook's line that raised it; empty if the call itself did not fit.
+    """
+    if "TypeError" in types and SIGNATURE.search(message[:2000]):
+        return CALLED_BY_STUDENT if line else CALLED_BY_CHECKS
     for pattern, words in BY_MESSAGE:
         if re.search(pattern, message[:2000], FLAGS):
             return words
+    if types[0] == "AssertionError" and line.lstrip().startswith("assert"):
+        return OWN_ASSERT
     return next((BY_TYPE[name] for name in types if name in BY_TYPE), "")

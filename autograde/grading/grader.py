@@ -12,10 +12,12 @@ from multiprocessing.connection import Connection
 from socket import socket
 from typing import Any
 
+import msgspec
 import pytest
 import torch
 from _pytest.runner import runtestprotocol
 
+from autograde.client.mismatch import Mismatch
 from autograde.client.student import Student
 from autograde.course import CourseError, Work
 from autograde.disk import explain_os_error
@@ -90,6 +92,8 @@ class GradingSession:
     options: Options = Options()
     errors: list[str] = field(default_factory=list)
     forks: CheckForks | None = None
+    doubtful: set[tuple[str, str]] = field(default_factory=set)
+    """(exercise, check) whose hint names a property that fails, and not a fact or a misconception"""
     checks: str = ""
     """digest of the tests as this process imported them; the files may have been edited since"""
 
@@ -187,14 +191,24 @@ class GradingSession:
 
     def _run_exercises(self, items: list[Any]) -> list[ExerciseReport]:
         verdicts: dict[str, dict[str, Verdict]] = {}
+        self.doubtful = set()
         for item in items:
             if not self.options.exercises or _exercise_of(item) in self.options.exercises:
                 done = verdicts.setdefault(_exercise_of(item), {})
                 done[item.obj.check.name] = self._run_check(item, item.obj.check, done)
         order = [name for name in read_points(self.work) if name in verdicts]
         return [
-            ExerciseReport(exercise=name, verdicts=list(verdicts[name].values()))
+            ExerciseReport(exercise=name, verdicts=self._remove_doubtful_hints(name, list(verdicts[name].values())))
             for name in [*order, *sorted(verdicts.keys() - set(order))]
+        ]
+
+    def _remove_doubtful_hints(self, exercise: str, verdicts: list[Verdict]) -> list[Verdict]:
+        """If a misconception explains the numbers, hints of properties, which it may break too, would mislead."""
+        if not any(verdict.misconception for verdict in verdicts):
+            return verdicts
+        return [
+            msgspec.structs.replace(verdict, hint="") if (exercise, verdict.check) in self.doubtful else verdict
+            for verdict in verdicts
         ]
 
     def _run_check(self, item: Any, check: Check, done: dict[str, Verdict]) -> Verdict:
@@ -212,6 +226,8 @@ class GradingSession:
             self.forks.close()
         except WardenLostError as error:
             raised = error
+        if isinstance(raised, Mismatch) and not raised.is_fact and not raised.misconception:
+            self.doubtful.add((_exercise_of(item), check.name))
         errors = {run.cell: run.error for run in self.forks.running.cells}
         return judge_exception(check, raised, self.work.course.reveal, errors.get(_exercise_of(item), ""))
 

@@ -43,7 +43,7 @@ def judge_exception(check: Check, raised: BaseException, reveal: Reveal, cell_er
             hint = find_hint_for_cell(cell_error) if cell_error else NOT_FOUND
             return _make_verdict(check, Outcome.FAILED, reason=clean(raised.message + why, 500), hint=hint)
         case StudentError():
-            hint = find_hint(raised.types, raised.message)
+            hint = find_hint(raised.types, raised.message, raised.frames[-1][2] or "?" if raised.frames else "")
             where, answer = raised.traceback, _fingerprint(str(raised) + raised.traceback)
             return _make_verdict(
                 check, Outcome.CRASHED, reason=str(raised), hint=hint, replay=replay, traceback=where, answer=answer

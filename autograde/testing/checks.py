@@ -116,7 +116,9 @@ class Check:
                 mismatch.recognise()
                 raise
             finally:
-                self.replay, self.margin = render_calls(self.failed_lines), round_largest(trial.error_ratios)
+                is_small = isinstance(self.failure, Mismatch) and self.failure.is_small
+                self.replay = render_calls(self.failed_lines, precise=is_small)
+                self.margin = round_largest(trial.error_ratios)
         if cases:
             self._remember(trial, student, before)
 

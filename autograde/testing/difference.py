@@ -19,6 +19,9 @@ from autograde.testing.excerpt import cut_excerpt
 from autograde.testing.tolerance import Part
 from autograde.testing.trial import current_trial
 
+DIGITS = 6
+"""of the numbers in a message, unless they look alike"""
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -28,6 +31,8 @@ class Answer:
     """in the student's dtype; gradients are a list"""
     parts: list[Part]
     """its tensors, with their tolerances"""
+    name: str = "the result"
+    """what a message calls the whole"""
     arguments: list[str] | None = None
     """for gradients, the names of the arguments that they belong to"""
 
@@ -35,10 +40,14 @@ class Answer:
     def is_gradient(self) -> bool:
         return self.arguments is not None
 
-    @property
-    def name(self) -> str:
-        """What a message calls the whole."""
-        return "the gradient" if self.is_gradient else "the result"
+
+class NoGradientMismatch(Mismatch):
+    """No gradient arrives where one is expected."""
+
+    def __init__(self, reason: str, left: int) -> None:
+        """`left` is the number of gradients behind it."""
+        super().__init__(reason)
+        self.left = left
 
 
 def find_difference(got: Any, answer: Answer) -> Mismatch | None:
@@ -92,7 +101,7 @@ class _Comparison:
         if got is None and self.answer.is_gradient:
             # No gradient is a gradient of zeros.
             is_zero = not bool((part.exact.abs() > part.allowed).any())
-            return None if is_zero else Mismatch(f"{what} is missing: your computation is cut off from autograd there")
+            return None if is_zero else NoGradientMismatch(f"{what} is missing", len(list(self.parts)))
         return _compare_tensor(got, part, what)
 
     def _compare_dict(self, got: Any, expected: dict[Any, Any], what: str) -> Mismatch | None:
@@ -161,12 +170,24 @@ def _compare_values(got: Tensor, part: Part, what: str) -> Mismatch | None:
     wrong = f"{int((~fine).sum())} of {fine.numel()} values wrong"
     where = f"{what}: {wrong}, the worst at index {index}" if exact.dim() else f"{what} is wrong"
     tolerance = float(allowed.reshape(-1)[worst])
+    digits = _count_digits(mine, theirs)
     return Mismatch(
         where,
-        got=f"got {mine:.6g}",
-        expected=f"expected {theirs:.6g} (allowed ±{tolerance:.1g})",
+        got=f"got {mine:.{digits}g}",
+        expected=f"expected {theirs:.{digits}g} (allowed ±{tolerance:.1g})",
+        is_small=digits > DIGITS or _looks_equal(mine, theirs),
         compared=None if got.is_complex() else functools.partial(cut_excerpt, what, got, expected, fine, index),
     )
+
+
+def _count_digits(mine: complex, theirs: complex) -> int:
+    """Count the digits that the two numbers need to look different."""
+    return next((digits for digits in range(DIGITS, 17) if f"{mine:.{digits}g}" != f"{theirs:.{digits}g}"), 17)
+
+
+def _looks_equal(mine: complex, theirs: complex) -> bool:
+    """Would the two numbers be printed alike, in a tensor that shows four decimals?"""
+    return abs(mine - theirs) < 1e-3 * max(1.0, abs(theirs))
 
 
 def measure_distance(got: Tensor, part: Part) -> tuple[Tensor, Tensor]:

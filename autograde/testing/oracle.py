@@ -15,9 +15,10 @@ from torch import Tensor
 from torch.utils._pytree import tree_flatten
 
 from autograde.client.calls import Target, request_gradients
+from autograde.client.dependence import explain_no_gradient
 from autograde.client.mismatch import Mismatch
 from autograde.testing import decoys, diagnosis
-from autograde.testing.difference import Answer, find_difference
+from autograde.testing.difference import Answer, NoGradientMismatch, find_difference
 from autograde.testing.tolerance import Part, measure, sort_keys
 from autograde.testing.trial import current_trial
 from autograde.testing.vjp import differentiate, find_floating_positions, make_exact_cotangent
@@ -143,6 +144,7 @@ class Oracle:
         self,
         got: Any,
         *args: Any,
+        what: str = "the result",
         reason: str = "",
         hint: str = "",
         shown: tuple[str, str] | None = None,
@@ -154,8 +156,9 @@ class Oracle:
         where NaN and infinities must be at the same positions. Turn a text or a set into numbers first. Pass the
         inputs that the student's code received.
 
-        `reason` says in the check's own words what differs; then `shown`, what came and what was expected as texts,
-        replaces the numbers. `hint` is given if no misconception explains the answer.
+        `what` names the answer in messages. `reason` says in the check's own words what differs; then `shown`, what
+        came and what was expected as texts, replaces the numbers. `hint` is given if no misconception explains the
+        answer.
 
         Example:
             # In the notebook
@@ -177,7 +180,7 @@ class Oracle:
                 oracle.compare(student.route(logits, k), logits, k)
         """
         try:
-            self._compare(got, None, args, kwargs)
+            self._compare(got, None, args, kwargs, what)
         except Mismatch as mismatch:
             mismatch.hint = hint or mismatch.hint
             if reason:
@@ -226,10 +229,22 @@ class Oracle:
         if got_gradients is None:
             self.compare(got_value, *args, **kwargs)
             raise Mismatch("the result has another shape than expected, so its gradient cannot be taken")
-        self._compare([got_gradients.get(index) for index in positions], cotangents, args, kwargs)
+        try:
+            self._compare([got_gradients.get(index) for index in positions], cotangents, args, kwargs)
+        except NoGradientMismatch as mismatch:
+            index = -1 - mismatch.left
+            name = self._list_names(args)[index]
+            found = explain_no_gradient(f"`{name}`", target, args, kwargs, positions[index])
+            mismatch.reason, mismatch.hint = found.reason, found.hint
+            raise
 
     def _compare(
-        self, got: Any, cotangents: list[Tensor] | None, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self,
+        got: Any,
+        cotangents: list[Tensor] | None,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        what: str = "the gradient",
     ) -> None:
         """Compare values, or with `cotangents` gradients, and keep what was answered as evidence."""
         now, transform = current_trial(), _choose_transform(cotangents)
@@ -240,7 +255,8 @@ class Oracle:
             considered = self.list_considered(now.check)
             got = now.decoy(got, decoys.Question(answer, likes, transform, args, kwargs, considered))
         got = sort_keys(got)
-        problem = find_difference(got, Answer(answer, parts, None if cotangents is None else self._list_names(args)))
+        names = None if cotangents is None else self._list_names(args)
+        problem = find_difference(got, Answer(answer, parts, what, names))
         # No gradient is a gradient of zeros.
         leaves = [
             torch.zeros_like(parts[index].like) if leaf is None and index < len(parts) else leaf

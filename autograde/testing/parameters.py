@@ -48,11 +48,11 @@ def expect_parameters(layer: RemoteObject, expected: Mapping[str, torch.Tensor |
         raise describe_missing_parameter(layer, actual, missing)
     if extra := sorted(set(actual) - set(expected)):
         hint = BIAS if all(name.endswith("bias") for name in extra) else EXTRA
-        raise Mismatch(f"the parameter {list_names(extra)} should not be there", hint)
+        raise Mismatch(f"the parameter {list_names(extra)} should not be there", hint, is_fact=True)
     for name, wanted in expected.items():
         mine = actual[name].tensor
         if not actual[name].requires_grad:
-            raise Mismatch(f"`{name}` is frozen: it does not require gradients", FROZEN)
+            raise Mismatch(f"`{name}` is frozen: it does not require gradients", FROZEN, is_fact=True)
         expect_shape(name, mine, tuple(wanted if isinstance(wanted, tuple) else wanted.shape))
         if isinstance(wanted, torch.Tensor) and not torch.equal(mine, wanted.to(mine.dtype)):
-            raise Mismatch(f"`{name}` does not start at the values that the exercise names", START)
+            raise Mismatch(f"`{name}` does not start at the values that the exercise names", START, is_fact=True)

@@ -184,10 +184,19 @@ def _find_misconception_problems(program: Program, exercise: str, report: Report
 
 
 def _find_stub_problems(report: Report) -> Iterator[Problem]:
-    """No check may give points for an untouched stub."""
+    """Every check says of an untouched stub that it is not written, or waits for a check that says so."""
     for exercise, verdict in _list_verdicts(report):
-        if verdict.points > 0:
-            yield Problem(kind=ProblemKind.STUB_EARNS, exercise=exercise, title=verdict.title, points=verdict.points)
+        if verdict.outcome in (Outcome.NOT_WRITTEN, Outcome.WAITING):
+            continue
+        kind = ProblemKind.STUB_EARNS if verdict.points > 0 else ProblemKind.STUB_JUDGED
+        yield Problem(
+            kind=kind,
+            exercise=exercise,
+            title=verdict.title,
+            points=verdict.points,
+            outcome=verdict.outcome,
+            reason=verdict.reason or "no reason",
+        )
 
 
 def _find_decoy_problems(program: Program, report: Report, uncompared: set[str]) -> Iterator[Problem]:

@@ -55,7 +55,7 @@ def list_wrong_orders(work: Work, drafted: Path, every_check: bool) -> Iterator[
 
 
 def make_untouched_order(work: Work, drafted: Path) -> ProgramOrder:
-    return ProgramOrder(Program(Kind.UNTOUCHED), submission_of_untouched(work, drafted), Options(ignore_after=True))
+    return ProgramOrder(Program(Kind.UNTOUCHED), submission_of_untouched(work, drafted))
 
 
 def list_decoy_orders(work: Work, solution: Submission, misconceptions: Mapping[str, str]) -> Iterator[ProgramOrder]:

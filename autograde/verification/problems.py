@@ -55,6 +55,10 @@ class ProblemKind(Enum):
         "{exercise}: {title}: gives {points:g} points to the untouched stub; "
         "let the check call the function for a value first"
     )
+    STUB_JUDGED = (
+        "{exercise}: {title}: reports {outcome.value} for the untouched stub ({reason}); call the function before "
+        "anything else, inside student.hint or student.raises if necessary, or let the check wait: @check(after=...)"
+    )
     DECOY_PASSES = "exercise {exercise}: {program.name} instead of every answer gets full marks"
 
 

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Mismatch, Oracle, StudentError, builtin_operators, check, contract, expect, tensors
+from autograde.testing import Oracle, Supplies, builtin_operators, check, contract, expect, tensors
 from reference_impl.attention import attention_weights, padded_attention_weights
 
 # One oracle for each thing that can go wrong, so that only wrong ideas about that thing come into question.
@@ -17,6 +17,7 @@ oracle = Oracle(padded_attention_weights)
 content_oracle = Oracle(padded_attention_weights)
 empty_oracle = Oracle(padded_attention_weights)
 gradient_oracle = Oracle(padded_attention_weights)
+supplies = Supplies(attention_weights=attention_weights)
 
 
 @st.composite
@@ -40,36 +41,27 @@ def padded_inputs(draw, *, square=False, empty=False, garbage=1.0):
     return q, torch.where(is_padding.unsqueeze(-1), garbage * k, k), is_padding
 
 
-def padded(student, inputs):
-    student.supply(attention_weights=attention_weights)
-    return student.padded_attention_weights(*inputs)
-
-
 @check(points=2)
 @given(padded_inputs(square=True))
 def test_padding_is_not_seen(student, inputs):
     """padding keys are not looked at, and the other weights of each row sum to one"""
-    oracle.compare(padded(student, inputs), *inputs)
+    oracle.compare(student.padded_attention_weights(*inputs), *inputs)
 
 
 @check(points=1, after=test_padding_is_not_seen)
 @given(padded_inputs())
 def test_shapes(student, inputs):
     """batch size, number of queries and number of keys may all differ"""
-    try:
-        got = padded(student, inputs)
-    except StudentError as error:
-        shapes = ", ".join(str(tuple(tensor.shape)) for tensor in inputs)
-        hint = "is_padding[:, None, :] has the shape (batch, 1, seq_k), which fits scores of any number of queries."
-        raise Mismatch(f"for the shapes {shapes} your code raised {error}", hint) from None
-    oracle.compare(got, *inputs)
+    hint = "is_padding[:, None, :] has the shape (batch, 1, seq_k), which fits scores of any number of queries."
+    with student.hint(hint, case="inputs of shape " + ", ".join(str(tuple(tensor.shape)) for tensor in inputs)):
+        oracle.compare(student.padded_attention_weights(*inputs), *inputs)
 
 
 @check(points=1, after=test_padding_is_not_seen)
 @given(padded_inputs(square=True, garbage=1e5))
 def test_content_of_padding(student, inputs):
     """padding keys get weight exactly 0, and large numbers in them make no difference"""
-    got = padded(student, inputs)
+    got = student.padded_attention_weights(*inputs)
     content_oracle.compare(got, *inputs)
     hint = "A score that is merely low leaves a tiny weight. Use -inf or the dtype's lowest number."
     seen = got.masked_select(inputs[2].unsqueeze(1)) != 0
@@ -80,14 +72,13 @@ def test_content_of_padding(student, inputs):
 @given(padded_inputs(square=True, empty=True))
 def test_nothing_but_padding(student, inputs):
     """a text of nothing but padding gets weights that are all 0"""
-    empty_oracle.compare(padded(student, inputs), *inputs)
+    empty_oracle.compare(student.padded_attention_weights(*inputs), *inputs)
 
 
 @check(points=1, after=test_padding_is_not_seen)
 @given(padded_inputs(square=True, empty=True))
 def test_gradient(student, inputs):
     """the gradients of q and k are right, and 0 instead of nan where all is padding"""
-    student.supply(attention_weights=attention_weights)
     gradient_oracle.compare_gradients(student.padded_attention_weights, *inputs)
 
 
@@ -98,7 +89,6 @@ def test_own_steps(student, inputs):
     rule = (
         "Write the scores, the mask and the softmax yourself: torch's own attention hides what this exercise is about."
     )
-    student.supply(attention_weights=attention_weights)
     contract.written_by_hand(student.padded_attention_weights, *inputs, without=builtin_operators.ATTENTION, rule=rule)
 
 

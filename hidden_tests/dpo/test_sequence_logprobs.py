@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Mismatch, Oracle, StudentError, check, contract, tensors
+from autograde.testing import Oracle, check, contract, tensors, widened
 from reference_impl.dpo import sequence_logprobs
 
 # One oracle for each thing that can go wrong, so that only wrong ideas about that thing come into question.
@@ -41,12 +41,9 @@ def test_empty(student, batch, seq):
     """a response without tokens has the log-probability 0, and so has a text of one token"""
     only_the_first = torch.arange(seq).expand(batch, seq) < 1
     inputs = torch.zeros(batch, seq, 3), torch.ones(batch, seq, dtype=torch.int64), only_the_first
-    try:
-        got = student.sequence_logprobs(*inputs)
-    except StudentError as error:
-        hint = "A text of one token predicts nothing: its sum is empty, 0. Do not stack or index what is not there."
-        raise Mismatch(f"with seq {seq} and nothing kept your code raised {error}", hint) from None
-    empty_oracle.compare(got, *inputs)
+    hint = "Without a kept label the sum is empty, so 0; a text of one token has no label that is predicted at all."
+    with student.hint(hint, after=test_formula, case=f"seq = {seq} with nothing kept"):
+        empty_oracle.compare(student.sequence_logprobs(*inputs), *inputs)
 
 
 @check(points=1, after=test_formula, examples=8)
@@ -54,12 +51,10 @@ def test_empty(student, batch, seq):
 def test_masked_labels(student, inputs):
     """a masked label may be -100, or a token that the model rules out: neither is looked at"""
     logits, labels, mask = inputs
-    try:
+    hint = "-100 is no index. Put a harmless token there before you gather: labels.masked_fill(~mask, 0)."
+    with student.hint(hint, after=test_formula, case="a masked label of -100"):
         got = student.sequence_logprobs(logits, labels.masked_fill(~mask, -100), mask)
-    except StudentError as error:
-        hint = "-100 is no index. Put a harmless token there before you gather: labels.masked_fill(~mask, 0)."
-        raise Mismatch(f"with masked labels of -100 your code raised {error}", hint) from None
-    masked_oracle.compare(got, logits, labels.masked_fill(~mask, -100), mask)
+        masked_oracle.compare(got, logits, labels.masked_fill(~mask, -100), mask)
     last = logits.shape[-1] - 1
     ruled_out = torch.cat([logits[..., :last], torch.full_like(logits[..., last:], -math.inf)], dim=-1)
     inputs = ruled_out, torch.where(mask, labels.clamp(max=last - 1), last), mask
@@ -91,7 +86,7 @@ def test_device(student, inputs):
 
 def per_token(logits, labels, shift=True):
     """log p(label), (batch, seq - 1) or without the shift (batch, seq)"""
-    wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    wide = widened(logits)
     wide, labels = (wide[:, :-1], labels[:, 1:]) if shift else (wide, labels)
     return wide.log_softmax(dim=-1).gather(-1, labels.unsqueeze(-1)).squeeze(-1)
 

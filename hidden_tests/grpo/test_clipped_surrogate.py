@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Oracle, check, expect, tensors
+from autograde.testing import Oracle, check, expect, tensors, widened
 from reference_impl.grpo import clipped_surrogate
 
 oracle, half_oracle = Oracle(clipped_surrogate), Oracle(clipped_surrogate)
@@ -73,12 +73,8 @@ def test_shapes(student, inputs, odd):
 
 def parts(logprobs, old_logprobs, advantages, clip):
     """ratio, clamped ratio: (responses, seq); advantage: (responses, 1)"""
-    ratio = torch.exp(wide(logprobs) - wide(old_logprobs).detach())
+    ratio = torch.exp(widened(logprobs) - widened(old_logprobs).detach())
     return ratio, ratio.clamp(1 - clip, 1 + clip), advantages.detach().unsqueeze(-1)
-
-
-def wide(x):
-    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 @oracle.misconception

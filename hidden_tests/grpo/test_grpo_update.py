@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Oracle, check, expect, tensors
+from autograde.testing import Oracle, Supplies, check, expect, tensors
 from reference_impl.grpo import clipped_surrogate, group_advantages, kl_estimate, masked_mean
 
 RATE = 4.0
@@ -41,6 +41,12 @@ def losses_of(*inputs):
 
 
 oracle, epochs_oracle, loss_oracle = Oracle(table_after), Oracle(table_after), Oracle(losses_of)
+supplies = Supplies(
+    group_advantages=group_advantages,
+    clipped_surrogate=clipped_surrogate,
+    kl_estimate=kl_estimate,
+    masked_mean=masked_mean,
+)
 
 
 @st.composite
@@ -64,12 +70,6 @@ def batches(draw, *, epochs=(1, 1), betas=(0.5, 0.2)):
 
 def run(student, table, reference, tokens, mask, rewards, epochs, clip, beta, rate=RATE):
     """What the student's update returns, and the two tables after it."""
-    student.supply(
-        group_advantages=group_advantages,
-        clipped_surrogate=clipped_surrogate,
-        kl_estimate=kl_estimate,
-        masked_mean=masked_mean,
-    )
     models = []
     for values in (table, reference):
         model = student.Bigram(len(values))

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Oracle, check, expect, tensors
+from autograde.testing import Oracle, check, expect, expect_like, tensors
 from reference_impl.grpo import kl_estimate, masked_mean
 
 
@@ -51,16 +51,12 @@ def test_kl_law(student, inputs):
     """averaged over the policy's own distribution, kl_estimate is the KL divergence; no estimate is negative"""
     logprobs, reference = inputs
     got = student.kl_estimate(logprobs, reference)
-    shaped = isinstance(got, torch.Tensor) and got.shape == logprobs.shape
-    expect(shaped, "the result has another shape than the log-probabilities", "There is one estimate for each token.")
+    expect_like(got, logprobs, hint="There is one estimate for each token.")
     hint = "k3 = exp(d) − d − 1 with d = reference_logprobs − logprobs: it is at least 0, and 0 where the two agree."
     expect(bool((got > -1e-5).all()), "an estimate is negative", hint)
-    direction = "Look at the direction of d: it is reference_logprobs − logprobs."
-    try:
-        law.compare((logprobs.exp() * got).sum(dim=-1), logprobs, reference)
-    except AssertionError as mismatch:
-        mismatch.hint = direction
-        raise
+    reason = "the mean of the estimates over the policy's own distribution is not the KL divergence"
+    hint = "k3 = exp(d) − d − 1, and d is reference_logprobs − logprobs, in this direction."
+    law.compare((logprobs.exp() * got).sum(dim=-1), logprobs, reference, reason=reason, hint=hint)
 
 
 @check(points=2, examples=10)

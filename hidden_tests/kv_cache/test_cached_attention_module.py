@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Mismatch, Oracle, StudentError, check, contract, expect, expect_parameters, tensors
+from autograde.testing import Oracle, Supplies, check, contract, expect, expect_like, expect_parameters, tensors
 from reference_impl.cache import KVCache, cached_attention
 from reference_impl.rope import apply_rope
 
@@ -35,6 +35,7 @@ def whole_text(x, query, key, value, out, n_heads, bounds):
 
 
 oracle, text_oracle, turns_oracle = (Oracle(whole_text) for _ in range(3))
+supplies = Supplies(cached_attention=cached_attention)
 
 
 class HandedOver:
@@ -45,7 +46,7 @@ class HandedOver:
 
     def append(self, k, v):
         if not (isinstance(k, torch.Tensor) and isinstance(v, torch.Tensor) and k.dim() == v.dim() == 4):
-            raise ValueError("append takes k and v of shape (batch, heads, new, d_head)")
+            raise ValueError("append takes k and v of shape (batch, n_heads, new, d_head): split into heads first")
         return self.cache.append(k, v)
 
     def length(self):
@@ -66,12 +67,9 @@ def texts(draw, *, chunks=(2, 5), batch=(1, 3)):
 
 
 def make_layer(student, text):
-    """The student's module with these weights; any surplus parameter is 0: test_parameters charges it."""
-    student.supply(cached_attention=cached_attention)
-    layer = student.CachedAttention(text[0].shape[-1], text[5])
-    surplus = {name: torch.zeros_like(start) for name, start in layer.named_parameters().items()}
-    layer.load_state_dict(surplus | dict(zip(NAMES, text[1:5], strict=True)))
-    return layer
+    """The student's module with these weights."""
+    weights = dict(zip(NAMES, text[1:5], strict=True))
+    return student.module("CachedAttention", text[0].shape[-1], text[5], weights=weights)
 
 
 def make_cache(student):
@@ -79,36 +77,17 @@ def make_cache(student):
     return student.SimpleNamespace(append=cache.append, length=cache.length)
 
 
-def read(layer, text, index, *cache):
+def read(student, layer, text, index, *cache):
     """The student's output for one chunk; a complaint says which chunk it was."""
     x, bounds = text[0], text[6]
     chunk = x[:, bounds[index] : bounds[index + 1]]
-    try:
+    hint = "Take lengths from x.shape and cache.length(): any number of new tokens may come at any place of a text."
+    where = f"chunk {index} with {bounds[index]} tokens before it" if cache else "a text without a cache"
+    with student.hint(hint, after=test_without_cache, case=f"{where}, x of shape {tuple(chunk.shape)},"):
         got = layer(chunk, *cache)
-    except StudentError as error:
-        if error.missing or error.types[0] == "NotImplementedError":
-            raise
-        where = f"chunk {index} with {bounds[index]} tokens before it" if cache else "a text without a cache"
-        reason = f"{where}, x of shape {tuple(chunk.shape)}, raised {error}"
-        raise Mismatch(reason, advice(error, bool(cache))) from None
-    fits = isinstance(got, torch.Tensor) and got.shape == chunk.shape and got.dtype == chunk.dtype
     hint = "The result has the shape of x, (batch, new, d_model): the new tokens only, one vector for each."
-    expect(fits, f"for x of shape {tuple(chunk.shape)} the result is {described(got)}", hint)
+    expect_like(got, chunk, hint=hint)
     return got
-
-
-def described(got):
-    return f"{got.dtype} of shape {tuple(got.shape)}" if isinstance(got, torch.Tensor) else f"a {type(got).__name__}"
-
-
-def advice(error, has_cache):
-    if "append takes" in error.message:
-        return "Split into heads before you append: (batch, n_heads, new, d_head)."
-    if not has_cache and "NoneType" in error.message:
-        return "`layer(x)` comes without a cache: then cache is None, the text starts at 0, and nothing is appended."
-    if "must match the size" in error.message:
-        return "Two lengths do not fit. The axis of tokens is dim=-2 for apply_rope, and one position belongs to each."
-    return "Take lengths from x.shape and cache.length(): any number of new tokens may come at any place of a text."
 
 
 @check(points=1, examples=4)
@@ -123,7 +102,7 @@ def test_parameters(student, sizes):
 def test_without_cache(student, text):
     """without a cache it is causal attention with several heads and rotary positions"""
     whole = (*text[:6], [0, text[6][-1]])
-    text_oracle.compare(read(make_layer(student, whole), whole, 0), *whole)
+    text_oracle.compare(read(student, make_layer(student, whole), whole, 0), *whole)
 
 
 @check(points=3, after=test_without_cache, examples=12)
@@ -131,7 +110,7 @@ def test_without_cache(student, text):
 def test_any_chunks(student, text):
     """with a cache, any split of a text into chunks gives the full forward: positions continue, the past is seen"""
     layer, cache = make_layer(student, text), make_cache(student)
-    parts = [read(layer, text, index, cache) for index in range(len(text[6]) - 1)]
+    parts = [read(student, layer, text, index, cache) for index in range(len(text[6]) - 1)]
     oracle.compare(torch.cat(parts, dim=1), *text)
 
 
@@ -142,13 +121,10 @@ def test_texts_in_turn(student, text):
     other = (text[0].flip(0, 1), *text[1:])
     layer, caches = make_layer(student, text), (make_cache(student), make_cache(student))
     pairs = list(zip((text, other), caches, strict=True))
-    turns = [[read(layer, each, index, cache) for each, cache in pairs] for index in (0, 1)]
+    turns = [[read(student, layer, each, index, cache) for each, cache in pairs] for index in (0, 1)]
     for each, parts in zip((text, other), zip(*turns, strict=True), strict=True):
-        try:
-            turns_oracle.compare(torch.cat(parts, dim=1), *each)
-        except Mismatch as mismatch:
-            mismatch.hint = "Your module keeps something of a text (in self). What must be remembered is in the cache."
-            raise
+        hint = "Your module keeps something of a text (in self). What must be remembered is in the cache."
+        turns_oracle.compare(torch.cat(parts, dim=1), *each, hint=hint)
 
 
 @check(points=1, after=test_any_chunks, examples=2)
@@ -157,7 +133,7 @@ def test_cost(student, x):
     """with 24 tokens in the cache, a new one costs one projection: the earlier ones are not projected again"""
     text = (x, *(torch.eye(16) for _ in range(4)), 2, [0, 24, 25])
     layer, cache = make_layer(student, text), make_cache(student)
-    first = read(layer, text, 0, cache)
+    first = read(student, layer, text, 0, cache)
     cost = student.cost(layer, x[:, 24:], cache)
     one = isinstance(cost.result, torch.Tensor) and cost.result.shape == (1, 1, 16)
     expect(one, "for one new token the result is not one vector")

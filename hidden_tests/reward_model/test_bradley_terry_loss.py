@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Oracle, check, expect, tensors
+from autograde.testing import Oracle, check, expect, tensors, widened
 from reference_impl.reward import bradley_terry_loss
 
 oracle = Oracle(bradley_terry_loss)
@@ -84,12 +84,8 @@ def test_half_precision(student, inputs):
     half_oracle.compare(loss, *inputs)
 
 
-def wide(x):
-    return x.to(torch.promote_types(x.dtype, torch.float32))
-
-
 def difference(chosen, rejected, margin=0.0):
-    return wide(chosen) - wide(rejected) - margin
+    return widened(chosen) - widened(rejected) - margin
 
 
 def log_sigmoid(x):
@@ -99,7 +95,7 @@ def log_sigmoid(x):
 @oracle.misconception
 def bt_sign_flipped(chosen, rejected, margin=0.0):
     """You reward the rejected response. Use chosen - rejected, so that the loss falls when chosen scores higher."""
-    return -log_sigmoid(wide(rejected) - wide(chosen) - margin).mean()
+    return -log_sigmoid(widened(rejected) - widened(chosen) - margin).mean()
 
 
 @oracle.misconception
@@ -159,7 +155,7 @@ def bt_per_pair(chosen, rejected, margin=0.0):
 @oracle.misconception
 def every_pair_with_every_other(chosen, rejected, margin=0.0):
     """You compare all chosen with all rejected responses, also of other prompts. Pair i is chosen[i], rejected[i]."""
-    return -log_sigmoid(wide(chosen).unsqueeze(1) - wide(rejected) - margin).mean()
+    return -log_sigmoid(widened(chosen).unsqueeze(1) - widened(rejected) - margin).mean()
 
 
 @oracle.misconception
@@ -171,7 +167,7 @@ def softmax_over_the_batch(chosen, rejected, margin=0.0):
 @oracle.misconception
 def judges_each_alone(chosen, rejected, margin=0.0):
     """You judge each response alone, so a common shift matters. Only the difference of a pair may count."""
-    return -(log_sigmoid(wide(chosen) - margin) + log_sigmoid(-wide(rejected))).mean()
+    return -(log_sigmoid(widened(chosen) - margin) + log_sigmoid(-widened(rejected))).mean()
 
 
 @oracle.misconception
@@ -209,7 +205,7 @@ def where_spoils_the_gradient(chosen, rejected, margin=0.0):
 @half_oracle.misconception
 def bt_in_half(chosen, rejected, margin=0.0):
     """You subtract in half precision, where the difference overflows. Make the scores float32 first."""
-    return -log_sigmoid(wide(chosen - rejected - margin)).mean()
+    return -log_sigmoid(widened(chosen - rejected - margin)).mean()
 
 
 @gradient_oracle.misconception

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Oracle, check, expect, tensors
+from autograde.testing import Oracle, check, expect, tensors, widened
 from reference_impl.reward import margin_ranking_loss
 
 oracle = Oracle(margin_ranking_loss)
@@ -52,13 +52,9 @@ def test_gradient(student, inputs):
     gradient_oracle.compare_gradients(student.margin_ranking_loss, *inputs)
 
 
-def wide(x):
-    return x.to(torch.promote_types(x.dtype, torch.float32))
-
-
 def missing(chosen, rejected, margin):
     """By how much chosen does not lead as it should; negative if it leads by more."""
-    return margin - (wide(chosen) - wide(rejected))
+    return margin - (widened(chosen) - widened(rejected))
 
 
 @oracle.misconception
@@ -131,13 +127,13 @@ def absolute_distance(chosen, rejected, margin=1.0):
 @oracle.misconception
 def counts_violations(chosen, rejected, margin=1.0):
     """You count the pairs that are not apart far enough. A count has no gradient: add up by how much."""
-    return (missing(chosen, rejected, margin) > 0).to(wide(chosen).dtype).mean()
+    return (missing(chosen, rejected, margin) > 0).to(widened(chosen).dtype).mean()
 
 
 @half_oracle.misconception
 def ranking_in_half(chosen, rejected, margin=1.0):
     """You subtract in half precision, where the difference overflows. Make the scores float32 first."""
-    return wide(margin - (chosen - rejected)).clamp_min(0).mean()
+    return widened(margin - (chosen - rejected)).clamp_min(0).mean()
 
 
 @gradient_oracle.misconception

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Oracle, check, expect, tensors
+from autograde.testing import Oracle, check, expect, tensors, widened
 from reference_impl.reward import normalise_scores
 
 oracle = Oracle(normalise_scores)
@@ -58,16 +58,12 @@ def test_large_scores(student, inputs):
     (shift_oracle if inputs[0].dtype == torch.float32 else half_oracle).compare(result, *inputs)
 
 
-def wide(x):
-    return x.to(torch.promote_types(x.dtype, torch.float32))
-
-
 def std(x, correction=0):
-    return wide(x).std(correction=correction)
+    return widened(x).std(correction=correction)
 
 
 def centred(scores, reference):
-    return wide(scores) - wide(reference).mean()
+    return widened(scores) - widened(reference).mean()
 
 
 @oracle.misconception
@@ -103,7 +99,7 @@ def score_eps_fixed(scores, reference, eps=1e-6):
 @oracle.misconception
 def not_centred(scores, reference, eps=1e-6):
     """You do not subtract the mean. Without that, scores keep the arbitrary zero of the reward model."""
-    return wide(scores) / (std(reference) + eps)
+    return widened(scores) / (std(reference) + eps)
 
 
 @oracle.misconception
@@ -121,14 +117,14 @@ def statistics_of_the_scores(scores, reference, eps=1e-6):
 @oracle.misconception
 def mean_of_the_scores(scores, reference, eps=1e-6):
     """You subtract the mean of the scores themselves, so every batch looks equally good. Use that of reference."""
-    return (wide(scores) - wide(scores).mean()) / (std(reference) + eps)
+    return (widened(scores) - widened(scores).mean()) / (std(reference) + eps)
 
 
 @oracle.misconception
 def min_max(scores, reference, eps=1e-6):
     """You map the range of the reference to 0 to 1. Subtract the mean and divide by the standard deviation."""
-    low, high = wide(reference).min(), wide(reference).max()
-    return (wide(scores) - low) / (high - low + eps)
+    low, high = widened(reference).min(), widened(reference).max()
+    return (widened(scores) - low) / (high - low + eps)
 
 
 @oracle.misconception
@@ -140,7 +136,7 @@ def zero_without_spread(scores, reference, eps=1e-6):
 @shift_oracle.misconception
 def variance_cancels(scores, reference, eps=1e-6):
     """You compute the variance as mean(x²) - mean(x)². Far from 0 nothing is left of it: subtract the mean first."""
-    spread = wide(reference).square().mean() - wide(reference).mean().square()
+    spread = widened(reference).square().mean() - widened(reference).mean().square()
     return centred(scores, reference) / (spread.clamp_min(0).sqrt() + eps)
 
 
@@ -148,4 +144,4 @@ def variance_cancels(scores, reference, eps=1e-6):
 def score_variance_in_half(scores, reference, eps=1e-6):
     """You square in half precision, where anything above 255 overflows. Make everything float32 first."""
     spread = (reference - reference.mean()).square().mean().sqrt()
-    return centred(scores, reference) / (wide(spread) + eps)
+    return centred(scores, reference) / (widened(spread) + eps)

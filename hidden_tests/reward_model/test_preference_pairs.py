@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Mismatch, Oracle, check, expect
+from autograde.testing import Oracle, check, expect
 from reference_impl.reward import preference_pairs
 
 
@@ -33,12 +33,8 @@ def judge(student, inputs):
     fits = isinstance(pairs, list) and all(isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in pairs)
     fits = fits and all(type(token) is int for pair in pairs for text in pair for token in text)
     expect(fits, "the result is not a list of pairs of lists of tokens", "Return [(chosen, rejected), ...].")
-    try:
-        oracle.compare(flat(pairs), *inputs)
-    except Mismatch as mismatch:
-        mismatch.reason = "these are not the pairs that the ratings give"
-        mismatch.got, mismatch.expected = f"got {pairs}"[:400], f"expected {preference_pairs(*inputs)}"
-        raise
+    shown = f"got {pairs}"[:400], f"expected {preference_pairs(*inputs)}"
+    oracle.compare(flat(pairs), *inputs, reason="these are not the pairs that the ratings give", shown=shown)
 
 
 different = st.permutations([-1.5, 0.5, 2.0, 4.0]).flatmap(lambda all_: st.integers(2, 4).map(lambda n: all_[:n]))

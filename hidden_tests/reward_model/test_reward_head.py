@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Mismatch, Oracle, StudentError, check, expect, expect_parameters, tensors
+from autograde.testing import Oracle, check, expect, expect_parameters, tensors
 from reference_impl.reward import reward
 
 oracle = Oracle(reward)
@@ -23,16 +23,8 @@ def head_inputs(draw, *, dtype=torch.float32, garbage=1.0, scale=1.0):
 
 
 def make_head(student, weight):
-    """The student's module with this weight; a surplus bias is 0, since test_parameters charges it."""
-    head = student.RewardHead(weight.shape[1])
-    found = head.named_parameters()
-    expect(
-        "score.weight" in found and found["score.weight"].shape == weight.shape,
-        "the head has no parameter score.weight of shape (1, d_model)",
-        "In __init__: self.score = nn.Linear(d_model, 1, bias=False).",
-    )
-    head.load_state_dict({name: torch.zeros_like(start) for name, start in found.items()} | {"score.weight": weight})
-    return head
+    """The student's module with this weight."""
+    return student.module("RewardHead", weight.shape[1], weights={"score.weight": weight})
 
 
 @check(points=1, examples=5)
@@ -54,12 +46,9 @@ def test_last_token(student, inputs):
 def test_half_precision(student, inputs):
     """hidden states in half precision give scores in the dtype of the weight"""
     head = make_head(student, inputs[2])
-    try:
-        scores = head(*inputs[:2])
-    except StudentError as error:
-        hint = "Cast the hidden state to self.score.weight.dtype before the layer."
-        raise Mismatch(f"for {inputs[0].dtype} hidden states your code raised {error}", hint) from None
-    half_oracle.compare(scores, *inputs)
+    hint = "Cast the hidden state to self.score.weight.dtype before the layer."
+    with student.hint(hint, after=test_last_token, case=f"a hidden state in {inputs[0].dtype}"):
+        half_oracle.compare(head(*inputs[:2]), *inputs)
 
 
 @check(points=1, after=test_last_token, examples=10)
@@ -68,11 +57,9 @@ def test_padding(student, inputs):
     """what stands in the padding moves no score, and the gradient reaches the last real tokens and the weight only"""
     hidden, mask, weight = inputs
     head = make_head(student, weight)
-    try:
+    hint = "Something of the padding reaches the score. Take one position of each row and nothing else."
+    with student.hint(hint, after=test_last_token, case="large numbers in the padding"):
         oracle.compare(head(hidden, mask), *inputs)
-    except Mismatch as mismatch:
-        mismatch.hint = "Something of the padding reaches the score. Take one position of each row and nothing else."
-        raise
     _, gradients = student.gradients(head, hidden, mask)
     hint = "Your computation is cut off from autograd (.detach(), .data, .item() or no_grad): nothing is learned."
     expect((gradients or {}).get("score.weight") is not None, "no gradient reaches score.weight", hint)

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Oracle, builtin_operators, check, contract, tensors
+from autograde.testing import Oracle, builtin_operators, check, contract, tensors, widened
 from reference_impl.norms import layer_norm
 
 oracle = Oracle(layer_norm)
@@ -49,16 +49,12 @@ def test_own_steps(student, inputs):
     contract.written_by_hand(student.layer_norm, *inputs, without=builtin_operators.LAYER_NORM, rule=rule)
 
 
-def wide(x):
-    return x.to(torch.promote_types(x.dtype, torch.float32))
-
-
 def centred(x):
-    return wide(x) - wide(x).mean(dim=-1, keepdim=True)
+    return widened(x) - widened(x).mean(dim=-1, keepdim=True)
 
 
 def variance(x, correction=0):
-    return wide(x).var(dim=-1, keepdim=True, correction=correction)
+    return widened(x).var(dim=-1, keepdim=True, correction=correction)
 
 
 @oracle.misconception
@@ -82,15 +78,15 @@ def layer_norm_no_bias(x, weight, bias, eps):
 @oracle.misconception
 def layer_norm_not_centred(x, weight, bias, eps):
     """You do not subtract the mean from x. That is what sets LayerNorm apart from RMSNorm."""
-    return (wide(x) * torch.rsqrt(wide(x).square().mean(dim=-1, keepdim=True) + eps) * weight + bias).to(x.dtype)
+    return (widened(x) * torch.rsqrt(widened(x).square().mean(dim=-1, keepdim=True) + eps) * weight + bias).to(x.dtype)
 
 
 @oracle.misconception
 def layer_norm_cancels(x, weight, bias, eps):
     """You compute the variance as mean(x²) − mean(x)². After a large shift nothing is left of it: subtract first."""
-    mean = wide(x).mean(dim=-1, keepdim=True)
-    spread = wide(x).square().mean(dim=-1, keepdim=True) - mean.square()
-    return ((wide(x) - mean) / torch.sqrt(spread + eps) * weight + bias).to(x.dtype)
+    mean = widened(x).mean(dim=-1, keepdim=True)
+    spread = widened(x).square().mean(dim=-1, keepdim=True) - mean.square()
+    return ((widened(x) - mean) / torch.sqrt(spread + eps) * weight + bias).to(x.dtype)
 
 
 @oracle.misconception

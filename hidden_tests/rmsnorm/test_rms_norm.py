@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Oracle, builtin_operators, check, contract, tensors
+from autograde.testing import Oracle, builtin_operators, check, contract, tensors, widened
 from reference_impl.norms import rms_norm
 
 oracle = Oracle(rms_norm)
@@ -55,8 +55,8 @@ def test_gradient(student, inputs):
 @given(norm_inputs(scales=(1.0,), widths=(3, 5, 8)))
 def test_inputs(student, inputs):
     """x may be non-contiguous, and x and weight stay as they were"""
-    contract.input_unchanged(student.rms_norm, *inputs)
-    contract.noncontiguous_input(student.rms_norm, *inputs)
+    facets = contract.input_unchanged, contract.noncontiguous_input
+    contract.all_of(student.rms_norm, *inputs, facets=facets)
 
 
 @check(points=0, examples=2)
@@ -71,20 +71,16 @@ def mean_square(x):
     return x.square().mean(dim=-1, keepdim=True)
 
 
-def wide(x):
-    return x.to(torch.promote_types(x.dtype, torch.float32))
-
-
 @oracle.misconception
 def eps_outside(x, weight, eps):
     """You add eps to the root. The formula adds it to the mean square, inside the root."""
-    return (wide(x) / (mean_square(wide(x)).sqrt() + eps) * weight).to(x.dtype)
+    return (widened(x) / (mean_square(widened(x)).sqrt() + eps) * weight).to(x.dtype)
 
 
 @oracle.misconception
 def no_eps(x, weight, eps):
     """You leave eps out. It belongs to the mean square, inside the root; without it a vector of zeros gives NaN."""
-    return (wide(x) / mean_square(wide(x)).sqrt() * weight).to(x.dtype)
+    return (widened(x) / mean_square(widened(x)).sqrt() * weight).to(x.dtype)
 
 
 @oracle.misconception
@@ -96,44 +92,44 @@ def eps_ignored(x, weight, eps):
 @oracle.misconception
 def sum_for_mean(x, weight, eps):
     """You divide by the root of the sum of squares. RMS means the root of their mean."""
-    return (wide(x) * torch.rsqrt(wide(x).square().sum(dim=-1, keepdim=True) + eps) * weight).to(x.dtype)
+    return (widened(x) * torch.rsqrt(widened(x).square().sum(dim=-1, keepdim=True) + eps) * weight).to(x.dtype)
 
 
 @oracle.misconception
 def mean_subtracted(x, weight, eps):
     """You subtract the mean first. That is LayerNorm; RMSNorm never centres x."""
-    return rms_norm(wide(x) - wide(x).mean(dim=-1, keepdim=True), weight, eps).to(x.dtype)
+    return rms_norm(widened(x) - widened(x).mean(dim=-1, keepdim=True), weight, eps).to(x.dtype)
 
 
 @oracle.misconception
 def variance_for_mean_square(x, weight, eps):
     """You divide by the standard deviation. RMSNorm divides by the root of the mean of x², without centring."""
-    return (wide(x) * torch.rsqrt(wide(x).var(dim=-1, keepdim=True, correction=0) + eps) * weight).to(x.dtype)
+    return (widened(x) * torch.rsqrt(widened(x).var(dim=-1, keepdim=True, correction=0) + eps) * weight).to(x.dtype)
 
 
 @oracle.misconception
 def first_axis(x, weight, eps):
     """You average over the first axis (dim=0). Each vector lies along the last one: dim=-1."""
-    return (wide(x) * torch.rsqrt(wide(x).square().mean(dim=0, keepdim=True) + eps) * weight).to(x.dtype)
+    return (widened(x) * torch.rsqrt(widened(x).square().mean(dim=0, keepdim=True) + eps) * weight).to(x.dtype)
 
 
 @oracle.misconception
 def all_axes(x, weight, eps):
     """You average over the whole tensor. Each vector has a mean square of its own: mean(dim=-1, keepdim=True)."""
-    return (wide(x) * torch.rsqrt(wide(x).square().mean() + eps) * weight).to(x.dtype)
+    return (widened(x) * torch.rsqrt(widened(x).square().mean() + eps) * weight).to(x.dtype)
 
 
 @oracle.misconception
 def divides_by_n_minus_one(x, weight, eps):
     """You divide the sum of squares by n − 1. A mean divides by n; nothing is estimated here."""
-    total = wide(x).square().sum(dim=-1, keepdim=True)
-    return (wide(x) * torch.rsqrt(total / (x.shape[-1] - 1) + eps) * weight).to(x.dtype)
+    total = widened(x).square().sum(dim=-1, keepdim=True)
+    return (widened(x) * torch.rsqrt(total / (x.shape[-1] - 1) + eps) * weight).to(x.dtype)
 
 
 @oracle.misconception
 def root_missing(x, weight, eps):
     """You divide by the mean square itself. Take its square root (or torch.rsqrt)."""
-    return (wide(x) / (mean_square(wide(x)) + eps) * weight).to(x.dtype)
+    return (widened(x) / (mean_square(widened(x)) + eps) * weight).to(x.dtype)
 
 
 @oracle.misconception
@@ -157,7 +153,7 @@ def squares_in_half(x, weight, eps):
 @oracle.misconception
 def stays_float32(x, weight, eps):
     """You compute in float32 and return float32. Cast the result back to the dtype of x."""
-    return rms_norm(wide(x), weight, eps)
+    return rms_norm(widened(x), weight, eps)
 
 
 @oracle.misconception
@@ -169,4 +165,4 @@ def takes_dtype_of_weight(x, weight, eps):
 @oracle.misconception
 def detached_rms(x, weight, eps):
     """Your root mean square is cut off from autograd (.detach(), .data, .item() or no_grad)."""
-    return (wide(x) * torch.rsqrt(mean_square(wide(x)).detach() + eps) * weight).to(x.dtype)
+    return (widened(x) * torch.rsqrt(mean_square(widened(x)).detach() + eps) * weight).to(x.dtype)

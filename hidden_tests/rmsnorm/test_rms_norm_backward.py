@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Oracle, builtin_operators, check, contract, expect, tensors
+from autograde.testing import Oracle, Supplies, builtin_operators, check, contract, expect, tensors, widened
 from reference_impl.norms import rms_norm, rms_norm_backward
 
 
@@ -17,6 +17,7 @@ def reference_grad_weight(grad_output, x, weight, eps):
 
 
 oracle_x, oracle_weight = Oracle(reference_grad_x), Oracle(reference_grad_weight)
+supplies = Supplies(rms_norm=rms_norm)
 
 
 @st.composite
@@ -31,7 +32,6 @@ def backward_inputs(draw, *, dtype=torch.float32, scales=(1.0, 1e-3, 0.0)):
 
 def gradients(student, inputs):
     """What the submission returns, once it is known to be a pair."""
-    student.supply(rms_norm=rms_norm)
     pair = student.rms_norm_backward(*inputs)
     fits = isinstance(pair, (tuple, list)) and len(pair) == 2
     expect(fits, "the result is not a pair of tensors", "Return the tuple (grad_x, grad_weight), in this order.")
@@ -63,14 +63,9 @@ def test_half_precision(student, inputs):
 @given(backward_inputs())
 def test_by_hand(student, inputs):
     """both gradients come from formulas, not from autograd or a ready-made norm"""
-    student.supply(rms_norm=rms_norm)
     without = [*builtin_operators.AUTOGRAD, *builtin_operators.RMS_NORM, *builtin_operators.LAYER_NORM]
     rule = "Derive both gradients on paper and write them with plain tensor operations."
     contract.written_by_hand(student.rms_norm_backward, *inputs, without=without, rule=rule)
-
-
-def wide(x):
-    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def inverse(x, eps):
@@ -78,21 +73,21 @@ def inverse(x, eps):
 
 
 def both_terms(grad_output, x, weight, eps, power=3, sign=-1):
-    scaled, r = wide(grad_output) * weight, inverse(wide(x), eps)
-    return (r * scaled + sign * r**power * wide(x) * (scaled * wide(x)).mean(dim=-1, keepdim=True)).to(x.dtype)
+    scaled, r = widened(grad_output) * weight, inverse(widened(x), eps)
+    return (r * scaled + sign * r**power * widened(x) * (scaled * widened(x)).mean(dim=-1, keepdim=True)).to(x.dtype)
 
 
 @oracle_x.misconception
 def backward_forgets_root(grad_output, x, weight, eps):
     """You treat the root as a constant. It depends on x too: differentiate through it as well."""
-    return (wide(grad_output) * weight * inverse(wide(x), eps)).to(x.dtype)
+    return (widened(grad_output) * weight * inverse(widened(x), eps)).to(x.dtype)
 
 
 @oracle_x.misconception
 def backward_root_sum(grad_output, x, weight, eps):
     """In the term through the root you sum where a mean belongs: the mean square brings a factor 1/n."""
-    scaled, r = wide(grad_output) * weight, inverse(wide(x), eps)
-    return (r * scaled - r**3 * wide(x) * (scaled * wide(x)).sum(dim=-1, keepdim=True)).to(x.dtype)
+    scaled, r = widened(grad_output) * weight, inverse(widened(x), eps)
+    return (r * scaled - r**3 * widened(x) * (scaled * widened(x)).sum(dim=-1, keepdim=True)).to(x.dtype)
 
 
 @oracle_x.misconception
@@ -117,17 +112,17 @@ def backward_in_half(grad_output, x, weight, eps):
 @oracle_weight.misconception
 def backward_weight_unsummed(grad_output, x, weight, eps):
     """grad_weight still has the leading axes. Every vector uses the same weight, so sum over them."""
-    return (wide(grad_output) * wide(x) * inverse(wide(x), eps)).to(weight.dtype)
+    return (widened(grad_output) * widened(x) * inverse(widened(x), eps)).to(weight.dtype)
 
 
 @oracle_weight.misconception
 def backward_weight_averaged(grad_output, x, weight, eps):
     """You average grad_weight over the leading axes. Gradients from several uses add up: sum them."""
-    per_vector = wide(grad_output) * wide(x) * inverse(wide(x), eps)
+    per_vector = widened(grad_output) * widened(x) * inverse(widened(x), eps)
     return per_vector.reshape(-1, x.shape[-1]).mean(dim=0).to(weight.dtype)
 
 
 @oracle_weight.misconception
 def backward_weight_raw_x(grad_output, x, weight, eps):
     """You multiply grad_output by x itself. weight multiplies the normalised x, so grad_weight needs x / root."""
-    return (wide(grad_output) * wide(x)).reshape(-1, x.shape[-1]).sum(dim=0).to(weight.dtype)
+    return (widened(grad_output) * widened(x)).reshape(-1, x.shape[-1]).sum(dim=0).to(weight.dtype)

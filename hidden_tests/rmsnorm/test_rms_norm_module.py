@@ -4,10 +4,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Oracle, check, contract, expect_parameters, tensors
+from autograde.testing import Oracle, Supplies, check, contract, expect_parameters, tensors
 from reference_impl.norms import rms_norm
 
 oracle = Oracle(rms_norm)
+supplies = Supplies(rms_norm=rms_norm)
 
 
 @st.composite
@@ -22,7 +23,6 @@ def layer_inputs(draw):
 @given(st.integers(1, 16))
 def test_parameters(student, width):
     """RMSNorm owns one learnable weight of shape (d_model,), and starts it at one"""
-    student.supply(rms_norm=rms_norm)
     expect_parameters(student.RMSNorm(width, 1e-5), {"weight": torch.ones(width)})
 
 
@@ -30,7 +30,6 @@ def test_parameters(student, width):
 @given(layer_inputs())
 def test_result(student, inputs):
     """RMSNorm returns rms_norm(x, weight, eps) with its own weight and the eps that it was built with"""
-    student.supply(rms_norm=rms_norm)
     x, weight, eps = inputs
     layer = student.RMSNorm(weight.numel(), eps)
     # A weight that is no parameter is test_parameters' business: then only the starting value can be tried.
@@ -45,7 +44,6 @@ def test_result(student, inputs):
 @given(layer_inputs())
 def test_training(student, inputs):
     """a gradient reaches weight and x, so the layer can learn"""
-    student.supply(rms_norm=rms_norm)
     x, weight, eps = inputs
     contract.gradient_reaches_inputs(student.RMSNorm(weight.numel(), eps), x)
 

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Mismatch, Oracle, StudentError, check, contract, expect, tensors
+from autograde.testing import Oracle, Supplies, check, contract, expect_like, tensors, widened
 from reference_impl.rope import rope_frequencies, rotate
 
 SHAPES = ((3, 3), (5,), (2, 4), (2, 3, 3), (1, 2, 4))
@@ -29,6 +29,7 @@ def drift(x, positions, shift, frequencies):
 
 
 oracle = Oracle(roped)
+supplies = Supplies(rope_frequencies=rope_frequencies, rotate=rotate)
 same, lengths, drifts = Oracle(lambda x: x + 0.0), Oracle(length), Oracle(drift)
 
 
@@ -49,14 +50,12 @@ def rows_at_different_places(draw):
 
 
 def rotated(student, x, positions, base, hint):
-    student.supply(rope_frequencies=rope_frequencies, rotate=rotate)
-    try:
+    def one_text():
+        student.apply_rope(torch.zeros(2, 4), torch.arange(2), base)
+
+    case = f"x of shape {tuple(x.shape)} with positions {str(positions.tolist())[:60]}"
+    with student.hint(hint, plain=one_text, case=case):
         return student.apply_rope(x, positions, base)
-    except StudentError as error:
-        if error.missing:
-            raise
-        shapes = f"x of shape {tuple(x.shape)} with positions {str(positions.tolist())[:60]}"
-        raise Mismatch(f"{shapes} raised {error}", hint) from None
 
 
 def compare(got, x, positions, base):
@@ -76,26 +75,14 @@ def test_laws(student, inputs, shift):
     questions = ((x, positions), (x, positions + shift), (first, torch.tensor([0])))
     here, there, still = (rotated(student, *question, base, AXES) for question in questions)
     for (asked, _), result in zip(questions, (here, there, still), strict=True):
-        like = isinstance(result, torch.Tensor) and result.shape == asked.shape and result.dtype == asked.dtype
-        expect(like, "the result has not the shape and dtype of x", "Every vector is rotated and keeps its place.")
-    law(lengths, length(here), (x,), "the rotated vectors have other lengths", LENGTHS)
-    law(same, still, (first,), "position 0 changes x", "Positions are taken as given: the angle at position 0 is 0.")
+        expect_like(result, asked, hint="Every vector is rotated and keeps its place.")
+    lengths.compare(length(here), x, reason="the rotated vectors have other lengths", hint=LENGTHS)
+    hint = "Positions are taken as given: the angle at position 0 is 0."
+    same.compare(still, first, reason="position 0 changes x", hint=hint)
     hint = "Angles must be position times frequency, with the same frequencies at every position."
-    moved = there @ there.mT - here @ here.mT
-    law(
-        drifts,
-        moved,
-        (x, positions, shift, rope_frequencies(x.shape[-1], base)),
-        "scores change when all positions move together",
-        hint,
-    )
-
-
-def law(oracle, got, args, reason, hint):
-    try:
-        oracle.compare(got, *args)
-    except Mismatch:
-        raise Mismatch(reason, hint) from None
+    moved, frequencies = there @ there.mT - here @ here.mT, rope_frequencies(x.shape[-1], base)
+    reason = "scores change when all positions move together"
+    drifts.compare(moved, x, positions, shift, frequencies, reason=reason, hint=hint)
 
 
 @check(points=2, examples=15)
@@ -132,15 +119,8 @@ def test_far_positions(student, inputs):
 @given(sequences())
 def test_inputs(student, inputs):
     """x stays as it was and may be non-contiguous, gradients reach it, and angles are made on its device"""
-    student.supply(rope_frequencies=rope_frequencies, rotate=rotate)
-    contract.follows_device(student.apply_rope, *inputs)
-    contract.input_unchanged(student.apply_rope, *inputs)
-    contract.noncontiguous_input(student.apply_rope, *inputs)
+    contract.all_of(student.apply_rope, *inputs)
     contract.gradient_reaches_inputs(student.apply_rope, *inputs)
-
-
-def wide(x):
-    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 @oracle.misconception
@@ -213,4 +193,4 @@ def all_in_half(x, positions, base, frequencies):
 @oracle.misconception
 def result_stays_float32(x, positions, base, frequencies):
     """You return float32. The result has the dtype of x."""
-    return roped(wide(x), positions, base, frequencies)
+    return roped(widened(x), positions, base, frequencies)

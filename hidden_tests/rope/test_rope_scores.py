@@ -6,10 +6,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Mismatch, Oracle, StudentError, check, tensors
+from autograde.testing import Oracle, Supplies, check, tensors, widened
 from reference_impl.rope import apply_rope, rope_frequencies, rope_scores, rotate
 
 oracle = Oracle(rope_scores)
+supplies = Supplies(rope_frequencies=rope_frequencies, rotate=rotate, apply_rope=apply_rope)
 BASES = (500000.0, 10000.0, 100.0)
 
 
@@ -24,40 +25,27 @@ def queries_and_keys(draw, *, decoding, dtype=torch.float32, scale=1.0, widths=(
     return q.to(dtype), k.to(dtype), draw(st.sampled_from(BASES))
 
 
-def scores(student, q, k, base):
-    student.supply(rope_frequencies=rope_frequencies, rotate=rotate, apply_rope=apply_rope)
-    try:
-        return student.rope_scores(q, k, base)
-    except StudentError as error:
-        if error.missing:
-            raise
-        hint = "Queries and keys have positions of their own: seq_q of them and seq_k, counted along axis -2."
-        raise Mismatch(f"q of shape {tuple(q.shape)} and k of shape {tuple(k.shape)} raised {error}", hint) from None
-
-
 @check(points=2, examples=15)
 @given(queries_and_keys(decoding=False))
 def test_whole_sequence(student, inputs):
     """as many queries as keys: rotate both, multiply, divide by sqrt(d_head)"""
-    oracle.compare(scores(student, *inputs), *inputs)
+    oracle.compare(student.rope_scores(*inputs), *inputs)
 
 
 @check(points=1, after=test_whole_sequence, examples=15)
 @given(queries_and_keys(decoding=True))
 def test_decoding(student, inputs):
     """fewer queries than keys: the queries are the last tokens, as in decoding with a cache"""
-    oracle.compare(scores(student, *inputs), *inputs)
+    hint = "Queries and keys have positions of their own: seq_q of them and seq_k, counted along axis -2."
+    with student.hint(hint, case=f"{inputs[0].shape[-2]} queries with {inputs[1].shape[-2]} keys"):
+        oracle.compare(student.rope_scores(*inputs), *inputs)
 
 
 @check(points=1, after=test_whole_sequence, examples=8)
 @given(queries_and_keys(decoding=False, dtype=torch.float16, scale=100.0, widths=(16,)))
 def test_half_precision(student, inputs):
     """large float16 queries and keys do not overflow, and the scores are float16"""
-    oracle.compare(scores(student, *inputs), *inputs)
-
-
-def wide(x):
-    return x.to(torch.promote_types(x.dtype, torch.float32))
+    oracle.compare(student.rope_scores(*inputs), *inputs)
 
 
 def scored(q, k, base, q_positions=None, k_positions=None, divisor=None):
@@ -65,7 +53,7 @@ def scored(q, k, base, q_positions=None, k_positions=None, divisor=None):
     seq_q, seq_k = q.shape[-2], k.shape[-2]
     q_positions = torch.arange(seq_q) + seq_k - seq_q if q_positions is None else q_positions
     k_positions = torch.arange(seq_k) if k_positions is None else k_positions
-    products = apply_rope(wide(q), q_positions, base) @ apply_rope(wide(k), k_positions, base).mT
+    products = apply_rope(widened(q), q_positions, base) @ apply_rope(widened(k), k_positions, base).mT
     return (products / (math.sqrt(q.shape[-1]) if divisor is None else divisor)).to(q.dtype)
 
 
@@ -159,4 +147,4 @@ def scores_multiplied_in_half(q, k, base):
 @oracle.misconception
 def scores_stay_float32(q, k, base):
     """You return float32. Cast the scores back to the dtype of q."""
-    return scored(wide(q), wide(k), base)
+    return scored(widened(q), widened(k), base)

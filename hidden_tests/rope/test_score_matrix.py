@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Oracle, check
+from autograde.testing import Oracle, Supplies, check
 from reference_impl.rope import apply_rope, rope_frequencies, rotate
 
 
@@ -14,21 +14,17 @@ def matrix(distance, d_head, frequencies):
 
 
 oracle = Oracle(matrix)
+supplies = Supplies(rope_frequencies=rope_frequencies, rotate=rotate, apply_rope=apply_rope)
 distances = st.integers(0, 60)
 widths = st.sampled_from([4, 6, 2, 8])
 bases = st.sampled_from([500000.0, 10000.0, 100.0])
-
-
-def answer(student, distance, d_head, base):
-    student.supply(rope_frequencies=rope_frequencies, rotate=rotate, apply_rope=apply_rope)
-    return student.score_matrix(distance, d_head, base)
 
 
 @check(points=2, examples=15)
 @given(distances, widths, bases)
 def test_values(student, distance, d_head, base):
     """q @ M @ k is the score of a query that stands `distance` positions after its key"""
-    got = answer(student, distance, d_head, base)
+    got = student.score_matrix(distance, d_head, base)
     oracle.compare(got, distance, d_head, rope_frequencies(d_head, base))
 
 
@@ -36,7 +32,7 @@ def test_values(student, distance, d_head, base):
 @given(distances, widths, bases)
 def test_behind(student, distance, d_head, base):
     """a negative distance, a key after its query, gives the transposed matrix"""
-    got = answer(student, -distance, d_head, base)
+    got = student.score_matrix(-distance, d_head, base)
     oracle.compare(got, -distance, d_head, rope_frequencies(d_head, base))
 
 

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Mismatch, Oracle, check, expect
+from autograde.testing import Oracle, check, expect
 from reference_impl.sft import chat_template
 
 
@@ -31,12 +31,8 @@ def conversations(contents, **sizes):
 def judge(student, *arguments):
     text = student.chat_template(*arguments)
     expect(isinstance(text, str), "the result is not a text", "Return one str that holds the whole conversation.")
-    try:
-        oracle.compare(as_bytes(text), *arguments)
-    except Mismatch as mismatch:
-        mismatch.reason = "the text is not what the template asks for"
-        mismatch.got, mismatch.expected = f"got {text[:300]!r}", f"expected {chat_template(*arguments)!r}"
-        raise
+    shown = f"got {text[:300]!r}", f"expected {chat_template(*arguments)!r}"
+    oracle.compare(as_bytes(text), *arguments, reason="the text is not what the template asks for", shown=shown)
 
 
 @check(points=2, examples=12)

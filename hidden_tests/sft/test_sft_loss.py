@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from autograde.testing import Oracle, check, expect, tensors
+from autograde.testing import Oracle, check, expect, tensors, widened
 from reference_impl.sft import IGNORE, sft_loss
 
 oracle = Oracle(sft_loss)
@@ -116,15 +116,11 @@ def test_gradient(student, inputs):
     gradient_oracle.compare_gradients(student.sft_loss, *inputs)
 
 
-def wide(logits):
-    return logits.to(torch.promote_types(logits.dtype, torch.float32))
-
-
 def surprises(logits, labels):
     """−log p of each label and whether it is one; logits and labels are already side by side."""
     is_target = labels != IGNORE
-    chosen = wide(logits).gather(-1, labels.clamp_min(0).unsqueeze(-1)).squeeze(-1)
-    return (wide(logits).logsumexp(dim=-1) - chosen) * is_target, is_target
+    chosen = widened(logits).gather(-1, labels.clamp_min(0).unsqueeze(-1)).squeeze(-1)
+    return (widened(logits).logsumexp(dim=-1) - chosen) * is_target, is_target
 
 
 def mean(logits, labels):
@@ -196,7 +192,7 @@ def ignored_is_class_zero(logits, labels):
 @oracle.misconception
 def softmax_twice(logits, labels):
     """You take the softmax before a loss that takes it again. Cross-entropy wants the logits as they are."""
-    return mean(wide(logits[:, :-1]).softmax(dim=-1), labels[:, 1:])
+    return mean(widened(logits[:, :-1]).softmax(dim=-1), labels[:, 1:])
 
 
 @oracle.misconception
@@ -212,7 +208,7 @@ def one_loss_per_token(logits, labels):
 
 
 def by_probabilities(logits, labels, eps):
-    probabilities = wide(logits[:, :-1]).softmax(dim=-1)
+    probabilities = widened(logits[:, :-1]).softmax(dim=-1)
     chosen = probabilities.gather(-1, labels[:, 1:].clamp_min(0).unsqueeze(-1)).squeeze(-1)
     is_target = labels[:, 1:] != IGNORE
     return -torch.log(chosen[is_target] + eps).sum() / is_target.sum().clamp_min(1)
@@ -234,8 +230,8 @@ def log_of_softmax_plus_eps(logits, labels):
 def exp_overflows(logits, labels):
     """exp of a large logit is infinite. Subtract the largest logit first, as logsumexp and cross-entropy do."""
     is_target = labels[:, 1:] != IGNORE
-    chosen = wide(logits[:, :-1]).gather(-1, labels[:, 1:].clamp_min(0).unsqueeze(-1)).squeeze(-1)
-    surprise = wide(logits[:, :-1]).exp().sum(dim=-1).log() - chosen
+    chosen = widened(logits[:, :-1]).gather(-1, labels[:, 1:].clamp_min(0).unsqueeze(-1)).squeeze(-1)
+    surprise = widened(logits[:, :-1]).exp().sum(dim=-1).log() - chosen
     return surprise[is_target].sum() / is_target.sum().clamp_min(1)
 
 
@@ -244,7 +240,7 @@ def one_hot_times_infinity(logits, labels):
     """You multiply by zeros to select the target, and 0 times infinity is nan. Pick it with gather or an index."""
     hot = F.one_hot(labels[:, 1:].clamp_min(0), logits.shape[-1])
     is_target = labels[:, 1:] != IGNORE
-    surprise = -(wide(logits[:, :-1]).log_softmax(dim=-1) * hot).sum(dim=-1)
+    surprise = -(widened(logits[:, :-1]).log_softmax(dim=-1) * hot).sum(dim=-1)
     return surprise[is_target].sum() / is_target.sum().clamp_min(1)
 
 

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Mismatch, Oracle, check, expect
+from autograde.testing import Oracle, Supplies, check, expect
 from reference_impl.sft import END, IGNORE, chat_template, encode, tokenise_example
 
 
@@ -13,6 +13,7 @@ def expected_labels(messages):
 
 
 oracle = Oracle(expected_labels)
+supplies = Supplies(chat_template=chat_template)
 plain = st.sampled_from(["Moo", "4 legs", "no", "What says the cow?"])
 # Questions and answers with letters of several bytes, that are empty, repeat each other or name a role.
 AWKWARD = [
@@ -40,7 +41,6 @@ def conversations(draw, turns, contents):
 
 
 def judge(student, messages):
-    student.supply(chat_template=chat_template)
     pair = student.tokenise_example(messages)
     fits = isinstance(pair, (tuple, list)) and len(pair) == 2 and all(map(is_list_of_numbers, pair))
     expect(fits, "the result is not a pair of lists of numbers", "Return the tuple (ids, labels).")
@@ -49,11 +49,7 @@ def judge(student, messages):
     expect(ids == encode(chat_template(messages)), "ids are not the tokens of the conversation", hint)
     hint = "ids and labels go together, one label for each id: put -100 where nothing is to be learned."
     expect(len(labels) == len(ids), f"there are {len(ids)} ids, but {len(labels)} labels", hint)
-    try:
-        oracle.compare(torch.tensor(labels), messages)
-    except Mismatch as mismatch:
-        mismatch.reason = mismatch.reason.replace("the result", "the labels")
-        raise
+    oracle.compare(torch.tensor(labels), messages, what="the labels")
 
 
 def is_list_of_numbers(part):

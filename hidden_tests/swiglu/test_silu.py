@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from autograde.testing import Oracle, builtin_operators, check, contract, tensors
+from autograde.testing import Oracle, builtin_operators, check, contract, tensors, widened
 from reference_impl.mlp import silu
 
 oracle = Oracle(silu)
@@ -51,37 +51,31 @@ def test_own_steps(student, x):
 @given(numbers(1.0, shapes=st.sampled_from([(2, 3), (3, 2, 2)])))
 def test_inputs(student, x):
     """x stays as it was, may be non-contiguous, and the result lies on its device"""
-    contract.input_unchanged(student.silu, x)
-    contract.noncontiguous_input(student.silu, x)
-    contract.follows_device(student.silu, x)
-
-
-def wide(x):
-    return x.to(torch.promote_types(x.dtype, torch.float32))
+    contract.all_of(student.silu, x)
 
 
 @oracle.misconception
 def sigmoid_for_silu(x):
     """You return the sigmoid. SiLU multiplies it by x."""
-    return torch.sigmoid(wide(x)).to(x.dtype)
+    return torch.sigmoid(widened(x)).to(x.dtype)
 
 
 @oracle.misconception
 def gelu_for_silu(x):
     """You compute GELU, x times the normal distribution function. SiLU is x · sigmoid(x)."""
-    return F.gelu(wide(x)).to(x.dtype)
+    return F.gelu(widened(x)).to(x.dtype)
 
 
 @oracle.misconception
 def tanh_gelu_for_silu(x):
     """You compute GELU in its tanh approximation. SiLU is x · sigmoid(x)."""
-    return F.gelu(wide(x), approximate="tanh").to(x.dtype)
+    return F.gelu(widened(x), approximate="tanh").to(x.dtype)
 
 
 @oracle.misconception
 def quick_gelu_for_silu(x):
     """You compute x · sigmoid(1.702 x), which approximates GELU. SiLU has no factor inside the sigmoid."""
-    return (wide(x) * torch.sigmoid(1.702 * wide(x))).to(x.dtype)
+    return (widened(x) * torch.sigmoid(1.702 * widened(x))).to(x.dtype)
 
 
 @oracle.misconception
@@ -93,37 +87,37 @@ def relu_for_silu(x):
 @oracle.misconception
 def mish_for_silu(x):
     """You compute Mish, x · tanh(softplus(x)). SiLU is x · sigmoid(x)."""
-    return F.mish(wide(x)).to(x.dtype)
+    return F.mish(widened(x)).to(x.dtype)
 
 
 @oracle.misconception
 def tanh_for_sigmoid(x):
     """You multiply x by tanh(x). SiLU multiplies it by sigmoid(x), which lies between 0 and 1."""
-    return (wide(x) * torch.tanh(wide(x))).to(x.dtype)
+    return (widened(x) * torch.tanh(widened(x))).to(x.dtype)
 
 
 @oracle.misconception
 def sigmoid_of_minus_x(x):
     """The sign inside your exponential is wrong: sigmoid(x) is 1 / (1 + exp(-x)), near 1 for large x."""
-    return (wide(x) * torch.sigmoid(-wide(x))).to(x.dtype)
+    return (widened(x) * torch.sigmoid(-widened(x))).to(x.dtype)
 
 
 @oracle.misconception
 def softmax_for_sigmoid(x):
     """You multiply by a softmax, in which entries compete. Each entry has a sigmoid of its own."""
-    return (wide(x) * torch.softmax(wide(x), dim=-1)).to(x.dtype)
+    return (widened(x) * torch.softmax(widened(x), dim=-1)).to(x.dtype)
 
 
 @oracle.misconception
 def large_x_is_nan(x):
     """For large x your exp(x) is infinite, and infinity over infinity is nan. Use torch.sigmoid."""
-    return (wide(x) * wide(x).exp() / (1 + wide(x).exp())).to(x.dtype)
+    return (widened(x) * widened(x).exp() / (1 + widened(x).exp())).to(x.dtype)
 
 
 @oracle.misconception
 def gradient_is_nan(x):
     """Your value is right, but exp(-x) is infinite for very negative x, and its gradient nan. Use torch.sigmoid."""
-    return (wide(x) / (1 + torch.exp(-wide(x)))).to(x.dtype)
+    return (widened(x) / (1 + torch.exp(-widened(x)))).to(x.dtype)
 
 
 @oracle.misconception
@@ -135,10 +129,10 @@ def overflows_in_half(x):
 @oracle.misconception
 def gate_is_constant(x):
     """You cut the sigmoid off from autograd (.detach(), .data or no_grad). It depends on x as well."""
-    return (wide(x) * torch.sigmoid(wide(x)).detach()).to(x.dtype)
+    return (widened(x) * torch.sigmoid(widened(x)).detach()).to(x.dtype)
 
 
 @oracle.misconception
 def stays_float32(x):
     """You return float32. Cast the result back to the dtype of x."""
-    return silu(wide(x))
+    return silu(widened(x))

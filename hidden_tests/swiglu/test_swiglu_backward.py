@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Oracle, builtin_operators, check, contract, expect, tensors
+from autograde.testing import Oracle, Supplies, builtin_operators, check, contract, expect, tensors, widened
 from reference_impl.mlp import silu, swiglu_backward
 
 
@@ -17,6 +17,7 @@ def reference_grad_up(grad_hidden, gate, up):
 
 
 oracle_gate, oracle_up = Oracle(reference_grad_gate), Oracle(reference_grad_up)
+supplies = Supplies(silu=silu)
 
 
 @st.composite
@@ -29,7 +30,6 @@ def backward_inputs(draw, *, dtype=torch.float32, scales=(1.0, 4.0)):
 
 def gradients(student, inputs):
     """What the submission returns, once it is known to be a pair."""
-    student.supply(silu=silu)
     pair = student.swiglu_backward(*inputs)
     fits = isinstance(pair, (tuple, list)) and len(pair) == 2
     expect(fits, "the result is not a pair of tensors", "Return the tuple (grad_gate, grad_up), in this order.")
@@ -54,7 +54,6 @@ def test_grad_up(student, inputs):
 @given(backward_inputs())
 def test_own_steps(student, inputs):
     """both gradients come from formulas, not from autograd (noted only, no points)"""
-    student.supply(silu=silu)
     rule = "Derive both gradients on paper and write them with plain tensor operations."
     without = [*builtin_operators.AUTOGRAD, *builtin_operators.SILU_BACKWARD]
     contract.written_by_hand(student.swiglu_backward, *inputs, without=without, rule=rule)
@@ -70,14 +69,10 @@ def test_extremes(student, inputs):
     oracle_gate.compare(gradients(student, inputs)[0], *inputs)
 
 
-def wide(x):
-    return x.to(torch.promote_types(x.dtype, torch.float32))
-
-
 def with_slope(grad_hidden, gate, up, slope):
     """grad_gate with another derivative of silu, given z and sigmoid(z)"""
-    z = wide(gate)
-    return (wide(grad_hidden) * up * slope(z, torch.sigmoid(z))).to(gate.dtype)
+    z = widened(gate)
+    return (widened(grad_hidden) * up * slope(z, torch.sigmoid(z))).to(gate.dtype)
 
 
 @oracle_gate.misconception
@@ -149,7 +144,7 @@ def slope_overflows(grad_hidden, gate, up):
 @oracle_gate.misconception
 def gradient_stays_float32(grad_hidden, gate, up):
     """You return float32. Cast each gradient back to the dtype of its input."""
-    return reference_grad_gate(wide(grad_hidden), wide(gate), wide(up))
+    return reference_grad_gate(widened(grad_hidden), widened(gate), widened(up))
 
 
 @oracle_up.misconception
@@ -167,16 +162,16 @@ def grad_up_without_upstream(grad_hidden, gate, up):
 @oracle_up.misconception
 def grad_up_without_silu(grad_hidden, gate, up):
     """grad_up uses the gate as it is. up is multiplied by silu(gate), so its gradient is too."""
-    return (wide(grad_hidden) * gate).to(up.dtype)
+    return (widened(grad_hidden) * gate).to(up.dtype)
 
 
 @oracle_up.misconception
 def grad_up_is_sigmoid(grad_hidden, gate, up):
     """grad_up uses the sigmoid of the gate. up is multiplied by silu(gate)."""
-    return (wide(grad_hidden) * torch.sigmoid(wide(gate))).to(up.dtype)
+    return (widened(grad_hidden) * torch.sigmoid(widened(gate))).to(up.dtype)
 
 
 @oracle_up.misconception
 def grad_up_times_up(grad_hidden, gate, up):
     """grad_up still has the factor up. The product is linear in up, so its gradient does not depend on it."""
-    return (wide(grad_hidden) * silu(wide(gate)) * up).to(up.dtype)
+    return (widened(grad_hidden) * silu(widened(gate)) * up).to(up.dtype)

@@ -45,7 +45,7 @@ def expect_close(got: Any, other: Any, reason: str, hint: str) -> None:
         # hint: Divide by the number of values.
     """
     if not have_equal_parts(got, [other], lambda leaf, others: is_close(leaf, others[0])):
-        raise Mismatch(reason, hint)
+        raise Mismatch(reason, hint, is_fact=True)
 
 
 def have_equal_parts(value: Any, others: list[Any], fits: Callable[[Any, list[Any]], bool]) -> bool:
@@ -66,6 +66,20 @@ def is_batch_of(whole: Any, members: list[Any]) -> bool:
         return all(is_close(whole, member) for member in members)
     same_kind = len({(member.shape, member.dtype) for member in members}) == 1
     return same_kind and is_close(whole, torch.stack(members))
+
+
+def differs_by_rounding(one: Any, other: Any) -> bool:
+    """Equal but for rounding in float32, also where the result was cast afterwards: to float64, or to whole numbers."""
+    if not (isinstance(one, Tensor) and isinstance(other, Tensor)) or one.shape != other.shape:
+        return is_close(one, other)
+    if one.dtype != other.dtype or one.dtype == torch.bool:
+        return is_close(one, other)
+    if not (one.is_floating_point() or one.is_complex()):
+        return bool(((one.double() - other.double()).abs() <= 1).all())
+    if torch.finfo(one.dtype).eps >= torch.finfo(torch.float32).eps:
+        return is_close(one, other)
+    coarse = torch.complex64 if one.is_complex() else torch.float32
+    return is_close(one.to(coarse), other.to(coarse))
 
 
 def is_close(one: Any, other: Any) -> bool:

@@ -9,7 +9,9 @@ from torch import Tensor
 from torch.utils._pytree import tree_flatten
 
 from autograde.client.calls import Target, find_banned_calls, find_devices, request_gradients, watch_call
+from autograde.client.dependence import explain_no_gradient
 from autograde.client.mismatch import Mismatch
+from autograde.client.reproduction import Way
 
 
 def input_unchanged(target: Target, *args: Any, **kwargs: Any) -> None:
@@ -60,7 +62,7 @@ def no_alias(target: Target, *args: Any, **kwargs: Any) -> None:
         # the result shares its memory with tensor argument 1
         # hint: You return a view of the input: who changes one changes the other. Return a tensor of its own.
     """
-    _, shared = watch_call(target, args, kwargs)
+    _, shared = watch_call(target, args, kwargs, Way.UNSHARED)
     _expect_none(
         shared,
         "the result shares its memory with {argument}",
@@ -97,6 +99,7 @@ def same_dtype(target: Target, *args: Any, **kwargs: Any) -> None:
             raise Mismatch(
                 f"for {wanted} input the result is {tensor.dtype}",
                 "The result has another dtype than the input. Cast back with `.to(x.dtype)` at the end.",
+                is_fact=True,
             )
 
 
@@ -154,17 +157,14 @@ def gradient_reaches_inputs(target: Target, *args: Any, **kwargs: Any) -> None:
 
         # A student reads
         # no gradient reaches argument 1
-        # hint: Your computation is cut off from autograd: by .detach(), .data, .item(), no_grad or a new tensor.
+        # hint: Your computation is cut off from autograd there: by .detach(), .data, .item(), no_grad or a new tensor.
     """
     _, found = request_gradients(target, args, kwargs, None)
     for name, gradient in (found or {}).items():
         if gradient is None:
             kind = "argument" if name in kwargs else "parameter"
             label = f"{kind} `{name}`" if isinstance(name, str) else f"argument {name + 1}"
-            raise Mismatch(
-                f"no gradient reaches {label}",
-                "Your computation is cut off from autograd: by .detach(), .data, .item(), no_grad or a new tensor.",
-            )
+            raise explain_no_gradient(label, target, args, kwargs, name)
 
 
 def written_by_hand(target: Target, *args: Any, without: Sequence[str], rule: str, **kwargs: Any) -> None:
@@ -192,13 +192,13 @@ def written_by_hand(target: Target, *args: Any, without: Sequence[str], rule: st
     """
     if names := find_banned_calls(target, args, kwargs, list(without)):
         ready_made = " and ".join(f"`{name.rpartition('::')[2].rpartition('.')[2].strip('_')}`" for name in names)
-        raise Mismatch(f"your code calls torch's own {ready_made}", rule)
+        raise Mismatch(f"your code calls torch's own {ready_made}", rule, is_fact=True)
 
 
 def _expect_none(flags: list[bool], reason: str, hint: str) -> None:
     """Raise Mismatch for the first tensor argument with a flag, which `reason` names as `{argument}`."""
     if any(flags):
-        raise Mismatch(reason.format(argument=f"tensor argument {flags.index(True) + 1}"), hint)
+        raise Mismatch(reason.format(argument=f"tensor argument {flags.index(True) + 1}"), hint, is_fact=True)
 
 
 def _tensors(value: Any) -> list[Tensor]:

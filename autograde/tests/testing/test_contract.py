@@ -91,7 +91,10 @@ def test_contract_randomness_comes_from_the_generator(student_of: Callable[[str]
     ("owns", "said"),
     [
         (WEIGHT, ""),
-        ("s.w = torch.ones(2)", "`w` is missing"),
+        ("s.w = torch.ones(2)", "`w` is a plain tensor or a buffer, not a parameter"),
+        ("s.register_buffer('w', torch.ones(2))", "`w` is a plain tensor or a buffer, not a parameter"),
+        ("s.v = torch.nn.Parameter(torch.ones(2))", "`w` is missing; your module has `v`"),
+        ("pass", "`w` is missing; your module has none"),
         (WEIGHT + "; s.l = torch.nn.Linear(2, 2)", "`l.bias`, `l.weight` should not be there"),
         ("s.w = torch.nn.Parameter(torch.ones(3))", "must have shape (2,), but yours has (3,)"),
         ("s.w = torch.nn.Parameter(torch.zeros(2))", "does not start at"),
