@@ -151,7 +151,8 @@ torch.testing.assert_close(small_head(small_hidden, small_mask), torch.tensor([3
 def bradley_terry_loss(chosen: Tensor, rejected: Tensor, margin: float | Tensor = 0.0) -> Tensor:
     """(n,) and (n,) scores -> the mean negative log-likelihood that each chosen response wins."""
     ### BEGIN SOLUTION
-    return -F.logsigmoid(chosen.float() - rejected.float() - margin).mean()
+    wide = torch.promote_types(chosen.dtype, torch.float32)  # float32 at least
+    return -F.logsigmoid(chosen.to(wide) - rejected.to(wide) - margin).mean()
     ### END SOLUTION
 
 
@@ -177,7 +178,8 @@ torch.testing.assert_close(bradley_terry_loss(torch.zeros(1), torch.tensor([1e4]
 def margin_ranking_loss(chosen: Tensor, rejected: Tensor, margin: float = 1.0) -> Tensor:
     """(n,) and (n,) scores -> the mean of what each chosen response lacks to lead by `margin`."""
     ### BEGIN SOLUTION
-    return (margin - (chosen.float() - rejected.float())).clamp(min=0).mean()
+    wide = torch.promote_types(chosen.dtype, torch.float32)
+    return (margin - (chosen.to(wide) - rejected.to(wide))).clamp(min=0).mean()
     ### END SOLUTION
 
 
@@ -249,8 +251,9 @@ assert abs(found["longer_wins"] - 2.5 / 3) < 1e-6
 def normalise_scores(scores: Tensor, reference: Tensor, eps: float = 1e-6) -> Tensor:
     """Scores in units of the reference's standard deviation, counted from its mean."""
     ### BEGIN SOLUTION
-    wide = reference.float()
-    return (scores.float() - wide.mean()) / (wide.std(correction=0) + eps)
+    wide = torch.promote_types(scores.dtype, torch.float32)
+    reference = reference.to(wide)
+    return (scores.to(wide) - reference.mean()) / (reference.std(correction=0) + eps)
     ### END SOLUTION
 
 

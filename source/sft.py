@@ -203,7 +203,8 @@ assert small_batch["attention_mask"].tolist() == [[1, 1, 1], [1, 0, 0]]
 def sft_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """(batch, seq, vocab) and (batch, seq) -> the mean loss of the target tokens."""
     ### BEGIN SOLUTION
-    guesses, targets = logits[:, :-1].float().flatten(0, 1), labels[:, 1:].flatten()
+    wide = torch.promote_types(logits.dtype, torch.float32)  # float32 at least
+    guesses, targets = logits[:, :-1].to(wide).flatten(0, 1), labels[:, 1:].flatten()
     total = F.cross_entropy(guesses, targets, ignore_index=-100, reduction="sum")
     return total / (targets != -100).sum().clamp(min=1)
     ### END SOLUTION

@@ -13,7 +13,7 @@ from autograde.testing.oracle import Oracle
 from autograde.testing.parameters import expect_parameters
 from autograde.testing.strategies import tensors
 from autograde.testing.supplies import Supplies
-from autograde.testing.tolerance import widened
+from autograde.testing.tolerance import through_float32, widened
 from autograde.wire import Generator
 
 __all__ = [
@@ -33,5 +33,6 @@ __all__ = [
     "expect_parameters",
     "builtin_operators",
     "tensors",
+    "through_float32",
     "widened",
 ]

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import inspect
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, overload
 
@@ -189,12 +189,14 @@ class Oracle:
                 mismatch.compared = None
             raise
 
-    def compare_gradients(self, target: Target, *args: Any, **kwargs: Any) -> None:
+    def compare_gradients(
+        self, target: Target, *args: Any, parameters: Mapping[str, Tensor] | None = None, **kwargs: Any
+    ) -> None:
         """Raise Mismatch unless the gradient in every floating tensor passed by position is that of the reference.
 
         Calls `target` and back-propagates a fixed gradient from above. Tensors passed by keyword are constants: no
         gradient is asked of them. Without a floating tensor by position it is a TypeError. For a module, construct the
-        oracle with a function of the same arguments; the gradients of parameters are in `student.gradients`.
+        oracle with a function of the same arguments, followed by `parameters`: their gradients are compared too.
 
         Example:
             # In the notebook
@@ -223,18 +225,20 @@ class Oracle:
         positions = find_floating_positions(args)
         if not positions:
             raise TypeError("compare_gradients needs a floating tensor, passed by position, to differentiate by")
-        value = self.reference(*args, **kwargs)
+        inputs = (*args, *(parameters or {}).values())
+        value = self.reference(*inputs, **kwargs)
         cotangents = [make_exact_cotangent(torch.as_tensor(leaf)) for leaf in tree_flatten(value)[0]]
         got_value, got_gradients = request_gradients(target, args, kwargs, cotangents)
         if got_gradients is None:
-            self.compare(got_value, *args, **kwargs)
+            self.compare(got_value, *inputs, **kwargs)
             raise Mismatch("the result has another shape than expected, so its gradient cannot be taken")
+        keys: list[int | str] = [*positions, *(parameters or {})]
         try:
-            self._compare([got_gradients.get(index) for index in positions], cotangents, args, kwargs)
+            self._compare([got_gradients.get(key) for key in keys], cotangents, inputs, kwargs)
         except NoGradientMismatch as mismatch:
-            index = -1 - mismatch.left
-            name = self._list_names(args)[index]
-            found = explain_no_gradient(f"`{name}`", target, args, kwargs, positions[index])
+            key = keys[-1 - mismatch.left]
+            name = key if isinstance(key, str) else self._list_names(args)[positions.index(key)]
+            found = explain_no_gradient(f"`{name}`", target, args, kwargs, key)
             mismatch.reason, mismatch.hint = found.reason, found.hint
             raise
 

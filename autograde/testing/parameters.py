@@ -13,6 +13,11 @@ from autograde.client.remote_object import RemoteObject
 FROZEN = "Training changes only parameters with requires_grad=True, which is the default of nn.Parameter."
 EXTRA = "The module owns only the parameters that the exercise names."
 BIAS = "The exercise names no bias: nn.Linear(..., bias=False)."
+FAR = 30.0
+RANDOM = (
+    "Weights that start alike stay alike, and weights of 0 pass nothing on. Start them at random, as nn.Linear does by "
+    "itself: uniform numbers between -1/sqrt(n_in) and 1/sqrt(n_in)."
+)
 START = "Training starts from what __init__ puts there: the exercise says which values."
 
 
@@ -20,7 +25,8 @@ def expect_parameters(layer: RemoteObject, expected: Mapping[str, torch.Tensor |
     """The trainable parameters of `layer` are exactly these: name -> shape, or the tensor at which it starts.
 
     Raises Mismatch for the first that is missing, frozen or superfluous, that has another shape, or that starts at
-    other values.
+    other values. A parameter of which only the shape is given must start at random numbers of a usual size: those of
+    nn.Linear have the standard deviation 1/sqrt(3 n_in), and FAR times more or less is allowed.
 
     Example:
         # In the notebook
@@ -56,3 +62,19 @@ def expect_parameters(layer: RemoteObject, expected: Mapping[str, torch.Tensor |
         expect_shape(name, mine, tuple(wanted if isinstance(wanted, tuple) else wanted.shape))
         if isinstance(wanted, torch.Tensor) and not torch.equal(mine, wanted.to(mine.dtype)):
             raise Mismatch(f"`{name}` does not start at the values that the exercise names", START, is_fact=True)
+        if not isinstance(wanted, torch.Tensor) and (problem := _describe_bad_start(mine.double())):
+            raise Mismatch(f"`{name}` {problem}", RANDOM, is_fact=True)
+
+
+def _describe_bad_start(values: torch.Tensor) -> str:
+    """What is wrong with values that should be random and of a usual size; empty if nothing is."""
+    if not bool(values.isfinite().all()):
+        return "starts at numbers that are not finite"
+    if not values.numel() or (values.numel() == 1 and bool(values.any())):
+        return ""
+    if bool((values == values.reshape(-1)[0]).all()):
+        return f"starts at {float(values.reshape(-1)[0]):g} everywhere"
+    size = float(values.square().mean().sqrt()) * (3 * values.shape[-1]) ** 0.5
+    if 1 / FAR < size < FAR:
+        return ""
+    return f"starts at numbers that are far too {'small' if size < 1 else 'large'}"

@@ -79,11 +79,12 @@ def test_extremes(student, inputs):
 @check(points=1, examples=8)
 @given(log_probabilities(), st.integers(0, 3))
 def test_shapes(student, inputs, odd):
-    """a (batch, 1) tensor among (batch,) ones raises a ValueError instead of broadcasting to (batch, batch)"""
-    parts = [part[:, None] if index == odd else part for index, part in enumerate(inputs[:4])]
+    """a tensor of another shape among (batch,) ones raises a ValueError instead of broadcasting"""
     hint = "Compare the four shapes first and raise ValueError(...) if they differ: torch would broadcast in silence."
-    with student.raises(ValueError, hint=hint):
-        student.dpo_loss(*parts, inputs[4])
+    for shape in (lambda part: part[:, None], lambda part: part[None], lambda part: part[:1], lambda part: part[0]):
+        parts = [shape(part) if index == odd else part for index, part in enumerate(inputs[:4])]
+        with student.raises(ValueError, hint=hint):
+            student.dpo_loss(*parts, inputs[4])
 
 
 def margin(policy_chosen, policy_rejected, reference_chosen, reference_rejected):

@@ -15,6 +15,7 @@ empty_oracle = Oracle(sequence_logprobs)
 masked_oracle = Oracle(sequence_logprobs)
 large_oracle = Oracle(sequence_logprobs)
 half_oracle = Oracle(sequence_logprobs)
+wide_oracle = Oracle(lambda logits, labels, mask: sequence_logprobs(logits.float(), labels, mask))
 
 
 @st.composite
@@ -62,11 +63,16 @@ def test_masked_labels(student, inputs):
 
 
 @check(points=1, after=test_formula, examples=5)
-@given(texts(scale=1e4), texts(seqs=(400, 500), vocabs=(3, 3), scale=500.0, dtype=torch.float16))
-def test_hard_numbers(student, large, half):
-    """logits of 10 000 give exact sums, and long half-precision texts are summed in float32"""
+@given(
+    texts(scale=1e4),
+    texts(seqs=(400, 500), vocabs=(3, 3), scale=500.0, dtype=torch.float16),
+    texts(dtype=torch.float64),
+)
+def test_hard_numbers(student, large, half, wide):
+    """logits of 10 000 give exact sums, long half-precision texts are summed in float32, and float64 gives float32"""
     large_oracle.compare(student.sequence_logprobs(*large), *large)
     half_oracle.compare(student.sequence_logprobs(*half), *half)
+    wide_oracle.compare(student.sequence_logprobs(*wide), *wide)
 
 
 @check(points=1, after=test_formula, examples=10)

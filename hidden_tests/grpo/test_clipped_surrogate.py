@@ -8,6 +8,7 @@ from autograde.testing import Oracle, check, expect, tensors, widened
 from reference_impl.grpo import clipped_surrogate
 
 oracle, half_oracle = Oracle(clipped_surrogate), Oracle(clipped_surrogate)
+wide_oracle = Oracle(lambda new, old, advantages, clip: clipped_surrogate(new.float(), old.float(), advantages, clip))
 
 
 @st.composite
@@ -51,24 +52,28 @@ def test_gradient(student, inputs):
 
 
 @check(points=1, after=test_formula, examples=6)
-@given(st.sampled_from([torch.float16, torch.bfloat16]).flatmap(lambda d: tokens_and_advantages(spread=8.0, dtype=d)))
-def test_half_precision(student, inputs):
-    """half-precision log-probabilities give exact float32 losses, also where the ratio overflows float16"""
-    half_oracle.compare(student.clipped_surrogate(*inputs), *inputs)
+@given(
+    st.sampled_from([torch.float16, torch.bfloat16]).flatmap(lambda d: tokens_and_advantages(spread=8.0, dtype=d)),
+    tokens_and_advantages(dtype=torch.float64),
+)
+def test_half_precision(student, half, wide):
+    """log-probabilities of any dtype give exact float32 losses, also where the ratio overflows float16"""
+    half_oracle.compare(student.clipped_surrogate(*half), *half)
+    wide_oracle.compare(student.clipped_surrogate(*wide), *wide)
 
 
 @check(points=1, examples=6)
-@given(tokens_and_advantages(), st.sampled_from(["advantages", "old_logprobs"]))
-def test_shapes(student, inputs, odd):
-    """advantages of shape (responses, 1), or log-probabilities that differ in shape, raise a ValueError"""
+@given(tokens_and_advantages())
+def test_shapes(student, inputs):
+    """advantages of another shape than (responses,), or log-probabilities that differ in shape, raise a ValueError"""
     logprobs, old_logprobs, advantages, clip = inputs
-    if odd == "advantages":
-        advantages = advantages.unsqueeze(-1)
-    else:
-        old_logprobs = old_logprobs[:1]
     hint = "Compare the shapes first and raise ValueError(...) if they do not fit: torch would broadcast in silence."
-    with student.raises(ValueError, hint=hint):
-        student.clipped_surrogate(logprobs, old_logprobs, advantages, clip)
+    for odd in (advantages[:, None], advantages[None], advantages[:1], advantages[0]):
+        with student.raises(ValueError, hint=hint):
+            student.clipped_surrogate(logprobs, old_logprobs, odd, clip)
+    for odd in (old_logprobs[:1], old_logprobs[None], old_logprobs[0, :1], old_logprobs[:, :1, None]):
+        with student.raises(ValueError, hint=hint):
+            student.clipped_surrogate(logprobs, odd, advantages, clip)
 
 
 def parts(logprobs, old_logprobs, advantages, clip):

@@ -4,11 +4,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Oracle, check
+from autograde.testing import Oracle, check, through_float32
 from reference_impl.moe import route
 
 # One oracle for each thing that can go wrong, so that only wrong ideas about that thing come into question.
-oracle, large_oracle, half_oracle, gradient_oracle = (Oracle(route) for _ in range(4))
+oracle, large_oracle, gradient_oracle = (Oracle(route) for _ in range(3))
+DTYPES = (torch.float16, torch.bfloat16, torch.float64)
+half_oracle = Oracle(route, through_float32(route))
 
 
 @st.composite
@@ -39,9 +41,9 @@ def test_large_logits(student, routing):
 
 
 @check(points=1, after=test_formula, examples=10)
-@given(st.sampled_from([torch.float16, torch.bfloat16]).flatmap(lambda half: routings(dtype=half, scales=(16.0, 2.0))))
+@given(st.sampled_from(DTYPES).flatmap(lambda dtype: routings(dtype=dtype, scales=(16.0, 2.0))))
 def test_half_precision(student, routing):
-    """half-precision logits give gates of their dtype"""
+    """half-precision logits give gates of their dtype, and so do float64 ones"""
     half_oracle.compare(student.route(*routing), *routing)
 
 

@@ -4,12 +4,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Oracle, check, expect, tensors, widened
+from autograde.testing import Oracle, check, expect, tensors, through_float32, widened
 from reference_impl.reward import bradley_terry_loss
 
 oracle = Oracle(bradley_terry_loss)
 # Of their own, so that only wrong ideas about the case in question are weighed.
-large_oracle, half_oracle, gradient_oracle = (Oracle(bradley_terry_loss) for _ in range(3))
+large_oracle, half_oracle, gradient_oracle = (
+    Oracle(bradley_terry_loss, through_float32(bradley_terry_loss)) for _ in range(3)
+)
 HALF = (torch.float16, torch.bfloat16)
 HALF_HINT = "Make the scores float32 before you subtract, and leave the loss in float32."
 
@@ -76,9 +78,13 @@ def test_far_apart(student, inputs):
 
 
 @check(points=1, after=test_formula, examples=12)
-@given(st.one_of(far_inputs(torch.float16, 4e4), score_inputs(dtype=torch.bfloat16, scale=1.0)))
+@given(
+    st.one_of(
+        far_inputs(torch.float16, 4e4), score_inputs(dtype=torch.bfloat16, scale=1.0), score_inputs(dtype=torch.float64)
+    )
+)
 def test_half_precision(student, inputs):
-    """half precision is computed and returned in float32: in float16 a difference may overflow"""
+    """half precision is computed and returned in float32, and float64 in float64"""
     loss = student.bradley_terry_loss(*inputs)
     expect(getattr(loss, "dtype", None) not in HALF, "the loss is in half precision", HALF_HINT)
     half_oracle.compare(loss, *inputs)

@@ -4,11 +4,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Oracle, check, expect, tensors, widened
+from autograde.testing import Oracle, check, expect, tensors, through_float32, widened
 from reference_impl.reward import margin_ranking_loss
 
 oracle = Oracle(margin_ranking_loss)
-half_oracle, gradient_oracle = Oracle(margin_ranking_loss), Oracle(margin_ranking_loss)
+half_oracle = Oracle(margin_ranking_loss, through_float32(margin_ranking_loss))
+gradient_oracle = Oracle(margin_ranking_loss)
 HALF = (torch.float16, torch.bfloat16)
 HALF_HINT = "Make the scores float32 before you subtract, and leave the loss in float32."
 
@@ -36,9 +37,9 @@ def test_formula(student, inputs):
 
 
 @check(points=1, after=test_formula, examples=10)
-@given(st.one_of(far_inputs(), score_inputs(dtype=torch.bfloat16)))
+@given(st.one_of(far_inputs(), score_inputs(dtype=torch.bfloat16), score_inputs(dtype=torch.float64)))
 def test_half_precision(student, inputs):
-    """half precision is computed and returned in float32"""
+    """half precision is computed and returned in float32, and float64 in float64"""
     loss = student.margin_ranking_loss(*inputs)
     expect(getattr(loss, "dtype", None) not in HALF, "the loss is in half precision", HALF_HINT)
     half_oracle.compare(loss, *inputs)

@@ -4,11 +4,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Oracle, check, expect, tensors, widened
+from autograde.testing import Oracle, check, expect, tensors, through_float32, widened
 from reference_impl.reward import normalise_scores
 
 oracle = Oracle(normalise_scores)
-shift_oracle, half_oracle = Oracle(normalise_scores), Oracle(normalise_scores)
+shift_oracle, half_oracle = Oracle(normalise_scores, through_float32(normalise_scores)), Oracle(normalise_scores)
 
 
 @st.composite
@@ -46,11 +46,14 @@ def test_no_spread(student, inputs):
 @check(points=1, after=test_formula, examples=14)
 @given(
     st.one_of(
-        score_inputs(shifts=(3e3,)), score_inputs(dtype=torch.float16, scale=2e3), score_inputs(dtype=torch.bfloat16)
+        score_inputs(shifts=(3e3,)),
+        score_inputs(dtype=torch.float16, scale=2e3),
+        score_inputs(dtype=torch.bfloat16),
+        score_inputs(dtype=torch.float64),
     )
 )
 def test_large_scores(student, inputs):
-    """scores far from 0, and in half precision, lose nothing: float32, and the mean is subtracted before squaring"""
+    """scores far from 0, and of other dtypes, lose nothing: float32 at least; the mean is subtracted before squaring"""
     result = student.normalise_scores(*inputs)
     half = isinstance(result, torch.Tensor) and result.dtype in (torch.float16, torch.bfloat16)
     hint = "Make scores and reference float32 first, and return float32."

@@ -22,6 +22,10 @@ def head_inputs(draw, *, dtype=torch.float32, garbage=1.0, scale=1.0):
     return hidden, mask, draw(tensors((1, d_model)))
 
 
+def of_dtype(dtype):
+    return head_inputs(dtype=dtype)
+
+
 def make_head(student, weight):
     """The student's module with this weight."""
     return student.module("RewardHead", weight.shape[1], weights={"score.weight": weight})
@@ -42,9 +46,9 @@ def test_last_token(student, inputs):
 
 
 @check(points=1, after=test_last_token, examples=12)
-@given(st.one_of(head_inputs(dtype=torch.float16, scale=1e3), head_inputs(dtype=torch.bfloat16)))
+@given(st.one_of(head_inputs(dtype=torch.float16, scale=1e3), *map(of_dtype, (torch.bfloat16, torch.float64))))
 def test_half_precision(student, inputs):
-    """hidden states in half precision give scores in the dtype of the weight"""
+    """hidden states in half precision, or float64, give scores in the dtype of the weight"""
     head = make_head(student, inputs[2])
     hint = "Cast the hidden state to self.score.weight.dtype before the layer."
     with student.hint(hint, after=test_last_token, case=f"a hidden state in {inputs[0].dtype}"):

@@ -4,10 +4,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Oracle, builtin_operators, check, contract, tensors, widened
+from autograde.testing import Oracle, builtin_operators, check, contract, tensors, through_float32, widened
 from reference_impl.norms import rms_norm
 
-oracle = Oracle(rms_norm)
+oracle = Oracle(rms_norm, through_float32(rms_norm))
 # Width 2 is left out: there n−1 and "sum for mean" are the same mistake, and no hint could tell them apart.
 WIDTHS = (3, 1, 5, 8, 13, 16)
 
@@ -24,7 +24,7 @@ def norm_inputs(draw, *, dtype=torch.float32, scales=(1.0, 1e-3, 1e2, 0.0), widt
 
 @st.composite
 def half_inputs(draw):
-    dtype = draw(st.sampled_from([torch.float16, torch.bfloat16]))
+    dtype = draw(st.sampled_from([torch.float16, torch.bfloat16, torch.float64]))
     return draw(norm_inputs(dtype=dtype, scales=(1e3, 1.0)))
 
 
@@ -38,7 +38,7 @@ def test_formula(student, inputs):
 @check(points=1, after=test_formula, examples=25)
 @given(half_inputs())
 def test_half_precision(student, inputs):
-    """large half-precision inputs do not overflow, and the result has the dtype of x whatever that of weight"""
+    """large inputs of any dtype do not overflow, and the result has the dtype of x whatever that of weight"""
     x, weight, eps = inputs
     oracle.compare(student.rms_norm(x, weight, eps), x, weight, eps)
     oracle.compare(student.rms_norm(x, weight.float(), eps), x, weight.float(), eps)
@@ -56,7 +56,7 @@ def test_gradient(student, inputs):
 def test_inputs(student, inputs):
     """x may be non-contiguous, and x and weight stay as they were"""
     facets = contract.input_unchanged, contract.noncontiguous_input
-    contract.all_of(student.rms_norm, *inputs, facets=facets)
+    contract.all_of(student.rms_norm, *inputs, like=inputs[0], facets=facets)
 
 
 @check(points=0, examples=2)
@@ -153,7 +153,7 @@ def squares_in_half(x, weight, eps):
 @oracle.misconception
 def stays_float32(x, weight, eps):
     """You compute in float32 and return float32. Cast the result back to the dtype of x."""
-    return rms_norm(widened(x), weight, eps)
+    return rms_norm(x.float(), weight, eps)
 
 
 @oracle.misconception

@@ -4,7 +4,18 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Oracle, Supplies, builtin_operators, check, contract, expect, tensors, widened
+from autograde.testing import (
+    Oracle,
+    Supplies,
+    builtin_operators,
+    check,
+    contract,
+    expect,
+    expect_like,
+    tensors,
+    through_float32,
+    widened,
+)
 from reference_impl.norms import rms_norm, rms_norm_backward
 
 
@@ -16,7 +27,8 @@ def reference_grad_weight(grad_output, x, weight, eps):
     return rms_norm_backward(grad_output, x, weight, eps)[1]
 
 
-oracle_x, oracle_weight = Oracle(reference_grad_x), Oracle(reference_grad_weight)
+oracle_x = Oracle(reference_grad_x, through_float32(reference_grad_x))
+oracle_weight = Oracle(reference_grad_weight, through_float32(reference_grad_weight))
 supplies = Supplies(rms_norm=rms_norm)
 
 
@@ -53,16 +65,20 @@ def test_grad_weight(student, inputs):
 
 
 @check(points=1, after=test_grad_x, examples=20)
-@given(backward_inputs(dtype=torch.float16, scales=(1e3,)))
+@given(st.sampled_from([torch.float16, torch.float64]).flatmap(lambda d: backward_inputs(dtype=d, scales=(1e3,))))
 def test_half_precision(student, inputs):
-    """large float16 inputs do not overflow, and grad_x has the dtype of x"""
-    oracle_x.compare(gradients(student, inputs)[0], *inputs)
+    """large float16 inputs do not overflow; grad_x has the dtype of x and grad_weight that of weight, also float64"""
+    grad_x, grad_weight = gradients(student, inputs)
+    oracle_x.compare(grad_x, *inputs, what="grad_x")
+    expect_like(grad_weight, inputs[2], "grad_weight")
 
 
 @check(points=1, examples=2)
 @given(backward_inputs())
 def test_by_hand(student, inputs):
     """both gradients come from formulas, not from autograd or a ready-made norm"""
+    for found, like in zip(gradients(student, inputs), inputs[1:], strict=False):
+        expect_like(found, like, "a gradient")
     without = [*builtin_operators.AUTOGRAD, *builtin_operators.RMS_NORM, *builtin_operators.LAYER_NORM]
     rule = "Derive both gradients on paper and write them with plain tensor operations."
     contract.written_by_hand(student.rms_norm_backward, *inputs, without=without, rule=rule)

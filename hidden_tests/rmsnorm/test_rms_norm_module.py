@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Oracle, Supplies, check, contract, expect_parameters, tensors
+from autograde.testing import Oracle, Supplies, check, expect_parameters, tensors
 from reference_impl.norms import rms_norm
 
 oracle = Oracle(rms_norm)
@@ -43,9 +43,11 @@ def test_result(student, inputs):
 @check(points=1, after=test_parameters, examples=20)
 @given(layer_inputs())
 def test_training(student, inputs):
-    """a gradient reaches weight and x, so the layer can learn"""
+    """the gradients of weight and x are right, so the layer can learn"""
     x, weight, eps = inputs
-    contract.gradient_reaches_inputs(student.RMSNorm(weight.numel(), eps), x)
+    start = {"weight": torch.ones_like(weight)}
+    gradients = Oracle(lambda x, weight: rms_norm(x, weight, eps))
+    gradients.compare_gradients(student.RMSNorm(weight.numel(), eps), x, parameters=start)
 
 
 @oracle.misconception

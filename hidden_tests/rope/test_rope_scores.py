@@ -6,10 +6,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Oracle, Supplies, check, tensors, widened
+from autograde.testing import Oracle, Supplies, check, tensors, through_float32, widened
 from reference_impl.rope import apply_rope, rope_frequencies, rope_scores, rotate
 
-oracle = Oracle(rope_scores)
+oracle = Oracle(rope_scores, through_float32(rope_scores))
 supplies = Supplies(rope_frequencies=rope_frequencies, rotate=rotate, apply_rope=apply_rope)
 BASES = (500000.0, 10000.0, 100.0)
 
@@ -42,9 +42,13 @@ def test_decoding(student, inputs):
 
 
 @check(points=1, after=test_whole_sequence, examples=8)
-@given(queries_and_keys(decoding=False, dtype=torch.float16, scale=100.0, widths=(16,)))
+@given(
+    st.sampled_from([torch.float16, torch.float64]).flatmap(
+        lambda dtype: queries_and_keys(decoding=False, dtype=dtype, scale=100.0, widths=(16,))
+    )
+)
 def test_half_precision(student, inputs):
-    """large float16 queries and keys do not overflow, and the scores are float16"""
+    """large float16 queries and keys do not overflow, and the scores have the dtype of q, also float64"""
     oracle.compare(student.rope_scores(*inputs), *inputs)
 
 
@@ -147,4 +151,4 @@ def scores_multiplied_in_half(q, k, base):
 @oracle.misconception
 def scores_stay_float32(q, k, base):
     """You return float32. Cast the scores back to the dtype of q."""
-    return scored(widened(q), widened(k), base)
+    return scored(q.float(), k.float(), base)

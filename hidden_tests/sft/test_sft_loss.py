@@ -5,12 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from autograde.testing import Oracle, check, expect, tensors, widened
+from autograde.testing import Oracle, check, expect, expect_like, tensors, through_float32, widened
 from reference_impl.sft import IGNORE, sft_loss
 
 oracle = Oracle(sft_loss)
 # Of their own, so that only wrong ideas about the case in question are weighed.
-large_oracle, half_oracle, empty_oracle, gradient_oracle = (Oracle(sft_loss) for _ in range(4))
+large_oracle, empty_oracle, gradient_oracle = (Oracle(sft_loss) for _ in range(3))
+half_oracle = Oracle(sft_loss, through_float32(sft_loss))
 
 
 @st.composite
@@ -70,8 +71,8 @@ def empty_inputs(draw):
 def test_unseen(student, inputs):
     """neither padding, nor logits that guess no target, nor the label of the first token move the loss"""
     before, after = (student.sft_loss(*variant) for variant in inputs)
-    fits = all(isinstance(loss, torch.Tensor) and loss.shape == () for loss in (before, after))
-    expect(fits, "the loss is not a tensor of shape ()", "Return one number as a tensor, such as a mean gives.")
+    for loss in (before, after):
+        expect_like(loss, torch.zeros(()), "the loss", "Return one number as a tensor, such as a mean gives.")
     hint = "Only logits[:, t] whose labels[:, t + 1] is not -100 may count: shift by one, then leave out the rest."
     expect(torch.allclose(before, after, rtol=1e-4), "the loss depends on what it must not see", hint)
 
@@ -91,9 +92,9 @@ def test_large_logits(student, inputs):
 
 
 @check(points=1, after=test_mean_over_targets, examples=12)
-@given(st.one_of(float16_inputs(), loss_inputs(dtype=torch.bfloat16, scales=(1.0,))))
+@given(st.one_of(float16_inputs(), *(loss_inputs(dtype=d, scales=(1.0,)) for d in (torch.bfloat16, torch.float64))))
 def test_half_precision(student, inputs):
-    """half precision is computed and returned in float32"""
+    """half precision is computed and returned in float32, and float64 in float64"""
     loss = student.sft_loss(*inputs)
     half = isinstance(loss, torch.Tensor) and loss.dtype in (torch.float16, torch.bfloat16)
     hint = "Make the logits float32 before the softmax, and leave the loss in float32."

@@ -21,14 +21,24 @@ class RewardHead(nn.Module):
 
 
 # %% bradley_terry_loss
+def wide(x):
+    """float32 at least"""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def bradley_terry_loss(chosen, rejected, margin=0.0):
-    x = chosen.float() - rejected.float() - margin
+    x = wide(chosen) - wide(rejected) - margin
     return F.binary_cross_entropy_with_logits(x, torch.ones_like(x))
 
 
 # %% margin_ranking_loss
+def wide(x):
+    """float32 at least"""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def margin_ranking_loss(chosen, rejected, margin=1.0):
-    return F.margin_ranking_loss(chosen.float(), rejected.float(), torch.ones_like(chosen, dtype=torch.float32), margin=margin)
+    return F.margin_ranking_loss(wide(chosen), wide(rejected), torch.ones_like(wide(chosen)), margin=margin)
 
 
 # %% sanity_checks
@@ -46,6 +56,11 @@ def sanity_checks(chosen, rejected, chosen_lengths, rejected_lengths):
 
 
 # %% normalise_scores
+def wide(x):
+    """float32 at least"""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def normalise_scores(scores, reference, eps=1e-6):
-    std, mean = torch.std_mean(reference.float(), correction=0)
-    return (scores.float() - mean) / (std + eps)
+    std, mean = torch.std_mean(wide(reference), correction=0)
+    return (wide(scores) - mean) / (std + eps)

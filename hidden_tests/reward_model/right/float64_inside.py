@@ -1,4 +1,4 @@
-"""float64 inside, float32 outside."""
+"""float64 inside, and outside only if the scores are."""
 
 # %% preference_pairs
 def preference_pairs(prompt, responses, ratings):
@@ -31,7 +31,8 @@ def bradley_terry_loss(chosen, rejected, margin=0.0):
 # %% margin_ranking_loss
 def margin_ranking_loss(chosen, rejected, margin=1.0):
     short = rejected.double() + margin - chosen.double()
-    return (short * (short > 0)).mean().float()
+    loss = (short * (short > 0)).mean()
+    return loss if chosen.dtype == torch.float64 else loss.float()
 
 
 # %% sanity_checks

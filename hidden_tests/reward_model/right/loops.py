@@ -27,19 +27,29 @@ class RewardHead(nn.Module):
 
 
 # %% bradley_terry_loss
+def wide(x):
+    """float32 at least"""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def bradley_terry_loss(chosen, rejected, margin=0.0):
     margins = margin if isinstance(margin, Tensor) else [margin] * len(chosen)
     losses = []
-    for c, r, m in zip(chosen.float(), rejected.float(), margins):
+    for c, r, m in zip(wide(chosen), wide(rejected), margins):
         x = c - r - m
         losses.append(torch.log1p(torch.exp(-x)) if x > 0 else torch.log1p(torch.exp(x)) - x)
     return sum(losses) / len(losses)
 
 
 # %% margin_ranking_loss
+def wide(x):
+    """float32 at least"""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def margin_ranking_loss(chosen, rejected, margin=1.0):
-    total = 0.0 * chosen.float().sum()
-    for c, r in zip(chosen.float(), rejected.float()):
+    total = 0.0 * wide(chosen).sum()
+    for c, r in zip(wide(chosen), wide(rejected)):
         if c - r < margin:
             total = total + margin - (c - r)
     return total / len(chosen)
@@ -59,8 +69,13 @@ def sanity_checks(chosen, rejected, chosen_lengths, rejected_lengths):
 
 
 # %% normalise_scores
+def wide(x):
+    """float32 at least"""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def normalise_scores(scores, reference, eps=1e-6):
-    reference = reference.float()
+    reference = wide(reference)
     mean = sum(reference) / len(reference)
     variance = sum((value - mean) ** 2 for value in reference) / len(reference)
-    return torch.stack([(score - mean) / (variance**0.5 + eps) for score in scores.float()])
+    return torch.stack([(score - mean) / (variance**0.5 + eps) for score in wide(scores)])

@@ -23,13 +23,23 @@ class RewardHead(nn.Module):
 
 
 # %% bradley_terry_loss
+def wide(x):
+    """float32 at least"""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def bradley_terry_loss(chosen, rejected, margin=0.0):
-    return F.softplus(rejected.float() - chosen.float() + margin).sum() / len(chosen)
+    return F.softplus(wide(rejected) - wide(chosen) + margin).sum() / len(chosen)
 
 
 # %% margin_ranking_loss
+def wide(x):
+    """float32 at least"""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def margin_ranking_loss(chosen, rejected, margin=1.0):
-    lead = chosen.float() - rejected.float()
+    lead = wide(chosen) - wide(rejected)
     return torch.where(lead < margin, margin - lead, 0.0).mean()
 
 
@@ -50,8 +60,13 @@ def sanity_checks(chosen, rejected, chosen_lengths, rejected_lengths):
 
 
 # %% normalise_scores
+def wide(x):
+    """float32 at least"""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def normalise_scores(scores, reference, eps=1e-6):
-    scores, reference = scores.float(), reference.float()
+    scores, reference = wide(scores), wide(reference)
     centred = reference - reference.mean()
     spread = torch.linalg.vector_norm(centred) / len(reference) ** 0.5
     return (scores - reference.mean()).div(spread + eps)

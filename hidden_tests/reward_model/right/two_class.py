@@ -24,14 +24,24 @@ class RewardHead(nn.Module):
 
 
 # %% bradley_terry_loss
+def wide(x):
+    """float32 at least"""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def bradley_terry_loss(chosen, rejected, margin=0.0):
-    logits = torch.stack([chosen.float() - margin, rejected.float()], dim=-1)
+    logits = torch.stack([wide(chosen) - margin, wide(rejected)], dim=-1)
     return F.cross_entropy(logits, torch.zeros_like(chosen, dtype=torch.int64))
 
 
 # %% margin_ranking_loss
+def wide(x):
+    """float32 at least"""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def margin_ranking_loss(chosen, rejected, margin=1.0):
-    return F.relu(rejected.float() - chosen.float() + margin).sum() / chosen.numel()
+    return F.relu(wide(rejected) - wide(chosen) + margin).sum() / chosen.numel()
 
 
 # %% sanity_checks
@@ -49,7 +59,12 @@ def sanity_checks(chosen, rejected, chosen_lengths, rejected_lengths):
 
 
 # %% normalise_scores
+def wide(x):
+    """float32 at least"""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def normalise_scores(scores, reference, eps=1e-6):
-    both = torch.cat([reference, scores]).float()
+    both = wide(torch.cat([reference, scores]))
     both = both - both[: len(reference)].mean()
     return both[len(reference) :] / (both[: len(reference)].pow(2).mean().sqrt() + eps)

@@ -2,4 +2,4 @@
 
 # %% margin_ranking_loss
 def margin_ranking_loss(chosen, rejected, margin=1.0):
-    return (margin - (chosen - rejected)).float().clamp(min=0).mean()
+    return (margin - (chosen - rejected)).to(torch.promote_types(chosen.dtype, torch.float32)).clamp(min=0).mean()

@@ -2,6 +2,6 @@
 
 # %% normalise_scores
 def normalise_scores(scores, reference, eps=1e-6):
-    scores, wide = scores.float(), reference.float()
-    spread = (reference - reference.mean()).square().mean().sqrt().float()
-    return (scores - wide.mean()) / (spread + eps)
+    dtype = torch.promote_types(scores.dtype, torch.float32)
+    spread = (reference - reference.mean()).square().mean().sqrt().to(dtype)
+    return (scores.to(dtype) - reference.to(dtype).mean()) / (spread + eps)

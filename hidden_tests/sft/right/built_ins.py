@@ -33,8 +33,13 @@ def collate(examples, pad_id=PAD):
 
 
 # %% sft_loss
+def wide(x):
+    """float32 at least"""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def sft_loss(logits, labels):
-    logits = logits.float()
+    logits = wide(logits)
     targets = labels[:, 1:].reshape(-1)
     if (targets == -100).all():
         return logits.sum() * 0.0

@@ -47,8 +47,13 @@ def collate(examples, pad_id=PAD):
 
 
 # %% sft_loss
+def wide(x):
+    """float32 at least"""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def sft_loss(logits, labels):
-    logits = logits.float()
+    logits = wide(logits)
     total, count = logits[..., :0].sum(), 0
     for row in range(labels.shape[0]):
         for place in range(labels.shape[1] - 1):

@@ -42,9 +42,14 @@ def collate(examples, pad_id=PAD):
 
 
 # %% sft_loss
+def wide(x):
+    """float32 at least"""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def sft_loss(logits, labels):
     labels = F.pad(labels[:, 1:], (0, 1), value=-100)
-    surprise = F.cross_entropy(logits.float().mT, labels, ignore_index=-100, reduction="none")
+    surprise = F.cross_entropy(wide(logits).mT, labels, ignore_index=-100, reduction="none")
     weights = (labels != -100).float()
     return (surprise * weights).sum() / weights.sum().clamp(min=1.0)
 

@@ -31,11 +31,16 @@ def collate(examples, pad_id=PAD):
 
 
 # %% sft_loss
+def wide(x):
+    """float32 at least"""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def sft_loss(logits, labels):
     targets = torch.full_like(labels, -100)
     targets[:, :-1] = labels[:, 1:]
     keep = targets != -100
-    picked = logits[keep].float()
+    picked = wide(logits[keep])
     surprise = picked.logsumexp(dim=-1) - picked.gather(-1, targets[keep][:, None]).squeeze(-1)
     return surprise.sum() / max(1, len(surprise))
 

@@ -5,4 +5,4 @@ def sft_loss(logits, labels):
     targets = labels[:, 1:]
     keep = targets != -100
     log_p = logits[:, :-1].log_softmax(dim=-1).gather(-1, targets.clamp(min=0).unsqueeze(-1)).squeeze(-1)
-    return -log_p[keep].float().sum() / keep.sum().clamp(min=1)
+    return -log_p[keep].to(torch.promote_types(logits.dtype, torch.float32)).sum() / keep.sum().clamp(min=1)
