@@ -132,6 +132,13 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     margin: float | None = None
     """the largest error divided by the tolerance at that value; None if no values were compared"""
 
+    @property
+    def specificity(self) -> int:
+        """How special the explanation is, 0 first: a misconception, a check's hint, the advice for an exception."""
+        if self.misconception:
+            return 0
+        return (1 if self.outcome is Outcome.FAILED else 2) if self.hint else 3
+
 
 class ExerciseReport(msgspec.Struct, frozen=True, kw_only=True):
     """All checks of one exercise, in the order of its test file."""

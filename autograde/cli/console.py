@@ -90,6 +90,12 @@ def say_verification(found: Verification) -> None:
         say(f"{'caught by check':{width}}  {''.join(str(index % 10) for index in range(len(found.checks)))}")
     for name, caught in found.kills.items():
         say(f"{name:{width}}  {''.join('✗' if index in caught else '·' for index in range(len(found.checks)))}")
+    for name, text in found.texts.items():
+        say(f"{name}: {text.reason}" + (f"\n    hint: {text.hint}" if text.hint else ""))
+    for hint, names in found.shared_hints.items():
+        say(f"one hint for several misconceptions, {', '.join(names)}: {hint}")
+    for each in (each for some in found.separations.values() for each in some if not each.separating):
+        say(f"no drawn example separates {each.misconception} from {each.nearest}, so its hint is not given there")
     for sentence in describe_problems(found.flagged):
         say(sentence)
     for line in found.shown:

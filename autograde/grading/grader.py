@@ -7,6 +7,7 @@ import gc
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from socket import socket
@@ -25,7 +26,7 @@ from autograde.grading import pytest_plugin
 from autograde.grading.check_cache import CheckCache
 from autograde.grading.check_forks import SPARE, CheckForks
 from autograde.grading.digests import checks_digest, digest_of
-from autograde.grading.options import ListMisconceptions, Options
+from autograde.grading.options import ListMisconceptions, Options, SeparateMisconceptions
 from autograde.grading.verdicts import judge_exception, passed_verdict, waiting_verdict
 from autograde.isolation.launch import open_submission
 from autograde.isolation.running_submission import RunningSubmission
@@ -38,6 +39,7 @@ from autograde.testing.checks import Check
 from autograde.testing.decoys import find_decoy
 from autograde.testing.diagnosis import Evidence
 from autograde.testing.oracle import Oracle
+from autograde.testing.separation import Separation, find_separations
 
 
 def run_grader(connections: list[Connection], work: Work, zygote: socket, device: str) -> None:
@@ -122,6 +124,9 @@ class GradingSession:
             if isinstance(order, ListMisconceptions):
                 connection.send(list_misconceptions(items))
                 continue
+            if isinstance(order, SeparateMisconceptions):
+                connection.send(self._find_separations(order.solution, session, items))
+                continue
             submission, self.options = order
             seed = self.work.course.seed if self.options.seed is None else self.options.seed
             session.config.stash[pytest_plugin.SEED] = seed
@@ -133,6 +138,22 @@ class GradingSession:
                 connection.send(answer)
             if isinstance(answer, Report):
                 cache.save_after(answer, self.options)
+
+    def _find_separations(
+        self, solution: Submission, session: pytest.Session, items: list[Any]
+    ) -> dict[str, list[Separation]] | str:
+        """By exercise, from what the solution answers; or the reason why this machine cannot grade it."""
+        self.options, evidence = Options(ignore_after=True), Evidence()
+        stash = session.config.stash
+        stash[pytest_plugin.SEED], stash[pytest_plugin.EVIDENCE] = self.work.course.seed, evidence
+        stash[pytest_plugin.EARLIER], stash[pytest_plugin.DECOY] = {}, None
+        answer = self._try_to_grade(solution, items)
+        if isinstance(answer, str):
+            return answer
+        found: dict[str, list[Separation]] = {}
+        for exercise, oracle in list_oracles(items):
+            found.setdefault(exercise, []).extend(find_separations(oracle, evidence))
+        return found
 
     def _fork_per_connection(self) -> Connection:
         """Fork for every connection but the first, so that tests are prepared once. Return the one to serve here."""
@@ -235,12 +256,20 @@ class GradingSession:
 def list_misconceptions(items: list[Any]) -> dict[str, str]:
     """Name of each misconception that the collected tests define -> the exercise whose checks recognise it."""
     return {
-        misconception.__name__: _exercise_of(item)
-        for item in items
-        for oracle in vars(item.module).values()
-        if isinstance(oracle, Oracle)
+        misconception.__name__: exercise
+        for exercise, oracle in list_oracles(items)
         for misconception in oracle.misconceptions
     }
+
+
+def list_oracles(items: list[Any]) -> Iterator[tuple[str, Oracle]]:
+    """Each oracle of the collected tests with its exercise, by whatever names or containers the module holds it."""
+    exercises = {id(vars(item.module)): _exercise_of(item) for item in items}
+    for oracle in list(Oracle.instances):
+        for misconception in oracle.misconceptions:
+            if (exercise := exercises.get(id(getattr(misconception, "__globals__", None)))) is not None:
+                yield exercise, oracle
+                break
 
 
 def _list_problems(running: RunningSubmission) -> list[Problem]:

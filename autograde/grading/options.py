@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from autograde.notebooks.extract import Submission
+
 
 @dataclass(frozen=True)
 class ListMisconceptions:
     """Sent to a grader instead of an order: asks for the misconceptions that its tests define."""
+
+
+@dataclass(frozen=True)
+class SeparateMisconceptions:
+    """Sent to a grader instead of an order: asks for the example that tells each misconception from its nearest."""
+
+    solution: Submission
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from autograde.report import ConfinementLevel, Report, broken_report
 if TYPE_CHECKING:  # this module only starts processes; few imports let it start them early
     from autograde.grading.options import Options
     from autograde.notebooks.extract import Submission
+    from autograde.testing.separation import Separation
 
     Busy = dict[Connection, Submission]
     Order = tuple[Submission, Options]
@@ -142,12 +143,24 @@ class GraderPool:
         """
         from autograde.grading.options import ListMisconceptions
 
+        found: dict[str, str] = self._ask_one(ListMisconceptions())
+        return found
+
+    def find_separations(self, solution: Submission) -> dict[str, list[Separation]]:
+        """For each exercise: which drawn example tells each misconception from the program nearest to it."""
+        from autograde.grading.options import SeparateMisconceptions
+
+        found: dict[str, list[Separation]] = self._ask_one(SeparateMisconceptions(solution))
+        return found
+
+    def _ask_one(self, question: object) -> Any:
+        """The answer of one grader, while none is grading. Raises GraderError if it cannot collect the tests."""
         assert self.confinement  # which starts the graders
         grader = next(iter(self.graders))
         with contextlib.suppress(OSError):  # a grader that could not collect the tests has sent the reason
-            grader.send(ListMisconceptions())
+            grader.send(question)
         try:
-            answer: dict[str, str] | str = grader.recv()
+            answer = grader.recv()
         except (EOFError, OSError):
             raise GraderError("the grader's process died while it read the hidden tests") from None
         if isinstance(answer, str):

@@ -6,6 +6,7 @@ import ast
 import json
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ CELL_HEADER = re.compile(r"# %%(\s|$)")
 NBGRADER_HEADER = re.compile(r"# %%.*?\bnbgrader *= *(.*)")
 REGIONS = ("SOLUTION", "MARK SCHEME", "HIDDEN TESTS")
 MARKER = re.compile(r"\b(BEGIN|END) (SOLUTION|MARK SCHEME|HIDDEN TESTS)\b")
+MARKERS = [f"{word} {region}" for word in ("BEGIN", "END") for region in REGIONS]
 REQUIRED_KEYS = ("grade", "grade_id", "locked", "schema_version", "solution")
 GRADE_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
 CHECKS = "-checks"
@@ -136,6 +138,13 @@ def _check_regions(path: Path, text: str) -> None:
         if CELL_HEADER.match(line) and begun:
             break
         marker = MARKER.search(line)
+        if marker and marker[2] == "HIDDEN TESTS":
+            raise CourseError(
+                f"{path}:{number}: a HIDDEN TESTS region is removed and never run, so nothing in it would be checked; "
+                "write a check in hidden_tests/ instead, and delete this region"
+            )
+        if meant := _find_near_miss(line):
+            raise CourseError(f"{path}:{number}: {line.strip()!r} marks no region; write ### {meant}, or other words")
         if marker and marker[1] == "BEGIN":
             if begun:
                 raise CourseError(
@@ -151,6 +160,14 @@ def _check_regions(path: Path, text: str) -> None:
             begun = None
     if begun:
         raise CourseError(f"{path}:{begun[1]}: BEGIN {begun[0]} without END {begun[0]} in the same cell; add END")
+
+
+def _find_near_miss(line: str) -> str:
+    """The marker that a line is nearly, in other letters, spaces or spelling; empty if it is one or none."""
+    words = re.sub(r"[\W_]+", " ", line).strip()
+    if MARKER.search(line) or len(words.split()) > 4:
+        return ""
+    return next(iter(get_close_matches(words.upper(), MARKERS, n=1, cutoff=0.85)), "")
 
 
 def _check_cells(source: Source) -> None:

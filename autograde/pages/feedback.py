@@ -43,7 +43,8 @@ def render_exercise(exercise: ExerciseReport) -> str:
     for description, verdict in zip(descriptions, exercise.verdicts, strict=True):
         if verdict.outcome is Outcome.BROKEN:
             description |= dict.fromkeys(TEXTS, "")
-    groups = _merge_same(descriptions)
+    # The most specific explanation comes first, because a student may read no further.
+    groups = sorted(_merge_same(descriptions), key=lambda same: same[0]["specificity"])
     for same in [same for same in groups if same[0]["comparison"]][:MAX_PICTURES]:
         same[0]["picture"] = draw_picture(same[0]["comparison"])
         same[0]["numbers"] = format_numbers(same[0]["comparison"])
@@ -91,6 +92,7 @@ def _describe(verdict: Verdict) -> dict[str, Any]:
         note, waits = "", texts["reason"]  # the reason names the check it waits for
     return {
         **texts,
+        "specificity": verdict.specificity,
         "symbol": symbol,
         "word": word,
         "note": note,
@@ -126,9 +128,9 @@ def count_outcomes(exercise: ExerciseReport) -> str:
 
 
 def find_first_to_fix(exercise: ExerciseReport) -> dict[str, str] | None:
-    """Describe the first check that cost points in one line; None if there is none."""
+    """Describe in one line the check that cost points and has the most specific explanation; None if there is none."""
     lost = (v for v in exercise.verdicts if v.outcome in COST_POINTS and v.points < v.max_points)
-    verdict = next(lost, None)
+    verdict = min(lost, key=lambda verdict: verdict.specificity, default=None)
     if verdict is None:
         return None
     if verdict.outcome is Outcome.NOT_WRITTEN:

@@ -58,6 +58,42 @@ DECOYS: dict[str, Decoy] = {
 }
 
 
+class SomeObject:
+    """Stands for an object that a submission returns instead of data."""
+
+
+KINDS: dict[str, Callable[[Any], Any]] = {
+    "lists of numbers": lambda answer: _map_tensors(answer, lambda tensor: tensor.tolist()),
+    "complex numbers": lambda answer: _map_tensors(answer, lambda tensor: tensor.to(torch.complex128)),
+    "NumPy arrays": lambda answer: _map_tensors(answer, lambda tensor: tensor.detach().float().numpy()),
+    "a list around the answer": lambda answer: [answer],
+    "nothing": lambda answer: None,
+    "a text": lambda answer: "tensor(0.)",
+    "a number": lambda answer: 0.5,
+    "nan": lambda answer: float("nan"),
+    "a huge integer": lambda answer: 10**40,
+    "an empty tensor": lambda answer: torch.zeros(0),
+    "an empty dict": lambda answer: {},
+    "an object": lambda answer: SomeObject(),
+}
+"""Values of other types than the right answer. A check must say what is wrong with each, and not break on it."""
+
+
+def _map_tensors(answer: Any, change: Callable[[Tensor], Any]) -> Any:
+    """The answer with every tensor changed; without a tensor, its text, which is wrong too."""
+    leaves, structure = tree_flatten(answer)
+    if not any(isinstance(leaf, Tensor) for leaf in leaves):
+        return repr(answer)
+    return tree_unflatten([change(leaf) if isinstance(leaf, Tensor) else leaf for leaf in leaves], structure)
+
+
+def _make_kind_decoy(kind: Callable[[Any], Any]) -> Decoy:
+    return lambda got, question: kind(question.answer)
+
+
+KIND_DECOYS: dict[str, Decoy] = {name: _make_kind_decoy(kind) for name, kind in KINDS.items()}
+
+
 def make_misconception_decoy(name: str) -> Decoy:
     """The answers of a misconception, and right ones where it has none."""
 
@@ -72,8 +108,8 @@ def make_misconception_decoy(name: str) -> Decoy:
 
 
 def find_decoy(name: str) -> Decoy | None:
-    """One of DECOYS, else the decoy of the misconception of that name; None for no name."""
-    return DECOYS.get(name) or (make_misconception_decoy(name) if name else None)
+    """One of the decoys, else the decoy of the misconception of that name; None for no name."""
+    return DECOYS.get(name) or KIND_DECOYS.get(name) or (make_misconception_decoy(name) if name else None)
 
 
 def _rebuild(question: Question, tensors: list[Tensor]) -> Any:

@@ -112,18 +112,18 @@ def _nudge_inputs(observation: Observation) -> Inputs:
 def explains(misconception: Misconception, observation: Observation, near: Callable[[], Inputs]) -> bool:
     """Does the misconception, run in the student's dtype, give what was answered? `near` gives the inputs, nudged."""
     wrong_formula = observation.transform(misconception)
-    wrong = _try_formula(wrong_formula, (observation.args, observation.kwargs))
+    wrong = try_formula(wrong_formula, (observation.args, observation.kwargs))
     if wrong is None or len(wrong) != len(observation.got):
         return False
     if all(map(_is_equal, wrong, observation.got)):
         return True
-    if (moved := _try_formula(wrong_formula, near())) is None:
+    if (moved := try_formula(wrong_formula, near())) is None:
         return False
     allowed = observation.allowed if len(observation.allowed) == len(wrong) else [torch.zeros(())] * len(wrong)
     return all(map(_is_same, wrong, moved, observation.got, allowed))
 
 
-def _try_formula(formula: Misconception, inputs: Inputs) -> list[Any] | None:
+def try_formula(formula: Misconception, inputs: Inputs) -> list[Any] | None:
     """None where a misconception has no answer to these inputs."""
     args, kwargs = inputs
     try:

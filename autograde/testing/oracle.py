@@ -8,7 +8,8 @@ import inspect
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any, ClassVar, overload
+from weakref import WeakSet
 
 import torch
 from torch import Tensor
@@ -76,7 +77,11 @@ class Oracle:
             oracle.compare(student.gelu(x), x)
     """
 
+    instances: ClassVar[WeakSet[Oracle]] = WeakSet()
+    """all that exist, so that `verify` finds the misconceptions of each"""
+
     def __init__(self, reference: Reference, *forms: Reference) -> None:
+        self.instances.add(self)
         self.reference = reference
         self.forms = forms
         self.misconceptions: list[Reference] = []

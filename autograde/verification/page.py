@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,9 @@ def encode_verification(found: Verification) -> dict[str, Any]:
         "right": found.right,
         "wrong": {name: [found.checks[index] for index in caught] for name, caught in found.kills.items()},
         "named": found.named,
+        "texts": {name: asdict(text) for name, text in found.texts.items()},
+        "shared_hints": found.shared_hints,
+        "separations": {name: list(map(asdict, each)) for name, each in found.separations.items()},
         "redundant": found.redundant,
         "margins": {
             found.checks[index]: {
@@ -82,6 +86,16 @@ def render_verification_page(title: str, found: Verification) -> str:
                 "cells": ["✗" if index in kills else "·" for index in range(len(found.checks))],
             }
             for name, kills in found.kills.items()
+        ],
+        texts=[
+            {"name": name, "reason": to_plain_text(text.reason), "hint": to_plain_text(text.hint)}
+            for name, text in found.texts.items()
+        ],
+        shared=[{"hint": to_plain_text(hint), "names": names} for hint, names in found.shared_hints.items()],
+        separations=[
+            asdict(each) | {"exercise": exercise, "example": to_plain_text(each.example, 2000)}
+            for exercise, some in found.separations.items()
+            for each in some
         ],
     )
 

@@ -22,6 +22,13 @@ class ProblemKind(Enum):
         "exercise {exercise}: its checks are worth {points:g} points, "
         "but the cell {exercise}-checks in source/{slug}.py says {cell_points:g}"
     )
+    HEADING_POINTS = "the heading {title!r} states {cell_points:g} points; the cells below it are worth {points:g}"
+    TABLE_POINTS = "the table row {title!r} states {cell_points:g} points; its cells are worth {points:g}"
+    TABLE_ROWS = "the table of points has {cell_points:g} rows; {points:g} sections of the notebook are worth points"
+    SHARED_FUNCTION = (
+        "the function {title} in the locked cell {cell} has the body of {others} in {slug}; write it in one notebook "
+        "only, so that a correction cannot miss the other"
+    )
     NOTHING_COMPARED = (
         "exercise {exercise}: no check compares an answer with an oracle, so it is unknown whether zeros would be "
         "noticed; write in test_{exercise}.py: oracle.compare(student.f(x), x)"

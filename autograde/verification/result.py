@@ -6,10 +6,21 @@ from collections.abc import Container
 from dataclasses import dataclass, field
 
 from autograde.report import ConfinementLevel, Outcome, Report
+from autograde.testing.separation import Separation
 from autograde.verification.problems import Problem
 from autograde.verification.programs import Kind, Program
 
 Near = dict[int, tuple[float, str]]
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """What feedback says of one check."""
+
+    title: str
+    reason: str
+    hint: str
+    misconception: str
 
 
 @dataclass
@@ -36,6 +47,10 @@ class Verification:
     """how the programs were confined"""
     named: dict[str, str] = field(default_factory=dict)
     """wrong program -> the misconceptions that feedback names for it"""
+    texts: dict[str, Feedback] = field(default_factory=dict)
+    """wrong program -> what a student with that program reads first"""
+    separations: dict[str, list[Separation]] = field(default_factory=dict)
+    """exercise -> for each misconception, the nearest other program and an example that tells the two apart"""
     nearest_right: Near = field(default_factory=dict)
     """check (by index) -> the largest error of a right program, in units of the tolerance, and the program"""
     nearest_wrong: Near = field(default_factory=dict)
@@ -53,6 +68,17 @@ class Verification:
         first = {caught[0] for caught in self.kills.values() if caught}
         return [title for index, title in enumerate(self.checks) if index not in first | self.flags]
 
+    @property
+    def shared_hints(self) -> dict[str, list[str]]:
+        """A hint -> the wrong programs that get it first, if these have different misconceptions."""
+        users: dict[str, list[str]] = {}
+        for name, text in self.texts.items():
+            if text.hint and text.misconception:
+                users.setdefault(text.hint, []).append(name)
+        return {
+            hint: names for hint, names in users.items() if len({self.texts[name].misconception for name in names}) > 1
+        }
+
     def list_checks(self, report: Report) -> None:
         """Fill in the checks from the solution's report."""
         for exercise in report.exercises:
@@ -69,6 +95,9 @@ class Verification:
             for verdict in exercise.verdicts
             if verdict.outcome in caught and verdict.max_points > 0
         ]
+        if read := [verdict for verdict in report.verdicts if verdict.outcome in caught]:
+            first = min(read, key=lambda verdict: verdict.specificity)
+            self.texts[program.name] = Feedback(first.title, first.reason, first.hint, first.misconception)
         misconceptions = dict.fromkeys(v.misconception for v in report.verdicts if v.misconception)
         self.named[program.name] = ", ".join(misconceptions)
 

@@ -11,9 +11,13 @@ from autograde.grading.pool import GraderPool, OnProgress
 from autograde.notebooks.leaks import find_shown_solution_lines
 from autograde.notebooks.load import load_solution
 from autograde.notebooks.release import draft, read_points
+from autograde.notebooks.source import read_source
 from autograde.verification.expectations import judge
 from autograde.verification.orders import list_decoy_orders, list_right_orders, list_wrong_orders, make_untouched_order
+from autograde.verification.programs import cut_experiments
 from autograde.verification.result import Verification
+from autograde.verification.shared_functions import find_shared_functions
+from autograde.verification.stated_points import find_stated_point_problems
 
 
 def verify(
@@ -35,6 +39,7 @@ def verify(
     solution, found = load_solution(work, drafted), Verification(work.slug, shown=find_shown_solution_lines(work))
     with GraderPool(work, jobs, device, untrusted=False) as pool:
         found.confinement, misconceptions = pool.confinement, pool.list_misconceptions()
+        found.separations = pool.find_separations(cut_experiments(solution))
         orders = [
             *list_right_orders(work, solution, drafted, seeds),
             *list_wrong_orders(work, drafted, every_check),
@@ -47,5 +52,6 @@ def verify(
             reports[programs[report.student]] = report
             if on_progress:
                 on_progress(len(reports), len(orders))
+    found.problems += [*find_stated_point_problems(read_source(work)), *find_shared_functions(work)]
     judge(found, reports, read_points(work), misconceptions)
     return found
