@@ -73,7 +73,7 @@ class Function:
         self._text = text
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        value = self._rpc.request_value(self._call("call", args, kwargs))
+        value = self._rpc.request_answer(self._call("call", args, kwargs))
         if isinstance(value, Remote):
             value._text = self._rpc.reproduction.name_last(value._handle.type_name)
         return value

@@ -52,6 +52,8 @@ def load_weights(layer: RemoteObject, weights: Mapping[str, torch.Tensor]) -> No
 
 
 def expect_shape(name: str, tensor: torch.Tensor, shape: tuple[int, ...]) -> None:
+    if not tensor.is_floating_point():
+        raise Mismatch(f"`{name}` must hold floating numbers, but yours is {tensor.dtype}", is_fact=True)
     if tuple(tensor.shape) != shape:
         raise Mismatch(f"`{name}` must have shape {shape}, but yours has {tuple(tensor.shape)}", SHAPE, is_fact=True)
 

@@ -38,6 +38,10 @@ class Rpc:
         self.callbacks = Callbacks(self.from_wire)
         self.last_target = ""
         """the submission's function that was called last in this example"""
+        self.replace: Callable[[Any], Any] | None = None
+        """gives a check something else instead of each answer, to see what it makes of it"""
+        self.replaced = 0
+        """how many answers"""
         self._answering = False
         """Does the submission wait for a callback's result?"""
         self._begin: dict[str, bool] = {}
@@ -53,6 +57,17 @@ class Rpc:
     def request_value(self, request: dict[str, Any]) -> Any:
         """Request one value. StudentError if the submission raised, WorkerLostError if nothing more will come."""
         return self.from_wire(self.request(request)["value"])
+
+    def request_answer(self, request: dict[str, Any]) -> Any:
+        """Request what a check judges: the result of a call, or a global."""
+        return self.substitute(self.request_value(request))
+
+    def substitute(self, value: Any) -> Any:
+        """What the check gets to judge instead of this answer: itself, or with `replace` something else."""
+        if self.replace is None or isinstance(value, Remote):
+            return value
+        self.replaced += 1
+        return self.replace(value)
 
     def request(self, request: dict[str, Any]) -> dict[str, Any]:
         """Send a request and answer callbacks until the reply comes. Returns all of it, its tensors as they came.

@@ -64,6 +64,10 @@ class Student:
         self._earlier: Mapping[str, bool] = {}
         """check -> did it pass: the checks of this exercise that ran before, in their order"""
 
+    def _prepare(self, earlier: Mapping[str, bool], replace: Callable[[Any], Any] | None) -> None:
+        """Before a check: what became of the earlier ones, and what it gets instead of each answer, if anything."""
+        self._earlier, self._rpc.replace = earlier, replace
+
     def __getattr__(self, name: str) -> Function:
         if name.startswith("_"):
             raise AttributeError(f"{name}: a check asks for public names only")
@@ -109,7 +113,7 @@ class Student:
                 expect(found.get("<pad>") == 0, "`<pad>` is not 0 in your vocabulary")
         """
         self._rpc.reproduction.read(name)
-        return self._rpc.request_value({"op": "get", "name": name})
+        return self._rpc.request_answer({"op": "get", "name": name})
 
     def seed(self, seed: int) -> None:
         """Start the random generators of torch, NumPy and `random` in the submission's process at `seed`.
@@ -174,7 +178,8 @@ class Student:
         """A block in which the student's code must raise one of `expected` or a subclass; else Mismatch with `hint`.
 
         Classes are compared by name, so an exception that the notebook defines is expected by a class of the same
-        name. A missing function or an unwritten stub does not count as raising.
+        name. A missing function or an unwritten stub does not count as raising. If another exception is raised, `hint`
+        is given only if the exercise's first check passed: else something else may be wrong.
 
         Example:
             # In the notebook
@@ -201,6 +206,7 @@ class Student:
                 raise
             if not names & set(error.types):
                 reason = f"expected a {wanted}, but your code raised {error.types[0]}"
+                hint = hint if self._works(None, ()) else ""
                 raise Mismatch(reason, hint, traceback=error.traceback, is_fact=True) from None
         else:
             raise Mismatch(f"expected a {wanted}, but your code raised nothing", hint, is_fact=True)

@@ -32,8 +32,12 @@ BY_MESSAGE: list[tuple[str, str]] = [
         "`.view` needs values that lie side by side in memory, which they do not after a transpose. Use `.reshape`.",
     ),
     (
-        r"same dtype|expected (scalar )?type|expected m1 and m2|not implemented for '(Half|BFloat16|Long|Bool)'"
-        r"|can't be cast to the desired|must be .*dtype",
+        r"not implemented for '\w+'|could not infer output dtype",
+        "torch does not do this in the dtype at hand: a mean or a softmax needs floating numbers, and some operations "
+        "do not exist in half precision. Cast first, as with `.float()`.",
+    ),
+    (
+        r"same dtype|expected (scalar )?type|expected m1 and m2|can't be cast to the desired",
         "Two dtypes meet that torch does not mix. What you make yourself takes its dtype from an input: "
         "`dtype=x.dtype`, or `.to(x.dtype)`.",
     ),
@@ -84,11 +88,6 @@ BY_MESSAGE: list[tuple[str, str]] = [
         "Something is None where a value is needed: most often a function without a `return`, or an optional argument "
         "that was not given.",
     ),
-    (
-        r"has no attribute",
-        "The object has nothing of that name. Look for a typing mistake, or for an attribute that `__init__` sets "
-        "under another name.",
-    ),
 ]
 BY_TYPE = {
     "ModuleNotFoundError": "Only the modules that the notebook imports are there. They are enough for it.",
@@ -102,22 +101,22 @@ BY_TYPE = {
     "EOFError": "`input()` finds nobody who answers while your work is graded. Take values from the arguments.",
     "KeyError": "A dict is asked for a key that it does not hold.",
 }
-
-
 NOT_FOUND = (
     "The checks look for this name in your whole notebook. Keep it as the notebook gives it, and define it at the left "
     "edge of a cell."
 )
-
-
-SIGNATURE = re.compile(
-    r"(takes|missing) .* positional argument|unexpected keyword argument|multiple values for argument", FLAGS
-)
+SIGNATURE = r"(takes|missing) .* positional argument|unexpected keyword argument|multiple values for argument"
 CALLED_BY_CHECKS = (
     "The checks call your function as the notebook declares it. Keep the names, the order and the defaults of its "
     "parameters."
 )
 CALLED_BY_STUDENT = "This line passes other arguments than the function takes. Compare the call with its definition."
+ATTRIBUTE = r"\A(?!'NoneType').*?has no attribute '(\w+)'"
+NO_ATTRIBUTE = (
+    "The object has nothing of that name. Look for a typing mistake, or for an attribute that `__init__` sets under "
+    "another name."
+)
+OTHER_TYPE = "Something of another type was passed on here than is expected. Print what this line is given."
 OWN_ASSERT = "An `assert` of your own code stopped it: what you assume there does not hold for every input."
 
 
@@ -131,11 +130,17 @@ def find_hint(types: list[str], message: str, line: str = "") -> str:
 
     `line` is the notebook's line that raised it; empty if the call itself did not fit.
     """
-    if "TypeError" in types and SIGNATURE.search(message[:2000]):
+    if "TypeError" in types and _search(SIGNATURE, message):
         return CALLED_BY_STUDENT if line else CALLED_BY_CHECKS
+    if name := _search(ATTRIBUTE, message):
+        return NO_ATTRIBUTE if name[1] in line else OTHER_TYPE
     for pattern, words in BY_MESSAGE:
-        if re.search(pattern, message[:2000], FLAGS):
+        if _search(pattern, message):
             return words
     if types[0] == "AssertionError" and line.lstrip().startswith("assert"):
         return OWN_ASSERT
     return next((BY_TYPE[name] for name in types if name in BY_TYPE), "")
+
+
+def _search(pattern: str, message: str) -> re.Match[str] | None:
+    return re.search(pattern, message[:2000], FLAGS)

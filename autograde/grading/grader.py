@@ -36,7 +36,6 @@ from autograde.notebooks.release import read_points
 from autograde.notebooks.source import CHECKS
 from autograde.report import ExerciseReport, Outcome, Problem, ProblemKind, Report, Verdict, broken_report
 from autograde.testing.checks import Check
-from autograde.testing.decoys import find_decoy
 from autograde.testing.diagnosis import Evidence
 from autograde.testing.oracle import Oracle
 from autograde.testing.separation import Separation, find_separations
@@ -132,7 +131,7 @@ class GradingSession:
             session.config.stash[pytest_plugin.SEED] = seed
             session.config.stash[pytest_plugin.EVIDENCE] = Evidence()
             session.config.stash[pytest_plugin.EARLIER] = {}
-            session.config.stash[pytest_plugin.DECOY] = find_decoy(self.options.decoy)
+            session.config.stash[pytest_plugin.DECOY] = self.options.decoy
             answer = self._try_to_grade(submission, items)
             with contextlib.suppress(OSError):
                 connection.send(answer)
@@ -146,7 +145,7 @@ class GradingSession:
         self.options, evidence = Options(ignore_after=True), Evidence()
         stash = session.config.stash
         stash[pytest_plugin.SEED], stash[pytest_plugin.EVIDENCE] = self.work.course.seed, evidence
-        stash[pytest_plugin.EARLIER], stash[pytest_plugin.DECOY] = {}, None
+        stash[pytest_plugin.EARLIER], stash[pytest_plugin.DECOY] = {}, ""
         answer = self._try_to_grade(solution, items)
         if isinstance(answer, str):
             return answer

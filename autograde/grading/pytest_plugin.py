@@ -19,7 +19,7 @@ from autograde.grading.collection_errors import report_errors
 from autograde.grading.verdicts import judge_exception
 from autograde.report import Outcome, Reveal
 from autograde.testing.checks import Check
-from autograde.testing.decoys import Decoy
+from autograde.testing.decoys import KINDS, find_decoy
 from autograde.testing.diagnosis import Evidence
 
 
@@ -45,9 +45,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     stash = pyfuncitem.config.stash
     evidence = stash.setdefault(EVIDENCE, Evidence())
     earlier = stash.setdefault(EARLIER, {}).setdefault(pyfuncitem.path, {})
-    decoy, seed = stash.get(DECOY, None), stash.get(SEED, 0)
+    name, seed = stash.get(DECOY, ""), stash.get(SEED, 0)
     before, earlier[check.name] = dict(earlier), False
-    check.run(pyfuncitem.funcargs["student"], seed, evidence, decoy, before)
+    check.run(pyfuncitem.funcargs["student"], seed, evidence, find_decoy(name), before, KINDS.get(name))
     earlier[check.name] = True
     return True
 
@@ -57,7 +57,8 @@ EVIDENCE: pytest.StashKey[Evidence] = pytest.StashKey()
 """What the submission has answered so far, in all checks."""
 EARLIER: pytest.StashKey[dict[Path, dict[str, bool]]] = pytest.StashKey()
 """Test file -> check -> did the submission pass it; in the order in which they ran."""
-DECOY: pytest.StashKey[Decoy | None] = pytest.StashKey()
+DECOY: pytest.StashKey[str] = pytest.StashKey()
+"""The name of what is compared instead of the submission's answers, if anything."""
 RAISED: pytest.StashKey[BaseException | None] = pytest.StashKey()
 """The first exception that the check raised, in any phase; None if it passed."""
 STUDENT: pytest.StashKey[Callable[[pytest.Item], Any]] = pytest.StashKey()

@@ -15,7 +15,7 @@ from autograde.client.errors import OffScriptError, StudentError, WorkerLostErro
 from autograde.client.mismatch import Mismatch
 from autograde.client.reproduction import Line, render_calls
 from autograde.client.student import Student
-from autograde.testing.decoys import Decoy
+from autograde.testing.decoys import Decoy, Kind
 from autograde.testing.diagnosis import Evidence
 from autograde.testing.drawing import SETTINGS, Case, Test, draw_cases, shrink
 from autograde.testing.error_ratio import round_largest
@@ -90,28 +90,32 @@ class Check:
         evidence: Evidence | None = None,
         decoy: Decoy | None = None,
         earlier: Mapping[str, bool] | None = None,
+        kind: Kind | None = None,
     ) -> None:
         """Try the property; raises what the smallest failing example raised.
 
         `evidence` is what the submission answered to earlier checks; this one's answers are added to it. `earlier`
-        says of each earlier check of the exercise whether it passed.
+        says of each earlier check of the exercise whether it passed. With a `kind`, the check gets what it makes of
+        each answer; a failure is not shrunk then.
         Every drawn case is tried, also after a failure: more answers leave fewer explanations for what went wrong.
         In a fork that another check has used, or with all requests sent ahead, only a pass counts; anything else is
         tried again in a fresh fork, one request after the other.
         """
         cases = self.draw(course_seed)
-        student._earlier = earlier or {}
+        student._prepare(earlier or {}, kind)
         trial = Trial(student, Evidence() if evidence is None else evidence, decoy, self.name)
         if (fresh_fork := student._fresh_fork) is not None and (student._used or self.script):
             if self._passes(trial, student, cases):
                 return
             student = fresh_fork()
-            student._earlier = earlier or {}
+            student._prepare(earlier or {}, kind)
             trial = trial.restart(student)
         before = len(trial.evidence.observations)
         with run_trial(trial):
             try:
-                self._run(student, course_seed)
+                self._run(student, course_seed, shrinks=kind is None)
+                if kind is not None and not student._rpc.replaced:
+                    raise Mismatch("the check asks for no answer that could be of another kind")
             except Mismatch as mismatch:
                 mismatch.recognise()
                 raise
@@ -157,7 +161,7 @@ class Check:
         if self.script is not None and log.is_complete and trial.decoy is None:
             self.script.remember(log, self.margin, trial.evidence.observations[before:])
 
-    def _run(self, student: Student, course_seed: int) -> None:
+    def _run(self, student: Student, course_seed: int, shrinks: bool) -> None:
         self.failure, self.failed_lines = None, []
         if not self.draws:
             self._example(self.test, student=student)
@@ -168,6 +172,8 @@ class Check:
                 with contextlib.suppress(StudentError, AssertionError):
                     self._example(self.body, student=student, **case)
                     passed += self.failure is None
+            if self.failure is not None and not shrinks:
+                raise self.failure
             if self.failure is not None or not self.cases:
                 self._shrink(student, course_seed, passed)
         except WorkerLostError as lost:

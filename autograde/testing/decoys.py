@@ -33,6 +33,8 @@ class Question:
     """the misconceptions of this oracle"""
 
 
+Kind = Callable[[Any], Any]
+"""makes a value of another kind from a right answer"""
 Decoy = Callable[[Any, Question], Any]
 """(what the submission answered, the question) -> what is compared instead"""
 
@@ -62,7 +64,7 @@ class SomeObject:
     """Stands for an object that a submission returns instead of data."""
 
 
-KINDS: dict[str, Callable[[Any], Any]] = {
+KINDS: dict[str, Kind] = {
     "lists of numbers": lambda answer: _map_tensors(answer, lambda tensor: tensor.tolist()),
     "complex numbers": lambda answer: _map_tensors(answer, lambda tensor: tensor.to(torch.complex128)),
     "NumPy arrays": lambda answer: _map_tensors(answer, lambda tensor: tensor.detach().float().numpy()),
@@ -76,7 +78,8 @@ KINDS: dict[str, Callable[[Any], Any]] = {
     "an empty dict": lambda answer: {},
     "an object": lambda answer: SomeObject(),
 }
-"""Values of other types than the right answer. A check must say what is wrong with each, and not break on it."""
+"""Values of other types, made of a right answer and given to the check instead of it, before the check looks at it. A
+check must say what is wrong with each, and not break on it."""
 
 
 def _map_tensors(answer: Any, change: Callable[[Tensor], Any]) -> Any:
@@ -87,11 +90,13 @@ def _map_tensors(answer: Any, change: Callable[[Tensor], Any]) -> Any:
     return tree_unflatten([change(leaf) if isinstance(leaf, Tensor) else leaf for leaf in leaves], structure)
 
 
-def _make_kind_decoy(kind: Callable[[Any], Any]) -> Decoy:
-    return lambda got, question: kind(question.answer)
+COMMON_KINDS = ("lists of numbers", "complex numbers", "nothing", "an object")
+"""the kinds that `course verify` tries on every assignment"""
 
 
-KIND_DECOYS: dict[str, Decoy] = {name: _make_kind_decoy(kind) for name, kind in KINDS.items()}
+def keep_answer(got: Any, question: Question) -> Any:
+    """The submission's answer, which has been replaced by a value of another kind already."""
+    return got
 
 
 def make_misconception_decoy(name: str) -> Decoy:
@@ -109,7 +114,9 @@ def make_misconception_decoy(name: str) -> Decoy:
 
 def find_decoy(name: str) -> Decoy | None:
     """One of the decoys, else the decoy of the misconception of that name; None for no name."""
-    return DECOYS.get(name) or KIND_DECOYS.get(name) or (make_misconception_decoy(name) if name else None)
+    if name in KINDS:
+        return keep_answer
+    return DECOYS.get(name) or (make_misconception_decoy(name) if name else None)
 
 
 def _rebuild(question: Question, tensors: list[Tensor]) -> Any:

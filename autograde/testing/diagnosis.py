@@ -23,6 +23,7 @@ MAX_OBSERVATIONS = 400
 """Observations that a misconception has to explain: the last ones."""
 MAX_NUMBERS = 1 << 24
 """Numbers of one submission that are kept: far more than all checks ask for, few enough for a grader's memory."""
+NOTHING = object()
 Misconception = Callable[..., Any]
 Inputs = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -39,6 +40,8 @@ class Observation:
     allowed: list[Tensor]
     check: str = ""
     """the check that asked"""
+    structure: Any = None
+    """of the lists, tuples and dicts around the numbers in `got`"""
     size: int = 0
     """numbers in the answer, kept or not"""
 
@@ -112,8 +115,11 @@ def _nudge_inputs(observation: Observation) -> Inputs:
 def explains(misconception: Misconception, observation: Observation, near: Callable[[], Inputs]) -> bool:
     """Does the misconception, run in the student's dtype, give what was answered? `near` gives the inputs, nudged."""
     wrong_formula = observation.transform(misconception)
-    wrong = try_formula(wrong_formula, (observation.args, observation.kwargs))
-    if wrong is None or len(wrong) != len(observation.got):
+    answer = evaluate(wrong_formula, (observation.args, observation.kwargs))
+    if answer is NOTHING or observation.structure not in (None, describe_structure(answer)):
+        return False
+    wrong = tree_flatten(answer)[0]
+    if len(wrong) != len(observation.got):
         return False
     if all(map(_is_equal, wrong, observation.got)):
         return True
@@ -124,14 +130,27 @@ def explains(misconception: Misconception, observation: Observation, near: Calla
 
 
 def try_formula(formula: Misconception, inputs: Inputs) -> list[Any] | None:
-    """None where a misconception has no answer to these inputs."""
+    """The parts of the answer; None where a misconception has none to these inputs."""
+    value = evaluate(formula, inputs)
+    return None if value is NOTHING else tree_flatten(value)[0]
+
+
+def evaluate(formula: Misconception, inputs: Inputs) -> Any:
+    """The answer, or NOTHING where a misconception has none to these inputs."""
     args, kwargs = inputs
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a wrong formula may well divide by zero
-            return tree_flatten(sort_keys(formula(*args, **kwargs)))[0]
+            return sort_keys(formula(*args, **kwargs))
     except Exception:
-        return None
+        return NOTHING
+
+
+def describe_structure(value: Any) -> Any:
+    """What is around the numbers of a value, where a list is as good as a tuple."""
+    if isinstance(value, (list, tuple)):
+        return [describe_structure(item) for item in value]
+    return {key: describe_structure(item) for key, item in value.items()} if isinstance(value, dict) else ""
 
 
 def _is_huge(number: Any) -> bool:

@@ -237,6 +237,9 @@ class Oracle:
         if got_gradients is None:
             self.compare(got_value, *inputs, **kwargs)
             raise Mismatch("the result has another shape than expected, so its gradient cannot be taken")
+        if not _is_like(got_value, value):
+            self.compare(got_value, *inputs, **kwargs)
+            raise Mismatch("the result is of another kind than expected, so its gradient says nothing")
         keys: list[int | str] = [*positions, *(parameters or {})]
         try:
             self._compare([got_gradients.get(key) for key in keys], cotangents, inputs, kwargs)
@@ -274,7 +277,9 @@ class Oracle:
         if all(isinstance(leaf, (Tensor, int, float)) for leaf in leaves):
             key = self, now.last_target
             allowed = [part.allowed for part in parts]
-            now.evidence.add(key, diagnosis.Observation(transform, args, kwargs, leaves, allowed, now.check))
+            structure = diagnosis.describe_structure(got)
+            observation = diagnosis.Observation(transform, args, kwargs, leaves, allowed, now.check, structure)
+            now.evidence.add(key, observation)
             if problem is not None:
                 considered = self.list_considered(now.check)
                 problem.explain = functools.partial(now.evidence.find_explanations, key, considered, self.scopes)
@@ -305,6 +310,13 @@ class Oracle:
         """Of the arguments whose gradients are compared."""
         names = list(inspect.signature(self.reference).parameters)
         return [names[index] for index in find_floating_positions(args)]
+
+
+def _is_like(got: Any, value: Any) -> bool:
+    """Has `got` as many tensors as `value`, of the same shapes and dtypes?"""
+    pairs = [[leaf for leaf in tree_flatten(one)[0] if isinstance(leaf, Tensor)] for one in (got, value)]
+    (mine, theirs), kinds = pairs, [(leaf.shape, leaf.dtype) for leaf in pairs[1]]
+    return type(got) is type(value) and len(mine) == len(theirs) and [(one.shape, one.dtype) for one in mine] == kinds
 
 
 def _choose_transform(cotangents: list[Tensor] | None) -> Transform:

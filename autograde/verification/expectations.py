@@ -37,7 +37,7 @@ def judge(
     found.problems += [Problem(kind=ProblemKind.NOTHING_COMPARED, exercise=name) for name in uncompared]
     for program, report in reports.items():
         lost: Lost = frozenset() if program == SOLUTION else _list_lost(solution)
-        if program.kind not in (Kind.DECOY, Kind.UNTOUCHED):
+        if program.kind not in (Kind.DECOY, Kind.OTHER_KIND, Kind.UNTOUCHED):
             found.note_margins(program, report)
         match program.kind:
             case Kind.WRONG:
@@ -47,6 +47,8 @@ def judge(
                 found.problems += _find_misconception_problems(program, misconceptions[program.name], report)
             case Kind.DECOY:
                 found.problems += _find_decoy_problems(program, report, uncompared)
+            case Kind.OTHER_KIND:
+                found.problems += _find_kind_problems(program, report, lost)
             case Kind.UNTOUCHED:
                 found.problems += _find_stub_problems(report)
             case _:
@@ -204,3 +206,16 @@ def _find_decoy_problems(program: Program, report: Report, uncompared: set[str])
     for exercise in report.exercises:
         if exercise.score == exercise.max_score and exercise.exercise not in uncompared:
             yield Problem(kind=ProblemKind.DECOY_PASSES, program=program, exercise=exercise.exercise)
+
+
+def _find_kind_problems(program: Program, report: Report, lost: Lost) -> Iterator[Problem]:
+    """No check with points accepts values of another kind, and none breaks on them."""
+    broken_anyway = {(exercise, check) for exercise, check, outcome in lost if outcome is Outcome.BROKEN}
+    for exercise, verdict in _list_verdicts(report):
+        if verdict.outcome is Outcome.BROKEN and (exercise, verdict.check) not in broken_anyway:
+            kind = ProblemKind.KIND_BREAKS
+        elif verdict.outcome is Outcome.PASSED and verdict.points > 0:
+            kind = ProblemKind.KIND_PASSES
+        else:
+            continue
+        yield Problem(kind=kind, program=program, exercise=exercise, title=verdict.title, reason=verdict.reason)

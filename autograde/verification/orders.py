@@ -9,7 +9,7 @@ from pathlib import Path
 from autograde.course import Work
 from autograde.grading.options import Options
 from autograde.notebooks.extract import Submission
-from autograde.testing.decoys import DECOYS
+from autograde.testing.decoys import COMMON_KINDS, DECOYS
 from autograde.verification.programs import (
     SOLUTION,
     Kind,
@@ -62,6 +62,8 @@ def list_decoy_orders(work: Work, solution: Submission, misconceptions: Mapping[
     """The solution with its answers replaced by decoys, or by those of misconceptions without a program."""
     for name in DECOYS:
         yield _make_order(solution, Program(Kind.DECOY, name), Options(ignore_after=True, decoy=name))
+    for name in COMMON_KINDS:
+        yield _make_order(solution, Program(Kind.OTHER_KIND, name), Options(ignore_after=True, decoy=name))
     written = {program.name for program in list_programs(work, Kind.WRONG)}
     for name in sorted(misconceptions.keys() - written):
         options = Options(ignore_after=True, exercises=frozenset({misconceptions[name]}), decoy=name)

@@ -66,6 +66,14 @@ class ProblemKind(Enum):
         "{exercise}: {title}: reports {outcome.value} for the untouched stub ({reason}); call the function before "
         "anything else, inside student.hint or student.raises if necessary, or let the check wait: @check(after=...)"
     )
+    KIND_BREAKS = (
+        "{exercise}: {title}: breaks on {program.name} instead of an answer ({reason}); compare the answer, or call "
+        "expect_like, before anything is calculated with it"
+    )
+    KIND_PASSES = (
+        "{exercise}: {title}: passes with {program.name} instead of every answer; compare one, or give contract.all_of "
+        "what the result must be like"
+    )
     DECOY_PASSES = "exercise {exercise}: {program.name} instead of every answer gets full marks"
 
 

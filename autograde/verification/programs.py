@@ -25,6 +25,8 @@ class Kind(Enum):
     WRONG = "wrong"
     DECOY = "decoy"
     """the solution with a trivial answer instead of each of its own"""
+    OTHER_KIND = "other kind"
+    """the solution with values of another kind instead of its answers"""
     MISCONCEPTION = "misconception"
     """the solution with the answers of a misconception for which no wrong program is written"""
     UNTOUCHED = "untouched"

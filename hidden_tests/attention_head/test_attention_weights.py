@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Mismatch, Oracle, builtin_operators, check, contract, expect, tensors
+from autograde.testing import Mismatch, Oracle, builtin_operators, check, contract, expect, expect_like, tensors
 from reference_impl.attention import attention_weights
 
 # One oracle for each thing that can go wrong, so that only wrong ideas about that thing come into question.
@@ -66,6 +66,8 @@ def test_leading_axes(student, inputs):
 def test_causal(student, inputs, large):
     """with causal=True later keys get weight 0 and each row sums to one, however large the scores"""
     own, got = student.attention_weights(*inputs), causal_weights(student, *inputs)
+    for weights in (own, got):
+        expect_like(weights, inputs[0] @ inputs[1].mT, "each result")
     if not is_right(own, *inputs):
         # That was charged by test_formula: here causal weights only have to follow from one's own full ones.
         law.compare(got, own)
@@ -73,6 +75,7 @@ def test_causal(student, inputs, large):
     causal_oracle.compare(got, *inputs, causal=True)
     if is_right(student.attention_weights(*large), *large):
         got = causal_weights(student, *large)
+        expect_like(got, large[0] @ large[1].mT)
         hint = "The score of a later key must be lower than any real score: use -inf or the dtype's lowest number."
         expect(not bool((got.triu(1) > 0).any()), "for large scores a later key has a weight above 0", hint)
         causal_oracle.compare(got, *large, causal=True)
@@ -143,7 +146,8 @@ def test_gradient(student, inputs):
 @given(queries_and_keys(same_length=True))
 def test_device(student, inputs):
     """the causal mask is made on the device of q"""
-    contract.follows_device(student.attention_weights, *inputs, causal=True)
+    like, facets = inputs[0] @ inputs[1].mT, [contract.follows_device]
+    contract.all_of(student.attention_weights, *inputs, causal=True, like=like, facets=facets)
 
 
 def scores(q, k):

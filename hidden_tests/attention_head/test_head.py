@@ -10,7 +10,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Oracle, Supplies, builtin_operators, check, contract, expect, expect_parameters, tensors
+from autograde.testing import (
+    Oracle,
+    Supplies,
+    builtin_operators,
+    check,
+    contract,
+    expect,
+    expect_like,
+    expect_parameters,
+    tensors,
+)
 from reference_impl.attention import attend, attention_weights
 
 
@@ -90,11 +100,8 @@ def test_eval(student, inputs):
 def test_dropout(student, probability):
     """in training each weight, not each output or value, becomes 0 with the given probability; the others grow"""
     whole, dropped, again = exposed_weights(student, probability)
-    expect(
-        dropped.shape == whole.shape and bool(dropped.isfinite().all()),
-        "in training mode the output has another shape, or values that are not finite",
-        "Dropout works on the weights, after the softmax.",
-    )
+    finite, hint = bool(dropped.isfinite().all()), "Dropout works on the weights, after the softmax."
+    expect(finite, "in training mode the output has values that are not finite", hint)
     seen = whole != 0
     left, right = (half != 0 for half in dropped.chunk(2, dim=-1))
     expect(
@@ -131,7 +138,10 @@ def exposed_weights(student, probability):
     identity = torch.eye(2 * seq)
     whole = make_head(student, identity, identity, identity)(x)
     layer = make_head(student, identity, identity, identity, probability).train()
-    return whole, layer(x), layer(x)
+    outputs = whole, layer(x), layer(x)
+    for output in outputs:
+        expect_like(output, x, "the output")
+    return outputs
 
 
 def rows_differ(kept, seen):
@@ -164,7 +174,8 @@ def test_gradient(student, inputs):
 def test_device(student, inputs):
     """after .to(device) the module works on that device"""
     x, *weights = inputs
-    contract.follows_device(make_head(student, *weights), x)
+    like, facets = x @ weights[0].mT, [contract.follows_device]
+    contract.all_of(make_head(student, *weights), x, like=like, facets=facets)
 
 
 @check(points=0, examples=2)

@@ -87,7 +87,8 @@ def test_gradient(student, inputs):
 @given(texts())
 def test_device(student, inputs):
     """whatever you make lies on the device of the logits"""
-    contract.follows_device(student.sequence_logprobs, *inputs)
+    like, facets = torch.zeros(len(inputs[0])), [contract.follows_device]
+    contract.all_of(student.sequence_logprobs, *inputs, like=like, facets=facets)
 
 
 def per_token(logits, labels, shift=True):

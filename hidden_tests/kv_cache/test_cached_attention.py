@@ -66,7 +66,7 @@ def test_half_precision(student, inputs):
 def test_contract(student, inputs):
     """more queries than keys raise a ValueError; the mask lies on the device of q"""
     q, k, v = inputs
-    contract.follows_device(student.cached_attention, q, k, v)
+    contract.all_of(student.cached_attention, q, k, v, like=q, facets=[contract.follows_device])
     hint = "The queries are the last of the keys' tokens, so there cannot be more of them: raise ValueError(...)."
     with student.raises(ValueError, hint=hint):
         student.cached_attention(k, q, v[..., : q.shape[-2], :])

@@ -28,10 +28,14 @@ def rated(draw, ratings):
     return prompt, [[20 + index] * draw(st.integers(1, 3)) for index in range(len(found))], found
 
 
+def is_list_of_tokens(text):
+    return isinstance(text, (list, tuple)) and all(type(token) is int and abs(token) < 2**31 for token in text)
+
+
 def judge(student, inputs):
     pairs = student.preference_pairs(*inputs)
     fits = isinstance(pairs, list) and all(isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in pairs)
-    fits = fits and all(type(token) is int for pair in pairs for text in pair for token in text)
+    fits = fits and all(is_list_of_tokens(text) for pair in pairs for text in pair)
     expect(fits, "the result is not a list of pairs of lists of tokens", "Return [(chosen, rejected), ...].")
     shown = f"got {pairs}"[:400], f"expected {preference_pairs(*inputs)}"
     oracle.compare(flat(pairs), *inputs, reason="these are not the pairs that the ratings give", shown=shown)

@@ -53,7 +53,7 @@ def judge(student, messages):
 
 
 def is_list_of_numbers(part):
-    return isinstance(part, list) and all(type(number) is int for number in part)
+    return isinstance(part, list) and all(type(number) is int and abs(number) < 2**31 for number in part)
 
 
 @check(points=3, examples=8)

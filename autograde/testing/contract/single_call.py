@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 from torch.utils._pytree import tree_flatten
 
-from autograde.client.calls import Target, find_banned_calls, find_devices, request_gradients, watch_call
+from autograde.client.calls import Target, find_banned_calls, find_devices, request_gradients, run_call, watch_call
 from autograde.client.dependence import explain_no_gradient
 from autograde.client.mismatch import Mismatch
 from autograde.client.reproduction import Way
@@ -129,7 +129,7 @@ def follows_device(target: Target, *args: Any, **kwargs: Any) -> None:
     """
     on_cpu = target._rpc.device == "cpu"
     if on_cpu:
-        target(*args, **kwargs)
+        run_call(target, args, kwargs)
     devices, mixed = find_devices(target, args, kwargs, meta=on_cpu)
     if mixed or "cpu" in devices:
         raise Mismatch(
