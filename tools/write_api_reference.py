@@ -59,24 +59,26 @@ SECTIONS = [
     Section(
         "Call the student's code",
         "The submission runs in a process of its own. A check holds proxies of it; values are copied between the two.",
-        "Student Function Student.value Student.seed Student.device Student.raises StudentError Student.supply",
+        "Student Function Student.value Student.seed Student.device Student.raises Student.hint StudentError"
+        " Student.supply Supplies",
     ),
     Section(
         "Compare with the reference",
         "The oracle runs the reference implementation on the inputs that the student's code received.",
-        "Oracle Oracle.compare Oracle.compare_gradients Oracle.misconception Student.gradients",
+        "Oracle Oracle.compare Oracle.compare_gradients Oracle.misconception Student.gradients widened through_float32",
     ),
-    Section("Fail in your own words", "For properties that no reference states.", "expect Mismatch"),
+    Section("Fail in your own words", "For properties that no reference states.", "expect expect_like Mismatch"),
     Section(
         "Modules and parameters",
         "Call a class of the notebook to construct an object, which stays in the submission's process.",
-        "RemoteObject RemoteObject.load_state_dict RemoteObject.state_dict RemoteObject.named_parameters"
+        "Student.module RemoteObject RemoteObject.load_state_dict RemoteObject.state_dict RemoteObject.named_parameters"
         " RemoteObject.named_buffers RemoteObject.train RemoteObject.eval expect_parameters",
     ),
     Section(
         "Facets",
         "What a good function or module does besides returning the right value.",
-        "contract contract.input_unchanged contract.no_alias contract.same_dtype contract.follows_device"
+        "contract contract.all_of contract.input_unchanged contract.no_alias contract.same_dtype"
+        " contract.follows_device"
         " contract.gradient_reaches_inputs contract.noncontiguous_input contract.leading_dimensions"
         " contract.deterministic_in_eval contract.rng_only_from contract.expect_close contract.written_by_hand"
         " builtin_operators",

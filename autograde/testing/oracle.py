@@ -189,7 +189,7 @@ class Oracle:
         except Mismatch as mismatch:
             mismatch.hint = hint or mismatch.hint
             if reason:
-                mismatch.reason = reason
+                mismatch.reason, mismatch.args = reason, (reason,)
                 mismatch.got, mismatch.expected = shown or ("", "")
                 mismatch.compared = None
             raise
@@ -247,8 +247,8 @@ class Oracle:
             key = keys[-1 - mismatch.left]
             name = key if isinstance(key, str) else self._list_names(args)[positions.index(key)]
             found = explain_no_gradient(f"`{name}`", target, args, kwargs, key)
-            mismatch.reason, mismatch.hint = found.reason, found.hint
-            raise
+            found.explain = mismatch.explain
+            raise found from None
 
     def _compare(
         self,

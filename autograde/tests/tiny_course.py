@@ -23,10 +23,11 @@ def header(**keys: Any) -> str:
 
 INTRO = "Write `scale`."
 EXAMPLE = "assert scale(2, 3) == 6"
+NOTES = "Room for your notes."
 
 
-def source_text(*, intro: str = INTRO, example: str = EXAMPLE, experiments: str = "") -> str:
-    """The instructor's source: with this introduction, public check, and cells at the end."""
+def source_text(*, intro: str = INTRO, example: str = EXAMPLE, notes: str = NOTES, experiments: str = "") -> str:
+    """The instructor's source: with this introduction, public check, text before the question, and cells at the end."""
     return f'''# %% [markdown] nbgrader={header(grade_id="intro")}
 # # Scale
 # {intro}
@@ -46,7 +47,7 @@ def scale(x, factor):
 {example}
 
 # %% [markdown]
-# Room for your notes.
+# {notes}
 
 # %% [markdown] nbgrader={header(grade_id="why", grade=True, solution=True, locked=False, points=2)}
 # ### BEGIN SOLUTION
