@@ -50,7 +50,9 @@ def measure(
     exact = _run(reference, args, kwargs, wide=True)
     spreads = [torch.zeros_like(part, dtype=torch.float64) for part in exact]
     generator = torch.Generator().manual_seed(0)
-    for near_args, near_kwargs in [(args, kwargs), *(nudge_all((args, kwargs), generator) for _ in range(NUDGES))]:
+    step = torch.finfo(torch.float32).eps if any(getattr(form, "rounds_inputs", False) for form in forms) else 0.0
+    nudged = (nudge_all((args, kwargs), generator, step) for _ in range(NUDGES))
+    for near_args, near_kwargs in [(args, kwargs), *nudged]:
         moved = _run(reference, near_args, near_kwargs, wide=True)
         rounded = [_run(form, near_args, near_kwargs) for form in (reference, *forms)]
         for index, spread in enumerate(spreads):
@@ -71,17 +73,20 @@ def sort_keys(value: Any) -> Any:
     return type(value)(map(sort_keys, value)) if type(value) in (list, tuple) else value
 
 
-def nudge_all(inputs: Any, generator: torch.Generator) -> Any:
+def nudge_all(inputs: Any, generator: torch.Generator, least: float = 0.0) -> Any:
     """`inputs` with every tensor nudged."""
-    return tree_map(lambda leaf: nudge(leaf, generator), inputs)
+    return tree_map(lambda leaf: nudge(leaf, generator, least), inputs)
 
 
-def nudge(value: Any, generator: torch.Generator) -> Any:
-    """Move every float of a tensor by one ulp of its dtype, up or down at random; anything else stays."""
+def nudge(value: Any, generator: torch.Generator, least: float = 0.0) -> Any:
+    """Move every float of a tensor by one ulp of its dtype, or `least` if that is more, up or down at random.
+
+    Anything else stays.
+    """
     if not (isinstance(value, Tensor) and value.is_floating_point()):
         return value
     signs = torch.randint(0, 2, value.shape, generator=generator) * 2 - 1
-    step = signs.to(torch.float64) * torch.finfo(value.dtype).eps
+    step = signs.to(torch.float64) * max(torch.finfo(value.dtype).eps, least)
     moved = (value.double() * (1 + step)).to(value.dtype)
     return torch.where(value.isfinite() & moved.isfinite(), moved, value)
 
@@ -187,6 +192,7 @@ def through_float32(reference: Function) -> Function:
         pairs = zip(found, wanted, strict=True)
         return tree_unflatten([one.to(other.dtype) if _is_floating(one) else one for one, other in pairs], structure)
 
+    form.rounds_inputs = True  # type: ignore[attr-defined]  # mypy knows no attributes of functions
     return form
 
 

@@ -34,6 +34,6 @@ def rms_norm_backward(grad_output: Tensor, x: Tensor, weight: Tensor, eps: float
     r = torch.rsqrt(rows.square().mean(1, keepdim=True) + eps)
     identity = torch.eye(n, device=x.device)
     jacobian = r[:, :, None] * identity - (r**3)[:, :, None] * rows[:, :, None] * rows[:, None, :] / n
-    grad_x = torch.matmul((up * weight)[:, None, :], jacobian)[:, 0]
+    grad_x = torch.matmul((up * weight.float())[:, None, :], jacobian)[:, 0]
     grad_weight = torch.diagonal(up.T @ (rows * r))
     return grad_x.reshape(x.shape).to(x.dtype), grad_weight.to(weight.dtype)
