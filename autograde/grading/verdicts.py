@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import traceback
 from typing import Any
 
@@ -36,6 +37,8 @@ def judge_exception(check: Check, raised: BaseException, reveal: Reveal, cell_er
     match raised:
         case Mismatch():
             return _judge_mismatch(check, raised, reveal, replay)
+        case StudentError(missing=True) if re.match(r"NotImplementedError\b", cell_error):
+            return _make_verdict(check, Outcome.NOT_WRITTEN, reason=NOT_WRITTEN)
         case StudentError(not_written=True):
             return _make_verdict(check, Outcome.NOT_WRITTEN, reason=NOT_WRITTEN)
         case StudentError(missing=True):

@@ -58,6 +58,7 @@ def test_leading_axes(student, inputs):
         student.attention_weights(torch.zeros(1, 2, 3), torch.zeros(1, 4, 3))
 
     with student.hint(hint, plain=one_leading_axis, case="more or fewer than one leading axis"):
+        expect_like(student.attention_weights(*inputs), inputs[0] @ inputs[1].mT)
         contract.leading_dimensions(student.attention_weights, *inputs, core=2)
 
 

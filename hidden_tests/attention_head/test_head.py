@@ -89,6 +89,7 @@ def test_eval(student, inputs):
     """in eval mode nothing is dropped and nothing is rescaled"""
     x, *weights = inputs
     layer = make_head(student, *weights, dropout=0.5)
+    expect_like(layer(x), x @ weights[0].mT)
     contract.deterministic_in_eval(layer, x)
     hint = "Dropout rescales in training, so that eval mode can leave the weights as they are."
     reason = "in eval mode dropout 0.5 gives another output than dropout 0"

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Oracle, check, contract, tensors
+from autograde.testing import Oracle, check, contract, expect_like, tensors
 from reference_impl.cache import cached_attention
 
 # One oracle for each thing that can go wrong, so that only wrong ideas about that thing come into question.
@@ -44,6 +44,7 @@ def test_leading_axes(student, inputs):
 
     hint = "Count axes from the end: `k.mT` and `dim=-1` fit any number of leading axes."
     with student.hint(hint, plain=two_leading_axes, case="more or fewer than two leading axes"):
+        expect_like(student.cached_attention(*inputs), inputs[0])
         contract.leading_dimensions(student.cached_attention, *inputs, core=2)
 
 
