@@ -52,6 +52,23 @@ def test_verdict_blames_submission_check_or_engine(
     assert (verdict.points, verdict.max_points, verdict.title) == (0, 3, "the title")
 
 
+def test_verdict_of_a_name_whose_cell_stops_at_its_stub_is_not_written(judged: Check) -> None:
+    missing = StudentError(["MissingNameError"], "the notebook defines no `w`", [], True)
+    for cell_error, outcome in (
+        ("NotImplementedError in line 3", Outcome.NOT_WRITTEN),
+        ("NameError: x", Outcome.FAILED),
+    ):
+        assert judge_exception(judged, missing, Reveal.EXPECTED, cell_error).outcome is outcome
+
+
+def test_verdict_of_what_torch_does_not_implement_is_no_stub(judged: Check) -> None:
+    line = [("f", 3, "return torch.softmax(x, -1)")]
+    error = StudentError(["NotImplementedError"], "\"softmax\" not implemented for 'Long'", line, False)
+    verdict = judge_exception(judged, error, Reveal.EXPECTED)
+    assert verdict.outcome is Outcome.CRASHED
+    assert "floating numbers" in verdict.hint
+
+
 def test_verdict_of_a_crash_says_where(judged: Check) -> None:
     assert judge_exception(judged, STUDENT_ERROR, Reveal.NOTHING).traceback == "cell f, line 3: return 1 / 0"
 

@@ -6,8 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from autograde.tests.checked_course import COMPARISON, MISCONCEPTIONS, SINGLE_ROWS, hidden_tests, make_checked_course
+from autograde.grading.pool import GraderPool
+from autograde.notebooks.release import draft
+from autograde.tests.checked_course import (
+    COMPARISON,
+    MISCONCEPTIONS,
+    SINGLE_ROWS,
+    hidden_tests,
+    make_checked_course,
+    program,
+)
 from autograde.tests.tiny_course import SLUG
+from autograde.verification.orders import list_wrong_orders
 from autograde.verification.problems import describe_problems
 from autograde.verification.result import Verification
 from autograde.verification.verify import verify
@@ -34,6 +44,27 @@ ANY_ERROR_IS_A_MISMATCH = """try:
         student.scale(x, factor)
     except StudentError:
         raise Mismatch('no', 'H') from None"""
+LAW = '''
+
+import torch
+from autograde.testing import contract, expect, expect_like
+
+
+@check(points=1)
+@given(tensors((3,)))
+def test_law(student, x):
+    """scaling by one changes nothing, and the input stays"""
+    got = student.scale(x, torch.ones(3))
+    expect_like(got, x)
+    expect(torch.equal(got, x), "scaling by one changes x", "Do not change x.")
+
+
+@check(points=1)
+@given(tensors((3,)))
+def test_inputs(student, x):
+    """x stays as it was"""
+    contract.all_of(student.scale, x, x + 1, like=x, facets=[contract.input_unchanged])
+'''
 
 
 def verified(root: Path, tests: str) -> Verification:
@@ -93,3 +124,29 @@ def test_verify_reports_checks_that_do_not_ask_for_the_type(tmp_path: Path, body
 def test_verify_demands_that_a_stub_is_called_unwritten(tmp_path: Path, body: str) -> None:
     tests = hidden_tests(bodies=(body, COMPARISON), more=IMPORTS)
     assert "reports failed for the untouched stub" in problems_of(tmp_path, tests)
+
+
+def hints_of(root: Path, body: str) -> dict[str, str]:
+    """The hint of each check for a program that is called `adds` and has this body."""
+    programs = {"wrong/adds": program(body, docstring="Adds.")}
+    work = make_checked_course(root, tests=hidden_tests(more=LAW), programs=programs).open(SLUG)
+    orders = [order for order in list_wrong_orders(work, draft(work), every_check=True) if order.program.name == "adds"]
+    with GraderPool(work, 1, "cpu", untrusted=False) as pool:
+        [report] = pool.run((order.submission, order.options) for order in orders)
+    return {verdict.check: verdict.hint for verdict in report.verdicts}
+
+
+def test_hint_of_a_property_gives_way_to_a_recognised_misconception(tmp_path: Path) -> None:
+    hints = hints_of(tmp_path, "return x + factor")
+    assert hints["test_products"] == ADDS
+    assert hints["test_law"] == ""
+
+
+def test_hint_of_a_fact_stays_beside_a_recognised_misconception(tmp_path: Path) -> None:
+    hints = hints_of(tmp_path, "return x.add_(factor)")
+    assert hints["test_products"] == ADDS
+    assert "writes into its input" in hints["test_inputs"]
+
+
+def test_hint_of_a_property_stays_where_nothing_explains_the_numbers(tmp_path: Path) -> None:
+    assert hints_of(tmp_path, "return x * factor + 1")["test_law"] == "Do not change x."
