@@ -166,7 +166,7 @@ class RemoteObject(Remote):
                 dropped = student.Dropped().train()(torch.ones(1000))
                 expect((dropped == 0).any(), "nothing is dropped in training mode", "Pass `self.training` on.")
         """
-        self._function("train")(mode)
+        self._rpc.request(self._function("train")._call("call", (mode,), {}))  # which returns the module again
         return self
 
     def eval(self) -> RemoteObject:
