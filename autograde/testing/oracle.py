@@ -308,8 +308,10 @@ class Oracle:
 
     def _list_names(self, args: tuple[Any, ...]) -> list[str]:
         """Of the arguments whose gradients are compared."""
-        names = list(inspect.signature(self.reference).parameters)
-        return [names[index] for index in find_floating_positions(args)]
+        kinds = inspect.signature(self.reference).parameters.values()
+        names = [parameter.name for parameter in kinds if parameter.kind is not parameter.VAR_POSITIONAL]
+        positions = find_floating_positions(args)
+        return [names[index] if index < len(names) else f"argument {index + 1}" for index in positions]
 
 
 def _is_like(got: Any, value: Any) -> bool:

@@ -149,7 +149,7 @@ def test_cost(student, x):
 def test_training(student, text):
     """without a cache the gradients of x and of every parameter are right"""
     x, *weights, n_heads, bounds = text
-    gradients = Oracle(lambda *inputs: whole_text(*inputs, n_heads, bounds))
+    gradients = Oracle(lambda x, query, key, value, out: whole_text(x, query, key, value, out, n_heads, bounds))
     gradients.compare_gradients(make_layer(student, text), x, parameters=dict(zip(NAMES, weights, strict=True)))
 
 

@@ -77,3 +77,10 @@ def test_gradient_of_another_kind_of_result_is_not_compared(student_of: StudentO
     for function in (student.f, student.g):
         with pytest.raises(Mismatch, match="must be"):
             Oracle(lambda x: x * 2).compare_gradients(function, X)
+
+
+def test_gradients_may_be_compared_with_a_reference_of_any_arguments(student_of: StudentOf) -> None:
+    student = student_of("def f(x, y):\n    return x * y")
+    oracle = Oracle(lambda *inputs: inputs[0] * inputs[1] * 2)
+    with pytest.raises(Mismatch, match="the gradient of `argument 1`"):
+        oracle.compare_gradients(student.f, X, Y)
