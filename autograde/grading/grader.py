@@ -7,7 +7,6 @@ import gc
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from socket import socket
@@ -25,6 +24,7 @@ from autograde.disk import explain_os_error
 from autograde.grading import pytest_plugin
 from autograde.grading.check_cache import CheckCache
 from autograde.grading.check_forks import SPARE, CheckForks
+from autograde.grading.collected_checks import exercise_of, list_misconceptions, separate_misconceptions
 from autograde.grading.digests import checks_digest, digest_of
 from autograde.grading.options import ListMisconceptions, Options, SeparateMisconceptions
 from autograde.grading.verdicts import judge_exception, passed_verdict, waiting_verdict
@@ -37,8 +37,7 @@ from autograde.notebooks.source import CHECKS
 from autograde.report import ExerciseReport, Outcome, Problem, ProblemKind, Report, Verdict, broken_report
 from autograde.testing.checks import Check
 from autograde.testing.diagnosis import Evidence
-from autograde.testing.oracle import Oracle
-from autograde.testing.separation import Separation, find_separations
+from autograde.testing.separation import Separation
 
 
 def run_grader(connections: list[Connection], work: Work, zygote: socket, device: str) -> None:
@@ -48,18 +47,9 @@ def run_grader(connections: list[Connection], work: Work, zygote: socket, device
     root = str(work.course.root)
     sys.path.insert(0, root)
     session = GradingSession(work, zygote, _resolve_device(device), connections)
-    arguments = [
-        "-p",
-        "no:terminal",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:hypothesispytest",
-        "-p",
-        "no:faulthandler",
-        "-s",
-    ]
-    arguments += ["-c", "/dev/null", "--rootdir", root, "--import-mode=importlib"]
+    unused = ("terminal", "cacheprovider", "hypothesispytest", "faulthandler")
+    arguments = [part for plugin in unused for part in ("-p", f"no:{plugin}")]
+    arguments += ["-s", "-c", "/dev/null", "--rootdir", root, "--import-mode=importlib"]
     with tempfile.TemporaryDirectory() as empty:
         folder = work.paths.hidden_tests
         if not folder.is_dir() and (unchecked := read_points(work)):
@@ -127,11 +117,7 @@ class GradingSession:
                 connection.send(self._find_separations(order.solution, session, items))
                 continue
             submission, self.options = order
-            seed = self.work.course.seed if self.options.seed is None else self.options.seed
-            session.config.stash[pytest_plugin.SEED] = seed
-            session.config.stash[pytest_plugin.EVIDENCE] = Evidence()
-            session.config.stash[pytest_plugin.EARLIER] = {}
-            session.config.stash[pytest_plugin.DECOY] = self.options.decoy
+            self._forget_answers(session)
             answer = self._try_to_grade(submission, items)
             with contextlib.suppress(OSError):
                 connection.send(answer)
@@ -142,17 +128,18 @@ class GradingSession:
         self, solution: Submission, session: pytest.Session, items: list[Any]
     ) -> dict[str, list[Separation]] | str:
         """By exercise, from what the solution answers; or the reason why this machine cannot grade it."""
-        self.options, evidence = Options(ignore_after=True), Evidence()
-        stash = session.config.stash
-        stash[pytest_plugin.SEED], stash[pytest_plugin.EVIDENCE] = self.work.course.seed, evidence
-        stash[pytest_plugin.EARLIER], stash[pytest_plugin.DECOY] = {}, ""
+        self.options = Options(ignore_after=True)
+        evidence = self._forget_answers(session)
         answer = self._try_to_grade(solution, items)
-        if isinstance(answer, str):
-            return answer
-        found: dict[str, list[Separation]] = {}
-        for exercise, oracle in list_oracles(items):
-            found.setdefault(exercise, []).extend(find_separations(oracle, evidence))
-        return found
+        return answer if isinstance(answer, str) else separate_misconceptions(items, evidence)
+
+    def _forget_answers(self, session: pytest.Session) -> Evidence:
+        """Prepare for a submission with `self.options`. Returns where its answers will be collected."""
+        stash, evidence = session.config.stash, Evidence()
+        stash[pytest_plugin.SEED] = self.work.course.seed if self.options.seed is None else self.options.seed
+        stash[pytest_plugin.EVIDENCE], stash[pytest_plugin.EARLIER] = evidence, {}
+        stash[pytest_plugin.DECOY] = self.options.decoy
+        return evidence
 
     def _fork_per_connection(self) -> Connection:
         """Fork for every connection but the first, so that tests are prepared once. Return the one to serve here."""
@@ -213,8 +200,8 @@ class GradingSession:
         verdicts: dict[str, dict[str, Verdict]] = {}
         self.doubtful = set()
         for item in items:
-            if not self.options.exercises or _exercise_of(item) in self.options.exercises:
-                done = verdicts.setdefault(_exercise_of(item), {})
+            if not self.options.exercises or exercise_of(item) in self.options.exercises:
+                done = verdicts.setdefault(exercise_of(item), {})
                 done[item.obj.check.name] = self._run_check(item, item.obj.check, done)
         order = [name for name in read_points(self.work) if name in verdicts]
         return [
@@ -247,28 +234,9 @@ class GradingSession:
         except WardenLostError as error:
             raised = error
         if isinstance(raised, Mismatch) and not raised.is_fact and not raised.misconception:
-            self.doubtful.add((_exercise_of(item), check.name))
+            self.doubtful.add((exercise_of(item), check.name))
         errors = {run.cell: run.error for run in self.forks.running.cells}
-        return judge_exception(check, raised, self.work.course.reveal, errors.get(_exercise_of(item), ""))
-
-
-def list_misconceptions(items: list[Any]) -> dict[str, str]:
-    """Name of each misconception that the collected tests define -> the exercise whose checks recognise it."""
-    return {
-        misconception.__name__: exercise
-        for exercise, oracle in list_oracles(items)
-        for misconception in oracle.misconceptions
-    }
-
-
-def list_oracles(items: list[Any]) -> Iterator[tuple[str, Oracle]]:
-    """Each oracle of the collected tests with its exercise, by whatever names or containers the module holds it."""
-    exercises = {id(vars(item.module)): _exercise_of(item) for item in items}
-    for oracle in list(Oracle.instances):
-        for misconception in oracle.misconceptions:
-            if (exercise := exercises.get(id(getattr(misconception, "__globals__", None)))) is not None:
-                yield exercise, oracle
-                break
+        return judge_exception(check, raised, self.work.course.reveal, errors.get(exercise_of(item), ""))
 
 
 def _list_problems(running: RunningSubmission) -> list[Problem]:
@@ -285,8 +253,3 @@ def _list_problems(running: RunningSubmission) -> list[Problem]:
     if running.problem:
         found.append(Problem(kind=ProblemKind.NOTEBOOK_STOPPED, text=running.problem))
     return found
-
-
-def _exercise_of(item: Any) -> str:
-    name: str = item.path.stem
-    return name.removeprefix("test_")
