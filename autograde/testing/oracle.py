@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, overload
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -77,11 +77,11 @@ class Oracle:
             oracle.compare(student.gelu(x), x)
     """
 
-    instances: ClassVar[WeakSet[Oracle]] = WeakSet()
-    """all that exist, so that `verify` finds the misconceptions of each"""
+    instances: ClassVar[WeakKeyDictionary[Oracle, None]] = WeakKeyDictionary()
+    """all that exist, in the order in which they were made, so that `verify` finds the misconceptions of each"""
 
     def __init__(self, reference: Reference, *forms: Reference) -> None:
-        self.instances.add(self)
+        self.instances[self] = None
         self.reference = reference
         self.forms = forms
         self.misconceptions: list[Reference] = []
