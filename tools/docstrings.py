@@ -151,7 +151,8 @@ class Documented:
         node: Any = ast.parse("\n".join(self._lines))
         names = self.name.split(".")
         for name in names[1:] if inspect.ismodule(self._first) else names:
-            node = next(part for part in node.body if getattr(part, "name", "") == name)
+            # The last one: the overloads of a function come before its definition.
+            node = [part for part in node.body if getattr(part, "name", "") == name][-1]
         return node
 
     @cached_property

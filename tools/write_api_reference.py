@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from autograde.testing import (
     {", ".join(testing.__all__[:8])},
-    {", ".join(testing.__all__[8:])},
+    {", ".join(testing.__all__[8:14])},
+    {", ".join(testing.__all__[14:])},
 )
 """
 TITLE = f"""# What a hidden test may use

@@ -184,7 +184,8 @@ class Student:
         Example:
             # In the notebook
             def split_heads(x, n_heads):
-                return x.unflatten(-1, (n_heads, x.shape[-1] // n_heads))
+                width = x.shape[-1] // n_heads
+                return x[..., : n_heads * width].unflatten(-1, (n_heads, width))
 
             # In the hidden test
             @check(points=1)
@@ -194,7 +195,7 @@ class Student:
                     student.split_heads(torch.zeros(2, 7), 3)
 
             # A student reads
-            # expected a ValueError, but your code raised RuntimeError
+            # expected a ValueError, but your code raised nothing
             # hint: Check `width % n_heads` and raise ValueError.
         """
         names = {public_type(cls).__name__ for cls in expected}
@@ -279,7 +280,7 @@ class Student:
 
         Example:
             # In the notebook
-            class Head(torch.nn.Module):
+            class Scorer(torch.nn.Module):
                 def __init__(self, width):
                     super().__init__()
                     self.proj = torch.nn.Linear(width, 1)
@@ -294,7 +295,7 @@ class Student:
             @given(tensors((2, 4)), tensors((1, 4)))
             def test_forward(student, x, weight):
                 '''a score for each row'''
-                oracle.compare(student.module("Head", 4, weights={"proj.weight": weight})(x), x, weight)
+                oracle.compare(student.module("Scorer", 4, weights={"proj.weight": weight})(x), x, weight)
         """
         made = getattr(self, name)(*args, **kwargs)
         if not isinstance(made, RemoteObject):

@@ -141,7 +141,7 @@ class Oracle:
             self.scopes[misconception] = frozenset(checks)
         return misconception
 
-    def list_considered(self, check: str) -> list[Reference]:
+    def _list_considered(self, check: str) -> list[Reference]:
         """The misconceptions that may explain an answer in this check."""
         return [one for one in self.misconceptions if not check or check in self.scopes.get(one, {check})]
 
@@ -264,7 +264,7 @@ class Oracle:
         parts, answer = expected.parts, expected.answer
         if now.decoy is not None:
             likes = [part.like for part in parts]
-            considered = self.list_considered(now.check)
+            considered = self._list_considered(now.check)
             got = now.decoy(got, decoys.Question(answer, likes, transform, args, kwargs, considered))
         got = sort_keys(got)
         names = None if cotangents is None else self._list_names(args)
@@ -281,7 +281,7 @@ class Oracle:
             observation = diagnosis.Observation(transform, args, kwargs, leaves, allowed, now.check, structure)
             now.evidence.add(key, observation)
             if problem is not None:
-                considered = self.list_considered(now.check)
+                considered = self._list_considered(now.check)
                 problem.explain = functools.partial(now.evidence.find_explanations, key, considered, self.scopes)
         if problem is not None:
             raise problem

@@ -14,6 +14,7 @@ FROZEN = "Training changes only parameters with requires_grad=True, which is the
 EXTRA = "The module owns only the parameters that the exercise names."
 BIAS = "The exercise names no bias: nn.Linear(..., bias=False)."
 FAR = 30.0
+"""how many times larger or smaller than usual the first numbers of a parameter may be"""
 RANDOM = (
     "Weights that start alike stay alike, and weights of 0 pass nothing on. Start them at random, as nn.Linear does by "
     "itself: uniform numbers between -1/sqrt(n_in) and 1/sqrt(n_in)."
@@ -26,7 +27,7 @@ def expect_parameters(layer: RemoteObject, expected: Mapping[str, torch.Tensor |
 
     Raises Mismatch for the first that is missing, frozen or superfluous, that has another shape, or that starts at
     other values. A parameter of which only the shape is given must start at random numbers of a usual size: those of
-    nn.Linear have the standard deviation 1/sqrt(3 n_in), and FAR times more or less is allowed.
+    nn.Linear have the standard deviation 1/sqrt(3 n_in), and numbers many times larger or smaller are refused.
 
     Example:
         # In the notebook

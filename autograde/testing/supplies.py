@@ -14,24 +14,24 @@ class Supplies:
 
     Example:
         # In the notebook
-        def norm(x):
+        def unit(x):
             raise NotImplementedError
 
-        def block(x):
-            return x + norm(x)
+        def residual(x):
+            return x + unit(x)
 
         # In the hidden test
-        def right_norm(x):
+        def right_unit(x):
             return x / x.square().mean(-1, keepdim=True).sqrt()
 
-        supplies = Supplies(norm=right_norm)
-        oracle = Oracle(lambda x: x + right_norm(x))
+        supplies = Supplies(unit=right_unit)
+        oracle = Oracle(lambda x: x + right_unit(x))
 
         @check(points=1)
         @given(tensors((2, 4)))
-        def test_block(student, x):
+        def test_residual(student, x):
             '''the normalised input is added to x'''
-            oracle.compare(student.block(x), x)
+            oracle.compare(student.residual(x), x)
     """
 
     def __init__(self, **functions: Callable[..., Any]) -> None:

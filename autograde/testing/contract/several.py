@@ -26,7 +26,7 @@ def all_of(
 
     Example:
         # In the notebook
-        def centred(x):
+        def subtract_mean(x):
             x -= x.mean()
             return x
 
@@ -35,7 +35,7 @@ def all_of(
         @given(tensors((2, 3)))
         def test_inputs(student, x):
             '''x stays as it was, may be non-contiguous, and the result is on its device'''
-            contract.all_of(student.centred, x)
+            contract.all_of(student.subtract_mean, x)
 
         # A student reads
         # tensor argument 1 was changed by the call
