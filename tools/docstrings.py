@@ -65,6 +65,14 @@ class Documented:
         return Assignment if first == Assignment.__name__ else getattr(testing, first)
 
     @property
+    def _definer(self) -> Any:
+        """Of a method the class that defines it, which may be a base class; else what the name begins with."""
+        member = self.name.partition(".")[2]
+        if not (inspect.isclass(self._first) and member):
+            return self._first
+        return next(base for base in self._first.__mro__ if member in vars(base))
+
+    @property
     def title(self) -> str:
         """The name as an author writes it: student.cost, layer.eval, contract.no_alias."""
         owner, _, member = self.name.partition(".")
@@ -125,14 +133,19 @@ class Documented:
             return []
         return [
             f"{self.name}.{name}"
-            for name, part in getattr(self.thing, "__dict__", {}).items()
-            if name[0] != "_" and (isinstance(part, property) or (inspect.isfunction(part) and self._is_own(part)))
+            for name, part in self._parts.items()
+            if name[0] != "_" and (isinstance(part, property) or inspect.isfunction(part))
         ]
 
-    def _is_own(self, function: Any) -> bool:
-        """Not one that a module imports from outside its package."""
-        owner: str = getattr(self.thing, "__module__", self.thing.__name__)
-        return f"{function.__module__}.".startswith(f"{owner}.")
+    @property
+    def _parts(self) -> dict[str, Any]:
+        """What a class has from the engine, its base classes included, or what a module's package defines."""
+        if inspect.isclass(self.thing):
+            bases = [base for base in self.thing.__mro__ if base.__module__.startswith("autograde.")]
+            return {name: part for base in reversed(bases) for name, part in vars(base).items()}
+        package: str = getattr(self.thing, "__module__", self.thing.__name__)
+        parts = getattr(self.thing, "__dict__", {}).items()
+        return {name: part for name, part in parts if f"{getattr(part, '__module__', '')}.".startswith(f"{package}.")}
 
     @property
     def _constructor(self) -> ast.FunctionDef | None:
@@ -142,7 +155,7 @@ class Documented:
     @cached_property
     def _lines(self) -> list[str]:
         """Of the module where its definition is."""
-        defined = self.thing if inspect.ismodule(self._first) else self._first
+        defined = self.thing if inspect.ismodule(self._first) else self._definer
         return inspect.getsource(sys.modules[getattr(defined, "__module__", defined.__name__)]).splitlines()
 
     @cached_property
@@ -150,6 +163,8 @@ class Documented:
         """Its definition, found by name: what a decorator returns has no source of its own."""
         node: Any = ast.parse("\n".join(self._lines))
         names = self.name.split(".")
+        if inspect.isclass(self._definer):
+            names[0] = self._definer.__name__
         for name in names[1:] if inspect.ismodule(self._first) else names:
             # The last one: the overloads of a function come before its definition.
             node = [part for part in node.body if getattr(part, "name", "") == name][-1]

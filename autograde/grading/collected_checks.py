@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from autograde.testing.diagnosis import Evidence
-from autograde.testing.oracle import Oracle
+from autograde.testing.misconceptions import MisconceptionRegistry
 from autograde.testing.separation import Separation, find_separations
 
 
@@ -33,10 +33,10 @@ def separate_misconceptions(items: list[Any], evidence: Evidence) -> dict[str, l
     return found
 
 
-def list_oracles(items: list[Any]) -> Iterator[tuple[str, Oracle]]:
+def list_oracles(items: list[Any]) -> Iterator[tuple[str, MisconceptionRegistry]]:
     """Each oracle of the collected tests with its exercise, by whatever names or containers the module holds it."""
     exercises = {id(vars(item.module)): exercise_of(item) for item in items}
-    for oracle in list(Oracle.instances):
+    for oracle in list(MisconceptionRegistry.instances):
         for misconception in oracle.misconceptions:
             if (exercise := exercises.get(id(getattr(misconception, "__globals__", None)))) is not None:
                 yield exercise, oracle

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_flatten
 
 from autograde.client.mismatch import Mismatch
 from autograde.client.remote_object import RemoteObject
@@ -79,6 +80,14 @@ def expect_like(got: Any, like: Tensor, what: str = "the result", hint: str = ""
     if problem is not None:
         problem.hint = hint
         raise problem
+
+
+def has_equal_kinds(got: Any, value: Any) -> bool:
+    """Is `got` of the type of `value`, with as many tensors of the same shapes and dtypes?"""
+    mine, theirs = (
+        [(leaf.shape, leaf.dtype) for leaf in tree_flatten(one)[0] if isinstance(leaf, Tensor)] for one in (got, value)
+    )
+    return type(got) is type(value) and mine == theirs
 
 
 class _Comparison:

@@ -6,10 +6,9 @@ import functools
 import hashlib
 import inspect
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, overload
-from weakref import WeakKeyDictionary
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,15 +18,14 @@ from autograde.client.calls import Target, request_gradients
 from autograde.client.dependence import explain_no_gradient
 from autograde.client.mismatch import Mismatch
 from autograde.testing import decoys, diagnosis
-from autograde.testing.difference import Answer, NoGradientMismatch, find_difference
+from autograde.testing.difference import Answer, NoGradientMismatch, find_difference, has_equal_kinds
+from autograde.testing.misconceptions import MisconceptionRegistry, Reference
 from autograde.testing.tolerance import Part, measure, sort_keys
 from autograde.testing.trial import current_trial
-from autograde.testing.vjp import differentiate, find_floating_positions, make_exact_cotangent
+from autograde.testing.vjp import choose_transform, find_floating_positions, make_exact_cotangent
 from autograde.wire import encode
 
 MAX_CACHED = 4096
-Reference = Callable[..., Any]
-Transform = Callable[[Reference], Reference]
 Key = tuple[bool, str]
 """for the value, not for gradients; a digest of the inputs"""
 
@@ -42,7 +40,7 @@ class Expected:
     """inputs that are no data and are identified by `id`: kept alive, or another object could get the same one"""
 
 
-class Oracle:
+class Oracle(MisconceptionRegistry):
     """Compares answers with those of `reference`, and recognises misconceptions by their numbers.
 
     `reference` is a pure function. It runs in float64 for the expected value, and in the dtype of the inputs to
@@ -77,73 +75,12 @@ class Oracle:
             oracle.compare(student.gelu(x), x)
     """
 
-    instances: ClassVar[WeakKeyDictionary[Oracle, None]] = WeakKeyDictionary()
-    """all that exist, in the order in which they were made, so that `verify` finds the misconceptions of each"""
-
     def __init__(self, reference: Reference, *forms: Reference) -> None:
-        self.instances[self] = None
+        super().__init__()
         self.reference = reference
         self.forms = forms
-        self.misconceptions: list[Reference] = []
-        self.scopes: dict[Reference, frozenset[str]] = {}
-        """of misconceptions that are considered in some checks only: the names of these checks"""
         self.cache: OrderedDict[Key, Expected] = OrderedDict()
         """what was measured so far, the latest used last"""
-
-    @overload
-    def misconception(self, misconception: Reference, /) -> Reference: ...
-
-    @overload
-    def misconception(self, *checks: Reference) -> Callable[[Reference], Reference]: ...
-
-    def misconception(self, *functions: Reference) -> Reference | Callable[[Reference], Reference]:
-        """Register a wrong formula that students write. Its docstring is the hint; ValueError if there is none.
-
-        With checks, `@oracle.misconception(test_large)`, it is considered in these checks only, and has to explain only
-        their answers.
-
-        It takes the arguments of the reference. A student reads the hint only if this is the one registered
-        misconception that explains every answer so far, right and wrong. `course verify` demands that a program of
-        the same name in `wrong/` is caught and gets this hint.
-
-        Example:
-            # In the notebook
-            def attention_scores(query, key):
-                return query @ key.mT
-
-            # In the hidden test
-            oracle = Oracle(lambda query, key: query @ key.mT / query.shape[-1] ** 0.5)
-
-            @oracle.misconception
-            def no_scale(query, key):
-                '''You do not divide by the root of the width.'''
-                return query @ key.mT
-
-            @check(points=1)
-            @given(tensors((2, 4)), tensors((3, 4)))
-            def test_scores(student, query, key):
-                '''scores are scaled products of queries and keys'''
-                oracle.compare(student.attention_scores(query, key), query, key)
-
-            # A student reads
-            # the result: 6 of 6 values wrong, the worst at index (1, 2): got 69.5
-            # hint: You do not divide by the root of the width.
-        """
-        if len(functions) == 1 and not hasattr(functions[0], "check"):
-            return self._register(functions[0], [])
-        return functools.partial(self._register, checks=[function.__name__ for function in functions])
-
-    def _register(self, misconception: Reference, checks: list[str]) -> Reference:
-        if not (misconception.__doc__ or "").strip():
-            raise ValueError(f"misconception {misconception.__name__} has no docstring; it is the hint a student reads")
-        self.misconceptions.append(misconception)
-        if checks:
-            self.scopes[misconception] = frozenset(checks)
-        return misconception
-
-    def _list_considered(self, check: str) -> list[Reference]:
-        """The misconceptions that may explain an answer in this check."""
-        return [one for one in self.misconceptions if not check or check in self.scopes.get(one, {check})]
 
     def compare(
         self,
@@ -237,7 +174,7 @@ class Oracle:
         if got_gradients is None:
             self.compare(got_value, *inputs, **kwargs)
             raise Mismatch("the result has another shape than expected, so its gradient cannot be taken")
-        if not _is_like(got_value, value):
+        if not has_equal_kinds(got_value, value):
             self.compare(got_value, *inputs, **kwargs)
             raise Mismatch("the result is of another kind than expected, so its gradient says nothing")
         keys: list[int | str] = [*positions, *(parameters or {})]
@@ -259,7 +196,7 @@ class Oracle:
         what: str = "the gradient",
     ) -> None:
         """Compare values, or with `cotangents` gradients, and keep what was answered as evidence."""
-        now, transform = current_trial(), _choose_transform(cotangents)
+        now, transform = current_trial(), choose_transform(cotangents)
         expected = self._find_expected(cotangents, args, kwargs)
         parts, answer = expected.parts, expected.answer
         if now.decoy is not None:
@@ -298,7 +235,7 @@ class Oracle:
 
         key = cotangents is None, hashlib.sha256(encode((args, kwargs), name)).hexdigest()
         if key not in self.cache:
-            transform = _choose_transform(cotangents)
+            transform = choose_transform(cotangents)
             forms = [transform(form) for form in self.forms]
             self.cache[key] = Expected(*measure(transform(self.reference), args, kwargs, forms), opaque)
             if len(self.cache) > MAX_CACHED:
@@ -312,19 +249,3 @@ class Oracle:
         names = [parameter.name for parameter in kinds if parameter.kind is not parameter.VAR_POSITIONAL]
         positions = find_floating_positions(args)
         return [names[index] if index < len(names) else f"argument {index + 1}" for index in positions]
-
-
-def _is_like(got: Any, value: Any) -> bool:
-    """Has `got` as many tensors as `value`, of the same shapes and dtypes?"""
-    pairs = [[leaf for leaf in tree_flatten(one)[0] if isinstance(leaf, Tensor)] for one in (got, value)]
-    (mine, theirs), kinds = pairs, [(leaf.shape, leaf.dtype) for leaf in pairs[1]]
-    return type(got) is type(value) and len(mine) == len(theirs) and [(one.shape, one.dtype) for one in mine] == kinds
-
-
-def _choose_transform(cotangents: list[Tensor] | None) -> Transform:
-    """Makes of a function what is compared: its value, or its gradients."""
-    return _keep_function if cotangents is None else functools.partial(differentiate, cotangents=cotangents)
-
-
-def _keep_function(function: Reference) -> Reference:
-    return function

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from autograde.client.reproduction import Line, render_calls
 from autograde.testing.diagnosis import Evidence, Misconception, Observation, try_formula
-from autograde.testing.oracle import Oracle
+from autograde.testing.misconceptions import MisconceptionRegistry
 from autograde.testing.tolerance import ULPS
 
 MAX_OBSERVATIONS = 60
@@ -32,7 +32,7 @@ class Separation:
     """one of them, as a call; empty if there is none: then the hint is not given where the two meet"""
 
 
-def find_separations(oracle: Oracle, evidence: Evidence) -> Iterator[Separation]:
+def find_separations(oracle: MisconceptionRegistry, evidence: Evidence) -> Iterator[Separation]:
     """For each misconception of an oracle, from what the solution was asked and answered."""
     observed = [(key[1], one) for key, one in evidence.observations if key[0] is oracle][:MAX_OBSERVATIONS]
     answers = {
@@ -58,7 +58,9 @@ def find_separations(oracle: Oracle, evidence: Evidence) -> Iterator[Separation]
         yield Separation(misconception.__name__, nearest, len(found[nearest]), len(asked), example)
 
 
-def _compute_answer(misconception: Misconception, observation: Observation, oracle: Oracle) -> list[Any] | None:
+def _compute_answer(
+    misconception: Misconception, observation: Observation, oracle: MisconceptionRegistry
+) -> list[Any] | None:
     """None where the misconception is not considered or has no answer."""
     if observation.check not in oracle.scopes.get(misconception, {observation.check}):
         return None

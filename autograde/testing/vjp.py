@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,15 @@ from torch import Tensor
 from torch.utils._pytree import tree_flatten
 
 Function = Callable[..., Any]
+
+
+def choose_transform(cotangents: list[Tensor] | None) -> Callable[[Function], Function]:
+    """What turns a function into what is compared: its value, or with `cotangents` its gradients."""
+    return _keep_function if cotangents is None else functools.partial(differentiate, cotangents=cotangents)
+
+
+def _keep_function(function: Function) -> Function:
+    return function
 
 
 def find_floating_positions(args: tuple[Any, ...]) -> list[int]:
