@@ -16,8 +16,9 @@ from typing import Any
 from nbformat.notebooknode import NotebookNode
 
 from autograde.course import Work
+from autograde.notebooks.regions import MARKER, REGIONS, list_region_lines, remove_regions
 from autograde.notebooks.repair import nbgrader_of
-from autograde.notebooks.source import MARKER, REGIONS, list_region_lines, read_source, remove_regions
+from autograde.notebooks.source import read_source
 
 SHORTEST_SECRET = 8
 SHORTEST_TEST_OR_REFERENCE = 40

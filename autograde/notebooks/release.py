@@ -15,8 +15,9 @@ from nbformat.notebooknode import NotebookNode
 from autograde.course import CourseError, Work
 from autograde.disk import replace_folder
 from autograde.notebooks.leaks import find_leaks
+from autograde.notebooks.regions import remove_regions
 from autograde.notebooks.repair import nbgrader_of, read_release_notebook
-from autograde.notebooks.source import Source, list_graded_exercises, read_source, remove_regions
+from autograde.notebooks.source import Source, list_graded_exercises, read_source
 from autograde.notebooks.stage import find_staged, stage
 
 PROGRAM_CELL = re.compile(r"# %% *(\[markdown\])? *(.*)")
