@@ -37,7 +37,7 @@ MAX_SHOWN = 64
 def render_exercise(exercise: ExerciseReport) -> str:
     """Render the report of one exercise as HTML without scripts or styles; all its text is escaped.
 
-    Of a check that is broken nothing is descriptions but that it is: its words would be of our own code.
+    Of a broken check it shows only that it is broken: its texts would be about our own code.
     """
     descriptions = [_describe(verdict) for verdict in exercise.verdicts]
     for description, verdict in zip(descriptions, exercise.verdicts, strict=True):
