@@ -17,6 +17,8 @@ from torch.utils._pytree import tree_flatten
 from autograde.client.calls import Target, request_gradients
 from autograde.client.dependence import explain_no_gradient
 from autograde.client.mismatch import Mismatch
+from autograde.client.parameters import describe_missing_parameter
+from autograde.client.remote_object import RemoteObject
 from autograde.testing import decoys, diagnosis
 from autograde.testing.difference import Answer, NoGradientMismatch, find_difference, has_equal_kinds
 from autograde.testing.misconceptions import MisconceptionRegistry, Reference
@@ -177,6 +179,9 @@ class Oracle(MisconceptionRegistry):
         if not has_equal_kinds(got_value, value):
             self.compare(got_value, *inputs, **kwargs)
             raise Mismatch("the result is of another kind than expected, so its gradient says nothing")
+        missing = [name for name in parameters or {} if name not in got_gradients]
+        if missing and isinstance(target, RemoteObject):
+            raise describe_missing_parameter(target, target.named_parameters(), missing)
         keys: list[int | str] = [*positions, *(parameters or {})]
         try:
             self._compare([got_gradients.get(key) for key in keys], cotangents, inputs, kwargs)
