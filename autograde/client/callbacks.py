@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch.utils._pytree import tree_flatten
 
 from autograde.client.errors import DISTURBED, WorkerLostError
 from autograde.exception_names import public_name
-from autograde.wire import CallbackId
+from autograde.wire import CallbackId, Handle
 
 MAX_CALLBACKS = 100_000
 MAX_ELEMENTS = 1 << 22
@@ -44,6 +45,7 @@ class Callbacks:
             raise WorkerLostError(DISTURBED)
         if type(number) is not int or not 0 <= number < len(self.functions):
             raise WorkerLostError(DISTURBED)
+        holds_object = any(isinstance(leaf, Handle) for leaf in tree_flatten([args, kwargs])[0])
         function, args, kwargs = self.functions[number], self.from_wire(args), self.from_wire(kwargs)
         if _count_elements([args, kwargs]) > MAX_ELEMENTS:
             return {"error": f"this function takes at most {MAX_ELEMENTS} numbers at once"}
@@ -52,7 +54,7 @@ class Callbacks:
                 return {"value": function(*args, **kwargs)}
             return {"value": _differentiate(function, args, kwargs, self.from_wire(cotangents))}
         except Exception as error:  # the submission passed it something odd: the submission's own fault
-            if isinstance(error, ObjectReceivedError) or "RemoteObject" in str(error):
+            if holds_object or isinstance(error, ObjectReceivedError):
                 name = getattr(function, "__name__", "this function")
                 return {"error": f"`{name}` received an object of yours; did you forget to call it?"}
             return {"error": f"{public_name(error)}: {error}"[:500]}
