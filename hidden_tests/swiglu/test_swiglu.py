@@ -107,6 +107,12 @@ def no_gating(x, gate, up, down):
 
 
 @oracle.misconception
+def swiglu_detaches_gate(x, gate, up, down):
+    """Your gate is cut off from autograd (.detach(), .data, .item() or no_grad), so it is never learned."""
+    return (silu(x @ gate.mT).detach() * (x @ up.mT)) @ down.mT
+
+
+@oracle.misconception
 def gate_left_out(x, gate, up, down):
     """You do not use the gate: down(silu(up(x))) is an ordinary MLP. Multiply silu(gate(x)) by up(x)."""
     return silu(x @ up.mT) @ down.mT
