@@ -28,7 +28,7 @@ from autograde.demo.simulated_class import submit_class
 from autograde.grading.pool import GraderPool
 from autograde.notebooks.extract import SubmissionError
 from autograde.notebooks.release import release
-from autograde.notebooks.submitted import list_submitters, submission_of
+from autograde.notebooks.submitted import list_submitters, read_submitted
 from autograde.report import encode_report
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -90,7 +90,7 @@ def graded(work: Work, jobs: int) -> Reports:
     submissions = []
     for student in list_submitters(work):
         try:
-            submissions.append(submission_of(work, student))
+            submissions.append(read_submitted(work, student))
         except SubmissionError as error:
             found[student] = str(error).encode()
     with GraderPool(work, jobs) as pool:

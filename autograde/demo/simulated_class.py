@@ -12,7 +12,7 @@ from nbformat.notebooknode import NotebookNode
 
 from autograde.course import Work
 from autograde.notebooks.release import assemble, draft, read_program
-from autograde.notebooks.repair import nbgrader_of
+from autograde.notebooks.repair import read_nbgrader_metadata
 
 HALF_DONE = "half-done"
 """the student who submits again after the feedback"""
@@ -61,7 +61,7 @@ def choose_evenly(items: list[Path], most: int) -> list[Path]:
 def read_answers(notebook: NotebookNode) -> dict[str, str]:
     """Return grade_id -> source of every code cell that a student writes."""
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    return {cell.id: cell.source for cell in code if nbgrader_of(cell).get("solution")}
+    return {cell.id: cell.source for cell in code if read_nbgrader_metadata(cell).get("solution")}
 
 
 def keep_later_half(answers: dict[str, str]) -> dict[str, str]:

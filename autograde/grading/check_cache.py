@@ -23,7 +23,7 @@ from torch.utils._pytree import tree_flatten, tree_map
 
 from autograde.course import Course, Work
 from autograde.disk import replace_on_success
-from autograde.grading.digests import checks_digest, digest_of_parts, engine_digest
+from autograde.grading.digests import hash_checks, hash_engine, hash_parts
 from autograde.grading.options import Options
 from autograde.report import Outcome, Report
 from autograde.testing.checks import Check
@@ -84,7 +84,7 @@ class CheckCache:
         ):
             return
         self.complete = True
-        if not self.path.exists() and checks_digest(self.work) == self.digest:
+        if not self.path.exists() and hash_checks(self.work) == self.digest:
             with contextlib.suppress(OSError):
                 self._write()
 
@@ -108,7 +108,7 @@ def _file_name(course: Course, checks: str, device: str) -> str:
     """A digest of everything that the cached values depend on: the tests (by their digest) and this environment."""
     machine = platform.machine(), torch.backends.cpu.get_cpu_capability()
     versions = sys.version, str(torch.__version__), hypothesis.__version__, np.__version__
-    return digest_of_parts([checks, engine_digest(), repr((course.seed, device, machine, versions))])
+    return hash_parts([checks, hash_engine(), repr((course.seed, device, machine, versions))])
 
 
 def load_cache(data: bytes, checks: Mapping[str, Check], oracles: Mapping[str, Oracle], seed: int) -> bool:

@@ -10,7 +10,7 @@ from autograde.testing.misconceptions import MisconceptionRegistry
 from autograde.testing.separation import Separation, find_separations
 
 
-def exercise_of(item: Any) -> str:
+def find_exercise(item: Any) -> str:
     """The exercise of a pytest item, by the name of its file."""
     name: str = item.path.stem
     return name.removeprefix("test_")
@@ -35,7 +35,7 @@ def separate_misconceptions(items: list[Any], evidence: Evidence) -> dict[str, l
 
 def list_oracles(items: list[Any]) -> Iterator[tuple[str, MisconceptionRegistry]]:
     """Each oracle of the collected tests with its exercise, by whatever names or containers the module holds it."""
-    exercises = {id(vars(item.module)): exercise_of(item) for item in items}
+    exercises = {id(vars(item.module)): find_exercise(item) for item in items}
     for oracle in list(MisconceptionRegistry.instances):
         for misconception in oracle.misconceptions:
             if (exercise := exercises.get(id(getattr(misconception, "__globals__", None)))) is not None:

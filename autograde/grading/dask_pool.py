@@ -16,7 +16,7 @@ from typing import Any
 
 from autograde.course import CourseError, Work, load_course
 from autograde.exception_names import public_name
-from autograde.grading.digests import digest_of
+from autograde.grading.digests import compute_digest
 from autograde.grading.pool import GraderError
 from autograde.grading.pool_cache import grade_one
 from autograde.notebooks.extract import Submission
@@ -94,7 +94,7 @@ class DaskPool:
         if error is not None:
             raise GraderError(f"a Dask worker of {self.address} cannot grade: {str(error)[:500]}") from None
         report: Report = future.result()
-        if not report.withheld and report.digest != digest_of(self.work, submission.fingerprint):
+        if not report.withheld and report.digest != compute_digest(self.work, submission.fingerprint):
             raise GraderError(
                 f"a Dask worker of {self.address} graded with another version of the engine or of the course "
                 f"{self.work.course.root}; give all of them the same files, and restart the workers"

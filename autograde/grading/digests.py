@@ -33,45 +33,43 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def digest(self) -> str:
-        return digest_of_parts([self.submission, self.release, self.checks, self.policies, self.engine])
+        return hash_parts([self.submission, self.release, self.checks, self.policies, self.engine])
 
 
-def version_of(work: Work, fingerprint: Fingerprint, checks: str | None = None) -> Version:
+def compute_version(work: Work, fingerprint: Fingerprint, checks: str | None = None) -> Version:
     """The version that grading now would use; `checks` is the digest of the tests if they were read earlier."""
     course = work.course
     policies = (course.seed, course.reveal, work.limits, course.device, course.experiments)
     return Version(
-        submission=digest_of_parts([fingerprint.suffix, fingerprint.file]),
+        submission=hash_parts([fingerprint.suffix, fingerprint.file]),
         release=fingerprint.release,
-        checks=checks or checks_digest(work),
-        policies=digest_of_parts([repr(policies)]),
-        engine=engine_digest(),
+        checks=checks or hash_checks(work),
+        policies=hash_parts([repr(policies)]),
+        engine=hash_engine(),
     )
 
 
-def digest_of(work: Work, fingerprint: Fingerprint, checks: str | None = None) -> str:
-    return version_of(work, fingerprint, checks).digest
+def compute_digest(work: Work, fingerprint: Fingerprint, checks: str | None = None) -> str:
+    return compute_version(work, fingerprint, checks).digest
 
 
-def checks_digest(work: Work) -> str:
+def hash_checks(work: Work) -> str:
     """Digest of the hidden tests and of what they import from the reference, as they are on disk."""
     return _files_digest(list_check_files(work), work.course.root)
 
 
 @cache
-def engine_digest() -> str:
+def hash_engine() -> str:
     """Digest of the engine and of READERS; computed once, because a process runs the code that it imported."""
     files = (file for file in ENGINE.rglob("*.py") if "tests" not in file.relative_to(ENGINE).parts)
-    return digest_of_parts([_files_digest(files, ENGINE), *(f"{name} {version(name)}" for name in READERS)])
+    return hash_parts([_files_digest(files, ENGINE), *(f"{name} {version(name)}" for name in READERS)])
 
 
 def _files_digest(files: Iterable[Path], root: Path) -> str:
-    return digest_of_parts(
-        [part for file in sorted(files) for part in (str(file.relative_to(root)), file.read_bytes())]
-    )
+    return hash_parts([part for file in sorted(files) for part in (str(file.relative_to(root)), file.read_bytes())])
 
 
-def digest_of_parts(parts: Iterable[str | bytes]) -> str:
+def hash_parts(parts: Iterable[str | bytes]) -> str:
     digest = hashlib.sha256()
     for part in parts:
         data = part if isinstance(part, bytes) else part.encode("utf-8", "surrogatepass")

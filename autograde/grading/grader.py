@@ -24,8 +24,8 @@ from autograde.disk import explain_os_error
 from autograde.grading import pytest_plugin
 from autograde.grading.check_cache import CheckCache
 from autograde.grading.check_forks import SPARE, CheckForks
-from autograde.grading.collected_checks import exercise_of, list_misconceptions, separate_misconceptions
-from autograde.grading.digests import checks_digest, digest_of
+from autograde.grading.collected_checks import find_exercise, list_misconceptions, separate_misconceptions
+from autograde.grading.digests import compute_digest, hash_checks
 from autograde.grading.options import ListMisconceptions, Options, SeparateMisconceptions
 from autograde.grading.verdicts import judge_exception, passed_verdict, waiting_verdict
 from autograde.isolation.launch import open_submission
@@ -89,7 +89,7 @@ class GradingSession:
     """digest of the tests as this process imported them; the files may have been edited since"""
 
     def pytest_configure(self, config: pytest.Config) -> None:
-        self.checks = checks_digest(self.work)
+        self.checks = hash_checks(self.work)
         config.option.tbstyle = "no"  # pytest's report of a failure is not used, and writing it compiles the test
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -189,7 +189,7 @@ class GradingSession:
         return Report(
             assignment=self.work.slug,
             student=submission.student,
-            digest=digest_of(self.work, submission.fingerprint, self.checks),
+            digest=compute_digest(self.work, submission.fingerprint, self.checks),
             problems=[*submission.problems, *problems],
             exercises=exercises,
             cells=running.cells,
@@ -200,8 +200,8 @@ class GradingSession:
         verdicts: dict[str, dict[str, Verdict]] = {}
         self.doubtful = set()
         for item in items:
-            if not self.options.exercises or exercise_of(item) in self.options.exercises:
-                done = verdicts.setdefault(exercise_of(item), {})
+            if not self.options.exercises or find_exercise(item) in self.options.exercises:
+                done = verdicts.setdefault(find_exercise(item), {})
                 done[item.obj.check.name] = self._run_check(item, item.obj.check, done)
         order = [name for name in read_points(self.work) if name in verdicts]
         return [
@@ -234,9 +234,9 @@ class GradingSession:
         except WardenLostError as error:
             raised = error
         if isinstance(raised, Mismatch) and not raised.is_fact and not raised.misconception:
-            self.doubtful.add((exercise_of(item), check.name))
+            self.doubtful.add((find_exercise(item), check.name))
         errors = {run.cell: run.error for run in self.forks.running.cells}
-        return judge_exception(check, raised, self.work.course.reveal, errors.get(exercise_of(item), ""))
+        return judge_exception(check, raised, self.work.course.reveal, errors.get(find_exercise(item), ""))
 
 
 def _list_problems(running: RunningSubmission) -> list[Problem]:

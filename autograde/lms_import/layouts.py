@@ -98,7 +98,7 @@ def find_layout(listing: Listing) -> Layout | None:
         return LAYOUTS[Platform.GRADESCOPE]
     votes: Counter[Platform] = Counter()
     for top in tops:
-        votes.update(_platforms_of(top))
+        votes.update(_match_platforms(top))
     if not votes:
         return _nbgrader_layout(listing)
     (first, count), *others = votes.most_common()
@@ -108,7 +108,7 @@ def find_layout(listing: Listing) -> Layout | None:
     return LAYOUTS[first]
 
 
-def _platforms_of(top: str) -> list[Platform]:
+def _match_platforms(top: str) -> list[Platform]:
     fitting = [layout for layout in LAYOUTS.values() if layout.platform is not Platform.NBGRADER and layout.fits(top)]
     return [layout.platform for layout in fitting if layout.certain][:1] or [layout.platform for layout in fitting]
 

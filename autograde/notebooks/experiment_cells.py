@@ -11,7 +11,7 @@ from typing import Any
 
 from nbformat.notebooknode import NotebookNode
 
-from autograde.notebooks.repair import RepairedNotebook, is_locked, nbgrader_of
+from autograde.notebooks.repair import RepairedNotebook, is_locked, read_nbgrader_metadata
 
 
 def find_experiment_outputs(fixed: RepairedNotebook) -> dict[str, list[Any]]:
@@ -33,7 +33,7 @@ def find_experiment_outputs(fixed: RepairedNotebook) -> dict[str, list[Any]]:
 
 
 def _is_experiment(cell: NotebookNode) -> bool:
-    return is_locked(cell) and not nbgrader_of(cell).get("grade")
+    return is_locked(cell) and not read_nbgrader_metadata(cell).get("grade")
 
 
 def _execution_count_if_unchanged(fixed: RepairedNotebook, cell: NotebookNode) -> int | None:

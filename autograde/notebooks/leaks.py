@@ -17,7 +17,7 @@ from nbformat.notebooknode import NotebookNode
 
 from autograde.course import Work
 from autograde.notebooks.regions import MARKER, REGIONS, list_region_lines, remove_regions
-from autograde.notebooks.repair import nbgrader_of
+from autograde.notebooks.repair import read_nbgrader_metadata
 from autograde.notebooks.source import read_source
 
 SHORTEST_SECRET = 8
@@ -71,7 +71,7 @@ def find_shown_solution_lines(work: Work) -> list[str]:
 
 def _is_unmarked_solution(cell: NotebookNode) -> bool:
     """Return True for a solution cell without a region; nbgrader replaces all of its source."""
-    return bool(nbgrader_of(cell).get("solution")) and "BEGIN SOLUTION" not in cell.source
+    return bool(read_nbgrader_metadata(cell).get("solution")) and "BEGIN SOLUTION" not in cell.source
 
 
 def _read_public_text(notebook: NotebookNode) -> str:

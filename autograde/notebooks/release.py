@@ -16,7 +16,7 @@ from autograde.course import CourseError, Work
 from autograde.disk import replace_folder
 from autograde.notebooks.leaks import find_leaks
 from autograde.notebooks.regions import remove_regions
-from autograde.notebooks.repair import nbgrader_of, read_release_notebook
+from autograde.notebooks.repair import read_nbgrader_metadata, read_release_notebook
 from autograde.notebooks.source import Source, list_graded_exercises, read_source
 from autograde.notebooks.stage import find_staged, stage
 
@@ -92,7 +92,7 @@ def assemble(work: Work, replacements: Mapping[str, str]) -> NotebookNode:
     """
     source = _read_source_cached(work)
     notebook: NotebookNode = nbformat.from_dict(source.notebook)
-    answers = {cell.id: cell for cell in notebook.cells if nbgrader_of(cell).get("solution")}
+    answers = {cell.id: cell for cell in notebook.cells if read_nbgrader_metadata(cell).get("solution")}
     for name in replacements:
         if name not in answers:
             near = get_close_matches(name, list(answers), n=3) or list(answers)

@@ -93,7 +93,7 @@ def _read_cached(path: Path, version: tuple[int, int, int]) -> Release:
     return Release(notebook, hashlib.sha256(data).hexdigest())
 
 
-def nbgrader_of(cell: NotebookNode) -> dict[str, Any]:
+def read_nbgrader_metadata(cell: NotebookNode) -> dict[str, Any]:
     """Return the nbgrader metadata of a trusted cell; empty if it has none."""
     metadata: dict[str, Any] = cell.metadata.get("nbgrader", {})
     return metadata
@@ -101,7 +101,7 @@ def nbgrader_of(cell: NotebookNode) -> dict[str, Any]:
 
 def is_locked(cell: NotebookNode) -> bool:
     """Return True if students must not change this cell of the release: it is graded or locked and takes no answer."""
-    metadata = nbgrader_of(cell)
+    metadata = read_nbgrader_metadata(cell)
     return not metadata.get("solution") and bool(metadata.get("grade") or metadata.get("locked"))
 
 
@@ -134,7 +134,9 @@ def _match_cells(cells: list[RawCell], release: NotebookNode) -> dict[int, str]:
     Cells are matched by id first, because an editor gives a copied cell a new id. The remaining cells are matched by
     grade_id; if several have the same one, the first matches.
     """
-    by_grade_id = {nbgrader_of(cell).get("grade_id"): cell.id for cell in release.cells if nbgrader_of(cell)}
+    by_grade_id = {
+        metadata.get("grade_id"): cell.id for cell in release.cells if (metadata := read_nbgrader_metadata(cell))
+    }
     known = {cell.id for cell in release.cells}
     claims: dict[int, str] = {}
     taken: set[str] = set()
@@ -179,7 +181,7 @@ def _make_plain_cell(
 ) -> NotebookNode:
     """Make a cell that is not in the release: it runs, earns no points and has no metadata."""
     if cell.grade_id:
-        known = any(nbgrader_of(other).get("grade_id") == cell.grade_id for other in release.cells)
+        known = any(read_nbgrader_metadata(other).get("grade_id") == cell.grade_id for other in release.cells)
         why = "is a copy: it runs as an ordinary cell" if known else "is not in the release: its name was dropped"
         result.note(f"{_label(cell, index)} (cell {index + 1}) {why}.", free_id)
     return _make_cell(cell.kind, cell.source, free_id)
@@ -187,7 +189,7 @@ def _make_plain_cell(
 
 def _restore_cell(result: RepairedNotebook, cell: RawCell, released: NotebookNode) -> NotebookNode:
     """Make a cell of the release, with the student's source unless the cell is locked."""
-    name, metadata = released.id, nbgrader_of(released)
+    name, metadata = released.id, read_nbgrader_metadata(released)
     if cell.kind != released.cell_type:
         result.note(f"Cell {name!r} had become a {cell.kind} cell; it is a {released.cell_type} cell again.", name)
     if metadata and not _has_same_metadata(cell.nbgrader, metadata):
@@ -218,7 +220,7 @@ def _reinsert_deleted(result: RepairedNotebook, release: NotebookNode, present: 
     cells = result.notebook.cells
     position = 0
     for released in release.cells:
-        metadata = nbgrader_of(released)
+        metadata = read_nbgrader_metadata(released)
         if released.id in present:
             position = next(i for i, cell in enumerate(cells) if cell.id == released.id) + 1
         elif is_locked(released) or metadata.get("grade") or metadata.get("task"):

@@ -15,7 +15,7 @@ from nbformat.notebooknode import NotebookNode
 from autograde.course import CourseError, Work
 from autograde.exception_names import public_name
 from autograde.notebooks.regions import CELL_HEADER, check_regions, list_region_lines
-from autograde.notebooks.repair import nbgrader_of
+from autograde.notebooks.repair import read_nbgrader_metadata
 
 NBGRADER_HEADER = re.compile(r"# %%.*?\bnbgrader *= *(.*)")
 REQUIRED_KEYS = ("grade", "grade_id", "locked", "schema_version", "solution")
@@ -36,7 +36,7 @@ class Source:
     lines: list[int]
 
     def locate(self, index: int) -> str:
-        grade_id = nbgrader_of(self.notebook.cells[index]).get("grade_id")
+        grade_id = read_nbgrader_metadata(self.notebook.cells[index]).get("grade_id")
         return f"{self.path}:{self.lines[index]}: cell {grade_id!r}" if grade_id else f"{self.path}:{self.lines[index]}"
 
 
@@ -61,7 +61,7 @@ def read_source(work: Work) -> Source:
 
 def list_graded_exercises(notebook: NotebookNode) -> dict[str, float]:
     """Return exercise -> points of its `<exercise>-checks` cell."""
-    cells = [nbgrader_of(cell) for cell in notebook.cells]
+    cells = [read_nbgrader_metadata(cell) for cell in notebook.cells]
     return {
         cell["grade_id"].removesuffix(CHECKS): float(cell["points"])
         for cell in cells
@@ -109,13 +109,13 @@ def _check_cells(source: Source) -> None:
         where = source.locate(index)
         if "nbgrader" in cell.metadata:
             _check_metadata(where, cell)
-            grade_id = nbgrader_of(cell)["grade_id"]
+            grade_id = read_nbgrader_metadata(cell)["grade_id"]
             if grade_id in seen:
                 raise CourseError(
                     f"{where}: the cell on line {seen[grade_id]} has the same grade_id; rename one of them"
                 )
             seen[grade_id] = source.lines[index]
-        if list_region_lines(cell.source, ("SOLUTION",)) and not nbgrader_of(cell).get("solution"):
+        if list_region_lines(cell.source, ("SOLUTION",)) and not read_nbgrader_metadata(cell).get("solution"):
             raise CourseError(f'{where}: it has a SOLUTION region; write "solution": true in its header')
         if cell.cell_type == "code":
             _check_syntax(source, index, cell.source)
@@ -172,17 +172,17 @@ def _check_syntax(source: Source, index: int, text: str) -> None:
 
 def _name_cells(notebook: NotebookNode) -> None:
     """Set cell ids that are the same in every release: the grade_id, or else the position."""
-    taken = {nbgrader_of(cell).get("grade_id") for cell in notebook.cells}
+    taken = {read_nbgrader_metadata(cell).get("grade_id") for cell in notebook.cells}
     for number, cell in enumerate(notebook.cells, 1):
         place = f"cell-{number:02d}"
-        cell["id"] = nbgrader_of(cell).get("grade_id") or (place if place not in taken else f"{place}-plain")
+        cell["id"] = read_nbgrader_metadata(cell).get("grade_id") or (place if place not in taken else f"{place}-plain")
 
 
 def _check_hidden_tests(work: Work, source: Source) -> None:
     folder = work.paths.hidden_tests
     tested = {path.stem.removeprefix("test_") for path in folder.glob("test_*.py")}
     for index, cell in enumerate(source.notebook.cells):
-        metadata = nbgrader_of(cell)
+        metadata = read_nbgrader_metadata(cell)
         exercise = metadata.get("grade_id", "").removesuffix(CHECKS)
         if metadata.get("grade") and not metadata.get("solution") and exercise not in tested:
             raise CourseError(f"{source.locate(index)}: it has no hidden test; write {folder / f'test_{exercise}.py'}")

@@ -33,13 +33,13 @@ def list_students_in(folder: Path, slug: str) -> list[str]:
     return sorted(p.name for p in folder.iterdir() if not p.name.startswith(".") and (p / slug).is_dir())
 
 
-def submission_of(work: Work, student: str) -> Submission:
+def read_submitted(work: Work, student: str) -> Submission:
     """Read the notebook of `student`, or else the .py file. SubmissionError if it cannot be read."""
     data, suffix = _read_file(work, student)
     return submission_from_text(data, work.paths.released_notebook, student, work.slug, suffix)
 
 
-def fingerprint_of(work: Work, student: str) -> Fingerprint:
+def read_fingerprint(work: Work, student: str) -> Fingerprint:
     """Return the fingerprint of the submission without parsing it. SubmissionError if there is no file."""
     data, suffix = _read_file(work, student)
     return Fingerprint(hashlib.sha256(data).hexdigest(), suffix, read_release(work.paths.released_notebook).sha256)

@@ -10,10 +10,10 @@ import msgspec
 
 from autograde.course import CourseError, Work
 from autograde.disk import NotWritableError, check_free_space
-from autograde.grading.digests import checks_digest, digest_of, version_of
+from autograde.grading.digests import compute_digest, compute_version, hash_checks
 from autograde.grading.pool import GraderPool, OnProgress, OpenGraders, count_cores
 from autograde.notebooks.extract import Submission, SubmissionError
-from autograde.notebooks.submitted import fingerprint_of, list_submitters, submission_of
+from autograde.notebooks.submitted import list_submitters, read_fingerprint, read_submitted
 from autograde.records.audit_log import read_stored_report, store_report
 from autograde.records.database import check_gradebook
 from autograde.records.gradebook import Recorder, open_recorder, record
@@ -77,7 +77,7 @@ class _Run:
 
     def __init__(self, work: Work, on_progress: OnProgress | None) -> None:
         self.work, self.on_progress = work, on_progress
-        self.checks = checks_digest(work)
+        self.checks = hash_checks(work)
         self.in_grading: dict[str, Submission] = {}
         self.result = ClassResult()
         self.unreadable: set[str] = set()
@@ -91,12 +91,12 @@ class _Run:
         Does not parse the submission.
         """
         try:
-            fingerprint = fingerprint_of(self.work, student)
+            fingerprint = read_fingerprint(self.work, student)
         except SubmissionError as error:
             self.result.errors[student] = str(error)
             return True
         report = read_stored_report(self.work.paths.report(student))
-        if report is None or report.digest != digest_of(self.work, fingerprint, self.checks):
+        if report is None or report.digest != compute_digest(self.work, fingerprint, self.checks):
             return False
         self.result.reports[student] = _without_outputs(report)
         return True
@@ -122,7 +122,7 @@ class _Run:
     def _read(self, students: Iterable[str]) -> Iterator[Submission]:
         for student in students:
             try:
-                submission = submission_of(self.work, student)
+                submission = read_submitted(self.work, student)
             except SubmissionError as error:
                 self.unreadable.add(student)
                 self.result.errors[student] = str(error)
@@ -134,7 +134,7 @@ class _Run:
         """Log, write and record a report, and keep it in the result without its cells' outputs."""
         submission = self.in_grading.pop(report.student)
         self.result.reports[report.student] = _without_outputs(report)
-        store_report(self.work, report, version_of(self.work, submission.fingerprint, self.checks))
+        store_report(self.work, report, compute_version(self.work, submission.fingerprint, self.checks))
         if report.withheld:
             broken = next(verdict for verdict in report.verdicts if verdict.outcome is Outcome.BROKEN)
             self.result.errors[report.student] = f"a check is broken (our fault): {broken.title}: {broken.reason}"

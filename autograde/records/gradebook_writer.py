@@ -32,10 +32,10 @@ from sqlalchemy.orm import Session, contains_eager, selectinload
 
 from autograde.course import CourseError, Work
 from autograde.disk import replace_on_success, write_atomically
-from autograde.grading.digests import checks_digest, digest_of_parts, version_of
+from autograde.grading.digests import compute_version, hash_checks, hash_parts
 from autograde.notebooks.extract import Submission, SubmissionError
 from autograde.notebooks.stage import stage_if_stale
-from autograde.notebooks.submitted import fingerprint_of, submission_of
+from autograde.notebooks.submitted import read_fingerprint, read_submitted
 from autograde.records import nbgrader_hooks as hooks
 from autograde.records.database import CourseGradebook
 from autograde.records.gradebook_lookup import Lookup, by_name
@@ -52,7 +52,7 @@ class GradebookWriter:
 
     def __init__(self, gradebook: Gradebook, work: Work) -> None:
         self.gradebook, self.work = gradebook, work
-        self.checks = checks_digest(work)
+        self.checks = hash_checks(work)
         self.extensions = work.extensions
         with suppress(CourseError):  # the source is being edited: the released assignment suffices
             stage_if_stale(work)
@@ -63,7 +63,7 @@ class GradebookWriter:
             cells = {kind: self._cells(db, kind) for kind in (SourceCell, GradeCell, SolutionCell, TaskCell)}
         self.released = Lookup(by_name(cells[SourceCell]), by_name(cells[GradeCell] + cells[TaskCell]))
         self.names = {cell.id: cell.name for of in cells.values() for cell in of}
-        self.cells_digest = digest_of_parts(sorted(_values(cell) for of in cells.values() for cell in of))
+        self.cells_digest = hash_parts(sorted(_values(cell) for of in cells.values() for cell in of))
 
     def _cells(self, db: Session, kind: Any) -> list[Any]:
         return list(db.scalars(select(kind).where(kind.notebook_id == self.notebook_id)))
@@ -90,10 +90,10 @@ class GradebookWriter:
             with replace_on_success(place, text, READ_ONLY, place.parent.with_suffix(".tmp")):
                 db.commit()
         with suppress(OSError):  # without it the next run takes some milliseconds longer
-            write_atomically(recorded, digest_of_parts([self._files_digest(report, text.encode()), entry]))
+            write_atomically(recorded, hash_parts([self._files_digest(report, text.encode()), entry]))
 
     def _read(self, student: str) -> Graded:
-        submission = submission_of(self.work, student)
+        submission = read_submitted(self.work, student)
         return submission, hooks.checked_report(self.work, submission, self.checks)
 
     def _refresh(self, student: str) -> bool:
@@ -102,7 +102,7 @@ class GradebookWriter:
             expected = self.work.paths.recorded(student).read_text()
             report = decode_report(self.work.paths.report(student).read_bytes())
             notebook = self._place(student).read_bytes()
-            now = version_of(self.work, fingerprint_of(self.work, student), self.checks)
+            now = compute_version(self.work, read_fingerprint(self.work, student), self.checks)
         except (FileNotFoundError, ValueError, SubmissionError):
             return False
         submitted_at = _timestamp(self.work.paths.submitted(student) / "timestamp.txt")
@@ -110,14 +110,14 @@ class GradebookWriter:
             submitted = db.scalars(self._query(student)).one_or_none()
             if report.digest != now.digest or submitted is None:
                 return False
-            if digest_of_parts([self._files_digest(report, notebook), self._entry_digest(submitted)]) != expected:
+            if hash_parts([self._files_digest(report, notebook), self._entry_digest(submitted)]) != expected:
                 return False
             self._update(db, submitted, submitted_at)
             db.commit()
         return True
 
     def _files_digest(self, report: Report, notebook: bytes) -> str:
-        return digest_of_parts([encode_report(report), notebook, self.cells_digest])
+        return hash_parts([encode_report(report), notebook, self.cells_digest])
 
     def _entry_digest(self, submitted: SubmittedNotebook) -> str:
         """Digest of the fields of the student's entry that recording sets, without those that a person may change."""
@@ -125,7 +125,7 @@ class GradebookWriter:
             (self.names[grade.cell_id], grade.auto_score, _request_is_settled(grade)) for grade in submitted.grades
         ]
         comments = [(self.names[comment.cell_id], comment.auto_comment) for comment in submitted.comments]
-        return digest_of_parts([submitted.id, repr(sorted(grades)), repr(sorted(comments))])
+        return hash_parts([submitted.id, repr(sorted(grades)), repr(sorted(comments))])
 
     def _fill(self, submitted: SubmittedNotebook, notebook: NotebookNode, report: Report, place: Path) -> None:
         """Put the report into the notebook, and the scores that nbgrader reads from it into the entry."""

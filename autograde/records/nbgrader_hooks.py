@@ -20,7 +20,7 @@ from autograde.notebooks.extract import Submission
 from autograde.notebooks.nbgrader_settings import load_course_here
 from autograde.notebooks.repair import is_locked
 from autograde.notebooks.source import CHECKS
-from autograde.notebooks.submitted import submission_of
+from autograde.notebooks.submitted import read_submitted
 from autograde.pages.display import neutralize_markdown, sanitize_outputs
 from autograde.pages.feedback import format_exercise, render_exercise
 from autograde.records.database import CourseGradebook
@@ -46,7 +46,7 @@ def load_or_grade(work: Work, submission: Submission, checks: str | None = None)
     from autograde.records import audit_log
 
     stored = audit_log.read_stored_report(work.paths.report(submission.student))
-    version = digests.version_of(work, submission.fingerprint, checks)
+    version = digests.compute_version(work, submission.fingerprint, checks)
     if stored and stored.digest == version.digest:
         return stored
     report = pool_cache.grade_one(work, submission)
@@ -67,7 +67,7 @@ class SubmissionExporter(NotebookExporter):
         work, student = _named(resources)
         if Path(filename).parent.resolve() != work.paths.submitted(student).resolve():
             return super().from_filename(filename, resources=resources, **kwargs)
-        submission = submission_of(work, student)
+        submission = read_submitted(work, student)
         exported = self.from_notebook_node(submission.notebook, resources=resources, **kwargs)  # type: ignore[no-untyped-call]
         return exported
 
@@ -89,7 +89,7 @@ class IsolatedGrade(NbGraderPreprocessor):  # type: ignore[misc]
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
         work, student = _named(resources)
-        fill(nb, checked_report(work, submission_of(work, student)))
+        fill(nb, checked_report(work, read_submitted(work, student)))
         return nb, resources
 
 

@@ -30,7 +30,7 @@ def format_junit(report: Report) -> str:
         for verdict in exercise.verdicts:
             classname = f"{report.assignment}.{exercise.exercise}"
             case = ET.SubElement(
-                suite, "testcase", classname=to_xml_text(classname), name=to_xml_text(_title_of(verdict))
+                suite, "testcase", classname=to_xml_text(classname), name=to_xml_text(_format_title(verdict))
             )
             if element := _choose_element(verdict):
                 text = _describe(verdict)
@@ -48,7 +48,7 @@ def format_gradescope(report: Report) -> str:
         )
     tests = [
         {
-            "name": f"{exercise.exercise}: {_title_of(verdict)}",
+            "name": f"{exercise.exercise}: {_format_title(verdict)}",
             "score": verdict.points,
             "max_score": verdict.max_points,
             "status": "passed" if verdict.outcome is Outcome.PASSED else "failed",
@@ -66,7 +66,7 @@ def _choose_element(verdict: Verdict) -> str:
     return {Outcome.PASSED: "", Outcome.WAITING: "skipped", Outcome.BROKEN: "error"}.get(verdict.outcome, "failure")
 
 
-def _title_of(verdict: Verdict) -> str:
+def _format_title(verdict: Verdict) -> str:
     return to_plain_text(verdict.title, 300) or verdict.check
 
 

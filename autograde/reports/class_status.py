@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from autograde.course import FORMGRADER, Work
 from autograde.notebooks.extract import SubmissionError
-from autograde.notebooks.submitted import list_students_in, list_submitters, submission_of
+from autograde.notebooks.submitted import list_students_in, list_submitters, read_submitted
 from autograde.records.audit_log import find_withheld
 from autograde.records.grade_changes import find_changes
 from autograde.records.gradebook_status import GradebookStatus, read_gradebook_statuses
@@ -81,7 +81,7 @@ def read_unfinished(work: Work, graded: Iterable[str]) -> Unfinished:
 
 def _explain_not_graded(work: Work, student: str) -> str:
     try:
-        submission_of(work, student)
+        read_submitted(work, student)
     except SubmissionError as error:
         return str(error)
     return f"run `course grade {work.slug}`"

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from autograde.course import Work
-from autograde.grading.digests import digest_of
+from autograde.grading.digests import compute_digest
 from autograde.notebooks.extract import Submission
 from autograde.report import Report
 from autograde.tests.report_builders import make_report
@@ -30,7 +30,7 @@ class FakeGrader:
         student = submission.student
         self.graded.append(student)
         report = self.reports[student] if student in self.reports else self.report_of(student)
-        return msgspec.structs.replace(report, student=student, digest=digest_of(work, submission.fingerprint))
+        return msgspec.structs.replace(report, student=student, digest=compute_digest(work, submission.fingerprint))
 
     def open(self, work: Work, jobs: int, device: str) -> FakePool:
         return FakePool(self, work)

@@ -25,7 +25,7 @@ PUBLIC = [*public_names(), "Assignment"]
 CONFIG, SLUG = "course_config.py", "examples"
 
 
-def exercise_of(key: str) -> str:
+def find_exercise(key: str) -> str:
     return re.sub(r"\W", "_", key)
 
 
@@ -41,7 +41,7 @@ def write_examples(root: Path) -> Course:
     tests.mkdir(parents=True)
     cells, data = [], []
     for key, example in EXAMPLES.items():
-        name = exercise_of(key)
+        name = find_exercise(key)
         (tests / f"test_{name}.py").write_text(f"{IMPORTS}\n{example.parts[TEST]}\n")
         cells.append(f"# %% nbgrader={header(grade_id=f'{name}-checks', grade=True, points=1)}\n")
         if CONFIG in example.parts:
@@ -64,7 +64,7 @@ def write_examples(root: Path) -> Course:
 def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     """Of a notebook that holds what every example shows of one."""
     course = write_examples(tmp_path_factory.mktemp("reference"))
-    answers = [(exercise_of(key), example.parts[NOTEBOOK]) for key, example in EXAMPLES.items()]
+    answers = [(find_exercise(key), example.parts[NOTEBOOK]) for key, example in EXAMPLES.items()]
     cells = [("imports", "import torch"), *answers]
     submission = Submission(
         "instructor", SLUG, nbformat.v4.new_notebook(), cells, problems=[], fingerprint=Fingerprint("", ".ipynb", "")
@@ -75,7 +75,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 
 def exercise(report: Report, key: str) -> ExerciseReport:
-    (found,) = (part for part in report.exercises if part.exercise == exercise_of(key))
+    (found,) = (part for part in report.exercises if part.exercise == find_exercise(key))
     return found
 
 

@@ -13,7 +13,7 @@ import pytest
 from autograde.course import Course
 from autograde.notebooks.extract import SubmissionError
 from autograde.notebooks.release import assemble
-from autograde.notebooks.submitted import submission_of
+from autograde.notebooks.submitted import read_submitted
 from autograde.report import write_report
 from autograde.tests.checked_course import released_copy
 from autograde.tests.commands import course_here
@@ -98,7 +98,7 @@ def test_bad_input_unusable_folder_name_is_reported(graded: tuple[Course, str]) 
     course, _ = graded
     for name, said in ODD_NAMES.items():
         with pytest.raises(SubmissionError, match=said):
-            submission_of(course.open(SLUG), name)
+            read_submitted(course.open(SLUG), name)
     again = course_here(course, "grade", SLUG, "--json")
     assert set(json.loads(again.stdout)["not_graded"]) == {*BAD_FILES, *ODD_NAMES}
     assert course_here(course, "report", SLUG).returncode == 0

@@ -14,11 +14,11 @@ from autograde.verification.programs import (
     SOLUTION,
     Kind,
     Program,
+    build_submission,
+    build_untouched_submission,
     cut_experiments,
     find_replaced_exercises,
     list_programs,
-    submission_of_program,
-    submission_of_untouched,
 )
 
 DEFAULTS = Options()
@@ -37,7 +37,7 @@ class ProgramOrder:
 def list_right_orders(work: Work, solution: Submission, drafted: Path, seeds: int) -> Iterator[ProgramOrder]:
     right = {SOLUTION: replace(solution, student=SOLUTION.label)}
     for program in list_programs(work, Kind.RIGHT):
-        right[program] = submission_of_program(work, program, drafted)
+        right[program] = build_submission(work, program, drafted)
     # Students submit with the experiments run, and those are not run again: no check may need what they define.
     yield _make_order(solution, Program(Kind.WITHOUT_EXPERIMENTS))
     for program, submission in right.items():
@@ -50,12 +50,12 @@ def list_right_orders(work: Work, solution: Submission, drafted: Path, seeds: in
 def list_wrong_orders(work: Work, drafted: Path, every_check: bool) -> Iterator[ProgramOrder]:
     for program in list_programs(work, Kind.WRONG):
         exercises = frozenset() if every_check else find_replaced_exercises(work, program)
-        submission = submission_of_program(work, program, drafted)
+        submission = build_submission(work, program, drafted)
         yield _make_order(submission, program, Options(ignore_after=True, exercises=exercises))
 
 
 def make_untouched_order(work: Work, drafted: Path) -> ProgramOrder:
-    return ProgramOrder(Program(Kind.UNTOUCHED), submission_of_untouched(work, drafted))
+    return ProgramOrder(Program(Kind.UNTOUCHED), build_untouched_submission(work, drafted))
 
 
 def list_decoy_orders(work: Work, solution: Submission, misconceptions: Mapping[str, str]) -> Iterator[ProgramOrder]:

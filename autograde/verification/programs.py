@@ -12,7 +12,7 @@ import nbformat
 from autograde.course import CourseError, Work
 from autograde.notebooks.extract import Submission, submission_from_notebook
 from autograde.notebooks.release import assemble, read_points, read_program
-from autograde.notebooks.repair import nbgrader_of
+from autograde.notebooks.repair import read_nbgrader_metadata
 
 
 class Kind(Enum):
@@ -53,9 +53,9 @@ class Program:
 SOLUTION = Program(Kind.SOLUTION)
 
 
-def submission_of_program(work: Work, program: Program, drafted: Path) -> Submission:
+def build_submission(work: Work, program: Program, drafted: Path) -> Submission:
     """The solution's notebook with the program's answer cells; raises CourseError if its file is malformed."""
-    path = path_of(work, program)
+    path = locate_program(work, program)
     cells = read_program(path)[1]
     try:
         notebook = assemble(work, cells)
@@ -64,7 +64,7 @@ def submission_of_program(work: Work, program: Program, drafted: Path) -> Submis
     return submission_from_notebook(notebook, drafted, program.label, work.slug)
 
 
-def submission_of_untouched(work: Work, drafted: Path) -> Submission:
+def build_untouched_submission(work: Work, drafted: Path) -> Submission:
     """The notebook as students get it."""
     notebook = nbformat.read(drafted, as_version=4)
     return cut_experiments(submission_from_notebook(notebook, drafted, Program(Kind.UNTOUCHED).label, work.slug))
@@ -76,18 +76,18 @@ def list_programs(work: Work, kind: Kind) -> Iterator[Program]:
         yield Program(kind, path.stem)
 
 
-def path_of(work: Work, program: Program) -> Path:
+def locate_program(work: Work, program: Program) -> Path:
     """The file of a right or wrong program."""
     return work.paths.hidden_tests / program.kind.value / f"{program.name}.py"
 
 
 def find_replaced_exercises(work: Work, program: Program) -> frozenset[str]:
     """The exercises whose answer cells a program replaces."""
-    return frozenset(read_program(path_of(work, program))[1]) & read_points(work).keys()
+    return frozenset(read_program(locate_program(work, program))[1]) & read_points(work).keys()
 
 
 def cut_experiments(submission: Submission) -> Submission:
     """The submission without the experiments at its end, which take time and which no check uses."""
-    answers = {cell.id for cell in submission.notebook.cells if nbgrader_of(cell).get("solution")}
+    answers = {cell.id for cell in submission.notebook.cells if read_nbgrader_metadata(cell).get("solution")}
     last = max((index for index, (cell, _) in enumerate(submission.cells) if cell in answers), default=-1)
     return replace(submission, cells=submission.cells[: last + 1])

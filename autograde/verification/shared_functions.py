@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from autograde.course import CourseError, Work
-from autograde.notebooks.repair import nbgrader_of
+from autograde.notebooks.repair import read_nbgrader_metadata
 from autograde.notebooks.source import read_source
 from autograde.verification.problems import Problem, ProblemKind
 
@@ -39,7 +39,7 @@ def find_locked_functions(work: Work) -> dict[str, tuple[str, str]]:
     """Body of each function, without its docstring -> (its name, the cell)."""
     found = {}
     for cell in read_source(work).notebook.cells:
-        nbgrader = nbgrader_of(cell)
+        nbgrader = read_nbgrader_metadata(cell)
         if cell.cell_type != "code" or not nbgrader.get("locked"):
             continue
         for node in ast.walk(_parse(cell.source)):

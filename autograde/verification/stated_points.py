@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from nbformat.notebooknode import NotebookNode
 
-from autograde.notebooks.repair import nbgrader_of
+from autograde.notebooks.repair import read_nbgrader_metadata
 from autograde.notebooks.source import Source
 from autograde.verification.problems import Problem, ProblemKind
 
@@ -41,7 +41,7 @@ def _split_sections(cells: list[NotebookNode]) -> Iterator[tuple[str, float, flo
                     yield title, stated, points
                 title, points = heading["title"].strip(), 0.0
                 stated = 0.0 if heading["points"] == "no" else float(heading["points"])
-        points += float(nbgrader_of(cell).get("points") or 0)
+        points += float(read_nbgrader_metadata(cell).get("points") or 0)
     if title:
         yield title, stated, points
 

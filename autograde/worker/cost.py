@@ -22,19 +22,21 @@ class AllocationMode(TorchDispatchMode):
         self.operations: Counter[str] = Counter()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        inputs = {id_of(tensor) for tensor in torch.utils._pytree.tree_leaves(args) if isinstance(tensor, torch.Tensor)}
+        inputs = {
+            get_id(tensor) for tensor in torch.utils._pytree.tree_leaves(args) if isinstance(tensor, torch.Tensor)
+        }
         result = func(*args, **(kwargs or {}))
         self.operations[str(func).removeprefix("aten.").split(".")[0]] += 1
         for tensor in torch.utils._pytree.tree_leaves(result):
-            if isinstance(tensor, torch.Tensor) and id_of(tensor) not in inputs:
+            if isinstance(tensor, torch.Tensor) and get_id(tensor) not in inputs:
                 storage = tensor.untyped_storage()
-                self.alive[id_of(tensor)] = StorageWeakRef(storage), storage.nbytes()
+                self.alive[get_id(tensor)] = StorageWeakRef(storage), storage.nbytes()
         self.alive = {key: entry for key, entry in self.alive.items() if not entry[0].expired()}
         self.peak_bytes = max(self.peak_bytes, sum(size for _, size in self.alive.values()))
         return result
 
 
-def id_of(tensor: torch.Tensor) -> int:
+def get_id(tensor: torch.Tensor) -> int:
     number: int = tensor.untyped_storage()._cdata
     return number
 

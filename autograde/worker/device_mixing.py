@@ -10,7 +10,7 @@ from typing import Any
 
 from torch.overrides import TorchFunctionMode
 
-from autograde.worker.tensor_arguments import tensors_of
+from autograde.worker.tensor_arguments import iterate_tensors
 
 
 class DeviceMixing(TorchFunctionMode):
@@ -32,6 +32,6 @@ class DeviceMixing(TorchFunctionMode):
         except NotImplementedError:
             raise
         except Exception:
-            devices = {tensor.device for tensor in (*tensors_of(args), *tensors_of(kwargs))}
+            devices = {tensor.device for tensor in (*iterate_tensors(args), *iterate_tensors(kwargs))}
             self.failed = self.failed or len(devices) > 1
             raise

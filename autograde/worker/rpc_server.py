@@ -20,7 +20,7 @@ from autograde.worker.cost import count_cost
 from autograde.worker.device_mixing import DeviceMixing
 from autograde.worker.exceptions import MissingNameError, describe
 from autograde.worker.randomness import seed_everything
-from autograde.worker.tensor_arguments import differs, reverse_layout, tensors_of, to_meta
+from autograde.worker.tensor_arguments import differs, iterate_tensors, reverse_layout, to_meta
 
 MAX_QUEUED_BYTES = 1 << 16
 ABSENT = object()
@@ -98,11 +98,11 @@ class RpcServer:
     def watch(self, request: dict[str, Any]) -> dict[str, Any]:
         """Call and report which inputs changed, and which inputs share memory with the value."""
         target, args, kwargs = self.resolve_call(request)
-        inputs = [*tensors_of(args), *tensors_of(kwargs)]
+        inputs = [*iterate_tensors(args), *iterate_tensors(kwargs)]
         before = [tensor.detach().clone() for tensor in inputs]
         value = target(*args, **kwargs)
         changed = [differs(old, new) for old, new in zip(before, inputs, strict=True)]
-        storages = {tensor.untyped_storage().data_ptr() for tensor in tensors_of(value) if tensor.numel()}
+        storages = {tensor.untyped_storage().data_ptr() for tensor in iterate_tensors(value) if tensor.numel()}
         shared = [tensor.numel() > 0 and tensor.untyped_storage().data_ptr() in storages for tensor in inputs]
         return {"value": None, "changed": changed, "shared": shared}
 
@@ -133,7 +133,7 @@ class RpcServer:
         if isinstance(target, torch.nn.Module):
             leaves |= dict(target.named_parameters())
         value = target(*args, **kwargs)
-        outputs = [tensor for tensor in tensors_of(value) if tensor.requires_grad]
+        outputs = [tensor for tensor in iterate_tensors(value) if tensor.requires_grad]
         wanted = {name: leaf for name, leaf in leaves.items() if leaf.requires_grad}  # a module may freeze some
         if not outputs or not wanted:
             return {"value": value, "gradients": dict.fromkeys(leaves)}
@@ -146,7 +146,7 @@ class RpcServer:
     def cotangents(self, request: dict[str, Any], value: Any, outputs: list[torch.Tensor]) -> list[torch.Tensor]:
         if request.get("cotangents") is None:
             return [torch.ones_like(output) for output in outputs]
-        given = zip(tensors_of(value), self.unpack(request["cotangents"]), strict=False)
+        given = zip(iterate_tensors(value), self.unpack(request["cotangents"]), strict=False)
         return [up.to(output.dtype) for output, up in given if output.requires_grad]
 
     def cost(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -170,7 +170,7 @@ class RpcServer:
                 if not (mixing.failed or request["meta"]):
                     raise
                 return {"value": [], "mixed": mixing.failed}
-        return {"value": [tensor.device.type for tensor in tensors_of(value)], "mixed": False}
+        return {"value": [tensor.device.type for tensor in iterate_tensors(value)], "mixed": False}
 
     def without(self, request: dict[str, Any]) -> dict[str, Any]:
         """Call with operators banned; return the names of those that the submission called."""

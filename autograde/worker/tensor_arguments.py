@@ -9,16 +9,16 @@ import torch
 from torch.utils._pytree import tree_map_only
 
 
-def tensors_of(value: Any) -> Iterator[torch.Tensor]:
+def iterate_tensors(value: Any) -> Iterator[torch.Tensor]:
     """Every tensor in a value, depth first, in order."""
     if isinstance(value, torch.Tensor):
         yield value
     elif isinstance(value, dict):
         for item in value.values():
-            yield from tensors_of(item)
+            yield from iterate_tensors(item)
     elif isinstance(value, (list, tuple)):
         for item in value:
-            yield from tensors_of(item)
+            yield from iterate_tensors(item)
 
 
 def differs(old: torch.Tensor, new: torch.Tensor) -> bool:

@@ -36,7 +36,7 @@ import torch
 from autograde.client.errors import WorkerLostError
 from autograde.client.student import Student
 from autograde.course import Work, load_course
-from autograde.notebooks.submitted import list_submitters, submission_of
+from autograde.notebooks.submitted import list_submitters, read_submitted
 from autograde.testing import oracle
 from autograde.testing.checks import Check
 from autograde.testing.diagnosis import Evidence
@@ -99,7 +99,7 @@ def main() -> None:
     checks = checks_of(course.open(slug))
     total = {"cells": 0.0, "calls": 0.0, "comparisons": 0.0}
     for student in list_submitters(course.open(slug)):
-        cells = submission_of(course.open(slug), student).cells
+        cells = read_submitted(course.open(slug), student).cells
         for part, seconds in measured(cells, checks, course.seed).items():
             total[part] += seconds
     print(json.dumps(total))

@@ -35,9 +35,9 @@ from autograde.testing.tolerance import Part
 from autograde.verification.programs import (
     Kind,
     Program,
+    build_submission,
     cut_experiments,
     list_programs,
-    submission_of_program,
 )
 from tools.bench import ROOT
 
@@ -115,7 +115,7 @@ def measure(work: Work) -> list[Margin]:
     def feed(connection: Connection) -> None:
         with contextlib.closing(connection):
             for program in programs:
-                submission = cut_experiments(submission_of_program(work, program, drafted))
+                submission = cut_experiments(build_submission(work, program, drafted))
                 connection.send((submission, Options(ignore_after=True)))
                 report = connection.recv()
                 if not isinstance(report, Report):

@@ -22,7 +22,7 @@ from autograde.reports.term_report import render_term_page, summarise_assignment
 CHECKS, ASSIGNMENTS, RUNS = 25, 10, 5
 
 
-def a_report(student: int, chance: random.Random) -> Report:
+def draw_report(student: int, chance: random.Random) -> Report:
     verdicts = []
     for number in range(CHECKS):
         outcome = Outcome.PASSED if chance.random() < 0.8 else Outcome.FAILED
@@ -35,10 +35,10 @@ def a_report(student: int, chance: random.Random) -> Report:
     return Report(assignment="large", student=f"student-{student:04d}", digest="", exercises=exercises)
 
 
-def pages(students: int) -> dict[str, str]:
+def render_pages(students: int) -> dict[str, str]:
     """A page of each kind that grows with the class; every student was regraded, and ten assignments make a term."""
     chance = random.Random(0)
-    reports = {f"student-{number:04d}": a_report(number, chance) for number in range(students)}
+    reports = {f"student-{number:04d}": draw_report(number, chance) for number in range(students)}
     everybody, status = list(reports.values()), ClassStatus("large")
     changed = [
         Change(who, 1.0, report.score, {"one": (1.0, report.score)}, ("checks",)) for who, report in reports.items()
@@ -56,7 +56,7 @@ def pages(students: int) -> dict[str, str]:
 def main(students: int) -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        for name, text in pages(students).items():
+        for name, text in render_pages(students).items():
             path = Path(folder, f"{name}.html")
             path.write_text(text, encoding="utf-8")
             page, times = browser.new_page(), []

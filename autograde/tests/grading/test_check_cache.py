@@ -14,7 +14,7 @@ from autograde.notebooks.load import find_released_notebook
 from autograde.report import encode_report
 from autograde.tests.checked_course import hidden_tests, released_copy, write_hidden_tests
 from autograde.tests.tiny_course import SLUG
-from autograde.verification.programs import Kind, list_programs, submission_of_program
+from autograde.verification.programs import Kind, build_submission, list_programs
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def graded(course: Course, submissions: list[Submission], jobs: int = 1) -> tupl
 def submissions(course: Course, kind: Kind) -> list[Submission]:
     work = course.open(SLUG)
     drafted = find_released_notebook(work)
-    return [submission_of_program(work, program, drafted) for program in list_programs(work, kind)]
+    return [build_submission(work, program, drafted) for program in list_programs(work, kind)]
 
 
 def kept(course: Course) -> list[Path]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from autograde.course import Course, load_course
-from autograde.grading.digests import checks_digest
+from autograde.grading.digests import hash_checks
 from autograde.notebooks.dependencies import list_check_files
 from autograde.tests.checked_course import make_checked_course
 from autograde.tests.tiny_course import SLUG
@@ -42,10 +42,10 @@ def test_dependencies_include_indirect_imports_only(course: Course) -> None:
 
 @pytest.mark.parametrize(("name", "counts"), [("inner/deep.py", True), ("shared.py", True), ("server.py", False)])
 def test_dependencies_digest_changes_with_what_checks_can_see(course: Course, name: str, counts: bool) -> None:
-    before = checks_digest(course.open(SLUG))
+    before = hash_checks(course.open(SLUG))
     with (course.root / "reference_impl" / name).open("a") as file:
         file.write("# edited\n")
-    assert (checks_digest(course.open(SLUG)) != before) is counts
+    assert (hash_checks(course.open(SLUG)) != before) is counts
 
 
 def test_dependencies_of_every_assignment_include_its_reference() -> None:

@@ -11,7 +11,7 @@ import nbformat
 import pytest
 
 from autograde.course import Course, Experiments
-from autograde.grading.digests import version_of
+from autograde.grading.digests import compute_version
 from autograde.grading.pool import GraderPool
 from autograde.notebooks.extract import Submission, submission_from_notebook
 from autograde.notebooks.load import load_submission
@@ -168,6 +168,6 @@ def test_experiment_cells_always_run_if_the_course_says_so(course: Course, tmp_p
         assert shown(graded(graders, make_submission(course))) == "run by the grader\n"
     submission = make_submission(course)
     assert (
-        version_of(always.open(SLUG), submission.fingerprint).policies
-        != version_of(course.open(SLUG), submission.fingerprint).policies
+        compute_version(always.open(SLUG), submission.fingerprint).policies
+        != compute_version(course.open(SLUG), submission.fingerprint).policies
     )

@@ -21,7 +21,7 @@ from autograde.notebooks.extract import (
     submission_from_notebook,
     submission_from_text,
 )
-from autograde.notebooks.repair import is_locked, nbgrader_of
+from autograde.notebooks.repair import is_locked, read_nbgrader_metadata
 from autograde.tests.tiny_course import SLUG, make_course
 
 
@@ -109,7 +109,11 @@ def test_repair_restores_locked_cells_after_any_shuffling(release: Path, data: s
     assert submission == again
     assert locked(submission.notebook) == locked(original)
     assert len({cell.id for cell in submission.notebook.cells}) == len(submission.notebook.cells)
-    points = {c.id: nbgrader_of(c).get("points") for c in submission.notebook.cells if nbgrader_of(c).get("grade")}
+    points = {
+        c.id: read_nbgrader_metadata(c).get("points")
+        for c in submission.notebook.cells
+        if read_nbgrader_metadata(c).get("grade")
+    }
     assert points == {"scale-checks": 4, "why": 2}
 
 

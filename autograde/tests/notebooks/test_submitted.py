@@ -10,7 +10,7 @@ import pytest
 
 from autograde.course import Course
 from autograde.notebooks.extract import SubmissionError
-from autograde.notebooks.submitted import MAX_FILES, submission_of
+from autograde.notebooks.submitted import MAX_FILES, read_submitted
 from autograde.records.gradebook import record
 from autograde.tests.commands import nbgrader_command
 from autograde.tests.fake_grader import FakeGrader
@@ -92,7 +92,7 @@ def test_submitted_refuses_a_flood_of_files(released: Course) -> None:
     for number in range(MAX_FILES + 1):
         (folder / f"{number}.txt").touch()
     with pytest.raises(SubmissionError, match="files were handed in"):
-        submission_of(released.open(SLUG), "bob")
+        read_submitted(released.open(SLUG), "bob")
 
 
 def test_gradebook_writer_needs_no_program_on_the_path(
@@ -112,4 +112,4 @@ def test_submitted_names_a_file_of_another_name(released: Course) -> None:
     with pytest.raises(
         SubmissionError, match=rf"No file {SLUG}\.ipynb was handed in; in its place: 'Scale \(1\)\.ipynb'\."
     ):
-        submission_of(released.open(SLUG), "bob")
+        read_submitted(released.open(SLUG), "bob")

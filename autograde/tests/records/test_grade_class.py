@@ -10,7 +10,7 @@ from autograde.cli.console import encode_class, say_class
 from autograde.course import Course, Work
 from autograde.grading.pool import OpenGraders
 from autograde.notebooks.extract import Submission
-from autograde.notebooks.submitted import submission_of
+from autograde.notebooks.submitted import read_submitted
 from autograde.records.audit_log import read_stored_report
 from autograde.records.grade_class import ClassResult, grade_class
 from autograde.report import CellRun, Report, broken_report
@@ -47,10 +47,10 @@ def ahead(released: Course, monkeypatch: pytest.MonkeyPatch) -> ReadAhead:
 
     def noted(work: Work, student: str) -> Submission:
         ahead.read.append(student)
-        return submission_of(work, student)
+        return read_submitted(work, student)
 
     monkeypatch.chdir(released.root)
-    monkeypatch.setattr("autograde.records.grade_class.submission_of", noted)
+    monkeypatch.setattr("autograde.records.grade_class.read_submitted", noted)
     for student in STUDENTS:
         submit(released, student)
     return ahead
