@@ -134,13 +134,19 @@ class Oracle(MisconceptionRegistry):
             raise
 
     def compare_gradients(
-        self, target: Target, *args: Any, parameters: Mapping[str, Tensor] | None = None, **kwargs: Any
+        self,
+        target: Target,
+        *args: Any,
+        parameters: Mapping[str, Tensor] | None = None,
+        built_with: Mapping[str, Any] | None = None,
+        **kwargs: Any,
     ) -> None:
         """Raise Mismatch unless the gradient in every floating tensor passed by position is that of the reference.
 
         Calls `target` and back-propagates a fixed gradient from above. Tensors passed by keyword are constants: no
         gradient is asked of them. Without a floating tensor by position it is a TypeError. For a module, construct the
         oracle with a function of the same arguments, followed by `parameters`: their gradients are compared too.
+        `built_with` are keyword arguments of the reference alone, for what the module was made with, such as a size.
 
         Example:
             # In the notebook
@@ -169,22 +175,22 @@ class Oracle(MisconceptionRegistry):
         positions = find_floating_positions(args)
         if not positions:
             raise TypeError("compare_gradients needs a floating tensor, passed by position, to differentiate by")
-        inputs = (*args, *(parameters or {}).values())
-        value = self.reference(*inputs, **kwargs)
+        inputs, named = (*args, *(parameters or {}).values()), {**kwargs, **(built_with or {})}
+        value = self.reference(*inputs, **named)
         cotangents = [make_exact_cotangent(torch.as_tensor(leaf)) for leaf in tree_flatten(value)[0]]
         got_value, got_gradients = request_gradients(target, args, kwargs, cotangents)
         if got_gradients is None:
-            self.compare(got_value, *inputs, **kwargs)
+            self.compare(got_value, *inputs, **named)
             raise Mismatch("the result has another shape than expected, so its gradient cannot be taken")
         if not has_equal_kinds(got_value, value):
-            self.compare(got_value, *inputs, **kwargs)
+            self.compare(got_value, *inputs, **named)
             raise Mismatch("the result is of another kind than expected, so its gradient says nothing")
         missing = [name for name in parameters or {} if name not in got_gradients]
         if missing and isinstance(target, RemoteObject):
             raise describe_missing_parameter(target, target.named_parameters(), missing)
         keys: list[int | str] = [*positions, *(parameters or {})]
         try:
-            self._compare([got_gradients.get(key) for key in keys], cotangents, inputs, kwargs)
+            self._compare([got_gradients.get(key) for key in keys], cotangents, inputs, named)
         except NoGradientMismatch as mismatch:
             key = keys[-1 - mismatch.left]
             name = key if isinstance(key, str) else self._list_names(args)[positions.index(key)]

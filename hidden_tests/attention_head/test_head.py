@@ -228,6 +228,12 @@ def head_averages_x(x, query, key, value):
     return attention_weights(x @ query.mT, x @ key.mT, causal=True) @ x
 
 
+@oracle.misconception
+def head_detaches_weights(x, query, key, value):
+    """Your weights are cut off from autograd (.detach(), .data, .item() or no_grad), so query and key never learn."""
+    return attention_weights(x @ query.mT, x @ key.mT, causal=True).detach() @ (x @ value.mT)
+
+
 @dropout_oracle.misconception
 def head_forgets_to_rescale(weights, kept, probability):
     """You set weights to zero, but do not divide the others by 1 - p. nn.Dropout does both."""

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Oracle, Supplies, check, expect, tensors
+from autograde.testing import Oracle, Supplies, check, expect, expect_like, tensors
 from reference_impl.dpo import dpo_loss, sequence_logprobs
 
 RATE = 0.5
@@ -83,7 +83,9 @@ def test_margin_rises(student, inputs):
     hint = "Chosen and rejected texts differ in length: run the model on each, or pad before you concatenate."
     with student.hint(hint, plain=equal_lengths, case="a pair of texts of different lengths, unlike equal ones,"):
         student.dpo_step(policy, reference, dict(zip(KEYS, batch, strict=True)), optimizer, beta)
-    chosen, rejected, reference_chosen, reference_rejected = log_ratios(policy.state_dict()["table"], table, *batch)
+    after = policy.state_dict()["table"]
+    expect_like(after, table, "the policy's table")
+    chosen, rejected, reference_chosen, reference_rejected = log_ratios(after, table, *batch)
     risen = float(((chosen - reference_chosen) - (rejected - reference_rejected)).mean())
     hint = "The order is zero_grad() and backward(), then step(); and the loss is to fall, so take it as it is."
     expect(risen != 0, "the policy's margin is the same after the step", hint)

@@ -24,7 +24,12 @@ def rewards(draw, *, scales=(1.0, 1e-3)):
 def test_law(student, inputs):
     """the advantages of each group sum to zero, and are the same if all rewards of a group are raised alike"""
     values, eps = inputs
-    got = student.group_advantages(values, eps)
+    hint = (
+        "A mean or a standard deviation over dim=-1 loses that axis, and torch lines up the wrong ones: keepdim=True."
+    )
+    case, square = f"rewards of shape {tuple(values.shape)}", torch.eye(3)
+    with student.hint(hint, plain=lambda: student.group_advantages(square, eps), case=case):
+        got = student.group_advantages(values, eps)
     expect_like(got, values, hint="There is one advantage for each reward.")
     hint = "Subtract from each reward the mean of its own group, its row: rewards.mean(dim=-1, keepdim=True)."
     room = 1e-5 * values.abs().max()

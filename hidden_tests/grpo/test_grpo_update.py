@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Oracle, Supplies, check, expect, tensors
+from autograde.testing import Oracle, Supplies, check, expect, expect_like, tensors
 from reference_impl.grpo import clipped_surrogate, group_advantages, kl_estimate, masked_mean
 
 RATE = 4.0
@@ -86,6 +86,7 @@ def test_law(student, inputs):
     """responses above their group's mean become more probable, on the whole, and the reference does not change"""
     table, reference, tokens, mask, rewards, *_ = inputs
     _, after, reference_after = run(student, *inputs, rate=0.1)
+    expect_like(after, table, "the policy's table")
     risen = (scored(after, tokens) - scored(table, tokens)).masked_fill(~mask[:, 1:], 0.0).sum(dim=-1)
     gained = float((group_advantages(rewards).flatten() * risen).sum())
     hint = "For each epoch: zero_grad() on the optimizer, then backward() on the loss, then step()."

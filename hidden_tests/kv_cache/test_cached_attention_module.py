@@ -34,7 +34,7 @@ def whole_text(x, query, key, value, out, n_heads, bounds):
     return joined(cached_attention(q, k, split(x @ value.mT, n_heads))) @ out.mT
 
 
-oracle, text_oracle, turns_oracle = (Oracle(whole_text) for _ in range(3))
+oracle, text_oracle, turns_oracle, training_oracle = (Oracle(whole_text) for _ in range(4))
 supplies = Supplies(cached_attention=cached_attention)
 
 
@@ -81,9 +81,14 @@ def read(student, layer, text, index, *cache):
     """The student's output for one chunk; a complaint says which chunk it was."""
     x, bounds = text[0], text[6]
     chunk = x[:, bounds[index] : bounds[index + 1]]
-    hint = "Take lengths from x.shape and cache.length(): any number of new tokens may come at any place of a text."
-    where = f"chunk {index} with {bounds[index]} tokens before it" if cache else "a text without a cache"
-    with student.hint(hint, after=test_without_cache, case=f"{where}, x of shape {tuple(chunk.shape)},"):
+    if cache:
+        hint = "Take lengths from x.shape and cache.length(): any number of new tokens may come at any place of a text."
+        case = f"chunk {index} with {bounds[index]} tokens before it, x of shape {tuple(chunk.shape)},"
+        explained = student.hint(hint, after=test_without_cache, case=case)
+    else:
+        hint = "Without a cache, `cache` is None: positions start at 0, and nothing is appended."
+        explained = student.hint(hint, plain=lambda: layer(chunk, make_cache(student)), case="a call without a cache")
+    with explained:
         got = layer(chunk, *cache)
     hint = "The result has the shape of x, (batch, new, d_model): the new tokens only, one vector for each."
     expect_like(got, chunk, hint=hint)
@@ -149,8 +154,8 @@ def test_cost(student, x):
 def test_training(student, text):
     """without a cache the gradients of x and of every parameter are right"""
     x, *weights, n_heads, bounds = text
-    gradients = Oracle(lambda x, query, key, value, out: whole_text(x, query, key, value, out, n_heads, bounds))
-    gradients.compare_gradients(make_layer(student, text), x, parameters=dict(zip(NAMES, weights, strict=True)))
+    parameters, built_with = dict(zip(NAMES, weights, strict=True)), {"n_heads": n_heads, "bounds": bounds}
+    training_oracle.compare_gradients(make_layer(student, text), x, parameters=parameters, built_with=built_with)
 
 
 def chunked(x, query, key, value, out, n_heads, bounds, *, places=None, turn="qk", append=KVCache.append):
@@ -204,6 +209,15 @@ def module_appends_twice(*text):
         return all_k, all_v[..., : all_k.shape[-2], :]
 
     return chunked(*text, append=twice)
+
+
+@training_oracle.misconception
+def module_detaches_keys(x, query, key, value, out, n_heads, bounds):
+    """Your keys and values are cut off from autograd (.detach(), .data or no_grad), so their layers never learn."""
+    positions = torch.arange(x.shape[1])
+    q, k, v = (split(x @ weight.mT, n_heads) for weight in (query, key, value))
+    heads = cached_attention(apply_rope(q, positions), apply_rope(k, positions).detach(), v.detach())
+    return joined(heads) @ out.mT
 
 
 @text_oracle.misconception

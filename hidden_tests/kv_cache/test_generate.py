@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Oracle, check, expect
+from autograde.testing import Oracle, check, expect, expect_like
 from reference_impl.cache import generate
 
 VOCAB = 13
@@ -58,6 +58,10 @@ def tell(student, prompt, n_new, chunk_size, earlier):
     return student.generate(model, prompt, n_new, chunk_size), story
 
 
+def expect_tokens(got, request):
+    expect_like(got, torch.zeros(len(request[0]), request[1], dtype=torch.int64))
+
+
 @check(points=2, examples=20)
 @given(requests())
 def test_tokens(student, request):
@@ -87,7 +91,8 @@ def test_reset(student, request):
 @given(requests(n_new=(2, 5), seq=(2, 7)))
 def test_cost(student, request):
     """every token passes step once: the text that was read is never read again"""
-    _, story = tell(student, *request)
+    got, story = tell(student, *request)
+    expect_tokens(got, request)
     prompt, n_new = request[0].shape[1], request[1]
     reads = sum(story.sizes)
     allowed = (prompt + n_new - 1, prompt + n_new)
@@ -102,7 +107,8 @@ def test_chunks(student, request):
     length, size = request[0].shape[1], request[2]
     hint = "A prompt may be shorter than chunk_size, and its last chunk too: then that chunk is as long as it is."
     with student.hint(hint, case=f"a prompt of {length} with chunk_size {size}"):
-        _, story = tell(student, *request)
+        got, story = tell(student, *request)
+    expect_tokens(got, request)
     wanted = [min(size, length - start) for start in range(0, length, size)]
     found = story.sizes[: len(wanted)]
     hint = "prompt.split(chunk_size, dim=1) gives the chunks; pass them to step one after the other."

@@ -32,7 +32,7 @@ def one_network(x, up, down):
     return networks([up], [down])[0](x)
 
 
-oracle, dense_oracle = Oracle(layer_of), Oracle(one_network)
+oracle, training_oracle, dense_oracle = Oracle(layer_of), Oracle(layer_of), Oracle(one_network)
 
 
 def has_no_ties(inputs):
@@ -121,17 +121,10 @@ def test_laws(student, inputs):
 @check(points=1, after=test_forward, examples=4)
 @given(layers(k=lambda n_experts: n_experts).filter(has_no_ties))
 def test_training(student, inputs):
-    """gradients reach x and the router, through the logits and through the gates"""
-    x, *weights = inputs
-    router, ups, downs, k = weights
-
-    def layer(x):
-        return layer_of(x, *(part.to(x.dtype) for part in (router, ups, downs)), k)
-
-    Oracle(layer).compare_gradients(make_layer(student, *weights), x)
-    _, gradients = student.gradients(make_layer(student, *weights), x)
-    hint = "The router's weight is cut off from autograd (.detach(), .data or no_grad): it is never learned."
-    expect((gradients or {}).get("router.weight") is not None, "no gradient reaches router.weight", hint)
+    """the gradients of x and of the router are right, through the logits and through the gates"""
+    x, router, ups, downs, k = inputs
+    layer, built_with = make_layer(student, router, ups, downs, k), {"ups": ups, "downs": downs, "k": k}
+    training_oracle.compare_gradients(layer, x, parameters={"router.weight": router}, built_with=built_with)
 
 
 @check(points=1, after=test_forward, examples=2)
@@ -146,6 +139,22 @@ def test_cost(student, inputs):
     allowed = 1.5 * 2 * tokens * (router.numel() + k * 2 * ups[0].numel())
     hint = "Use run_experts: it runs an expert only on the tokens that chose it."
     expect(cost.flops <= allowed, f"{tokens} tokens took {cost.flops:,} operations; {allowed:,.0f} are ample", hint)
+
+
+@training_oracle.misconception
+def moe_detaches_gates(x, router, ups, downs, k):
+    """Your gates are cut off from autograd (.detach(), .data or no_grad): the router learns from the logits only."""
+    tokens = x.reshape(-1, x.shape[-1])
+    logits = tokens @ router.mT
+    return run_experts(tokens, route(logits, k).detach(), networks(ups, downs)).reshape(x.shape), logits
+
+
+@training_oracle.misconception
+def moe_detaches_the_router(x, router, ups, downs, k):
+    """The router's input is cut off from autograd (.detach(), .data or no_grad): x gets no gradient through it."""
+    tokens = x.reshape(-1, x.shape[-1])
+    logits = tokens.detach() @ router.mT
+    return run_experts(tokens, route(logits, k), networks(ups, downs)).reshape(x.shape), logits
 
 
 @oracle.misconception

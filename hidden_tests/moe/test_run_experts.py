@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograde.testing import Oracle, check, contract, expect
+from autograde.testing import Oracle, check, contract, expect, expect_like
 from reference_impl.moe import run_experts
 
 
@@ -72,7 +72,8 @@ def test_values(student, inputs):
 @given(mixtures())
 def test_cost(student, inputs):
     """each expert runs once at most, and only on its own tokens"""
-    _, counted = run(student, inputs)
+    got, counted = run(student, inputs)
+    expect_like(got, inputs[0])
     owned = (inputs[1] != 0).sum(dim=0).tolist()
     for number, (rows, own) in enumerate(zip(counted.rows, owned, strict=True)):
         hint = "Choose an expert's rows first, x[mine], and run it on those. Multiplying by 0 later saves nothing."

@@ -27,7 +27,11 @@ def test_formula(student, inputs):
     """rotate turns every pair by its own angle, for any leading axes and angles that broadcast"""
     hint = "Halve x along its last axis, dim=-1, and let cos and sin of the angles broadcast over the axes before it."
     shapes = f"x of shape {tuple(inputs[0].shape)} and angles of shape {tuple(inputs[1].shape)}"
-    with student.hint(hint, plain=lambda: student.rotate(torch.zeros(4), torch.zeros(2)), case=shapes):
+    plain = [
+        lambda: student.rotate(torch.zeros(4), torch.zeros(2)),
+        lambda: student.rotate(*torch.zeros(2, 2, 2).unbind()),
+    ]
+    with student.hint(hint, plain=plain, case=shapes):
         got = student.rotate(*inputs)
     oracle.compare(got, *inputs)
 

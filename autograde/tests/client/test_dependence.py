@@ -67,6 +67,27 @@ def test_gradients_of_parameters_are_compared_by_value(student_of: StudentOf) ->
         oracle.compare_gradients(half, X, parameters=gain)
 
 
+def test_gradients_are_those_of_a_module_built_with_a_size(student_of: StudentOf) -> None:
+    """The reference and the misconceptions get the size, which the module has already."""
+    oracle = Oracle(lambda x, gain, power: x**power * gain)
+
+    @oracle.misconception
+    def detaches_the_power(x: torch.Tensor, gain: torch.Tensor, power: int) -> torch.Tensor:
+        """The power is cut off."""
+        return x * (x ** (power - 1)).detach() * gain
+
+    gain = {"gain": torch.ones(3)}
+    square = student_of(MODULE.format("x ** 2 * self.gain")).Scale()
+    oracle.compare_gradients(square, X, parameters=gain, built_with={"power": 2})
+    with pytest.raises(Mismatch):
+        oracle.compare_gradients(square, X, parameters=gain, built_with={"power": 3})
+    detached = student_of(MODULE.format("x * x.detach() * self.gain")).Scale()
+    with pytest.raises(Mismatch) as raised:
+        oracle.compare_gradients(detached, X, parameters=gain, built_with={"power": 2})
+    raised.value.recognise()
+    assert raised.value.misconception == "detaches_the_power"
+
+
 def test_dependence_is_unknown_where_other_numbers_raise(student_of: StudentOf) -> None:
     student = student_of("def f(x):\n    assert float(x[0]) == 1\n    return x")
     assert depends_on(student.f, (X,), {}, 0) is None
