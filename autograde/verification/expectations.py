@@ -209,10 +209,10 @@ def _find_decoy_problems(program: Program, report: Report, uncompared: set[str])
 
 
 def _find_kind_problems(program: Program, report: Report, lost: Lost) -> Iterator[Problem]:
-    """No check with points accepts values of another kind, and none breaks on them."""
-    broken_anyway = {(exercise, check) for exercise, check, outcome in lost if outcome is Outcome.BROKEN}
+    """No check with points accepts values of another kind, and none breaks on them unless the solution fails it too."""
+    fails_anyway = {(exercise, check) for exercise, check, _ in lost}
     for exercise, verdict in _list_verdicts(report):
-        if verdict.outcome is Outcome.BROKEN and (exercise, verdict.check) not in broken_anyway:
+        if verdict.outcome is Outcome.BROKEN and (exercise, verdict.check) not in fails_anyway:
             kind = ProblemKind.KIND_BREAKS
         elif verdict.outcome is Outcome.PASSED and verdict.points > 0:
             kind = ProblemKind.KIND_PASSES
