@@ -9,14 +9,14 @@ import click
 import torch
 from rich.console import Console
 
-from reference_impl.chat import ChatTokenizer
-from reference_impl.pipeline import FolderInUseError, print_milestones, run_pipeline
-from reference_impl.presets import PRESETS
-from reference_impl.run import Run
-from reference_impl.saved import load_model
-from reference_impl.server import Server
-from reference_impl.spread import load_spreads, record_figures
-from reference_impl.tables import format_markdown
+from reference_impl.finetuning.chat import ChatTokenizer
+from reference_impl.model.checkpoint import load_model
+from reference_impl.pipeline.pipeline import FolderInUseError, print_milestones, run_pipeline
+from reference_impl.pipeline.presets import PRESETS
+from reference_impl.pipeline.run import Run
+from reference_impl.pipeline.spread import load_spreads, record_figures
+from reference_impl.pipeline.tables import format_markdown
+from reference_impl.serving.server import Server
 
 on_device = click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 
@@ -64,7 +64,7 @@ def pipeline_command(device: str, preset: str, folder: Path | None, resume: bool
     "--folder", type=click.Path(file_okay=False, path_type=Path), help="For the runs. [default: runs/spread/PRESET]"
 )
 def spread_command(device: str, preset: str, seeds: int, folder: Path | None) -> None:
-    """Run the pipeline with several seeds and record the figures of each claim in reference_impl/spread.json.
+    """Run the pipeline with several seeds and record the figures of each claim in reference_impl/pipeline/spread.json.
 
     An interrupted measurement continues where it stopped. Exit status 1: a bound is not safe.
     """

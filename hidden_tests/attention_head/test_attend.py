@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Oracle, check, tensors
-from reference_impl.attention import attend
+from reference_impl.model.attention import attend
 
 oracle = Oracle(attend)
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Mismatch, Oracle, builtin_operators, check, contract, expect, expect_like, tensors
-from reference_impl.attention import attention_weights
+from reference_impl.model.attention import attention_weights
 
 # One oracle for each thing that can go wrong, so that only wrong ideas about that thing come into question.
 oracle = Oracle(attention_weights)

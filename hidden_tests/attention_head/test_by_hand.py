@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from autograde.testing import Oracle, check
-from reference_impl.attention import attend, attention_weights
+from reference_impl.model.attention import attend, attention_weights
 
 QUERIES = math.log(2) * torch.tensor([[1.0, 1, -1, 1], [2, 0, 2, 2], [-1, 1, 1, -1]])
 KEYS = torch.tensor([[1.0, 1, 0, 0], [0, 1, 1, 0], [0, 0, 1, 1]])

@@ -21,7 +21,7 @@ from autograde.testing import (
     expect_parameters,
     tensors,
 )
-from reference_impl.attention import attend, attention_weights
+from reference_impl.model.attention import attend, attention_weights
 
 
 def head(x, query, key, value):

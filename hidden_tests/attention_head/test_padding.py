@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Oracle, Supplies, builtin_operators, check, contract, expect, tensors
-from reference_impl.attention import attention_weights, padded_attention_weights
+from reference_impl.model.attention import attention_weights, padded_attention_weights
 
 # One oracle for each thing that can go wrong, so that only wrong ideas about that thing come into question.
 oracle = Oracle(padded_attention_weights)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from autograde.testing import Oracle, check, expect, tensors
-from reference_impl.dpo import dpo_loss
+from reference_impl.alignment.dpo import dpo_loss
 
 oracle = Oracle(dpo_loss)
 smoothing_oracle = Oracle(dpo_loss)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Oracle, Supplies, check, expect, expect_like, tensors
-from reference_impl.dpo import dpo_loss, sequence_logprobs
+from reference_impl.alignment.dpo import dpo_loss, sequence_logprobs
 
 RATE = 0.5
 KEYS = ("chosen", "chosen_mask", "rejected", "rejected_mask")

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Oracle, check, tensors
-from reference_impl.dpo import implicit_rewards, preference_accuracy
+from reference_impl.alignment.dpo import implicit_rewards, preference_accuracy
 
 reward_oracle = Oracle(implicit_rewards)
 accuracy_oracle = Oracle(preference_accuracy)

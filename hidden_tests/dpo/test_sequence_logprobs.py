@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Oracle, check, contract, tensors, widened
-from reference_impl.dpo import sequence_logprobs
+from reference_impl.alignment.dpo import sequence_logprobs
 
 # One oracle for each thing that can go wrong, so that only wrong ideas about that thing come into question.
 oracle = Oracle(sequence_logprobs)

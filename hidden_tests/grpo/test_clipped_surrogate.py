@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Oracle, check, expect, tensors, widened
-from reference_impl.grpo import clipped_surrogate
+from reference_impl.alignment.grpo import clipped_surrogate
 
 oracle, half_oracle = Oracle(clipped_surrogate), Oracle(clipped_surrogate)
 wide_oracle = Oracle(lambda new, old, advantages, clip: clipped_surrogate(new.float(), old.float(), advantages, clip))

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Oracle, check, contract, expect, expect_like, tensors
-from reference_impl.grpo import group_advantages
+from reference_impl.alignment.grpo import group_advantages
 
 oracle, equal_oracle, single_oracle = (Oracle(group_advantages) for _ in range(3))
 

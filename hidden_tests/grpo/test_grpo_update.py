@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Oracle, Supplies, check, expect, expect_like, tensors
-from reference_impl.grpo import clipped_surrogate, group_advantages, kl_estimate, masked_mean
+from reference_impl.alignment.grpo import clipped_surrogate, group_advantages, kl_estimate, masked_mean
 
 RATE = 4.0
 

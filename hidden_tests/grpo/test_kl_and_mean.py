@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Oracle, check, expect, expect_like, tensors
-from reference_impl.grpo import kl_estimate, masked_mean
+from reference_impl.alignment.grpo import kl_estimate, masked_mean
 
 
 def kl_of(logprobs, reference_logprobs):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Oracle, check, tensors
-from reference_impl.ppo import gae, penalised_rewards, value_loss
+from reference_impl.alignment.ppo import gae, penalised_rewards, value_loss
 
 reward_oracle, gae_oracle, value_oracle = Oracle(penalised_rewards), Oracle(gae), Oracle(value_loss)
 

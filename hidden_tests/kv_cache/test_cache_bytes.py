@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Oracle, check
-from reference_impl.cache import cache_bytes
+from reference_impl.model.kv_cache import cache_bytes
 
 oracle = Oracle(cache_bytes)
 

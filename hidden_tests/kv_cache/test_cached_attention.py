@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Oracle, check, contract, expect_like, tensors
-from reference_impl.cache import cached_attention
+from reference_impl.model.kv_cache import cached_attention
 
 # One oracle for each thing that can go wrong, so that only wrong ideas about that thing come into question.
 oracle, large_oracle, half_oracle = (Oracle(cached_attention) for _ in range(3))

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Oracle, Supplies, check, expect, expect_like, expect_parameters, tensors
-from reference_impl.cache import KVCache, cached_attention
-from reference_impl.rope import apply_rope
+from reference_impl.model.kv_cache import KVCache, cached_attention
+from reference_impl.model.rope import apply_rope
 
 NAMES = ("query.weight", "key.weight", "value.weight", "out.weight")
 

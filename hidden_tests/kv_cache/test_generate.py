@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Oracle, check, expect, expect_like
-from reference_impl.cache import generate
+from reference_impl.model.kv_cache import generate
 
 VOCAB = 13
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Oracle, check, expect
-from reference_impl.moe import hybrid_forward, hybrid_parameters
+from reference_impl.model.moe import hybrid_forward, hybrid_parameters
 
 
 def blocks_of(matrices, routed):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Oracle, check, contract
-from reference_impl.moe import limit_capacity
+from reference_impl.model.moe import limit_capacity
 
 oracle, gradient_oracle = Oracle(limit_capacity), Oracle(limit_capacity)
 

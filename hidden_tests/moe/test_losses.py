@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Oracle, check
-from reference_impl.moe import balance_loss, route, router_z_loss
+from reference_impl.model.moe import balance_loss, route, router_z_loss
 
 # One oracle for each thing that can go wrong, so that only wrong ideas about that thing come into question.
 oracle, gradient_oracle, z_oracle = Oracle(balance_loss), Oracle(balance_loss), Oracle(router_z_loss)

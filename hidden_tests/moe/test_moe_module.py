@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Oracle, check, expect, expect_parameters
-from reference_impl.moe import route, run_experts
+from reference_impl.model.moe import route, run_experts
 
 TAKES = "run_experts takes x (tokens, d_model) and gates (tokens, n_experts)"
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Oracle, check, through_float32
-from reference_impl.moe import route
+from reference_impl.model.moe import route
 
 # One oracle for each thing that can go wrong, so that only wrong ideas about that thing come into question.
 oracle, large_oracle, gradient_oracle = (Oracle(route) for _ in range(3))

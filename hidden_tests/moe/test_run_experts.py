@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Oracle, check, contract, expect, expect_like
-from reference_impl.moe import run_experts
+from reference_impl.model.moe import run_experts
 
 
 def networks(matrices, dtype=None):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Oracle, check, expect, tensors, through_float32, widened
-from reference_impl.reward import bradley_terry_loss
+from reference_impl.alignment.reward_model import bradley_terry_loss
 
 oracle = Oracle(bradley_terry_loss)
 # Of their own, so that only wrong ideas about the case in question are weighed.

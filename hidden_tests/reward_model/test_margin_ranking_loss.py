@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Oracle, check, expect, tensors, through_float32, widened
-from reference_impl.reward import margin_ranking_loss
+from reference_impl.alignment.reward_model import margin_ranking_loss
 
 oracle = Oracle(margin_ranking_loss)
 half_oracle = Oracle(margin_ranking_loss, through_float32(margin_ranking_loss))

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Oracle, check, expect, tensors, through_float32, widened
-from reference_impl.reward import normalise_scores
+from reference_impl.alignment.reward_model import normalise_scores
 
 oracle = Oracle(normalise_scores)
 shift_oracle, half_oracle = Oracle(normalise_scores, through_float32(normalise_scores)), Oracle(normalise_scores)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Oracle, check, expect
-from reference_impl.reward import preference_pairs
+from reference_impl.alignment.reward_model import preference_pairs
 
 
 def flat(pairs):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Oracle, check, expect, expect_parameters, tensors
-from reference_impl.reward import reward
+from reference_impl.alignment.reward_model import reward
 
 oracle = Oracle(reward)
 half_oracle = Oracle(reward)

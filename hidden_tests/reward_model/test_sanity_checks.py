@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Oracle, check, expect
-from reference_impl.reward import sanity_checks
+from reference_impl.alignment.reward_model import sanity_checks
 
 
 def of_quarters(chosen, rejected, chosen_lengths, rejected_lengths):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Oracle, builtin_operators, check, contract, tensors, through_float32, widened
-from reference_impl.norms import layer_norm
+from reference_impl.model.norms import layer_norm
 
 oracle = Oracle(layer_norm, through_float32(layer_norm))
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Oracle, builtin_operators, check, contract, tensors, through_float32, widened
-from reference_impl.norms import rms_norm
+from reference_impl.model.norms import rms_norm
 
 oracle = Oracle(rms_norm, through_float32(rms_norm))
 # Width 2 is left out: there n−1 and "sum for mean" are the same mistake, and no hint could tell them apart.

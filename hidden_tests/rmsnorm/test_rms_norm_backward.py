@@ -16,7 +16,7 @@ from autograde.testing import (
     through_float32,
     widened,
 )
-from reference_impl.norms import rms_norm, rms_norm_backward
+from reference_impl.model.norms import rms_norm, rms_norm_backward
 
 
 def reference_grad_x(grad_output, x, weight, eps):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Oracle, Supplies, check, expect_parameters, tensors
-from reference_impl.norms import rms_norm
+from reference_impl.model.norms import rms_norm
 
 oracle = Oracle(rms_norm)
 supplies = Supplies(rms_norm=rms_norm)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Oracle, Supplies, check, contract, expect_like, tensors, through_float32
-from reference_impl.rope import rope_frequencies, rotate
+from reference_impl.model.rope import rope_frequencies, rotate
 
 SHAPES = ((3, 3), (5,), (2, 4), (2, 3, 3), (1, 2, 4))
 BASES = (500000.0, 10000.0, 100.0)

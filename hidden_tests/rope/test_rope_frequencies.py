@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Oracle, check
-from reference_impl.rope import rope_frequencies
+from reference_impl.model.rope import rope_frequencies
 
 bases = st.sampled_from([10000.0, 500000.0, 100.0])
 

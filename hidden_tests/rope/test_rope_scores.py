@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Oracle, Supplies, check, tensors, through_float32, widened
-from reference_impl.rope import apply_rope, rope_frequencies, rope_scores, rotate
+from reference_impl.model.rope import apply_rope, rope_frequencies, rope_scores, rotate
 
 oracle = Oracle(rope_scores, through_float32(rope_scores))
 supplies = Supplies(rope_frequencies=rope_frequencies, rotate=rotate, apply_rope=apply_rope)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Oracle, check, contract, tensors, through_float32, widened
-from reference_impl.rope import rotate
+from reference_impl.model.rope import rotate
 
 oracle = Oracle(rotate, through_float32(rotate))
 WIDTHS = (4, 6, 2, 8)

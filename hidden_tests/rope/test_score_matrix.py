@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Oracle, Supplies, check
-from reference_impl.rope import apply_rope, rope_frequencies, rotate
+from reference_impl.model.rope import apply_rope, rope_frequencies, rotate
 
 
 def matrix(distance, d_head, frequencies):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Oracle, check, expect
-from reference_impl.sft import chat_template
+from reference_impl.finetuning.sft import chat_template
 
 
 def as_bytes(text):

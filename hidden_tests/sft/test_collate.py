@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Oracle, check
-from reference_impl.sft import END, IGNORE, collate
+from reference_impl.finetuning.sft import END, IGNORE, collate
 
 oracle = Oracle(collate)
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Oracle, check
-from reference_impl.sft import IGNORE, curriculum_stages
+from reference_impl.finetuning.sft import IGNORE, curriculum_stages
 
 oracle = Oracle(curriculum_stages)
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Oracle, check
-from reference_impl.sft import evaluate
+from reference_impl.finetuning.sft import evaluate
 
 oracle = Oracle(evaluate)
 words = st.sampled_from(["moo", "cow", "four", "legs"])

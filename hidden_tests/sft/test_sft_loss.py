@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from autograde.testing import Oracle, check, expect, expect_like, tensors, through_float32, widened
-from reference_impl.sft import IGNORE, sft_loss
+from reference_impl.finetuning.sft import IGNORE, sft_loss
 
 oracle = Oracle(sft_loss)
 # Of their own, so that only wrong ideas about the case in question are weighed.

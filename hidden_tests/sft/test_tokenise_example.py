@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Oracle, Supplies, check, expect
-from reference_impl.sft import END, IGNORE, chat_template, encode, tokenise_example
+from reference_impl.finetuning.sft import END, IGNORE, chat_template, encode, tokenise_example
 
 
 def expected_labels(messages):

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from autograde.testing import Oracle, check, expect_parameters, tensors
-from reference_impl.mlp import gelu, gelu_mlp
+from reference_impl.model.mlp import gelu, gelu_mlp
 
 
 def fused(x, up, down):

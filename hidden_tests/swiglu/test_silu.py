@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from autograde.testing import Oracle, builtin_operators, check, contract, tensors, through_float32, widened
-from reference_impl.mlp import silu
+from reference_impl.model.mlp import silu
 
 oracle = Oracle(silu, through_float32(silu))
 SHAPES = st.sampled_from([(3,), (), (2, 3), (2, 1, 4)])

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Oracle, Supplies, check, expect_parameters, tensors
-from reference_impl.mlp import gelu, silu, swiglu
+from reference_impl.model.mlp import gelu, silu, swiglu
 
 oracle = Oracle(swiglu)
 supplies = Supplies(silu=silu)

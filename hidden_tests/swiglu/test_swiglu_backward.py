@@ -15,7 +15,7 @@ from autograde.testing import (
     tensors,
     widened,
 )
-from reference_impl.mlp import silu, swiglu_backward
+from reference_impl.model.mlp import silu, swiglu_backward
 
 
 def reference_grad_gate(grad_hidden, gate, up):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograde.testing import Oracle, check, expect
-from reference_impl.mlp import mlp_parameters, swiglu_width
+from reference_impl.model.mlp import mlp_parameters, swiglu_width
 
 width_oracle, count_oracle = Oracle(swiglu_width), Oracle(mlp_parameters)
 # Multiples of 8 only: for these, Llama's own code, which cuts 8·d/3 to an integer first, gives the same widths.

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from autograde.testing.contract import SELF_ULPS
-from reference_impl.model import LanguageModel
-from reference_impl.sampling import generate
+from reference_impl.model.language_model import LanguageModel
+from reference_impl.model.sampling import generate
 
 TIE_ULPS = 1000 * SELF_ULPS
 """two logits that are closer than this may be ordered by rounding alone"""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from reference_impl.model import Config, LanguageModel, parameter_count
+from reference_impl.model.language_model import Config, LanguageModel, parameter_count
 from tools.bench.reference import PlainModel, measure, models, report
 
 SMALL = Config.gpt2(vocab_size=31, context_length=8, d_model=12, n_layers=2, n_heads=3)

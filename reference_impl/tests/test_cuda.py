@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import torch
 
-from reference_impl.data import language_model_batches
-from reference_impl.losses import language_model_loss
-from reference_impl.model import Config, LanguageModel
-from reference_impl.sampling import generate
+from reference_impl.model.language_model import Config, LanguageModel
+from reference_impl.model.sampling import generate
 from reference_impl.tests.rounding import greedy
 from reference_impl.tokenizer import ByteTokenizer
-from reference_impl.trainer import Recipe, Trainer
+from reference_impl.training.data import language_model_batches
+from reference_impl.training.losses import language_model_loss
+from reference_impl.training.trainer import Recipe, Trainer
 
 pytestmark = pytest.mark.machine("CUDA")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from reference_impl.losses import readable_cross_entropy
-from reference_impl.model import Config, LanguageModel
-from reference_impl.tests.test_model import every_config, make_model, random_ids
+from reference_impl.model.language_model import Config, LanguageModel
+from reference_impl.tests.model.test_language_model import every_config, make_model, random_ids
+from reference_impl.training.losses import readable_cross_entropy
 
 
 def loss(model: LanguageModel) -> Tensor:

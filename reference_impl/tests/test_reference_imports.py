@@ -1,4 +1,4 @@
-"""Imports within the reference go one way, and none leaves it."""
+"""The packages of the reference are layers: each imports lower ones only, and none leaves the reference."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ MODULES = {
     for path in REFERENCE.rglob("*.py")
     if "tests" not in path.relative_to(REFERENCE).parts
 }
+LAYERS = ("tokenizer", "model", "training", "finetuning", "alignment", "adaptation", "serving", "pipeline", "__main__")
+"""lowest first; the order in which to read them"""
 OTHER_PARTS = {"autograde", "tools", "hidden_tests", "source", "course_config"}
 
 
@@ -33,6 +35,13 @@ def test_reference_imports_have_no_cycle() -> None:
         for module in MODULES
     }
     list(TopologicalSorter(graph).static_order())  # CycleError names the cycle
+
+
+@pytest.mark.parametrize("module", sorted(MODULES.keys() - {"reference_impl"}))
+def test_reference_module_imports_no_higher_layer(module: str) -> None:
+    layer = LAYERS.index(module.split(".")[1])
+    imported = {name.split(".")[1] for name in imports(module) if name.startswith("reference_impl.")}
+    assert not imported & set(LAYERS[layer + 1 :])
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))

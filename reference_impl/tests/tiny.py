@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from reference_impl.chat import ChatTokenizer
-from reference_impl.model import Config, LanguageModel
+from reference_impl.finetuning.chat import ChatTokenizer
+from reference_impl.model.language_model import Config, LanguageModel
 from reference_impl.tokenizer import BPE
 
 

@@ -24,8 +24,8 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from reference_impl.model import Config, LanguageModel, parameter_count
-from reference_impl.optimizer import adamw
+from reference_impl.model.language_model import Config, LanguageModel, parameter_count
+from reference_impl.training.optimizer import adamw
 
 SIZES = {
     "cpu": (Config.gpt2(vocab_size=2048, context_length=128, d_model=256, n_layers=4, n_heads=4), 8),

@@ -1,0 +1,1 @@
+"""Adaptation to a task: classification, LoRA, int8 weights, reasoning and tool calls."""

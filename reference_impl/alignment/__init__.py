@@ -1,0 +1,1 @@
+"""Alignment with preferences and rewards: a reward model, DPO, GRPO and PPO."""

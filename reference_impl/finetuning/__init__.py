@@ -1,0 +1,1 @@
+"""Supervised finetuning: conversations with a chat template, and tasks with answers that can be checked."""

@@ -1,0 +1,1 @@
+"""Training: data, losses, the optimizer, the loop, and pretraining on raw text."""
