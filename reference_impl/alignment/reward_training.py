@@ -18,15 +18,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from reference_impl.alignment.loops import sample_rollout
 from reference_impl.alignment.reward_model import RewardHead, bradley_terry_loss, preference_pairs, sanity_checks
+from reference_impl.alignment.rollouts import sample_rollout
 from reference_impl.finetuning.chat import ChatTokenizer
 from reference_impl.finetuning.finetune import MAX_ANSWER_TOKENS
 from reference_impl.finetuning.instructions import Instruction, score, wrong_answer
 from reference_impl.finetuning.sft import collate
 from reference_impl.model.language_model import LanguageModel
 from reference_impl.training.data import Batches
-from reference_impl.training.trainer import Recipe, Trainer
+from reference_impl.training.trainer import TrainConfig, Trainer
 
 __all__ = ["Pair", "RewardModel", "best_of_n", "measure_ranking", "sample_pairs", "train_reward_model"]
 
@@ -107,7 +107,7 @@ def train_reward_model(
     model: RewardModel,
     tokenizer: ChatTokenizer,
     pairs: Sequence[Pair],
-    recipe: Recipe,
+    recipe: TrainConfig,
     batch_size: int,
     folder: Path | None = None,
     resume: bool = False,

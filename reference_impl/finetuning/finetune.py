@@ -17,7 +17,7 @@ from reference_impl.finetuning.instructions import Instruction, accuracy
 from reference_impl.finetuning.sft import collate, sft_loss
 from reference_impl.model.language_model import LanguageModel
 from reference_impl.training.data import Batches
-from reference_impl.training.trainer import Recipe, Trainer
+from reference_impl.training.trainer import TrainConfig, Trainer
 
 __all__ = ["MAX_ANSWER_TOKENS", "answer_questions", "finetune", "measure_accuracy", "supervised_loss"]
 
@@ -33,7 +33,7 @@ def finetune(
     model: nn.Module,
     tokenizer: ChatTokenizer,
     conversations: Sequence[Sequence[Message]],
-    recipe: Recipe,
+    recipe: TrainConfig,
     batch_size: int,
     folder: Path | None = None,
     resume: bool = False,

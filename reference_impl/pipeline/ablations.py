@@ -22,7 +22,7 @@ from reference_impl.pipeline.milestones import Milestone, make_milestone
 from reference_impl.tokenizer import BPE
 from reference_impl.training.data import Batches, language_model_batches
 from reference_impl.training.losses import language_model_loss, mean_loss
-from reference_impl.training.trainer import Recipe, Trainer
+from reference_impl.training.trainer import TrainConfig, Trainer
 
 __all__ = ["Comparison", "compare_experts", "compare_parts", "measure_cache", "measure_overfitting"]
 
@@ -34,7 +34,7 @@ class Comparison:
     model: dict[str, Any]
     window: int
     batch_size: int
-    recipe: Recipe
+    recipe: TrainConfig
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def measure_overfitting(
     passages = (ids[:-1].view(4, 32).to(device), ids[1:].view(4, 32).to(device))
     before = mean_loss(model, language_model_loss, [passages])
     batches = Batches([passages], 1, lambda examples: examples[0], seed=seed)
-    recipe = Recipe(steps, learning_rate=5e-3, warmup=10, weight_decay=0.0)
+    recipe = TrainConfig(steps, learning_rate=5e-3, warmup=10, weight_decay=0.0)
     Trainer(model, language_model_loss, batches, recipe, folder=folder, description="toy set").run()
     after = mean_loss(model, language_model_loss, [passages])
     return make_milestone("model", "memorises a toy set", before, after)

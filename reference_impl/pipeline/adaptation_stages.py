@@ -24,16 +24,16 @@ from reference_impl.pipeline.milestones import Milestone, make_milestone
 from reference_impl.pipeline.run import Run
 from reference_impl.training.data import Batches, documents
 from reference_impl.training.pretrain import split
-from reference_impl.training.trainer import Recipe, Trainer
+from reference_impl.training.trainer import TrainConfig, Trainer
 
-__all__ = ["classification", "lora", "reasoning"]
+__all__ = ["run_classification", "run_lora", "run_reasoning"]
 
 MAX_PASSAGE_TOKENS = 32
 MAX_CALL_TOKENS = 80
 VOTES = 9
 
 
-def classification(run: Run) -> list[Milestone]:
+def run_classification(run: Run) -> list[Milestone]:
     """Classify passages as speech or narration, with the pretrained model frozen and with all of it trained."""
     model, chat = run.load("pretraining")
     torch.manual_seed(run.seed)
@@ -41,7 +41,7 @@ def classification(run: Run) -> list[Milestone]:
     training, held_out = (passages(chapters) for chapters in split(documents()))
     head, whole = run.preset.classifier_head, run.preset.classifier
 
-    def train(body: LanguageModel, frozen: bool, recipe: Recipe, name: str) -> tuple[float, float]:
+    def train(body: LanguageModel, frozen: bool, recipe: TrainConfig, name: str) -> tuple[float, float]:
         """The accuracy before and after."""
         torch.manual_seed(run.seed)
         classifier = Classifier(copy.deepcopy(body), body.config.d_model, 2, frozen).to(run.device)
@@ -63,7 +63,7 @@ def classification(run: Run) -> list[Milestone]:
     ]
 
 
-def lora(run: Run) -> list[Milestone]:
+def run_lora(run: Run) -> list[Milestone]:
     """Teach the model a new task by training a few parameters."""
     model, chat = run.load("grpo")
     held_out = run.held_out_questions(["shout"])
@@ -86,7 +86,7 @@ def lora(run: Run) -> list[Milestone]:
     ]
 
 
-def reasoning(run: Run) -> list[Milestone]:
+def run_reasoning(run: Run) -> list[Milestone]:
     """Spend more computation on an answer: a majority vote over samples, and calls of a calculator."""
     return [_measure_vote(run), *_measure_tools(run)]
 

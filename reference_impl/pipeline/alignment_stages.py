@@ -8,13 +8,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from functools import partial
-from itertools import islice
 
 import torch
 
-from reference_impl.alignment import loops
 from reference_impl.alignment.dpo import sequence_logprobs
-from reference_impl.alignment.loops import Rollout, ValueModel, collate_preferences, kl_divergence, sample_rollout
+from reference_impl.alignment.dpo_training import DPOTrainer, collate_preferences
+from reference_impl.alignment.grpo_training import GRPOTrainer
+from reference_impl.alignment.policy_training import RolloutConfig
+from reference_impl.alignment.ppo_training import PPOTrainer, ValueModel
 from reference_impl.alignment.reward_training import (
     RewardModel,
     best_of_n,
@@ -22,6 +23,7 @@ from reference_impl.alignment.reward_training import (
     sample_pairs,
     train_reward_model,
 )
+from reference_impl.alignment.rollouts import Rollout, kl_divergence, sample_rollout
 from reference_impl.finetuning.chat import ChatTokenizer, pad_responses
 from reference_impl.finetuning.finetune import MAX_ANSWER_TOKENS, measure_accuracy
 from reference_impl.finetuning.instructions import Instruction, score
@@ -29,8 +31,9 @@ from reference_impl.model.language_model import LanguageModel
 from reference_impl.pipeline.milestones import Milestone, make_milestone
 from reference_impl.pipeline.run import Run
 from reference_impl.training.data import Batches
+from reference_impl.training.loop import TrainingLoop
 
-__all__ = ["dpo", "grpo", "ppo", "reward_model"]
+__all__ = ["run_dpo", "run_grpo", "run_ppo", "run_reward_model"]
 
 SAMPLES = 8
 """sampled answers to each held-out question, for a precise estimate of the score of the best of four"""
@@ -38,12 +41,13 @@ NLL_WEIGHT = 4.0
 """DPO's loss is of whole responses, this term a mean over tokens, and a typical response has four tokens"""
 CHOICES = 4
 """sampled answers from which the reward model chooses; with more of them it more often finds one that it overrates"""
+PPO_BETA = 0.05
 TEMPERATURE = 1.3
 """for the answers that train the reward model and those that it chooses from: at 1, a policy that is mostly right makes
 few mistakes to learn from, and a reward model is only reliable on answers like those that it was trained on"""
 
 
-def reward_model(run: Run) -> list[Milestone]:
+def run_reward_model(run: Run) -> list[Milestone]:
     """Train a reward model on preference pairs, and choose among sampled answers by its rewards."""
     policy, chat = run.load("sft")
     model = RewardModel(policy)
@@ -66,7 +70,7 @@ def reward_model(run: Run) -> list[Milestone]:
     ]
 
 
-def dpo(run: Run) -> list[Milestone]:
+def run_dpo(run: Run) -> list[Milestone]:
     """Train the policy directly on preference pairs."""
     policy, chat = run.load("sft")
     reference = copy.deepcopy(policy)
@@ -74,16 +78,16 @@ def dpo(run: Run) -> list[Milestone]:
     rated = run.alignment_questions()[: run.preset.n_rated]
     pairs = sample_pairs(policy, chat, rated, run.preset.group, run.seed, synthetic=False)
     collate = partial(collate_preferences, pad=chat.pad, device=run.device)
-    # A policy whose answers are all right, or all wrong, yields no pairs and stays unchanged.
-    batch_size = min(run.preset.batch_size, len(pairs))
-    batches = list(islice(Batches(pairs, batch_size, collate, seed=run.seed), run.preset.dpo_steps)) if pairs else []
-    rate, folder = run.preset.dpo_learning_rate, run.folder / "dpo"
-    loops.train_dpo(policy, reference, batches, rate, nll_weight=NLL_WEIGHT, folder=folder)
+    if pairs:  # a policy whose answers are all right, or all wrong, yields none and stays unchanged
+        batches = Batches(pairs, min(run.preset.batch_size, len(pairs)), collate, seed=run.seed)
+        folder = run.folder / "dpo" / "run"
+        trainer = DPOTrainer(policy, reference, batches, run.preset.dpo, nll_weight=NLL_WEIGHT, folder=folder)
+        _train(trainer, run)
     run.save("dpo", policy, chat)
     return _measure_alignment("DPO", run, policy, reference, chat)
 
 
-def grpo(run: Run) -> list[Milestone]:
+def run_grpo(run: Run) -> list[Milestone]:
     """Train the policy on groups of its own answers, rewarded by their exact score."""
     policy, chat = run.load("sft")
     reference = copy.deepcopy(policy)
@@ -95,18 +99,19 @@ def grpo(run: Run) -> list[Milestone]:
         scores = [_score_response(response, answers[tuple(prompt)], chat) for prompt, response in pairs]
         return torch.tensor(scores, device=run.device)
 
-    loops.train_grpo(
-        policy, reference, chat, _batch_questions(questions, run.preset.grpo_steps, run.preset.grpo_questions), reward,
-        group=run.preset.group, max_new_tokens=MAX_ANSWER_TOKENS, learning_rate=run.preset.grpo_learning_rate,
-        generator=run.new_generator(), folder=run.folder / "grpo",
+    rollouts = RolloutConfig(run.preset.rollout_questions, run.preset.group, max_new_tokens=MAX_ANSWER_TOKENS)
+    trainer = GRPOTrainer(
+        policy, reference, chat, [one.question for one in questions], reward, run.preset.grpo, rollouts,
+        run.new_generator(), folder=run.folder / "grpo" / "run", description="GRPO",
     )  # fmt: skip
+    _train(trainer, run)
     run.save("grpo", policy, chat)
     return _measure_alignment("GRPO", run, policy, reference, chat)
 
 
-def ppo(run: Run) -> list[Milestone]:
+def run_ppo(run: Run) -> list[Milestone]:
     """Train the policy with a critic on the rewards of the reward model, which may also overrate wrong answers."""
-    if not run.preset.ppo_steps:
+    if run.preset.ppo is None:
         return []
     policy, chat = run.load("sft")
     reference = copy.deepcopy(policy)
@@ -115,15 +120,16 @@ def ppo(run: Run) -> list[Milestone]:
         torch.load(run.folder / "reward_model" / "reward.pt", map_location=run.device, weights_only=True)
     )
     before = _sample_held_out(run, policy, chat)
-    loops.train_ppo(
-        policy, reference, ValueModel(copy.deepcopy(policy)), chat,
-        _batch_questions(
-            run.alignment_questions(), run.preset.ppo_steps, run.preset.grpo_questions * run.preset.group
-        ),
+    rollouts = RolloutConfig(
+        run.preset.rollout_questions * run.preset.group, beta=PPO_BETA, max_new_tokens=MAX_ANSWER_TOKENS
+    )
+    trainer = PPOTrainer(
+        policy, ValueModel(copy.deepcopy(policy)), reference, chat,
+        [one.question for one in run.alignment_questions()],
         lambda prompts, responses: rewards.score(prompts, responses, chat.pad),
-        max_new_tokens=MAX_ANSWER_TOKENS, learning_rate=run.preset.grpo_learning_rate,
-        generator=run.new_generator(), folder=run.folder / "ppo",
+        run.preset.ppo, rollouts, run.new_generator(), folder=run.folder / "ppo" / "run",
     )  # fmt: skip
+    _train(trainer, run)
     after = _sample_held_out(run, policy, chat)
     means = [rewards.score(one.prompts, one.responses, chat.pad).mean().item() for one in (before, after)]
     distance = kl_divergence(policy, reference, after.tokens, after.mask)
@@ -131,6 +137,12 @@ def ppo(run: Run) -> list[Milestone]:
         make_milestone("PPO", "raises the learned reward", *means),
         make_milestone("PPO", "stays near the reference", 0.0, distance),
     ]
+
+
+def _train(trainer: TrainingLoop, run: Run) -> None:
+    if run.resume:
+        trainer.resume()
+    trainer.run()
 
 
 def _measure_alignment(
@@ -178,10 +190,3 @@ def _score_rollout(rollout: Rollout, chat: ChatTokenizer, questions: Sequence[In
 def _score_response(response: Sequence[int], answer: str, chat: ChatTokenizer) -> float:
     """A response that does not end scores 0."""
     return score(chat.decode(response), answer) if response[-1] == chat.end else 0.0
-
-
-def _batch_questions(questions: Sequence[Instruction], steps: int, size: int) -> list[list[str]]:
-    """`steps` batches of `size` questions; starts again from the first question when all are used."""
-    return [
-        [questions[(step * size + index) % len(questions)].question for index in range(size)] for step in range(steps)
-    ]

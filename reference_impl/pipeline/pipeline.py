@@ -39,8 +39,7 @@ def run_pipeline(run: Run, on_progress: Callable[[str], None] = lambda line: Non
     """
     _prepare_folder(run)
     milestones = []
-    for number, stage in enumerate(STAGES, start=1):
-        name = stage.__name__
+    for number, (name, stage) in enumerate(STAGES.items(), start=1):
         path = run.folder / name / MILESTONES_FILE
         if path.exists():
             on_progress(f"{number:2}/{len(STAGES)} {name}: already complete")

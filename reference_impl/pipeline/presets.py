@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from reference_impl.pipeline.ablations import Comparison
 from reference_impl.training.pretrain import Pretraining
-from reference_impl.training.trainer import Recipe
+from reference_impl.training.trainer import TrainConfig
 
 __all__ = ["PRESETS", "Preset"]
 
@@ -19,12 +20,16 @@ class Preset:
 
     pretraining: Pretraining
     comparison: Comparison
-    classifier_head: Recipe
-    classifier: Recipe
-    sft: Recipe
-    reward: Recipe
-    lora: Recipe
-    tools: Recipe
+    classifier_head: TrainConfig
+    classifier: TrainConfig
+    sft: TrainConfig
+    reward: TrainConfig
+    dpo: TrainConfig
+    grpo: TrainConfig
+    lora: TrainConfig
+    tools: TrainConfig
+    ppo: TrainConfig | None = None
+    """None skips PPO"""
     tasks: tuple[str, ...] = EASY
     n_training: int = 6000
     n_validation: int = 1000
@@ -33,18 +38,25 @@ class Preset:
     """questions whose responses are rated, for the reward model and for DPO"""
     group: int = 8
     """responses to each question, for the reward model, DPO and GRPO"""
-    dpo_steps: int = 160
-    dpo_learning_rate: float = 2e-4
-    grpo_steps: int = 200
-    grpo_questions: int = 32
-    """questions in each step"""
-    grpo_learning_rate: float = 2e-4
-    ppo_steps: int = 0
-    """0 skips PPO"""
+    rollout_questions: int = 32
+    """questions in each step of GRPO; PPO, with one response to each, takes `group` times as many"""
     lora_rank: int = 8
     tool_batch_size: int = 8
     n_tool_questions: int = 40
     cached_tokens: int = 100
+
+
+def configure_alignment(steps: int, learning_rate: float, *, constant: bool = False) -> TrainConfig:
+    """What DPO, GRPO and PPO have in common: no weight decay, and every step is logged.
+
+    Unless `constant`, the learning rate warms up for a tenth of the steps and then falls to 0, so that the last batches
+    do not dominate; gradients are clipped only where it is constant.
+    """
+    warmup, clip = (0, 1.0) if constant else (steps // 10, math.inf)
+    final = learning_rate if constant else 0.0
+    return TrainConfig(
+        steps, learning_rate, warmup, final, weight_decay=0.0, clip=clip, log_every=1, checkpoint_every=40
+    )
 
 
 PRESETS = {
@@ -55,27 +67,27 @@ PRESETS = {
             window=32,
             stride=32,
             batch_size=8,
-            recipe=Recipe(60, 5e-3, warmup=5, validate_every=30, checkpoint_every=20),
+            recipe=TrainConfig(60, 5e-3, warmup=5, validate_every=30, checkpoint_every=20),
         ),
         comparison=Comparison(
-            {"d_model": 16, "n_layers": 1, "n_heads": 2}, window=16, batch_size=8, recipe=Recipe(5, 3e-3)
+            {"d_model": 16, "n_layers": 1, "n_heads": 2}, window=16, batch_size=8, recipe=TrainConfig(5, 3e-3)
         ),
-        classifier_head=Recipe(3, 1e-2),
-        classifier=Recipe(2, 1e-3),
-        sft=Recipe(60, 5e-3, warmup=5, checkpoint_every=20),
-        reward=Recipe(10, 1e-3, checkpoint_every=5),
-        lora=Recipe(10, 1e-2),
-        tools=Recipe(2, 1e-3),
+        classifier_head=TrainConfig(3, 1e-2),
+        classifier=TrainConfig(2, 1e-3),
+        sft=TrainConfig(60, 5e-3, warmup=5, checkpoint_every=20),
+        reward=TrainConfig(10, 1e-3, checkpoint_every=5),
+        dpo=configure_alignment(3, 2e-4),
+        grpo=configure_alignment(3, 2e-4),
+        ppo=configure_alignment(2, 2e-4, constant=True),
+        lora=TrainConfig(10, 1e-2),
+        tools=TrainConfig(2, 1e-3),
         tasks=("count",),
         n_training=200,
         n_validation=20,
         batch_size=16,
         n_rated=20,
         group=4,
-        dpo_steps=3,
-        grpo_steps=3,
-        grpo_questions=2,
-        ppo_steps=2,
+        rollout_questions=2,
         lora_rank=2,
         n_tool_questions=3,
         cached_tokens=16,
@@ -87,7 +99,7 @@ PRESETS = {
             window=128,
             stride=32,
             batch_size=8,
-            recipe=Recipe(
+            recipe=TrainConfig(
                 600, 2e-3, warmup=100, final_learning_rate=1e-4, log_every=20, validate_every=100, checkpoint_every=100
             ),
         ),
@@ -95,14 +107,16 @@ PRESETS = {
             {"d_model": 64, "n_layers": 2, "n_heads": 4},
             window=64,
             batch_size=8,
-            recipe=Recipe(800, 4e-3, warmup=40, checkpoint_every=400),
+            recipe=TrainConfig(800, 4e-3, warmup=40, checkpoint_every=400),
         ),
-        classifier_head=Recipe(100, 3e-3, warmup=5, checkpoint_every=50),
-        classifier=Recipe(100, 5e-4, warmup=10, checkpoint_every=50),
-        sft=Recipe(400, 2e-3, warmup=30, final_learning_rate=1e-4, checkpoint_every=100),
-        reward=Recipe(480, 4e-4, warmup=20, checkpoint_every=80),
-        lora=Recipe(160, 5e-3, warmup=10, weight_decay=0.0, checkpoint_every=80),
-        tools=Recipe(850, 2e-3, warmup=20, final_learning_rate=2e-4, checkpoint_every=200),
+        classifier_head=TrainConfig(100, 3e-3, warmup=5, checkpoint_every=50),
+        classifier=TrainConfig(100, 5e-4, warmup=10, checkpoint_every=50),
+        sft=TrainConfig(400, 2e-3, warmup=30, final_learning_rate=1e-4, checkpoint_every=100),
+        reward=TrainConfig(480, 4e-4, warmup=20, checkpoint_every=80),
+        dpo=configure_alignment(160, 2e-4),
+        grpo=configure_alignment(200, 2e-4),
+        lora=TrainConfig(160, 5e-3, warmup=10, weight_decay=0.0, checkpoint_every=80),
+        tools=TrainConfig(850, 2e-3, warmup=20, final_learning_rate=2e-4, checkpoint_every=200),
     ),
     "gpu": Preset(
         # About twenty epochs of the shipped text; with more, so large a model only memorises it.
@@ -112,7 +126,7 @@ PRESETS = {
             window=256,
             stride=64,
             batch_size=16,
-            recipe=Recipe(
+            recipe=TrainConfig(
                 200,
                 6e-4,
                 warmup=20,
@@ -128,26 +142,24 @@ PRESETS = {
             {"d_model": 256, "n_layers": 6, "n_heads": 8},
             window=256,
             batch_size=32,
-            recipe=Recipe(600, 1e-3, warmup=60, bf16=True, checkpoint_every=300),
+            recipe=TrainConfig(600, 1e-3, warmup=60, bf16=True, checkpoint_every=300),
         ),
-        classifier_head=Recipe(300, 3e-3, warmup=20, bf16=True, checkpoint_every=150),
-        classifier=Recipe(300, 1e-4, warmup=30, bf16=True, checkpoint_every=150),
-        sft=Recipe(2000, 5e-4, warmup=100, final_learning_rate=5e-5, bf16=True, checkpoint_every=500),
-        reward=Recipe(600, 1e-4, warmup=50, bf16=True, checkpoint_every=200),
-        lora=Recipe(300, 2e-3, warmup=20, weight_decay=0.0, checkpoint_every=150),
-        tools=Recipe(500, 2e-4, warmup=50, bf16=True, checkpoint_every=250),
+        classifier_head=TrainConfig(300, 3e-3, warmup=20, bf16=True, checkpoint_every=150),
+        classifier=TrainConfig(300, 1e-4, warmup=30, bf16=True, checkpoint_every=150),
+        sft=TrainConfig(2000, 5e-4, warmup=100, final_learning_rate=5e-5, bf16=True, checkpoint_every=500),
+        reward=TrainConfig(600, 1e-4, warmup=50, bf16=True, checkpoint_every=200),
+        dpo=configure_alignment(200, 4e-5),
+        grpo=configure_alignment(200, 5e-5),
+        ppo=configure_alignment(50, 5e-5, constant=True),
+        lora=TrainConfig(300, 2e-3, warmup=20, weight_decay=0.0, checkpoint_every=150),
+        tools=TrainConfig(500, 2e-4, warmup=50, bf16=True, checkpoint_every=250),
         tasks=(*EASY, "add"),
         n_training=10_000,
         n_validation=600,
         batch_size=64,
         n_rated=10_000,
         group=16,
-        dpo_steps=200,
-        dpo_learning_rate=4e-5,
-        grpo_steps=200,
-        grpo_questions=64,
-        grpo_learning_rate=5e-5,
-        ppo_steps=50,
+        rollout_questions=64,
         lora_rank=16,
         n_tool_questions=100,
     ),

@@ -1,6 +1,6 @@
 """All stages of the pipeline in order, and those of pretraining, finetuning, comparison, quantisation and serving.
 
-A stage is a function from a run to its milestones, and is named after its folder. It reads the results of earlier
+A stage is a function from a run to its milestones. It reads the results of earlier
 stages from the run's folder and writes its own there. The pipeline seeds torch before each stage, so a stage that is
 repeated gives the same results.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import json
 import urllib.request
+from collections.abc import Callable
 
 from reference_impl.adaptation.quantization import model_bytes, quantize_linear_layers
 from reference_impl.finetuning.chat import extend_vocabulary
@@ -22,8 +23,8 @@ from reference_impl.finetuning.finetune import (
 )
 from reference_impl.finetuning.sft import collate
 from reference_impl.pipeline import ablations
-from reference_impl.pipeline.adaptation_stages import classification, lora, reasoning
-from reference_impl.pipeline.alignment_stages import dpo, grpo, ppo, reward_model
+from reference_impl.pipeline.adaptation_stages import run_classification, run_lora, run_reasoning
+from reference_impl.pipeline.alignment_stages import run_dpo, run_grpo, run_ppo, run_reward_model
 from reference_impl.pipeline.milestones import Milestone, make_milestone
 from reference_impl.pipeline.run import Run
 from reference_impl.serving.server import Server
@@ -31,10 +32,10 @@ from reference_impl.training.data import documents
 from reference_impl.training.losses import mean_loss
 from reference_impl.training.pretrain import pretrain, split
 
-__all__ = ["STAGES"]
+__all__ = ["STAGES", "Stage"]
 
 
-def pretraining(run: Run) -> list[Milestone]:
+def run_pretraining(run: Run) -> list[Milestone]:
     """Train a tokenizer and a language model on raw text."""
     _, _, metrics = pretrain(run.preset.pretraining, run.device, run.folder / "pretraining", seed=run.seed)
     model, _ = run.load("pretraining")
@@ -48,14 +49,14 @@ def pretraining(run: Run) -> list[Milestone]:
     ]
 
 
-def toy_set(run: Run) -> list[Milestone]:
+def run_toy_set(run: Run) -> list[Milestone]:
     """Overfit four short passages: the first test of any model."""
     _, chat = run.load("pretraining")
     folder = run.folder / "toy_set"
     return [ablations.measure_overfitting(chat.tokens, documents()[0], run.device, folder=folder, seed=run.seed)]
 
 
-def modern_parts(run: Run) -> list[Milestone]:
+def run_modern_parts(run: Run) -> list[Milestone]:
     """Compare each modern part with the part that it replaces."""
     _, chat = run.load("pretraining")
     trained_on, held_out = split(documents())
@@ -63,7 +64,7 @@ def modern_parts(run: Run) -> list[Milestone]:
     return ablations.compare_parts(sizes, chat.tokens, trained_on, held_out, run.device, folder, run.seed)
 
 
-def experts(run: Run) -> list[Milestone]:
+def run_experts(run: Run) -> list[Milestone]:
     """Compare a mixture of experts with a dense model."""
     _, chat = run.load("pretraining")
     trained_on, held_out = split(documents())
@@ -71,7 +72,7 @@ def experts(run: Run) -> list[Milestone]:
     return [ablations.compare_experts(sizes, chat.tokens, trained_on, held_out, run.device, folder, run.seed)]
 
 
-def sft(run: Run) -> list[Milestone]:
+def run_sft(run: Run) -> list[Milestone]:
     """Finetune the pretrained model to answer questions."""
     # Dropout helps on a text that is read twenty times. Here it hides the very words that an answer has to copy.
     model, chat = run.load("pretraining", dropout=0.0)
@@ -88,7 +89,7 @@ def sft(run: Run) -> list[Milestone]:
     ]
 
 
-def int8(run: Run) -> list[Milestone]:
+def run_int8(run: Run) -> list[Milestone]:
     """Quantise the linear layers to one byte per weight."""
     model, chat = run.load("grpo")
     quantised = quantize_linear_layers(copy.deepcopy(model))
@@ -102,7 +103,7 @@ def int8(run: Run) -> list[Milestone]:
     ]
 
 
-def serving(run: Run) -> list[Milestone]:
+def run_serving(run: Run) -> list[Milestone]:
     """Serve the aligned, quantised model over HTTP and compare its answers with those of the model itself."""
     model, chat = run.load("grpo")
     quantize_linear_layers(model)
@@ -118,10 +119,24 @@ def serving(run: Run) -> list[Milestone]:
     return [make_milestone("serving", "answers over HTTP", None, share)]
 
 
-STAGES = (
-    pretraining, toy_set, modern_parts, experts, classification, sft, reward_model, dpo, grpo, ppo, lora, reasoning,
-    int8, serving,
-)  # fmt: skip
+Stage = Callable[[Run], list[Milestone]]
+STAGES: dict[str, Stage] = {
+    "pretraining": run_pretraining,
+    "toy_set": run_toy_set,
+    "modern_parts": run_modern_parts,
+    "experts": run_experts,
+    "classification": run_classification,
+    "sft": run_sft,
+    "reward_model": run_reward_model,
+    "dpo": run_dpo,
+    "grpo": run_grpo,
+    "ppo": run_ppo,
+    "lora": run_lora,
+    "reasoning": run_reasoning,
+    "int8": run_int8,
+    "serving": run_serving,
+}
+"""name, which is that of its folder -> stage, in order"""
 
 
 def _request_answer(url: str, question: str) -> str:

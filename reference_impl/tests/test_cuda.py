@@ -14,7 +14,7 @@ from reference_impl.tests.rounding import greedy
 from reference_impl.tokenizer import ByteTokenizer
 from reference_impl.training.data import language_model_batches
 from reference_impl.training.losses import language_model_loss
-from reference_impl.training.trainer import Recipe, Trainer
+from reference_impl.training.trainer import TrainConfig, Trainer
 
 pytestmark = pytest.mark.machine("CUDA")
 
@@ -43,7 +43,7 @@ def make_trainer(folder: Path | None) -> Trainer:
     torch.manual_seed(1)
     model = LanguageModel(Config.modern(**SMALL, dropout=0.1)).cuda()
     batches = language_model_batches(["abcdefgh" * 40], ByteTokenizer(), 16, 4, stride=3)
-    recipe = Recipe(steps=8, learning_rate=1e-2, bf16=True, log_every=1, checkpoint_every=4)
+    recipe = TrainConfig(steps=8, learning_rate=1e-2, bf16=True, log_every=1, checkpoint_every=4)
     return Trainer(model, language_model_loss, batches, recipe, folder=folder)
 
 

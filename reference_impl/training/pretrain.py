@@ -25,7 +25,7 @@ from reference_impl.model.sampling import generate
 from reference_impl.tokenizer import BPE
 from reference_impl.training.data import TEXT, Batches, documents, language_model_batches
 from reference_impl.training.losses import language_model_loss, mean_loss
-from reference_impl.training.trainer import Recipe, Trainer
+from reference_impl.training.trainer import TrainConfig, Trainer
 
 __all__ = ["SPECIAL", "Pretraining", "pretrain", "sample_snippets", "share_of_known_words", "split"]
 
@@ -46,7 +46,7 @@ class Pretraining:
     """length of a training example in tokens"""
     stride: int
     batch_size: int
-    recipe: Recipe
+    recipe: TrainConfig
     compile: bool = False
 
 

@@ -17,9 +17,9 @@ from reference_impl.pipeline.ablations import (
     measure_overfitting,
 )
 from reference_impl.tests.tiny import byte_chat, tiny_model
-from reference_impl.training.trainer import Recipe, Trainer
+from reference_impl.training.trainer import TrainConfig, Trainer
 
-SIZES = Comparison({"d_model": 96, "n_layers": 2, "n_heads": 4}, window=32, batch_size=4, recipe=Recipe(2, 1e-3))
+SIZES = Comparison({"d_model": 96, "n_layers": 2, "n_heads": 4}, window=32, batch_size=4, recipe=TrainConfig(2, 1e-3))
 CPU = torch.device("cpu")
 
 
@@ -93,5 +93,5 @@ def test_compare_parts_resumes_without_training_again(tmp_path: Path) -> None:
     first = compare_parts(sizes, byte_chat().tokens, [text], [text[::-1]], CPU, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} >= {"without-RMSNorm", "RMSNorm", "sliding-window"}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Trainer, "train_step", lambda trainer: pytest.fail("a completed model was trained again"))
+        patch.setattr(Trainer, "take_step", lambda trainer: pytest.fail("a completed model was trained again"))
         assert compare_parts(sizes, byte_chat().tokens, [text], [text[::-1]], CPU, tmp_path) == first

@@ -16,7 +16,7 @@ from reference_impl.adaptation.lora import LoRALinear
 from reference_impl.adaptation.quotations import Passage
 from reference_impl.adaptation.reasoning import TOOLS
 from reference_impl.pipeline import adaptation_stages
-from reference_impl.pipeline.adaptation_stages import VOTES, reasoning
+from reference_impl.pipeline.adaptation_stages import VOTES, run_reasoning
 from reference_impl.pipeline.milestones import Milestone
 from reference_impl.pipeline.run import Run
 from reference_impl.tests.tiny import byte_chat, tiny_model
@@ -58,7 +58,7 @@ def test_reasoning_vote_ignores_unfinished_answers(
         ]
 
     monkeypatch.setattr(adaptation_stages, "respond", respond)
-    (vote, *_) = reasoning(run)
+    (vote, *_) = run_reasoning(run)
     assert (vote.before, vote.after, vote.is_met) == (pytest.approx(4 / 9), 1.0, True)
     assert chat.decode([99, 99, 99]) == "ccc"
 
@@ -78,7 +78,7 @@ def test_reasoning_requires_the_result_of_the_tool(
         return result if reports_result else "some number"
 
     monkeypatch.setattr(adaptation_stages, "_next_message", next_message)
-    _, calls, answered = reasoning(run)
+    _, calls, answered = run_reasoning(run)
     assert calls.is_met
     assert (answered.before, answered.is_met) == (0.0, met)
 
@@ -93,7 +93,7 @@ def test_reasoning_trains_both_models_on_the_same_other_questions(run: Run, trai
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(adaptation_stages, "answer_with_tools", answer)
-        reasoning(run)
+        run_reasoning(run)
     direct, calling = training_sets
     assert len(asked) == run.preset.n_tool_questions
     assert not {*asked} & {messages[0]["content"] for messages in calling}
@@ -114,7 +114,7 @@ def run_lora_with_random_adapters(run: Run, monkeypatch: pytest.MonkeyPatch) -> 
                 nn.init.normal_(layer.b)
 
     monkeypatch.setattr(adaptation_stages, "finetune", train)
-    *_, merging = adaptation_stages.lora(run)
+    *_, merging = adaptation_stages.run_lora(run)
     return merging
 
 

@@ -18,18 +18,18 @@ from reference_impl.pipeline.pipeline import run_pipeline
 from reference_impl.pipeline.presets import PRESETS, Preset
 from reference_impl.pipeline.run import Run
 from reference_impl.pipeline.stages import STAGES
-from reference_impl.training.trainer import Recipe
+from reference_impl.training.trainer import TrainConfig
 
 COUNTS = {
-    "n_training": 60, "n_validation": 30, "batch_size": 4, "n_rated": 4, "dpo_steps": 1, "grpo_steps": 1,
-    "grpo_questions": 2, "group": 3, "ppo_steps": 1, "lora_rank": 2, "n_tool_questions": 1, "cached_tokens": 4,
+    "n_training": 60, "n_validation": 30, "batch_size": 4, "n_rated": 4,
+    "rollout_questions": 2, "group": 3, "lora_rank": 2, "n_tool_questions": 1, "cached_tokens": 4,
 }  # fmt: skip
 
 
 def shrink(preset: Preset) -> Preset:
     """Reduces all sizes and steps to the minimum; other settings stay the same."""
 
-    def shorten(recipe: Recipe) -> Recipe:
+    def shorten(recipe: TrainConfig) -> TrainConfig:
         return replace(recipe, steps=2, warmup=1, validate_every=2, checkpoint_every=2)
 
     pretraining = replace(
@@ -50,7 +50,7 @@ def shrink(preset: Preset) -> Preset:
     recipes = {
         field.name: shorten(getattr(preset, field.name))
         for field in fields(preset)
-        if isinstance(getattr(preset, field.name), Recipe)
+        if isinstance(getattr(preset, field.name), TrainConfig)
     }
     return replace(preset, pretraining=pretraining, comparison=comparison, **recipes, **COUNTS)
 
@@ -77,4 +77,4 @@ def test_gpu_preset_runs_every_stage(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert torch.bfloat16 in precisions
     assert {one.claim.statement for one in milestones} >= {"follows instructions: add", "raises the learned reward"}
     assert all(math.isfinite(one.after) for one in milestones)
-    assert {path.name for path in (tmp_path / "run").iterdir() if path.is_dir()} == {one.__name__ for one in STAGES}
+    assert {path.name for path in (tmp_path / "run").iterdir() if path.is_dir()} == set(STAGES)

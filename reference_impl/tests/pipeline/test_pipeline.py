@@ -81,10 +81,9 @@ def replace_stages(monkeypatch: pytest.MonkeyPatch, fails: set[str]) -> list[str
                 raise RuntimeError(name)
             return [Milestone(Claim(name, "claim", "measure", "at least", 0.0), None, torch.rand(()).item())]
 
-        run.__name__ = name
         return run
 
-    monkeypatch.setattr(pipeline_module, "STAGES", (stage("first"), stage("second")))
+    monkeypatch.setattr(pipeline_module, "STAGES", {name: stage(name) for name in ("first", "second")})
     return ran
 
 

@@ -49,14 +49,14 @@ def test_pretrain_resumes_to_the_same_result(
     run: tuple[Path, Any, Any, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The run stops after the best validation so far, whose weights are not in the checkpoint."""
-    train_step = Trainer.train_step
+    take_step = Trainer.take_step
 
     def step_or_interrupt(trainer: Trainer) -> Any:
         if trainer.step == 45:
             raise KeyboardInterrupt
-        return train_step(trainer)
+        return take_step(trainer)
 
-    monkeypatch.setattr(Trainer, "train_step", step_or_interrupt)
+    monkeypatch.setattr(Trainer, "take_step", step_or_interrupt)
     with pytest.raises(KeyboardInterrupt):
         pretrain(SMOKE, "cpu", tmp_path)
     monkeypatch.undo()

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from reference_impl.model.language_model import Config, LanguageModel
 from reference_impl.training.data import Batches, Windows
 from reference_impl.training.losses import language_model_loss, mean_loss
-from reference_impl.training.trainer import Recipe, Trainer
+from reference_impl.training.trainer import TrainConfig, Trainer
 
 CONFIG = Config.modern(vocab_size=13, context_length=8, d_model=16, n_layers=1, n_heads=2, dropout=0.2)
-RECIPE = Recipe(steps=12, learning_rate=1e-2, warmup=3, log_every=2, validate_every=4, checkpoint_every=5)
+TRAINING = TrainConfig(steps=12, learning_rate=1e-2, warmup=3, log_every=2, validate_every=4, checkpoint_every=5)
 
 
 def text_batches(batch_size: int = 4, seed: int = 1) -> Batches[Any, Any]:
@@ -30,7 +30,7 @@ def make_trainer(folder: Path | None = None, config: Config = CONFIG, **changes:
     torch.manual_seed(7)
     batches = text_batches()
     return Trainer(
-        LanguageModel(config), language_model_loss, batches, replace(RECIPE, **changes), folder=folder,
+        LanguageModel(config), language_model_loss, batches, replace(TRAINING, **changes), folder=folder,
         validate=lambda model: mean_loss(model, language_model_loss, batches.one_round()),
     )  # fmt: skip
 
@@ -45,8 +45,7 @@ def test_trainer_resumed_run_is_bit_identical(tmp_path: Path, bf16: bool) -> Non
     whole.run()
     interrupted = make_trainer(tmp_path, bf16=bf16)
     while interrupted.step < 7:  # the last checkpoint is written at step 5
-        interrupted._set_learning_rate()
-        interrupted.train_step()
+        interrupted.take_step()
         if interrupted.step == 5:
             interrupted.save()
     torch.manual_seed(99)
@@ -102,7 +101,7 @@ def test_trainer_resume_without_checkpoint_is_false(tmp_path: Path) -> None:
         make_trainer(None).save()
 
 
-def test_trainer_resume_rejects_another_recipe(tmp_path: Path) -> None:
+def test_trainer_resume_rejects_another_config(tmp_path: Path) -> None:
     make_trainer(tmp_path).save()
     with pytest.raises(ValueError, match=r"'learning_rate': \(0.01, 0.5\)"):
         make_trainer(tmp_path, learning_rate=0.5).resume()
@@ -129,9 +128,8 @@ def test_trainer_accumulation_matches_a_larger_batch() -> None:
     for run in (small, large):
         run.model.double()
     small.batches, large.batches = text_batches(4), text_batches(12)
-    (small_loss, small_norm), (large_loss, large_norm) = small.train_step(), large.train_step()
-    torch.testing.assert_close(small_loss, large_loss, check_dtype=False)
-    torch.testing.assert_close(small_norm, large_norm)
+    ours, theirs = small.take_step(), large.take_step()
+    torch.testing.assert_close(ours, theirs, check_dtype=False)
     torch.testing.assert_close(copy_weights(small), copy_weights(large))
 
 
@@ -143,7 +141,7 @@ def test_trainer_clips_gradients_and_skips_frozen_weights() -> None:
     batches = Batches(list(torch.randn(8, 2)), 4, torch.stack)
     seen = []
     run = Trainer(
-        model, lambda model, x: 1e3 * model(x).square().mean(), batches, Recipe(3, 0.1, clip=0.5, log_every=1)
+        model, lambda model, x: 1e3 * model(x).square().mean(), batches, TrainConfig(3, 0.1, clip=0.5, log_every=1)
     )
     run.optimizer.register_step_pre_hook(lambda *_: seen.append(nn.utils.get_total_norm([p.grad for p in run.trained])))
     history = run.run()
@@ -151,14 +149,14 @@ def test_trainer_clips_gradients_and_skips_frozen_weights() -> None:
     assert all(row["gradient_norm"] > 0.5 for row in history)
     assert torch.equal(model[0].weight, before)
     with pytest.raises(ValueError, match="nothing to train"):
-        Trainer(model.requires_grad_(False), run.loss, batches, run.recipe)
+        Trainer(model.requires_grad_(False), run.loss, batches, run.config)
 
 
 def test_trainer_bf16_keeps_weights_in_float32() -> None:
     run = make_trainer(bf16=True)
     seen: list[torch.dtype] = []
     run.model.unembed.register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
-    run.train_step()
+    run.take_step()
     assert seen == [torch.bfloat16]
     assert {parameter.dtype for parameter in run.model.parameters()} == {torch.float32}
 
@@ -182,4 +180,4 @@ def test_trainer_lowers_the_loss_and_records_it() -> None:
     assert history[-1]["loss"] < history[0]["loss"]
     assert [row["step"] for row in history if "validation" in row] == list(range(4, 41, 4))
     assert history[-1]["step"] == 40
-    assert history[1]["learning_rate"] == RECIPE.learning_rate
+    assert history[1]["learning_rate"] == TRAINING.learning_rate
