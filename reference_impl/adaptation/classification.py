@@ -8,7 +8,7 @@ scikit-learn with `zero_division=0`.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -21,9 +21,14 @@ __all__ = ["Classifier", "classification_loss", "confusion_matrix", "metrics"]
 
 
 class Body(Protocol):
-    """The interface that the head needs from a model: (batch, seq) token ids -> (batch, seq, d_model)."""
+    """The interface that the head needs from a model, which is an nn.Module."""
 
-    def hidden(self, ids: Tensor) -> Tensor: ...
+    def hidden(self, ids: Tensor) -> Tensor:
+        """(batch, seq) of token ids -> (batch, seq, d_model)"""
+
+    def requires_grad_(self, requires_grad: bool) -> Self: ...
+
+    def eval(self) -> Self: ...
 
 
 class Classifier(nn.Module):
@@ -32,9 +37,9 @@ class Classifier(nn.Module):
     `frozen`: only the head is trained, and the body stays in evaluation mode (no dropout).
     """
 
-    def __init__(self, body: nn.Module, d_model: int, n_classes: int, frozen: bool = False) -> None:
+    def __init__(self, body: Body, d_model: int, n_classes: int, frozen: bool = False) -> None:
         super().__init__()
-        self.body = body.requires_grad_(not frozen)
+        self.body: Body = body.requires_grad_(not frozen)
         self.head = nn.Linear(d_model, n_classes)
         self.frozen = frozen
 

@@ -62,12 +62,18 @@ class Int8Linear(nn.Module):
     Only weights are quantised: the codes are converted to the dtype of the activations where they are used.
     """
 
+    codes: Tensor
+    """(d_out, d_in)"""
+    scale: Tensor
+    """(d_out, 1)"""
+    bias: Tensor | None
+
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         self.in_features, self.out_features = linear.in_features, linear.out_features
         codes, scale = absmax_quantize(linear.weight.detach(), axis=0)
-        self.register_buffer("codes", codes)  # (d_out, d_in)
-        self.register_buffer("scale", scale)  # (d_out, 1)
+        self.register_buffer("codes", codes)
+        self.register_buffer("scale", scale)
         self.register_buffer("bias", None if linear.bias is None else linear.bias.detach().clone())
 
     def forward(self, x: Tensor) -> Tensor:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import inspect
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -146,7 +147,7 @@ def tool_examples(count: int, seed: int = 0, largest: int = 99) -> list[list[dic
         a, b = draw.randint(0, largest), draw.randint(0, largest)
         call = msgspec.json.encode(ToolCall(name, {"a": a, "b": b})).decode()
         script = iter([f"<tool_call>{call}</tool_call>", str(TOOLS[name](a, b))])
-        conversations.append(answer_with_tools(lambda _, script=script: next(script), f"{a} {words[name]} {b}?"))
+        conversations.append(answer_with_tools(partial(_say_next, script), f"{a} {words[name]} {b}?"))
     return conversations
 
 
@@ -163,6 +164,11 @@ def compliance(texts: Sequence[str], tools: Mapping[str, Tool] = TOOLS) -> dict[
         "well_formed_call": sum(call is not None for call in calls) / len(texts),
         "executable_call": sum(call is not None and _is_executable(call, tools) for call in calls) / len(texts),
     }
+
+
+def _say_next(script: Iterator[str], messages: Sequence[Mapping[str, str]]) -> str:
+    """The next text of a prepared answer, whatever was said before."""
+    return next(script)
 
 
 def _parse_call_or_none(text: str) -> ToolCall | None:

@@ -21,7 +21,7 @@ def collate_preferences(
     pairs: Sequence[tuple[list[int], list[int], list[int]]], pad: int, device: torch.device
 ) -> dict[str, Tensor]:
     """(prompt, chosen, rejected) of each pair -> the batch of `dpo.dpo_step`: both sides with their masks."""
-    batch = {}
+    batch: dict[str, Tensor] = {}
     for index, side in enumerate(SIDES, start=1):
         sequences = [[*pair[0], *pair[index]] for pair in pairs]
         tokens, mask = pad_responses(sequences, [len(pair[0]) for pair in pairs], pad)

@@ -15,11 +15,13 @@ import math
 import torch
 from torch import Tensor, nn
 
+from reference_impl.model.dtypes import upcast
+from reference_impl.model.masks import causal_mask
+
 
 def attention_scores(q: Tensor, k: Tensor) -> Tensor:
     """q: (..., seq_q, d_head), k: (..., seq_k, d_head) -> (..., seq_q, seq_k), in float32 or wider."""
-    wide = torch.promote_types(q.dtype, torch.float32)
-    return q.to(wide) @ k.to(wide).mT / math.sqrt(q.shape[-1])
+    return upcast(q) @ upcast(k).mT / math.sqrt(q.shape[-1])
 
 
 def attention_weights(q: Tensor, k: Tensor, causal: bool = False) -> Tensor:
@@ -29,15 +31,11 @@ def attention_weights(q: Tensor, k: Tensor, causal: bool = False) -> Tensor:
     """
     scores = attention_scores(q, k)
     if causal:
-        scores = scores.masked_fill(future_mask(q.shape[-2], k.shape[-2], q.device), -math.inf)
+        seq_q, seq_k = scores.shape[-2:]
+        if seq_q != seq_k:
+            raise ValueError(f"causal attention needs as many queries as keys, got {seq_q} and {seq_k}")
+        scores = scores.masked_fill(~causal_mask(seq_q, seq_k, q.device), -math.inf)
     return scores.softmax(dim=-1).to(q.dtype)
-
-
-def future_mask(seq_q: int, seq_k: int, device: torch.device) -> Tensor:
-    """(seq_q, seq_k) of bool: True where key j comes after query i, which must not attend to it."""
-    if seq_q != seq_k:
-        raise ValueError(f"causal attention needs as many queries as keys, got {seq_q} and {seq_k}")
-    return torch.ones(seq_q, seq_k, dtype=torch.bool, device=device).triu(diagonal=1)
 
 
 def attend(weights: Tensor, v: Tensor) -> Tensor:
@@ -45,16 +43,16 @@ def attend(weights: Tensor, v: Tensor) -> Tensor:
     return weights @ v
 
 
-def padded_attention_weights(q: Tensor, k: Tensor, is_padding: Tensor) -> Tensor:
-    """q: (batch, seq_q, d_head), k: (batch, seq_k, d_head), is_padding: (batch, seq_k) of bool, True at padding.
+def padded_attention_weights(q: Tensor, k: Tensor, key_padding_mask: Tensor) -> Tensor:
+    """q: (batch, seq_q, d_head), k: (batch, seq_k, d_head), key_padding_mask: (batch, seq_k) of bool, True at padding.
 
     Padding keys get a weight of exactly 0. A row whose keys are all padding is 0, and so are its gradients.
     """
-    key_padding_mask = is_padding.unsqueeze(-2)  # (batch, 1, seq_k)
+    is_padding = key_padding_mask.unsqueeze(-2)  # (batch, 1, seq_k)
     scores = attention_scores(q, k)
     # Finite, because the softmax of a row of -inf is nan, and so is its gradient.
-    scores = scores.masked_fill(key_padding_mask, torch.finfo(scores.dtype).min)
-    return scores.softmax(dim=-1).masked_fill(key_padding_mask, 0.0).to(q.dtype)
+    scores = scores.masked_fill(is_padding, torch.finfo(scores.dtype).min)
+    return scores.softmax(dim=-1).masked_fill(is_padding, 0.0).to(q.dtype)
 
 
 class AttentionHead(nn.Module):

@@ -29,7 +29,7 @@ def norm_layer(config: Config) -> nn.Module:
 
 
 def _attention_layer(config: Config) -> MultiHeadAttention | LatentAttention:
-    common = {
+    common: dict[str, Any] = {
         "dropout": config.dropout, "window": config.window, "sinks": config.sinks, "kernel": config.attention,
     }  # fmt: skip
     if config.d_latent:
@@ -81,4 +81,4 @@ class Block(nn.Module):
 
     def __getstate__(self) -> dict[str, Any]:
         # A tensor with autograd history can be neither copied nor pickled, so a copy starts without router logits.
-        return super().__getstate__() | {"router_logits": None}
+        return self.__dict__ | {"router_logits": None}

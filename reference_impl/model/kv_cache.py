@@ -15,11 +15,13 @@ import math
 from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from reference_impl.model.rope import apply_rope
+from reference_impl.model.attention import attention_scores
+from reference_impl.model.dtypes import upcast
+from reference_impl.model.masks import causal_mask
 
-__all__ = ["CachedAttention", "KVCache", "cache_bytes", "cached_attention", "generate"]
+__all__ = ["KVCache", "cache_bytes", "cached_attention", "generate"]
 
 
 class KVCache:
@@ -67,49 +69,9 @@ def cached_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     The queries are at the last seq_q of the seq_k positions: query i attends to the keys 0..seq_k - seq_q + i. Raises
     ValueError if there are more queries than keys.
     """
-    seq_q, seq_k = q.shape[-2], k.shape[-2]
-    if seq_q > seq_k:
-        raise ValueError(f"{seq_q} queries cannot be the last of {seq_k} positions")
-    wide = torch.promote_types(q.dtype, torch.float32)
-    scores = q.to(wide) @ k.to(wide).mT / math.sqrt(q.shape[-1])
-    future_mask = torch.ones(seq_q, seq_k, dtype=torch.bool, device=q.device).triu(diagonal=1 + seq_k - seq_q)
-    return (scores.masked_fill(future_mask, -math.inf).softmax(dim=-1) @ v.to(wide)).to(q.dtype)
-
-
-class Cache(Protocol):
-    """The interface that `CachedAttention` needs from a cache."""
-
-    def append(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]: ...
-
-    def length(self) -> int: ...
-
-
-class CachedAttention(nn.Module):
-    """Causal multi-head attention with RoPE, which can continue a sequence that is in a cache."""
-
-    def __init__(self, d_model: int, n_heads: int) -> None:
-        super().__init__()
-        self.n_heads = n_heads
-        self.query = nn.Linear(d_model, d_model, bias=False)
-        self.key = nn.Linear(d_model, d_model, bias=False)
-        self.value = nn.Linear(d_model, d_model, bias=False)
-        self.out = nn.Linear(d_model, d_model, bias=False)
-
-    def forward(self, x: Tensor, cache: Cache | None = None) -> Tensor:
-        """x: (batch, new, d_model), the tokens that follow those in the cache -> (batch, new, d_model)"""
-        start = 0 if cache is None else cache.length()
-        positions = torch.arange(start, start + x.shape[1], device=x.device)
-        q = apply_rope(self._split_heads(self.query(x)), positions)
-        k = apply_rope(self._split_heads(self.key(x)), positions)
-        v = self._split_heads(self.value(x))
-        if cache is not None:
-            k, v = cache.append(k, v)
-        heads = cached_attention(q, k, v).transpose(1, 2)  # (batch, new, heads, d_head)
-        return self.out(heads.flatten(2))  # (batch, new, d_model)
-
-    def _split_heads(self, projected: Tensor) -> Tensor:
-        """(batch, new, d_model) -> (batch, heads, new, d_head)"""
-        return projected.unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
+    attn_mask = causal_mask(q.shape[-2], k.shape[-2], q.device)
+    weights = attention_scores(q, k).masked_fill(~attn_mask, -math.inf).softmax(dim=-1)
+    return (weights @ upcast(v)).to(q.dtype)
 
 
 class Decoder(Protocol):

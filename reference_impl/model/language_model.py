@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from reference_impl.model.block import Block, norm_layer
 from reference_impl.model.config import Config
+from reference_impl.model.dtypes import widen_dtype
 from reference_impl.model.embeddings import Embedding
 from reference_impl.model.initialisation import initialise
 from reference_impl.model.kv_cache import KVCache
@@ -98,7 +99,8 @@ class LanguageModel(nn.Module):
 
         0.01 · balance loss + 0.001 · z-loss, each the mean over layers.
         """
-        logits = [block.router_logits for block in self.blocks if block.router_logits is not None]
+        layers = [block.router_logits for block in self.blocks if isinstance(block, Block)]
+        logits = [layer for layer in layers if layer is not None]
         if not logits:
             return self.unembed.weight.new_zeros(())
         k = self.config.experts_per_token
@@ -121,8 +123,8 @@ class LanguageModel(nn.Module):
         """(seq, d_rope/2), in radians, once for all layers; None without RoPE."""
         if self.config.positions != "rope":
             return None
-        wide = torch.promote_types(dtype, torch.float32)
-        frequencies = rope_frequencies(self.config.d_rope, self.config.rope_base, dtype=wide, device=positions.device)
+        d_rope, base, wide = self.config.d_rope, self.config.rope_base, widen_dtype(dtype)
+        frequencies = rope_frequencies(d_rope, base, dtype=wide, device=positions.device)
         return positions[:, None] * frequencies
 
 

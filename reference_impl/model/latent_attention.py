@@ -17,6 +17,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from reference_impl.model.dtypes import upcast
 from reference_impl.model.multi_head_attention import KERNELS, LayerCache
 from reference_impl.model.norms import RMSNorm
 from reference_impl.model.rope import rotate
@@ -97,8 +98,7 @@ class LatentAttention(nn.Module):
         # (n_heads, d_head, d_latent) each
         to_key, to_value = self.expand.weight.unflatten(0, (self.n_heads, -1)).chunk(2, dim=1)
         q_latent = q_plain @ to_key  # (batch, n_heads, seq_q, d_latent)
-        wide = torch.promote_types(q_plain.dtype, torch.float32)
-        scores = q_latent.to(wide) @ latent.to(wide).mT + q_rope.to(wide) @ k_rope.to(wide).mT
+        scores = upcast(q_latent) @ upcast(latent).mT + upcast(q_rope) @ upcast(k_rope).mT
         scores = scores / math.sqrt(self.d_head + self.d_rope)
         weights = scores.masked_fill(~attn_mask, -math.inf).softmax(dim=-1).to(latent.dtype)
         return (weights @ latent) @ to_value.mT  # (batch, n_heads, seq_q, d_head)

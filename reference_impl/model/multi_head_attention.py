@@ -11,11 +11,11 @@ import math
 from collections.abc import Callable
 from typing import Literal, Protocol
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from reference_impl.model.attention import attend, attention_scores
+from reference_impl.model.masks import causal_mask
 from reference_impl.model.rope import rotate
 from reference_impl.model.sliding_window import sliding_window_mask
 
@@ -38,7 +38,7 @@ def readable_attention(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None
     attn_mask: (seq_q, seq_k) of bool, True where the query attends to the key. None is the causal mask for queries at
     the last seq_q of the seq_k positions.
     """
-    attn_mask = _causal_mask(q, k) if attn_mask is None else attn_mask
+    attn_mask = causal_mask(q.shape[2], k.shape[2], q.device) if attn_mask is None else attn_mask
     grouped = q.unflatten(1, (k.shape[1], -1))  # (batch, n_kv_heads, group, seq_q, d_head)
     # (batch, n_kv_heads, group, seq_q, seq_k)
     scores = attention_scores(grouped, k.unsqueeze(2)).masked_fill(~attn_mask, -math.inf)
@@ -51,15 +51,9 @@ def fused_attention(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None, d
     grouped, square = q.shape[1] != k.shape[1], q.shape[2] == k.shape[2]
     # The kernel aligns `is_causal` at the first key; a single last query attends to every key and needs no mask.
     if attn_mask is None and not square and q.shape[2] > 1:
-        attn_mask = _causal_mask(q, k)
+        attn_mask = causal_mask(q.shape[2], k.shape[2], q.device)
     is_causal = attn_mask is None and square
     return F.scaled_dot_product_attention(q, k, v, attn_mask, dropout, is_causal=is_causal, enable_gqa=grouped)
-
-
-def _causal_mask(q: Tensor, k: Tensor) -> Tensor:
-    """(seq_q, seq_k) of bool, True in the lower triangle that is aligned at the last query and the last key."""
-    seq_q, seq_k = q.shape[2], k.shape[2]
-    return torch.ones(seq_q, seq_k, dtype=torch.bool, device=q.device).tril(seq_k - seq_q)
 
 
 KERNELS: dict[str, Callable[[Tensor, Tensor, Tensor, Tensor | None, float], Tensor]] = {

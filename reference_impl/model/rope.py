@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor
 
-from reference_impl.model.dtypes import upcast
+from reference_impl.model.dtypes import upcast, widen_dtype
 
 __all__ = ["apply_rope", "rope_frequencies", "rope_scores", "rotate", "score_matrix"]
 
@@ -45,7 +45,7 @@ def rotate(x: Tensor, angles: Tensor) -> Tensor:
 
 def apply_rope(x: Tensor, positions: Tensor, base: float = 10000.0) -> Tensor:
     """x: (..., seq, d_head), positions: (seq,) or (..., seq), integer -> (..., seq, d_head), in the dtype of `x`."""
-    wide = torch.promote_types(x.dtype, torch.float32)
+    wide = widen_dtype(x.dtype)
     frequencies = rope_frequencies(x.shape[-1], base, dtype=wide, device=x.device)
     return rotate(x, positions.to(wide)[..., None] * frequencies)  # angles: (..., seq, d_head/2)
 

@@ -70,9 +70,10 @@ def generate(
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """ids: (batch, seq), prompts -> (batch, seq + new), prompts with their continuations; see `generate_stream`."""
-    options = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "stop": stop, "generator": generator}
-    new = list(generate_stream(model, ids, max_new_tokens, **options))
-    return torch.cat([ids, *(tokens[:, None] for tokens in new)], dim=1)
+    stream = generate_stream(
+        model, ids, max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, stop=stop, generator=generator
+    )
+    return torch.cat([ids, *(tokens[:, None] for tokens in stream)], dim=1)
 
 
 @torch.no_grad()

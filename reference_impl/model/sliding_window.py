@@ -35,7 +35,10 @@ class RollingCache:
 
     def __init__(self, window: int, sinks: int = 0) -> None:
         self.window, self.sinks = window, sinks
-        self.reset()
+        self.keys: Tensor | None = None
+        self.values: Tensor | None = None
+        self._read = 0
+        self._positions = self._last_positions = torch.zeros(0, dtype=torch.int64)
 
     def append(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """k, v: (batch, heads, new, d_head) -> keys and values: (batch, heads, cached + new, d_head) each.
@@ -72,8 +75,7 @@ class RollingCache:
 
     def reset(self) -> None:
         """Empties the cache; the next batch may have another size."""
-        self.keys: Tensor | None = None
-        self.values: Tensor | None = None
+        self.keys = self.values = None
         self._positions = self._last_positions = torch.zeros(0, dtype=torch.int64)
         self._read = 0
 

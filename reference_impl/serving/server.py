@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from types import TracebackType
@@ -23,6 +23,7 @@ from typing import Annotated, Any, NoReturn
 
 import msgspec
 import torch
+from tornado.http1connection import HTTP1Connection
 from tornado.httpserver import HTTPServer
 from tornado.iostream import StreamClosedError
 from tornado.netutil import bind_sockets
@@ -63,7 +64,9 @@ class Answer(msgspec.Struct):
     finished: bool
 
 
-def stream_answer(model: LanguageModel, tokenizer: ChatTokenizer, question: Question) -> Iterator[str | Answer]:
+def stream_answer(
+    model: LanguageModel, tokenizer: ChatTokenizer, question: Question
+) -> Generator[str | Answer, None, None]:
     """Yields the answer's text in pieces, then the complete answer. Raises TooLongError before the first piece.
 
     A piece never ends inside a character, though a token may: incomplete bytes wait for the next token.
@@ -134,6 +137,7 @@ class _Generate(_Handler):
         except TooLongError as error:
             self.refuse(400, str(error))
         except (StreamClosedError, TimeoutError):
+            assert isinstance(self.request.connection, HTTP1Connection)
             self.request.connection.close()  # the client has disconnected or does not read: stop generating
         finally:
             self.server.waiting -= 1
@@ -181,7 +185,7 @@ class Server:
         self._ready, self._stop = threading.Event(), asyncio.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
 
-    async def pieces(self, question: Question) -> AsyncIterator[str | Answer]:
+    async def pieces(self, question: Question) -> AsyncGenerator[str | Answer, None]:
         """`stream_answer`, with each piece computed in the model's thread."""
         answer = stream_answer(self.model, self.tokenizer, question)
         loop = asyncio.get_running_loop()

@@ -61,8 +61,7 @@ class ReadableAdamW:
     def step(self) -> None:
         self.steps += 1
         beta1, beta2 = self.betas
-        for parameter, mean, square in self._with_gradient():
-            gradient = parameter.grad
+        for parameter, gradient, mean, square in self._with_gradient():
             mean.mul_(beta1).add_((1 - beta1) * gradient)
             square.mul_(beta2).add_((1 - beta2) * gradient.square())
             unbiased_mean = mean / (1 - beta1**self.steps)
@@ -74,10 +73,10 @@ class ReadableAdamW:
         for parameter in self.parameters:
             parameter.grad = None
 
-    def _with_gradient(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    def _with_gradient(self) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
         for parameter, mean, square in zip(self.parameters, self.means, self.squares, strict=True):
             if parameter.grad is not None:
-                yield parameter, mean, square
+                yield parameter, parameter.grad, mean, square
 
 
 @torch.no_grad()
