@@ -1,4 +1,4 @@
-"""Direct preference optimisation: sequence log-probabilities, the loss, implicit rewards and a training step.
+"""Direct preference optimisation: the loss, implicit rewards and a training step. Grades the assignment `dpo`.
 
 After Rafailov et al. (2023), equation 7; label smoothing is conservative DPO (Mitchell, 2023), TRL's "sigmoid" loss
 with `label_smoothing`. Conventions: `sequence_logprobs` does the shift itself and sums over unmasked tokens without

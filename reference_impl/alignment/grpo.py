@@ -1,4 +1,4 @@
-"""Group relative policy optimisation: group advantages, the clipped surrogate, the k3 estimator, a full update.
+"""Group relative policy optimisation: advantages, surrogate, k3, a full update. Grades the assignment `grpo`.
 
 After Shao et al. (2024, DeepSeekMath), equations 3 and 4; the surrogate is that of PPO (Schulman et al., 2017,
 equation 7), k3 that of Schulman (2020, "Approximating KL divergence"). Conventions: the standard deviation divides by
@@ -34,7 +34,7 @@ def clipped_surrogate(logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor
         shapes = [tuple(part.shape) for part in (logprobs, old_logprobs, advantages)]
         raise ValueError(f"expected (responses, seq) twice and (responses,), got {shapes}")
     ratio = torch.exp(upcast(logprobs) - upcast(old_logprobs).detach())
-    advantage = advantages.detach().unsqueeze(-1)
+    advantage = advantages.detach().unsqueeze(-1)  # (responses, 1)
     return -torch.minimum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage)
 
 

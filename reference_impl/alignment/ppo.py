@@ -1,4 +1,4 @@
-"""The parts of PPO that GRPO does without: KL-penalised rewards, generalised advantage estimation, value loss.
+"""The parts of PPO that GRPO does without: rewards with a penalty, advantages, value loss. Grades `grpo` as well.
 
 Advantages after Schulman et al. (2016), equation 16; the penalty after Ziegler et al. (2019), equation 2; the value
 loss as in OpenAI's baselines. Conventions: the value after the last token is 0; advantages are not whitened (TRL and
@@ -34,7 +34,7 @@ def gae(rewards: Tensor, values: Tensor, gamma: float = 1.0, lam: float = 0.95) 
     for delta in reversed(deltas.unbind(dim=-1)):
         running = delta + gamma * lam * running
         advantages.append(running)
-    return torch.stack(advantages[::-1], dim=-1)
+    return torch.stack(advantages[::-1], dim=-1)  # (batch, seq)
 
 
 def value_loss(values: Tensor, old_values: Tensor, returns: Tensor, clip: float = 0.2) -> Tensor:

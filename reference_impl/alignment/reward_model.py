@@ -1,4 +1,4 @@
-"""Reward models: preference pairs, a scalar head on the last token, ranking losses, sanity checks, normalised scores.
+"""Preference pairs, a scalar head, ranking losses, sanity checks, normalised scores. Grades `reward_model`.
 
 Conventions: a pair is (chosen, rejected); equal ratings make no pair; scores and losses are float32 at least; losses
 are means over the pairs; a tie counts half. After Bradley and Terry (1952), Ouyang et al. (2022) and Llama 2 (2023).

@@ -1,4 +1,4 @@
-"""Supervised finetuning: chat template, tokenised example, batch, masked loss, curriculum and evaluation.
+"""Supervised finetuning: template, example, batch, masked loss, curriculum, evaluation. Grades the assignment `sft`.
 
 Conventions: ChatML without stripping; every assistant turn is a target, with its end marker but without its header;
 labels are at the position of their own token, so the loss does the shift; the loss is the mean over all target tokens

@@ -1,4 +1,4 @@
-"""Attention with one head:  softmax(q kᵀ / sqrt(d_head)) v.
+"""Attention with one head: softmax(q kᵀ / sqrt(d_head)) v. Grades the assignment `attention_head`.
 
 After Vaswani et al. (2017), section 3.2.1. Each token has a query, a key and a value; its output is the average of all
 values, weighted by how well their keys match its query.

@@ -1,4 +1,4 @@
-"""Decoding with a cache of keys and values.
+"""Decoding with a cache of keys and values. Grades the assignment `kv_cache`.
 
 In causal attention a token attends only to earlier positions, so its key and value never change once they are computed.
 With them in a cache, a new token costs one projection instead of one per token of the sequence.

@@ -67,6 +67,7 @@ class LatentAttention(nn.Module):
         if angles is None:
             raise ValueError("latent attention encodes positions with RoPE only, and got no angles")
         q = self.query(x).unflatten(-1, (self.n_heads, -1)).transpose(1, 2)  # (batch, n_heads, new, d_head + d_rope)
+        # (batch, n_heads, new, d_head), (batch, n_heads, new, d_rope)
         q_plain, q_rope = q.split([self.d_head, self.d_rope], dim=-1)
         q_rope = rotate(q_rope, angles)
         # (batch, 1, new, d_latent), (batch, 1, new, d_rope)
@@ -89,6 +90,7 @@ class LatentAttention(nn.Module):
         # (batch, n_heads, seq_k, 2 · d_head)
         kv = self.expand(latent).squeeze(1).unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
         k_plain, v = kv.chunk(2, dim=-1)  # (batch, n_heads, seq_k, d_head) each
+        # (batch, n_heads, seq_q or seq_k, d_head + d_rope)
         q = torch.cat([q_plain, q_rope], dim=-1)
         k = torch.cat([k_plain, k_rope.expand(-1, self.n_heads, -1, -1)], dim=-1)
         return KERNELS[self.kernel](q, k, v, attn_mask, self.dropout if self.training else 0.0)

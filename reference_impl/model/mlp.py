@@ -1,4 +1,4 @@
-"""The MLPs of a transformer block: GELU as in GPT-2, SwiGLU as in Llama, and their widths.
+"""The MLPs of a transformer block: GELU as in GPT-2, SwiGLU as in Llama. Grades the assignment `swiglu`.
 
 SwiGLU after Shazeer, GLU Variants Improve Transformer (2020), equation 6, with SiLU (Swish with beta 1; Elfwing et al.,
 2017). Conventions: no biases; GELU is the exact one, x·Φ(x) by erf (Hendrycks and Gimpel, 2016), not the tanh

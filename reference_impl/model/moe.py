@@ -1,4 +1,4 @@
-"""Mixture of experts: a router sends each token to k of n small networks.
+"""Mixture of experts: a router sends each token to k of n small networks. Grades the assignment `moe`.
 
 Conventions: a token's gates are the softmax of its k largest router logits (Mixtral; Jiang et al., 2024), written as a
 vector over all experts that is 0 elsewhere (Shazeer et al., 2017, equation 3); the balance loss is 1 when all experts

@@ -107,7 +107,7 @@ class MultiHeadAttention(nn.Module):
 
     def _split_heads(self, projected: Tensor) -> Tensor:
         """(batch, new, heads · d_head) -> (batch, heads, new, d_head)"""
-        return projected.unflatten(-1, (-1, self.d_head)).transpose(1, 2)
+        return projected.unflatten(-1, (-1, self.d_head)).transpose(1, 2)  # (batch, heads, new, d_head)
 
     def _attn_mask(self, positions: Tensor, seq_k: int, cache: LayerCache | None) -> Tensor | None:
         """(new, seq_k) of bool, or None for the plain causal mask, which the kernels apply without a tensor."""

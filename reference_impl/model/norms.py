@@ -1,4 +1,4 @@
-"""Normalisation: RMSNorm with its gradient written out, and LayerNorm for comparison.
+"""RMSNorm with its gradient written out, and LayerNorm for comparison. Grades the assignment `rmsnorm`.
 
 Conventions: statistics run over the last axis; eps is inside the root; half precision is computed in float32 and
 cast back to the dtype of `x`; float64 stays float64. RMSNorm after Zhang and Sennrich (2019), as Llama uses it.
@@ -43,7 +43,7 @@ def rms_norm_backward(grad_output: Tensor, x: Tensor, weight: Tensor, eps: float
     scaled = upstream * weight
     through_the_root = inverse**3 * wide * (scaled * wide).mean(dim=-1, keepdim=True)
     per_vector = upstream * wide * inverse
-    grad_weight = per_vector.reshape(-1, x.shape[-1]).sum(dim=0)
+    grad_weight = per_vector.reshape(-1, x.shape[-1]).sum(dim=0)  # (tokens, d_model) -> (d_model,)
     return (inverse * scaled - through_the_root).to(x.dtype), grad_weight.to(weight.dtype)
 
 

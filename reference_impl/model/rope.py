@@ -1,4 +1,4 @@
-"""Rotary position embeddings (RoPE): frequencies, the rotation, and its effect on attention scores.
+"""Rotary position embeddings (RoPE): frequencies, rotation, attention scores. Grades the assignment `rope`.
 
 After Su et al., RoFormer (2021), equations 14, 15 and 34. Conventions: half-split, as Llama in Hugging Face's layout:
 feature i is paired with feature i + d_head/2 (the paper pairs 2i with 2i + 1; the two differ by a permutation of the
@@ -38,7 +38,7 @@ def rotate(x: Tensor, angles: Tensor) -> Tensor:
 
     The pair (x[i], x[i + d_head/2]) is rotated counter-clockwise by angles[i].
     """
-    first, second = upcast(x).chunk(2, dim=-1)
+    first, second = upcast(x).chunk(2, dim=-1)  # (..., d_head/2) each
     cos, sin = angles.cos(), angles.sin()
     return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1).to(x.dtype)
 

@@ -117,7 +117,7 @@ def generate_stream(
             )
             last = last.index_copy(0, active, tokens)
             yield last
-            unfinished = torch.isin(tokens, ends, invert=True).nonzero().squeeze(-1)
+            unfinished = torch.isin(tokens, ends, invert=True).nonzero().squeeze(-1)  # indices into `active`
             if not len(unfinished):
                 return
             if len(unfinished) < len(active):

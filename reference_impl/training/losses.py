@@ -33,7 +33,7 @@ def language_model_loss(model: LanguageModel, batch: tuple[Tensor, Tensor]) -> T
     """
     inputs, targets = batch
     logits = model(inputs)
-    loss = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
+    loss = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten())  # (batch · seq, vocab), (batch · seq,)
     return loss + model.auxiliary_loss() if model.training and model.config.n_experts else loss
 
 
