@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -15,7 +16,18 @@ MODULES = {
     for path in REFERENCE.rglob("*.py")
     if "tests" not in path.relative_to(REFERENCE).parts
 }
-LAYERS = ("tokenizer", "model", "training", "finetuning", "alignment", "adaptation", "serving", "pipeline", "__main__")
+LAYERS = (
+    "tokenizer",
+    "model",
+    "training",
+    "finetuning",
+    "alignment",
+    "adaptation",
+    "serving",
+    "pipeline",
+    "story",
+    "__main__",
+)
 """lowest first; the order in which to read them"""
 OTHER_PARTS = {"autograde", "tools", "hidden_tests", "source", "course_config"}
 
@@ -42,6 +54,15 @@ def test_reference_module_imports_no_higher_layer(module: str) -> None:
     layer = LAYERS.index(module.split(".")[1])
     imported = {name.split(".")[1] for name in imports(module) if name.startswith("reference_impl.")}
     assert not imported & set(LAYERS[layer + 1 :])
+
+
+def test_reading_order_lists_every_module_once() -> None:
+    text = (REFERENCE / "README.md").read_text()
+    rows = [line.split("|")[1:3] for line in text.splitlines() if line.startswith("|")][2:]
+    assert [package.strip(" `") for package, _ in rows if package.strip()] == list(LAYERS[:-2])
+    listed = [name for _, modules in rows for name in re.findall(r"`(\w+)`", modules)]
+    present = [module.split(".")[2] for module in MODULES if module.count(".") == 2]
+    assert sorted(listed) == sorted(present)
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
