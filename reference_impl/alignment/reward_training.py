@@ -1,8 +1,9 @@
 """A reward model based on a language model: preference pairs, training and evaluation.
 
 Ouyang et al. (2022), section 3.5, step 2: the finetuned model with a scalar head on the last token, trained with the
-Bradley–Terry loss of `reward`. The responses are the correct answer, answers with an inserted mistake, and samples from
-the policy, because those are what the model will score. A response is correct or wrong; two wrong ones form no pair.
+Bradley–Terry loss of `reward_model`. The responses are the correct answer, answers with an inserted mistake, and
+samples from the policy, because those are what the model will score. A response is correct or wrong; two wrong ones
+form no pair.
 """
 
 from __future__ import annotations
@@ -107,7 +108,7 @@ def train_reward_model(
     model: RewardModel,
     tokenizer: ChatTokenizer,
     pairs: Sequence[Pair],
-    recipe: TrainConfig,
+    config: TrainConfig,
     batch_size: int,
     folder: Path | None = None,
     resume: bool = False,
@@ -115,14 +116,14 @@ def train_reward_model(
 ) -> list[dict[str, float]]:
     """Trains the whole model to score the chosen response above the rejected one; returns the history."""
     batches = Batches(pairs, batch_size, partial(_collate_pairs, pad=tokenizer.pad), seed=seed)
-    trainer = Trainer(model, _comparison_loss, batches, recipe, folder=folder, description="reward model")
+    trainer = Trainer(model, _comparison_loss, batches, config, folder=folder, description="reward model")
     if resume:
         trainer.resume()
     return trainer.run()
 
 
 def measure_ranking(model: RewardModel, tokenizer: ChatTokenizer, pairs: Sequence[Pair]) -> dict[str, float]:
-    """The metrics of `reward.sanity_checks` over `pairs`: accuracy, mean_margin, longer_wins."""
+    """The metrics of `reward_model.sanity_checks` over `pairs`: accuracy, mean_margin, longer_wins."""
     prompts = [pair.prompt for pair in pairs]
     sides = [[pair.chosen for pair in pairs], [pair.rejected for pair in pairs]]
     scores = [model.score(prompts, side, tokenizer.pad).cpu() for side in sides]

@@ -1,7 +1,7 @@
 """Chat with a language model: the markers of `sft.chat_template` as special tokens, and responses to prompts.
 
 A user's message is encoded as ordinary text, so it cannot forge a marker. A model that was trained without the markers
-gets embeddings for them from `model.extend_vocabulary`.
+gets embeddings for them from `language_model.extend_vocabulary`.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def finetune(
     model: nn.Module,
     tokenizer: ChatTokenizer,
     conversations: Sequence[Sequence[Message]],
-    recipe: TrainConfig,
+    config: TrainConfig,
     batch_size: int,
     folder: Path | None = None,
     resume: bool = False,
@@ -43,7 +43,7 @@ def finetune(
     """Trains the trainable parameters of `model` on the assistant's messages; returns the history."""
     examples = [tokenizer.example(messages) for messages in conversations]
     batches = Batches(examples, batch_size, partial(collate, pad_id=tokenizer.pad), seed=seed)
-    trainer = Trainer(model, supervised_loss, batches, recipe, folder=folder, description=description)
+    trainer = Trainer(model, supervised_loss, batches, config, folder=folder, description=description)
     if resume:
         trainer.resume()
     return trainer.run()

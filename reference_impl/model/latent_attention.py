@@ -29,7 +29,7 @@ __all__ = ["LatentAttention", "latent_cache_bytes"]
 def latent_cache_bytes(
     batch: int, n_layers: int, d_latent: int, d_rope: int, seq: int, bytes_per_number: int = 2
 ) -> int:
-    """Bytes of the cache of a model with latent attention; `cache.cache_bytes` is the same for keys and values."""
+    """Bytes of the cache of a model with latent attention; `kv_cache.cache_bytes` is the same for keys and values."""
     return batch * n_layers * seq * (d_latent + d_rope) * bytes_per_number
 
 

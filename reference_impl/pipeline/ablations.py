@@ -34,7 +34,7 @@ class Comparison:
     model: dict[str, Any]
     window: int
     batch_size: int
-    recipe: TrainConfig
+    training: TrainConfig
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ def measure_overfitting(
     passages = (ids[:-1].view(4, 32).to(device), ids[1:].view(4, 32).to(device))
     before = mean_loss(model, language_model_loss, [passages])
     batches = Batches([passages], 1, lambda examples: examples[0], seed=seed)
-    recipe = TrainConfig(steps, learning_rate=5e-3, warmup=10, weight_decay=0.0)
-    Trainer(model, language_model_loss, batches, recipe, folder=folder, description="toy set").run()
+    config = TrainConfig(steps, learning_rate=5e-3, warmup=10, weight_decay=0.0)
+    Trainer(model, language_model_loss, batches, config, folder=folder, description="toy set").run()
     after = mean_loss(model, language_model_loss, [passages])
     return make_milestone("model", "memorises a toy set", before, after)
 
@@ -177,7 +177,7 @@ def _train_and_evaluate(
     stride = sizes.window // 2
     batches = language_model_batches(trained_on, tokenizer, sizes.window, sizes.batch_size, stride=stride, seed=seed)
     subfolder = folder / name.replace(" ", "-") if folder is not None else None
-    trainer = Trainer(model, language_model_loss, batches, sizes.recipe, folder=subfolder, description=name)
+    trainer = Trainer(model, language_model_loss, batches, sizes.training, folder=subfolder, description=name)
     trainer.resume()
     trainer.run()
     validation = language_model_batches(held_out, tokenizer, sizes.window, sizes.batch_size)

@@ -41,14 +41,14 @@ def run_classification(run: Run) -> list[Milestone]:
     training, held_out = (passages(chapters) for chapters in split(documents()))
     head, whole = run.preset.classifier_head, run.preset.classifier
 
-    def train(body: LanguageModel, frozen: bool, recipe: TrainConfig, name: str) -> tuple[float, float]:
+    def train(body: LanguageModel, frozen: bool, config: TrainConfig, name: str) -> tuple[float, float]:
         """The accuracy before and after."""
         torch.manual_seed(run.seed)
         classifier = Classifier(copy.deepcopy(body), body.config.d_model, 2, frozen).to(run.device)
         before = _measure_classifier(classifier, held_out, chat)
         batches = Batches(training, run.preset.batch_size, partial(_collate_passages, chat=chat), seed=run.seed)
         folder = run.folder / "classification" / name
-        trainer = Trainer(classifier, classification_loss, batches, recipe, folder=folder, description=name)
+        trainer = Trainer(classifier, classification_loss, batches, config, folder=folder, description=name)
         trainer.resume()
         trainer.run()
         return before, _measure_classifier(classifier, held_out, chat)

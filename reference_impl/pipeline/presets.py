@@ -67,10 +67,10 @@ PRESETS = {
             window=32,
             stride=32,
             batch_size=8,
-            recipe=TrainConfig(60, 5e-3, warmup=5, validate_every=30, checkpoint_every=20),
+            training=TrainConfig(60, 5e-3, warmup=5, validate_every=30, checkpoint_every=20),
         ),
         comparison=Comparison(
-            {"d_model": 16, "n_layers": 1, "n_heads": 2}, window=16, batch_size=8, recipe=TrainConfig(5, 3e-3)
+            {"d_model": 16, "n_layers": 1, "n_heads": 2}, window=16, batch_size=8, training=TrainConfig(5, 3e-3)
         ),
         classifier_head=TrainConfig(3, 1e-2),
         classifier=TrainConfig(2, 1e-3),
@@ -99,7 +99,7 @@ PRESETS = {
             window=128,
             stride=32,
             batch_size=8,
-            recipe=TrainConfig(
+            training=TrainConfig(
                 600, 2e-3, warmup=100, final_learning_rate=1e-4, log_every=20, validate_every=100, checkpoint_every=100
             ),
         ),
@@ -107,7 +107,7 @@ PRESETS = {
             {"d_model": 64, "n_layers": 2, "n_heads": 4},
             window=64,
             batch_size=8,
-            recipe=TrainConfig(800, 4e-3, warmup=40, checkpoint_every=400),
+            training=TrainConfig(800, 4e-3, warmup=40, checkpoint_every=400),
         ),
         classifier_head=TrainConfig(100, 3e-3, warmup=5, checkpoint_every=50),
         classifier=TrainConfig(100, 5e-4, warmup=10, checkpoint_every=50),
@@ -126,7 +126,7 @@ PRESETS = {
             window=256,
             stride=64,
             batch_size=16,
-            recipe=TrainConfig(
+            training=TrainConfig(
                 200,
                 6e-4,
                 warmup=20,
@@ -142,7 +142,7 @@ PRESETS = {
             {"d_model": 256, "n_layers": 6, "n_heads": 8},
             window=256,
             batch_size=32,
-            recipe=TrainConfig(600, 1e-3, warmup=60, bf16=True, checkpoint_every=300),
+            training=TrainConfig(600, 1e-3, warmup=60, bf16=True, checkpoint_every=300),
         ),
         classifier_head=TrainConfig(300, 3e-3, warmup=20, bf16=True, checkpoint_every=150),
         classifier=TrainConfig(300, 1e-4, warmup=30, bf16=True, checkpoint_every=150),

@@ -43,8 +43,8 @@ def make_trainer(folder: Path | None) -> Trainer:
     torch.manual_seed(1)
     model = LanguageModel(Config.modern(**SMALL, dropout=0.1)).cuda()
     batches = language_model_batches(["abcdefgh" * 40], ByteTokenizer(), 16, 4, stride=3)
-    recipe = TrainConfig(steps=8, learning_rate=1e-2, bf16=True, log_every=1, checkpoint_every=4)
-    return Trainer(model, language_model_loss, batches, recipe, folder=folder)
+    config = TrainConfig(steps=8, learning_rate=1e-2, bf16=True, log_every=1, checkpoint_every=4)
+    return Trainer(model, language_model_loss, batches, config, folder=folder)
 
 
 def test_cuda_trainer_resumes_from_checkpoint(tmp_path: Path) -> None:

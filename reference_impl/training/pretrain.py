@@ -46,14 +46,14 @@ class Pretraining:
     """length of a training example in tokens"""
     stride: int
     batch_size: int
-    recipe: TrainConfig
+    training: TrainConfig
     compile: bool = False
 
 
 def pretrain(
     sizes: Pretraining, device: torch.device | str, folder: Path, *, text: Path = TEXT, seed: int = 0
 ) -> tuple[LanguageModel, BPE, dict[str, Any]]:
-    """Trains a tokenizer and a model on `text`, or resumes the run in `folder`; saves both there (saved.load_model).
+    """Trains a tokenizer and a model on `text`, or resumes the run in `folder`; saves both there.
 
     The metrics: vocab_size, parameters, tokens, seconds; loss_of_guessing (ln vocab_size), loss (of training, at the
     end), validation_at_start, validation (the lowest), bits_per_byte (of that); snippet, known_words. Losses are nats
@@ -73,7 +73,7 @@ def pretrain(
         model,
         language_model_loss,
         batches,
-        sizes.recipe,
+        sizes.training,
         validate=best.validate,
         folder=folder,
         description="pretraining",

@@ -19,7 +19,7 @@ from reference_impl.pipeline.ablations import (
 from reference_impl.tests.tiny import byte_chat, tiny_model
 from reference_impl.training.trainer import TrainConfig, Trainer
 
-SIZES = Comparison({"d_model": 96, "n_layers": 2, "n_heads": 4}, window=32, batch_size=4, recipe=TrainConfig(2, 1e-3))
+SIZES = Comparison({"d_model": 96, "n_layers": 2, "n_heads": 4}, window=32, batch_size=4, training=TrainConfig(2, 1e-3))
 CPU = torch.device("cpu")
 
 
@@ -88,7 +88,7 @@ def test_measure_cache_accepts_either_of_two_tied_tokens(monkeypatch: pytest.Mon
 
 def test_compare_parts_resumes_without_training_again(tmp_path: Path) -> None:
     """Each model has a folder of its own."""
-    sizes = replace(SIZES, recipe=replace(SIZES.recipe, checkpoint_every=1))
+    sizes = replace(SIZES, training=replace(SIZES.training, checkpoint_every=1))
     text = "abcdefgh" * 30
     first = compare_parts(sizes, byte_chat().tokens, [text], [text[::-1]], CPU, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} >= {"without-RMSNorm", "RMSNorm", "sliding-window"}

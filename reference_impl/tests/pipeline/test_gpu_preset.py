@@ -29,8 +29,8 @@ COUNTS = {
 def shrink(preset: Preset) -> Preset:
     """Reduces all sizes and steps to the minimum; other settings stay the same."""
 
-    def shorten(recipe: TrainConfig) -> TrainConfig:
-        return replace(recipe, steps=2, warmup=1, validate_every=2, checkpoint_every=2)
+    def shorten(config: TrainConfig) -> TrainConfig:
+        return replace(config, steps=2, warmup=1, validate_every=2, checkpoint_every=2)
 
     pretraining = replace(
         preset.pretraining,
@@ -38,21 +38,21 @@ def shrink(preset: Preset) -> Preset:
         model=preset.pretraining.model | {"context_length": 192, "d_model": 16, "n_layers": 1},
         window=64,
         batch_size=8,
-        recipe=shorten(preset.pretraining.recipe),
+        training=shorten(preset.pretraining.training),
     )
     comparison = replace(
         preset.comparison,
         model=preset.comparison.model | {"d_model": 16, "n_layers": 1},
         window=64,
         batch_size=8,
-        recipe=shorten(preset.comparison.recipe),
+        training=shorten(preset.comparison.training),
     )
-    recipes = {
+    configs = {
         field.name: shorten(getattr(preset, field.name))
         for field in fields(preset)
         if isinstance(getattr(preset, field.name), TrainConfig)
     }
-    return replace(preset, pretraining=pretraining, comparison=comparison, **recipes, **COUNTS)
+    return replace(preset, pretraining=pretraining, comparison=comparison, **configs, **COUNTS)
 
 
 @pytest.mark.long

@@ -89,7 +89,7 @@ def test_share_of_known_words_ignores_case_and_punctuation() -> None:
 def test_pretrain_tiny_preset_writes_words(tmp_path: Path) -> None:
     """A quarter of the steps is enough to show wrong sizes, learning rates or text."""
     sizes = PRESETS["tiny"].pretraining
-    short = replace(sizes, recipe=replace(sizes.recipe, steps=150, warmup=40))
+    short = replace(sizes, training=replace(sizes.training, steps=150, warmup=40))
     _, _, metrics = pretrain(short, "cpu", tmp_path)
     assert metrics["validation"] < 4.5
     assert metrics["known_words"] > 0.7
