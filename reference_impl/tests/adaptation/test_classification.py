@@ -79,6 +79,7 @@ def test_classifier_frozen_trains_the_head_only() -> None:
 def test_classification_metrics_follow_their_definitions(pairs: list[tuple[int, int]]) -> None:
     predicted, actual = (torch.tensor(column) for column in zip(*pairs, strict=True))
     got = metrics(predicted, actual, 4)
+    assert all(type(value) is float for value in got.values())
     f1 = []
     for label in range(4):
         hits = sum(p == a == label for p, a in pairs)

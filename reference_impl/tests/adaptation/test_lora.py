@@ -66,17 +66,24 @@ def test_lora_linear_update_has_the_requested_rank() -> None:
     torch.testing.assert_close(layer(x), layer.base(x) + 2.0 * (x @ layer.a.T) @ layer.b.T)
 
 
+def list_adapted(model: nn.Module) -> list[LoRALinear]:
+    return [layer for layer in model.modules() if isinstance(layer, LoRALinear)]
+
+
 def test_merge_keeps_the_outputs_and_unmerge_undoes_it() -> None:
     model = add_lora(make_stack(), ["query", "out"], rank=2)
     train(model)
     x = draw(4, 6, seed=5)
-    before, weight = model(x), model[0].query.base.weight.clone()
+    before, weights = model(x), [layer.base.weight.clone() for layer in list_adapted(model)]
     merge(model)
     merge(model)  # a second time changes nothing
     torch.testing.assert_close(model(x), before)
-    assert not torch.allclose(model[0].query.base.weight, weight)
+    for layer, weight in zip(list_adapted(model), weights, strict=True):
+        assert not torch.allclose(layer.base.weight, weight)
     unmerge(model)
-    torch.testing.assert_close(model[0].query.base.weight, weight)
+    assert len(weights) == 4
+    for layer, weight in zip(list_adapted(model), weights, strict=True):
+        torch.testing.assert_close(layer.base.weight, weight)
     torch.testing.assert_close(model(x), before)
 
 

@@ -145,3 +145,16 @@ def test_weight_and_training_bytes_match_known_models() -> None:
     assert weight_bytes(64, 8, group_size=32, scale_bits=16) == 64 + 4  # gguf's Q8_0: 34 bytes per 32 weights
     assert training_bytes(0, 7_000_000_000) == 112e9
     assert math.isclose(training_bytes(7_000_000_000, 4_000_000, frozen_bits=4), 3.5e9 + 64e6)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2, -1, -2])
+def test_quantize_has_one_scale_for_each_index_along_the_axis(axis: int) -> None:
+    """As if each slice along the axis were quantised by itself."""
+    x = torch.randn(3, 4, 5, generator=torch.Generator().manual_seed(0))
+    for quantize in (absmax_quantize, zero_point_quantize):
+        whole = quantize(x, axis)
+        assert [size for size in whole[1].shape if size != 1] == [x.shape[axis]]
+        for index in range(x.shape[axis]):
+            for part, expected in zip(whole, quantize(x.select(axis, index)), strict=True):
+                along = part.select(axis, index)
+                assert torch.equal(along.expand_as(expected) if along.numel() > 1 else along.reshape(()), expected)

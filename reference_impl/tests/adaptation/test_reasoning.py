@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reference_impl.adaptation.reasoning import (
+    LONGEST_TEXT,
     TOOLS,
     Reasoning,
     ToolCall,
@@ -135,6 +136,7 @@ def test_answer_with_tools_reports_errors_and_stops() -> None:
 def test_tool_examples_are_correct_and_compliant() -> None:
     conversations = tool_examples(20, seed=1)
     assert conversations == tool_examples(20, seed=1)
+    assert len(conversations) == 20
     for question, call, result, answer in conversations:
         a, word, b = question["content"].rstrip("?").split()
         assert int(answer["content"]) == {"plus": int.__add__, "minus": int.__sub__, "times": int.__mul__}[word](
@@ -154,3 +156,11 @@ def test_compliance_counts_shares() -> None:
     assert compliance(texts) == {"reasoning": 0.25, "well_formed_call": 0.5, "executable_call": 0.25}
     with pytest.raises(ValueError, match="no texts"):
         compliance([])
+
+
+def test_parse_reads_no_further_than_the_longest_text() -> None:
+    longest = "a" * LONGEST_TEXT
+    assert parse_reasoning(f"<think>{longest}</think><answer>4</answer>") is None
+    assert parse_tool_call(f'{longest}<tool_call>{{"name": "add", "arguments": {{}}}}</tool_call>') is None
+    with pytest.raises(ValueError, match="without </tool_call>"):
+        parse_tool_call(f"<tool_call>{longest}</tool_call>")

@@ -75,3 +75,9 @@ def test_value_loss_gives_old_values_and_returns_no_gradient(position: int) -> N
     assert gradients[position] is None
     assert not gae(parts[0], parts[1]).requires_grad
     assert not penalised_rewards(parts[0][:, 0], parts[0], parts[1], torch.ones(3, 4, dtype=torch.bool)).requires_grad
+
+
+def test_value_loss_counts_the_clipped_value_where_it_is_further_off() -> None:
+    """From 0 the value may move to 0.2 at most, so a value that jumps to its return is not believed."""
+    values, old, returns = torch.tensor([[1.0, 0.1, -1.0]]), torch.zeros(1, 3), torch.tensor([[1.0, 1.0, 1.0]])
+    torch.testing.assert_close(value_loss(values, old, returns, 0.2), torch.tensor([[0.32, 0.405, 2.0]]))

@@ -46,3 +46,10 @@ def test_embedding_gradient_reaches_only_looked_up_rows() -> None:
     layer(torch.tensor([[1, 3]]), torch.arange(2)).sum().backward()
     assert layer.tokens.weight.grad is not None
     assert layer.tokens.weight.grad.any(dim=1).tolist() == [False, True, False, True, False]
+
+
+@pytest.mark.parametrize("kind", ["learned", "sinusoidal", "rope"])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
+def test_embedding_has_the_dtype_of_its_weights(kind: str, dtype: torch.dtype) -> None:
+    layer = Embedding(7, 5, 4, kind).to(dtype)
+    assert layer(torch.tensor([[1, 6]]), torch.arange(2)).dtype == dtype

@@ -67,3 +67,23 @@ def test_latent_cache_bytes_matches_tensor_sizes() -> None:
 def test_latent_attention_requires_angles() -> None:
     with pytest.raises(ValueError, match="RoPE only"):
         LatentAttention(16, 4, d_latent=6, d_rope=2)(draw(1, 2, 16, dtype=torch.float32), torch.arange(2))
+
+
+@pytest.mark.parametrize("kernel", ["readable", "fused"])
+def test_latent_attention_drops_out_in_training_only(kernel: str) -> None:
+    layer = LatentAttention(16, 4, d_latent=6, d_rope=2, dropout=0.5, kernel=kernel).double()
+    x, positions = draw(1, 6, 16), torch.arange(6)
+    assert not torch.equal(layer(x, positions, angles(6, 2)), layer(x, positions, angles(6, 2)))
+    layer.eval()
+    assert torch.equal(layer(x, positions, angles(6, 2)), layer(x, positions, angles(6, 2)))
+
+
+@pytest.mark.parametrize("kernel", ["readable", "fused"])
+@pytest.mark.parametrize(("window", "sinks"), [(None, 0), (3, 0), (2, 1)])
+def test_latent_attention_without_cache_matches_single_steps_with_one(
+    kernel: str, window: int | None, sinks: int
+) -> None:
+    layer = LatentAttention(16, 4, d_latent=6, d_rope=2, window=window, sinks=sinks, kernel=kernel).double()
+    x, positions, turns, cache = draw(2, 7, 16), torch.arange(7), angles(7, 2), KVCache()
+    steps = [layer(x[:, [t]], positions[[t]], turns[[t]], cache) for t in range(7)]
+    torch.testing.assert_close(layer(x, positions, turns), torch.cat(steps, dim=1))

@@ -105,3 +105,13 @@ def test_multi_head_attention_drops_out_in_training_only(kernel: str) -> None:
 def test_readable_attention_upcasts_half_precision() -> None:
     q = torch.full((1, 1, 2, 64), 100.0, dtype=torch.float16)  # q·k = 640 000, above the largest float16
     torch.testing.assert_close(readable_attention(q, q, q, None), q)
+
+
+@pytest.mark.parametrize("kernel", ["readable", "fused"])
+@pytest.mark.parametrize(("window", "sinks"), [(1, 0), (3, 0), (2, 2), (6, 0), (9, 1)])
+def test_multi_head_attention_with_window_attends_to_window_and_sinks(kernel: str, window: int, sinks: int) -> None:
+    layer = MultiHeadAttention(8, 2, window=window, sinks=sinks, kernel=kernel).double()
+    x, positions = draw(2, 6, 8), torch.arange(6)
+    q, k, v = (part.unflatten(-1, (2, 4)).transpose(1, 2) for part in (layer.query(x), layer.key(x), layer.value(x)))
+    heads = readable_attention(q, k, v, sliding_window_mask(positions, positions, window, sinks))
+    torch.testing.assert_close(layer(x, positions), layer.out(heads.transpose(1, 2).flatten(2)))

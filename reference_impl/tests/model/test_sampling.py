@@ -171,3 +171,11 @@ def test_generate_skips_equal_prompts_and_stopped_sequences() -> None:
     assert sizes == [(2, 3), (4, 1), (1, 1), (1, 1), (1, 1), (1, 1)]
     assert torch.equal(together[[0, 2, 3], :5], early.expand(3, -1))
     assert torch.equal(together[1:2], late)
+
+
+def test_generate_with_a_context_of_one_reads_the_last_token_only() -> None:
+    model = make_model(context_length=1)
+    sequence = generate(model, torch.tensor([[3, 1, 4]]), 5, temperature=0)
+    assert sequence.shape == (1, 8)
+    for index in range(2, 7):
+        assert sequence[0, index + 1] == model(sequence[:, index : index + 1])[0, -1].argmax()

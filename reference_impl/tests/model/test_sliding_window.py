@@ -76,3 +76,17 @@ def test_rolling_cache_reset_accepts_another_batch_size() -> None:
     keys, _ = cache.append(draw(1, 2, 1, 4), draw(1, 2, 1, 4))
     assert keys.shape == (1, 2, 1, 4)
     assert cache.length() == 1
+
+
+@pytest.mark.parametrize("sinks", [0, 2])
+@pytest.mark.parametrize("chunks", [[5, 1, 1], [1, 7, 2], [9, 9]])
+def test_rolling_cache_keeps_the_end_of_a_chunk_that_is_longer_than_the_window(chunks: list[int], sinks: int) -> None:
+    cache, start = RollingCache(window=3, sinks=sinks), 0
+    for new in chunks:
+        positions = torch.arange(start, start + new, dtype=torch.float64).reshape(1, 1, new, 1)
+        keys, values = cache.append(positions, -positions)
+        assert torch.equal(keys, -values)
+        assert keys.flatten().tolist() == cache.positions().tolist()
+        before = [place for place in range(start) if place < sinks or place >= start - 3]
+        assert sorted(cache.positions().tolist()) == [*before, *range(start, start + new)]
+        start += new

@@ -46,3 +46,15 @@ def test_mean_loss_excludes_dropout_and_auxiliary_loss() -> None:
     torch.manual_seed(1)
     torch.testing.assert_close(in_training, readable_cross_entropy(model(inputs), targets) + model.auxiliary_loss())
     assert model.auxiliary_loss() > 0.01
+
+
+def test_language_model_loss_of_experts_trains_the_language_too() -> None:
+    """Its gradient is that of the cross-entropy and of the auxiliary loss."""
+    config = Config.modern(vocab_size=11, context_length=8, d_model=8, n_layers=1, n_heads=2, n_experts=2, d_ff=4)
+    torch.manual_seed(0)
+    model = LanguageModel(config).double()
+    inputs, targets = torch.randint(11, (2, 2, 6))
+    parameters = list(model.parameters())
+    got = torch.autograd.grad(language_model_loss(model, (inputs, targets)), parameters)
+    expected = torch.autograd.grad(readable_cross_entropy(model(inputs), targets) + model.auxiliary_loss(), parameters)
+    torch.testing.assert_close(got, expected, atol=1e-6, rtol=1e-5)  # the loss is computed in float32
