@@ -38,7 +38,7 @@ TIMEOUT_S = 120
 
 
 class MutatedLoader(importlib.abc.Loader):
-    """Runs the mutant's source in the place of the module's own."""
+    """Runs the mutant's source instead of the module's own."""
 
     def __init__(self, source: str, path: Path) -> None:
         self.source, self.path = source, path
@@ -63,7 +63,7 @@ class MutatedFinder(importlib.abc.MetaPathFinder):
 
 
 def is_killed(module: str, mutant: Mutant) -> bool:
-    """Do the module's tests fail with this mutant? They run in a fork, which imports the reference afresh."""
+    """Do the module's tests fail with this mutant? They run in a fork, which imports the reference anew."""
     child = os.fork()
     if child == 0:
         os.setsid()
