@@ -25,6 +25,7 @@ ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
     ast.BitAnd: ast.BitOr,
     ast.BitOr: ast.BitAnd,
 }
+COMMUTATIVE = (ast.Add, ast.Mult, ast.BitAnd, ast.BitOr, ast.BitXor)
 COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE,
     ast.LtE: ast.Lt,
@@ -80,9 +81,9 @@ class Mutant:
 def make_mutants(cell: str, source: str) -> list[Mutant]:
     """All mutants of one answer cell, in the order of its code."""
     tree = ast.parse(source)
-    found = []
+    annotations, found = _find_annotations(tree), []
     for number, node in enumerate(ast.walk(tree)):
-        for replacement in _list_changes(node):
+        for replacement in () if node in annotations else _list_changes(node):
             changed = _Replace(number, replacement).apply(tree)
             if (text := ast.unparse(changed)) != ast.unparse(tree):
                 now = "left out" if replacement is None else f"becomes `{ast.unparse(replacement)}`"
@@ -117,6 +118,12 @@ class _Replace:
         return ast.fix_missing_locations(changed)
 
 
+def _find_annotations(tree: ast.Module) -> set[ast.AST]:
+    """The nodes of type annotations, which change nothing at run time."""
+    roots = [getattr(node, name, None) for node in ast.walk(tree) for name in ("annotation", "returns")]
+    return {node for root in roots if isinstance(root, ast.AST) for node in ast.walk(root)}
+
+
 def _list_changes(node: ast.AST) -> Changes:
     for kind, changes in CHANGES:
         if isinstance(node, kind):
@@ -127,7 +134,8 @@ def _change_arithmetic(node: ast.BinOp) -> Changes:
     if type(node.op) in ARITHMETIC:
         yield ast.BinOp(node.left, ARITHMETIC[type(node.op)](), node.right)
         yield node.left
-    yield ast.BinOp(node.right, node.op, node.left)
+    if not isinstance(node.op, COMMUTATIVE):
+        yield ast.BinOp(node.right, node.op, node.left)
 
 
 def _change_comparison(node: ast.Compare) -> Changes:

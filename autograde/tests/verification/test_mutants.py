@@ -47,8 +47,13 @@ def test_mutants_include_typical_mistakes(change: str) -> None:
     assert change in [mutant.change for mutant in make_mutants("f", SOURCE)]
 
 
-def test_mutants_leave_docstrings_alone() -> None:
-    assert all("mean square" in mutant.source for mutant in make_mutants("f", SOURCE))
+def test_mutants_leave_docstrings_annotations_and_the_order_of_sums_alone() -> None:
+    typed = SOURCE.replace("x, eps=1e-6):", "x: Tensor, eps: float = 1e-6) -> tuple[Tensor, int]:")
+    for mutant in make_mutants("f", typed):
+        assert "mean square" in mutant.source
+        assert "x: Tensor, eps: float=" in mutant.source
+        assert "-> tuple[Tensor, int]:" in mutant.source
+        assert "eps + total" not in mutant.source
 
 
 def test_sample_of_mutants_is_the_same_for_a_seed() -> None:
