@@ -76,3 +76,20 @@ def test_attention_head_dropout_acts_on_weights() -> None:
     nonzero = dropped != 0
     assert 0 < nonzero.sum() < 36
     torch.testing.assert_close(dropped, 2 * weights * nonzero)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_attention_weights_have_the_gradients_of_their_formula(causal: bool) -> None:
+    q, k, v = (draw(2, 3, 4, seed=seed).requires_grad_() for seed in range(3))
+    assert torch.autograd.gradcheck(lambda q, k: attention_weights(q, k, causal), (q, k))
+    assert torch.autograd.gradcheck(lambda q, k, v: attend(attention_weights(q, k), v), (q, k, v))
+    padding = torch.tensor([[0, 0, 1], [1, 0, 0]], dtype=torch.bool)
+    assert torch.autograd.gradcheck(lambda q, k: padded_attention_weights(q, k, padding), (q, k))
+
+
+def test_attention_head_learns_three_weights() -> None:
+    """No biases, and no dropout unless it is asked for."""
+    head = AttentionHead(6, 4)
+    shapes = {name: tuple(weight.shape) for name, weight in head.named_parameters()}
+    assert shapes == {f"{name}.weight": (4, 6) for name in ("query", "key", "value")}
+    assert head.dropout.p == 0

@@ -62,3 +62,19 @@ def test_rms_norm_backward_is_orthogonal_to_x() -> None:
     x = draw(4, 9)
     grad_x, _ = rms_norm_backward(draw(4, 9, seed=1), x, draw(9, seed=2), 0.0)
     torch.testing.assert_close((grad_x * x).sum(-1), torch.zeros(4, dtype=torch.float64))
+
+
+def test_norms_have_the_gradients_of_torch() -> None:
+    x, weight, bias = (draw(*shape, seed=seed).requires_grad_() for seed, shape in enumerate([(3, 4), (4,), (4,)]))
+    assert torch.autograd.gradcheck(rms_norm, (x, weight))
+    assert torch.autograd.gradcheck(layer_norm, (x, weight, bias))
+
+
+def test_norms_have_a_small_eps_by_default() -> None:
+    """1e-6, and 1e-5 in layer_norm, as in Llama and torch; small inputs show it."""
+    x, weight = draw(3, 4) * 1e-3, draw(4, seed=1)
+    assert torch.equal(rms_norm(x, weight), rms_norm(x, weight, 1e-6))
+    assert torch.equal(RMSNorm(4).double()(x), rms_norm(x, torch.ones(4), 1e-6))
+    assert torch.equal(layer_norm(x, weight, weight), layer_norm(x, weight, weight, 1e-5))
+    for got, expected in zip(rms_norm_backward(x, x, weight), rms_norm_backward(x, x, weight, 1e-6), strict=True):
+        assert torch.equal(got, expected)
