@@ -1,8 +1,9 @@
 """Shows which small changes of the reference its tests miss: `python -m tools.bench.reference_mutants [MODULE ...]`.
 
 Each mutant has one changed place (autograde/verification/mutants.py lists the changes). It is killed if a test of the
-module's own test file fails, or if these tests take longer than a limit. Without modules: all that grade an assignment.
-A survivor is either a gap in the tests or equivalent to the original; a person decides which.
+module's own test file, or of the module's part in test_graded_functions.py, fails or takes longer than a limit. Without
+modules: all that grade an assignment. A survivor is either a gap in the tests or equivalent to the original; a person
+decides which.
 """
 
 from __future__ import annotations
@@ -88,10 +89,12 @@ def _run_tests(module: str, source: str) -> int:
     os.dup2(silent, 1)
     os.dup2(silent, 2)
     torch.set_num_threads(1)
-    test = REFERENCE / "tests" / package / f"test_{name}.py"
+    tests = REFERENCE / "tests" / package / f"test_{name}.py", REFERENCE / "tests" / "test_graded_functions.py"
     # hypothesis is imported already, so pytest cannot rewrite its assertions; that costs messages only.
     ignored = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
-    return int(pytest.main(["-q", "-x", "-p", "no:cacheprovider", "-m", "not long", *ignored, str(test)]))
+    return int(
+        pytest.main(["-q", "-x", "-p", "no:cacheprovider", "-m", "not long", "-k", name, *ignored, *map(str, tests)])
+    )
 
 
 def main(modules: Sequence[str], count: int, jobs: int) -> None:
