@@ -50,6 +50,11 @@ class AssignmentPaths:
         """The check cache: as secret as the checks, and rebuilt if it is missing."""
         return self.root / "build" / "prepared" / self.slug
 
+    @property
+    def verified(self) -> Path:
+        """Reports of the assignment's own programs: as secret as the checks, and made again if they are missing."""
+        return self.root / "build" / "verified" / self.slug
+
     def recorded(self, student: str) -> Path:
         """Digest of the data last written to the gradebook; rebuilt if it is missing."""
         return self.root / "build" / "recorded" / self.slug / f"{student}.sha256"

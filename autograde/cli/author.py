@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from autograde.cli.command import JOBS, JSON, command, resolve_slugs
-from autograde.course import Course, load_or_start_course
+from autograde.course import Course, Work, load_or_start_course
 
 
 @partial(command, load=load_or_start_course)
@@ -40,6 +40,8 @@ def new(course: Course, slug: str, title: str) -> None:
     is_flag=True,
     help="run all checks on wrong programs, not only those of the exercises that they change",
 )
+@click.option("--exercise", default="", metavar="NAME", help="verify only this exercise of one assignment")
+@click.option("--again", is_flag=True, help="grade also what nothing can have affected since it was last verified")
 @click.option(
     "--page", "folder", type=click.Path(file_okay=False, path_type=Path), help="write a page and JSON into this folder"
 )
@@ -50,6 +52,8 @@ def verify(
     jobs: int | None,
     seeds: int,
     every_check: bool,
+    exercise: str,
+    again: bool,
     folder: Path | None,
     as_json: bool,
 ) -> None:
@@ -58,7 +62,10 @@ def verify(
     Right programs must pass, wrong ones must be caught and named, points must add up, and no solution may leak. Without
     a slug: all. Exit status 1: an assignment is not sound.
 
-    Example: course verify rmsnorm --seeds 20
+    Only what a change can have affected is graded: a program is graded again if it, the checks that run on it, what
+    they import, the course's policies or the engine changed.
+
+    Example: course verify rmsnorm --exercise rms_norm
     """
     from autograde.cli.console import say, say_json, say_verification, show_progress
     from autograde.grading.pool import count_cores
@@ -66,10 +73,22 @@ def verify(
     from autograde.verification.verify import verify as verified
 
     found = []
-    for slug in resolve_slugs(course, slugs):
-        work, jobs = course.open(slug), jobs or count_cores()
-        with show_progress(slug) as on_progress:
-            found.append(verified(work, jobs, seeds=seeds, every_check=every_check, on_progress=on_progress))
+    works = [course.open(slug) for slug in resolve_slugs(course, slugs)]
+    if exercise:
+        _check_exercise(works, exercise)
+    for work in works:
+        with show_progress(work.slug) as on_progress:
+            found.append(
+                verified(
+                    work,
+                    jobs or count_cores(),
+                    seeds=seeds,
+                    every_check=every_check,
+                    exercise=exercise,
+                    cached=not again,
+                    on_progress=on_progress,
+                )  # fmt: skip
+            )
         written = write_verification(course, found[-1], folder) if folder else []
         if not as_json:
             say_verification(found[-1])
@@ -99,3 +118,12 @@ def release(course: Course, slugs: tuple[str, ...], as_json: bool) -> None:
     else:
         for path in paths:
             say(f"released {path}")
+
+
+def _check_exercise(works: list[Work], exercise: str) -> None:
+    from autograde.notebooks.release import read_points
+
+    if len(works) != 1:
+        raise click.UsageError("--exercise needs the slug of its assignment")
+    if exercise not in (known := read_points(works[0])):
+        raise click.UsageError(f"{works[0].slug} has no exercise {exercise!r}; it has {', '.join(known)}")

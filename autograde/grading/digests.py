@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -53,9 +53,12 @@ def compute_digest(work: Work, fingerprint: Fingerprint, checks: str | None = No
     return compute_version(work, fingerprint, checks).digest
 
 
-def hash_checks(work: Work) -> str:
-    """Digest of the hidden tests and of what they import from the reference, as they are on disk."""
-    return _files_digest(list_check_files(work), work.course.root)
+def hash_checks(work: Work, names: Sequence[str] = ()) -> str:
+    """Digest of the hidden tests and of what they import from the reference, as they are on disk.
+
+    With `names`, of these test files alone and what they import.
+    """
+    return _files_digest(list_check_files(work, names), work.course.root)
 
 
 @cache

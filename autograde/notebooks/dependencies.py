@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 from autograde.course import Work
 
 
-def list_check_files(work: Work) -> list[Path]:
-    """Return the hidden tests and all course files that they import, sorted by path."""
+def list_check_files(work: Work, names: Sequence[str] = ()) -> list[Path]:
+    """Return the hidden tests and all course files that they import, sorted by path; with `names`, of these only.
+
+    A conftest.py always counts, because pytest reads it for every test file.
+    """
     found: set[Path] = set()
-    waiting = list(work.paths.hidden_tests.glob("*.py"))
+    tests = work.paths.hidden_tests.glob("*.py")
+    waiting = [file for file in tests if not names or file.name in {*names, "conftest.py"}]
     while waiting:
         file = waiting.pop()
         if file not in found:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -68,6 +68,16 @@ def list_decoy_orders(work: Work, solution: Submission, misconceptions: Mapping[
     for name in sorted(misconceptions.keys() - written):
         options = Options(ignore_after=True, exercises=frozenset({misconceptions[name]}), decoy=name)
         yield _make_order(solution, Program(Kind.MISCONCEPTION, name), options)
+
+
+def restrict_orders(work: Work, orders: Iterable[ProgramOrder], exercise: str) -> Iterator[ProgramOrder]:
+    """The orders that concern one exercise, with its checks alone."""
+    for order in orders:
+        concerns = not order.options.exercises or exercise in order.options.exercises
+        if order.program.kind in (Kind.RIGHT, Kind.WRONG):
+            concerns &= exercise in find_replaced_exercises(work, order.program)
+        if concerns:
+            yield replace(order, options=replace(order.options, exercises=frozenset({exercise})))
 
 
 def _make_order(submission: Submission, program: Program, options: Options = DEFAULTS) -> ProgramOrder:

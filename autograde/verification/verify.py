@@ -6,6 +6,9 @@ and named, no decoy passes, stubs get no points, the points add up and no soluti
 
 from __future__ import annotations
 
+import contextlib
+import functools
+
 from autograde.course import Work
 from autograde.grading.pool import GraderPool, OnProgress
 from autograde.notebooks.leaks import find_shown_solution_lines
@@ -13,8 +16,15 @@ from autograde.notebooks.load import load_solution
 from autograde.notebooks.release import draft, read_points
 from autograde.notebooks.source import read_source
 from autograde.verification.expectations import judge
-from autograde.verification.orders import list_decoy_orders, list_right_orders, list_wrong_orders, make_untouched_order
+from autograde.verification.orders import (
+    list_decoy_orders,
+    list_right_orders,
+    list_wrong_orders,
+    make_untouched_order,
+    restrict_orders,
+)
 from autograde.verification.programs import cut_experiments
+from autograde.verification.report_cache import Definitions, ReportCache
 from autograde.verification.result import Verification
 from autograde.verification.shared_functions import find_shared_functions
 from autograde.verification.stated_points import find_stated_point_problems
@@ -27,6 +37,8 @@ def verify(
     *,
     seeds: int = 1,
     every_check: bool = False,
+    exercise: str = "",
+    cached: bool = True,
     on_progress: OnProgress | None = None,
 ) -> Verification:
     """Grade the solution, every right and wrong program, and the decoys; compare points; check for leaks.
@@ -34,24 +46,41 @@ def verify(
     The solution and the right programs are graded under the course's seed and the `seeds` - 1 that follow it. A wrong
     program runs only the checks of the exercises in which it differs; with `every_check` it runs all. A misconception
     without a wrong program of its name is tested with its own answers.
+
+    With an `exercise`, only its checks run, and only on the programs that concern it. Programs that nothing can have
+    affected since they were last verified are not graded again, unless `cached` is false.
     """
     drafted = draft(work)  # raises CourseError for a leak or a malformed source
     solution, found = load_solution(work, drafted), Verification(work.slug, shown=find_shown_solution_lines(work))
-    with GraderPool(work, jobs, device, untrusted=False) as pool:
-        found.confinement, misconceptions = pool.confinement, pool.list_misconceptions()
-        found.separations = pool.find_separations(cut_experiments(solution))
+    cache = ReportCache(work, device, cached)
+    with contextlib.ExitStack() as stack:
+        open_pool = functools.cache(lambda: stack.enter_context(GraderPool(work, jobs, device, untrusted=False)))
+        definitions = cache.load_definitions(solution)
+        if definitions is None:
+            separations = open_pool().find_separations(cut_experiments(solution))
+            definitions = Definitions(open_pool().list_misconceptions(), separations)
+            cache.store_definitions(solution, definitions)
+        found.separations = definitions.separations
         orders = [
             *list_right_orders(work, solution, drafted, seeds),
             *list_wrong_orders(work, drafted, every_check),
             make_untouched_order(work, drafted),
-            *list_decoy_orders(work, solution, misconceptions),
+            *list_decoy_orders(work, solution, definitions.misconceptions),
         ]
-        programs = {order.submission.student: order.program for order in orders}
-        reports = {}
-        for report in pool.run((order.submission, order.options) for order in orders):
-            reports[programs[report.student]] = report
-            if on_progress:
-                on_progress(len(reports), len(orders))
+        orders = list(restrict_orders(work, orders, exercise)) if exercise else orders
+        known = {order.program: report for order in orders if (report := cache.load(order)) is not None}
+        missing = {order.submission.student: order for order in orders if order.program not in known}
+        if missing:
+            found.confinement = open_pool().confinement
+            for report in open_pool().run((order.submission, order.options) for order in missing.values()):
+                order = missing[report.student]
+                cache.store(order, report)
+                known[order.program] = report
+                if on_progress:
+                    on_progress(len(known) - len(orders) + len(missing), len(missing))
+        reports = {order.program: known[order.program] for order in orders}
+    cache.remove_old()
     found.problems += [*find_stated_point_problems(read_source(work)), *find_shared_functions(work)]
-    judge(found, reports, read_points(work), misconceptions)
+    points = {name: value for name, value in read_points(work).items() if exercise in ("", name)}
+    judge(found, reports, points, definitions.misconceptions)
     return found
