@@ -41,7 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "wire",
     },
     "pages": {"notebooks", "report", "text"},
-    "verification": {"course", "grading", "notebooks", "pages", "report", "testing", "text"},
+    "verification": {"course", "disk", "grading", "notebooks", "pages", "report", "testing", "text"},
     "records": {"course", "disk", "exception_names", "grading", "notebooks", "pages", "report"},
     "reports": {"course", "disk", "notebooks", "pages", "records", "report", "text"},
     "lms_import": {"course", "disk", "notebooks", "records"},
