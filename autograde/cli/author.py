@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from autograde.cli.command import JOBS, JSON, command, resolve_slugs
-from autograde.course import Course, Work, load_or_start_course
+from autograde.course import Course, CourseError, Work, load_or_start_course
 
 
 @partial(command, load=load_or_start_course)
@@ -124,6 +124,6 @@ def _check_exercise(works: list[Work], exercise: str) -> None:
     from autograde.notebooks.release import read_points
 
     if len(works) != 1:
-        raise click.UsageError("--exercise needs the slug of its assignment")
+        raise CourseError("--exercise needs the slug of its assignment")
     if exercise not in (known := read_points(works[0])):
-        raise click.UsageError(f"{works[0].slug} has no exercise {exercise!r}; it has {', '.join(known)}")
+        raise CourseError(f"{works[0].slug} has no exercise {exercise!r}; it has {', '.join(known)}")

@@ -46,6 +46,7 @@ def test_cli_help_of_every_command_has_an_example(name: str) -> None:
             "no assignment 'other' in course_config.py; it lists a01_scale",
         ),
         (["new", "Bad Slug", "--title", "x"], "lower-case letters"),
+        (["verify", SLUG, "--exercise", "scal"], "a01_scale has no exercise 'scal'; it has scale"),
     ],
 )
 def test_cli_reports_a_mistake_in_one_sentence_with_status_2(
