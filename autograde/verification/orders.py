@@ -35,15 +35,15 @@ class ProgramOrder:
 
 
 def list_right_orders(work: Work, solution: Submission, drafted: Path, seeds: int) -> Iterator[ProgramOrder]:
-    right = {SOLUTION: replace(solution, student=SOLUTION.label)}
-    for program in list_programs(work, Kind.RIGHT):
-        right[program] = build_submission(work, program, drafted)
+    """The solution and the right programs; only the solution, and only once, runs the experiments."""
+    yield ProgramOrder(SOLUTION, replace(solution, student=SOLUTION.label))
     # Students submit with the experiments run, and those are not run again: no check may need what they define.
     yield _make_order(solution, Program(Kind.WITHOUT_EXPERIMENTS))
+    right = {program: build_submission(work, program, drafted) for program in list_programs(work, Kind.RIGHT)}
     for program, submission in right.items():
-        yield ProgramOrder(program, submission)
+        yield ProgramOrder(program, replace(cut_experiments(submission, keep_checks=True), student=program.label))
     for seed in range(work.course.seed + 1, work.course.seed + seeds):
-        for program, submission in right.items():
+        for program, submission in [(SOLUTION, solution), *right.items()]:
             yield _make_order(submission, replace(program, seed=seed), Options(seed=seed))
 
 

@@ -86,8 +86,12 @@ def find_replaced_exercises(work: Work, program: Program) -> frozenset[str]:
     return frozenset(read_program(locate_program(work, program))[1]) & read_points(work).keys()
 
 
-def cut_experiments(submission: Submission) -> Submission:
-    """The submission without the experiments at its end, which take time and which no check uses."""
-    answers = {cell.id for cell in submission.notebook.cells if read_nbgrader_metadata(cell).get("solution")}
-    last = max((index for index, (cell, _) in enumerate(submission.cells) if cell in answers), default=-1)
+def cut_experiments(submission: Submission, *, keep_checks: bool = False) -> Submission:
+    """The submission without the experiments at its end, which take time and which no check uses.
+
+    It ends with the last answer, or if `keep_checks`, with the public checks below that.
+    """
+    marks = ("solution", "grade") if keep_checks else ("solution",)
+    kept = {cell.id for cell in submission.notebook.cells if any(map(read_nbgrader_metadata(cell).get, marks))}
+    last = max((index for index, (cell, _) in enumerate(submission.cells) if cell in kept), default=-1)
     return replace(submission, cells=submission.cells[: last + 1])
