@@ -44,6 +44,8 @@ def _is_tensor(layer: RemoteObject, name: str) -> bool:
 def load_weights(layer: RemoteObject, weights: Mapping[str, torch.Tensor]) -> None:
     """Set these parameters and make all others 0. Mismatch if one is missing or has another shape."""
     actual = layer.named_parameters()
+    if any(name not in actual or actual[name].shape != weight.shape for name, weight in weights.items()):
+        layer._show_parameters()
     if missing := [name for name in weights if name not in actual]:
         raise describe_missing_parameter(layer, actual, missing)
     for name, weight in weights.items():

@@ -191,6 +191,10 @@ class RemoteObject(Remote):
         """
         return self.train(False)
 
+    def _show_parameters(self) -> None:
+        """Print the parameters in the cell that reproduces a failure, because they are what a student is to look at."""
+        self._rpc.reproduction.read(f"dict({self._text}.named_parameters())")
+
     def _parameters(self) -> dict[str, WireTensor]:
         """As they came: `requires_grad` tells which are trained."""
         reply = self._rpc.request(self._attribute("named_parameters"))

@@ -33,11 +33,11 @@ SPREAD = """def noncontiguous(x):  # the same numbers, with the axes in reverse 
     axes = tuple(reversed(range(x.dim())))
     return x.permute(axes).contiguous().permute(axes)
 """
-COST = """def flops(function, *args, **named):  # floating point operations of matrix products and attention
+COST = """def flops(function, *args, **named):  # of matrix products and attention; and the result
     from torch.utils.flop_counter import FlopCounterMode
     with FlopCounterMode(display=False) as counter:
-        function(*args, **named)
-    return counter.get_total_flops()
+        result = function(*args, **named)
+    return counter.get_total_flops(), result
 """
 HELPERS = {
     "unpacked": UNPACK,

@@ -50,6 +50,7 @@ def expect_parameters(layer: RemoteObject, expected: Mapping[str, torch.Tensor |
         # the parameter `linear.bias` should not be there
         # hint: The exercise names no bias: nn.Linear(..., bias=False).
     """
+    layer._show_parameters()
     actual = layer._parameters()
     if missing := sorted(set(expected) - set(actual)):
         raise describe_missing_parameter(layer, actual, missing)

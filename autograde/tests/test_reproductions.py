@@ -32,9 +32,8 @@ def namespace_of(submission: Submission) -> dict[str, Any]:
     """What the notebook defines after its last answer; a cell that stops is left behind, as in Jupyter."""
     names: dict[str, Any] = {"__name__": "__main__"}
     for cell, source in submission.cells:
-        if cell.cell_type == "code":
-            with contextlib.suppress(Exception), contextlib.redirect_stdout(io.StringIO()):
-                exec(compile(source, f"<cell {cell.id}>", "exec"), names)
+        with contextlib.suppress(Exception), contextlib.redirect_stdout(io.StringIO()):
+            exec(compile(source, f"<cell {cell}>", "exec"), names)
     return names
 
 

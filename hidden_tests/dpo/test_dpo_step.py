@@ -69,6 +69,10 @@ def models(student, table, reference):
     return *made, student.sgd(made[0], RATE)
 
 
+def read_table(model):
+    return model.state_dict().get("table")
+
+
 @check(points=1, examples=5)
 @given(pairs())
 def test_margin_rises(student, inputs):
@@ -83,7 +87,7 @@ def test_margin_rises(student, inputs):
     hint = "Chosen and rejected texts differ in length: run the model on each, or pad before you concatenate."
     with student.hint(hint, plain=equal_lengths, case="a pair of texts of different lengths, unlike equal ones,"):
         student.dpo_step(policy, reference, dict(zip(KEYS, batch, strict=True)), optimizer, beta)
-    after = policy.state_dict()["table"]
+    after = read_table(policy)
     expect_like(after, table, "the policy's table")
     chosen, rejected, reference_chosen, reference_rejected = log_ratios(after, table, *batch)
     risen = float(((chosen - reference_chosen) - (rejected - reference_rejected)).mean())
@@ -98,7 +102,7 @@ def test_update(student, inputs):
     """after one step the policy's parameters are those of one step down the gradient of the loss"""
     policy, reference, optimizer = models(student, *inputs[:2])
     student.dpo_step(policy, reference, dict(zip(KEYS, inputs[2:6], strict=True)), optimizer, inputs[6])
-    oracle.compare(policy.state_dict()["table"], *inputs)
+    oracle.compare(read_table(policy), *inputs)
 
 
 @check(points=1, examples=4)
@@ -119,7 +123,7 @@ def test_second_step(student, inputs):
     policy, reference, optimizer = models(student, *inputs[:2])
     for _ in range(2):
         student.dpo_step(policy, reference, dict(zip(KEYS, inputs[2:6], strict=True)), optimizer, inputs[6])
-    again_oracle.compare(policy.state_dict()["table"], *inputs, steps=2)
+    again_oracle.compare(read_table(policy), *inputs, steps=2)
 
 
 @check(points=1, examples=5)
@@ -130,10 +134,12 @@ def test_reference(student, inputs):
     policy, reference, optimizer = models(student, table, other)
     student.dpo_step(policy, reference, dict(zip(KEYS, batch, strict=True)), optimizer, beta)
     hint = "You train the reference. Only the policy learns: the optimizer that you are given holds its parameters."
-    expect(torch.equal(reference.state_dict()["table"], other), "the reference's parameters changed", hint)
+    after = read_table(reference)
+    expect_like(after, other, "the reference's table")
+    expect(torch.equal(after, other), "the reference's parameters changed", hint)
     policy, _, optimizer = models(student, table, other)
     student.dpo_step(policy, policy, dict(zip(KEYS, batch, strict=True)), optimizer, beta)
-    same_oracle.compare(policy.state_dict()["table"], table, table, *batch, beta)
+    same_oracle.compare(read_table(policy), table, table, *batch, beta)
 
 
 @oracle.misconception
