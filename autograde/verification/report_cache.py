@@ -49,7 +49,7 @@ class ReportCache:
         self.work, self.folder, self.reads = work, work.paths.verified, reads
         course, versions = work.course, (sys.version, str(torch.__version__), hypothesis.__version__)
         machine = platform.machine(), torch.backends.cpu.get_cpu_capability()
-        policies = repr((course.seed, work.limits, device, course.experiments))
+        policies = repr((course.seed, course.reveal, work.limits, device, course.experiments))
         self.environment = [hash_engine(), policies, repr((versions, machine))]
         self.used: set[Path] = set()
 
