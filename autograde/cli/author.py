@@ -87,7 +87,7 @@ def verify(
                     exercise=exercise,
                     cached=not again,
                     on_progress=on_progress,
-                )  # fmt: skip
+                )
             )
         written = write_verification(course, found[-1], folder) if folder else []
         if not as_json:

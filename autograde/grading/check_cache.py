@@ -106,9 +106,13 @@ class CheckCache:
 
 def _file_name(course: Course, checks: str, device: str) -> str:
     """A digest of everything that the cached values depend on: the tests (by their digest) and this environment."""
+    return hash_parts([checks, hash_engine(), repr((course.seed, device)), describe_environment()])
+
+
+def describe_environment() -> str:
+    """The processor and the versions on which drawn inputs and numbers depend."""
     machine = platform.machine(), torch.backends.cpu.get_cpu_capability()
-    versions = sys.version, str(torch.__version__), hypothesis.__version__, np.__version__
-    return hash_parts([checks, hash_engine(), repr((course.seed, device, machine, versions))])
+    return repr((machine, sys.version, str(torch.__version__), hypothesis.__version__, np.__version__))
 
 
 def load_cache(data: bytes, checks: Mapping[str, Check], oracles: Mapping[str, Oracle], seed: int) -> bool:

@@ -38,19 +38,22 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
 
 def compute_version(work: Work, fingerprint: Fingerprint, checks: str | None = None) -> Version:
     """The version that grading now would use; `checks` is the digest of the tests if they were read earlier."""
-    course = work.course
-    policies = (course.seed, course.reveal, work.limits, course.device, course.experiments)
     return Version(
         submission=hash_parts([fingerprint.suffix, fingerprint.file]),
         release=fingerprint.release,
         checks=checks or hash_checks(work),
-        policies=hash_parts([repr(policies)]),
+        policies=hash_policies(work),
         engine=hash_engine(),
     )
 
 
 def compute_digest(work: Work, fingerprint: Fingerprint, checks: str | None = None) -> str:
     return compute_version(work, fingerprint, checks).digest
+
+
+def hash_policies(work: Work) -> str:
+    course = work.course
+    return hash_parts([repr((course.seed, course.reveal, work.limits, course.device, course.experiments))])
 
 
 def hash_checks(work: Work, names: Sequence[str] = ()) -> str:

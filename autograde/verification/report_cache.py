@@ -8,20 +8,16 @@ the checks.
 from __future__ import annotations
 
 import contextlib
-import platform
-import sys
-from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import hypothesis
 import msgspec
-import torch
 
 from autograde.course import Work
 from autograde.disk import write_atomically
-from autograde.grading.digests import hash_checks, hash_engine, hash_parts
+from autograde.grading.check_cache import describe_environment
+from autograde.grading.digests import hash_checks, hash_engine, hash_parts, hash_policies
 from autograde.notebooks.extract import Submission
 from autograde.report import Outcome, Report, Verdict
 from autograde.testing.separation import Separation
@@ -47,10 +43,9 @@ class ReportCache:
     def __init__(self, work: Work, device: str, reads: bool = True) -> None:
         """Without `reads` it is only written, so that everything is graded again."""
         self.work, self.folder, self.reads = work, work.paths.verified, reads
-        course, versions = work.course, (sys.version, str(torch.__version__), hypothesis.__version__)
-        machine = platform.machine(), torch.backends.cpu.get_cpu_capability()
-        policies = repr((course.seed, course.reveal, work.limits, device, course.experiments))
-        self.environment = [hash_engine(), policies, repr((versions, machine))]
+        self.environment = [hash_engine(), hash_policies(work), device, describe_environment()]
+        self.checks: dict[tuple[str, ...], str] = {}
+        """exercises, or none for all -> digest of their tests, read once: nearly every order asks for the same few"""
         self.used: set[Path] = set()
 
     def load(self, order: ProgramOrder) -> Report | None:
@@ -79,13 +74,15 @@ class ReportCache:
     def _locate(self, order: ProgramOrder, kind: str = "report") -> Path:
         submission, options = order.submission, order.options
         program = [submission.fingerprint.file, submission.fingerprint.release, repr(submission.cells)]
-        exercises = sorted(options.exercises)
+        exercises = tuple(sorted(options.exercises))
         parts = [kind, submission.student, *program, repr(asdict(options) | {"exercises": exercises})]
         return self.folder / hash_parts([*parts, self._hash_checks(exercises), *self.environment])
 
-    def _hash_checks(self, exercises: Iterable[str]) -> str:
+    def _hash_checks(self, exercises: tuple[str, ...]) -> str:
         """Digest of the tests that an order runs: those of some exercises, or without any named, all."""
-        return hash_checks(self.work, [f"test_{exercise}.py" for exercise in exercises])
+        if exercises not in self.checks:
+            self.checks[exercises] = hash_checks(self.work, [f"test_{exercise}.py" for exercise in exercises])
+        return self.checks[exercises]
 
     def _read(self, path: Path, kind: type[Any]) -> Any:
         self.used.add(path)
